@@ -1,0 +1,40 @@
+# `make run` and `make test` need Python 3.11 and make; everything else is installed into .venv/.
+PYTHON ?= python3.11
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+
+.PHONY: run test bench lint unit integration clean
+run: $(READY)
+	@$(BIN)/heliotrope demo
+
+test: lint
+	@$(BIN)/python -m pytest
+
+lint: $(READY)
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+unit: $(READY)
+	@$(BIN)/python -m pytest -m "not integration and not containers"
+
+integration: $(READY)
+	@$(BIN)/python -m pytest -m integration
+
+bench: $(READY)
+	@$(BIN)/python -m benchmarks
+
+# Installed once per lock file: a second run finds the stamp and starts at once.
+$(READY): requirements.lock pyproject.toml
+	@echo "Setting up $(VENV) (once, a few minutes)"
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] != (3, 11))' || \
+	  { echo "Heliotrope needs Python 3.11: make PYTHON=/path/to/python3.11" >&2; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
+	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	@$(BIN)/heliotrope fetch
+	@touch $@
+
+clean:
+	@rm -rf $(VENV) .heliotrope .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

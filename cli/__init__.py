@@ -1,0 +1,1 @@
+"""The `heliotrope` command and the embedded local stack."""

@@ -1,0 +1,1 @@
+"""Shipped configuration, formats and the demo catalogue."""

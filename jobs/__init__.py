@@ -1,0 +1,1 @@
+"""One module per Flink job, and what it needs to read its settings."""

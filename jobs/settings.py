@@ -1,0 +1,228 @@
+"""Reads the configuration: defaults, then the YAML file, then `HELIOTROPE_A__B=c`, then `--set a.b=c`; the later is the stronger.
+
+The only module that reads the environment. Every error names the key and what it accepts.
+"""
+
+import difflib
+import os
+import re
+import types
+import typing
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from state.configuration import Section, Settings, key_of
+
+ENVIRONMENT_PREFIX = "HELIOTROPE_"
+# Secrets and the location of things have environment variables of their own that are no configuration keys.
+SECRET_VARIABLES = frozenset({"HELIOTROPE_REDIS_PASSWORD", "HELIOTROPE_USER_SALT"})
+UNITS_MS = {"ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)\s*$")
+
+
+class ConfigurationError(Exception):
+    """The configuration cannot be used; the message names the key and what it accepts. Correct it and start again."""
+
+
+class SecretError(Exception):
+    """A secret's file cannot be read. Give the file the right path and rights, or set the environment variable."""
+
+
+def load_settings(
+    path: Path | None = None, sets: Iterable[str] = (), environ: Mapping[str, str] | None = None
+) -> Settings:
+    """Settings from the shipped or the given file, the environment and `KEY=VALUE` overrides.
+
+    Raises:
+        ConfigurationError: on an unreadable file, an unknown key, or a value out of range.
+    """
+    tree = _read_file(path) if path is not None else {}
+    for name, text in sorted((os.environ if environ is None else environ).items()):
+        if name.startswith(ENVIRONMENT_PREFIX) and "__" in name and name not in SECRET_VARIABLES:
+            key = name[len(ENVIRONMENT_PREFIX) :].lower().replace("__", ".")
+            _put(tree, key, text, source=f"environment variable {name}")
+    for assignment in sets:
+        key, equals, text = assignment.partition("=")
+        if not equals:
+            raise ConfigurationError(f"--set {assignment}: write it as KEY=VALUE, for example --set bandit.epsilon=0.1")
+        _put(tree, key.strip(), text, source=f"--set {assignment}")
+    return settings_from(tree)
+
+
+def settings_from(tree: dict[str, Any]) -> Settings:
+    """Validates a tree of plain values. Raises ConfigurationError as `load_settings` does."""
+    normal = _normalise(tree, Settings, "")
+    try:
+        settings = msgspec.convert(normal, Settings, strict=False)
+    except msgspec.ValidationError as error:
+        raise ConfigurationError(_explain(error)) from None
+    _check_together(settings)
+    return settings
+
+
+def to_tree(settings: Settings) -> dict[str, Any]:
+    """The settings as plain values under their configuration keys, times in milliseconds."""
+    return typing.cast(dict[str, Any], msgspec.to_builtins(settings))
+
+
+def redis_password(settings: Settings) -> str | None:
+    """The Redis password from `HELIOTROPE_REDIS_PASSWORD` or `redis.password_file`; None where neither is set.
+
+    Raises:
+        SecretError: the file cannot be read.
+    """
+    return _secret("HELIOTROPE_REDIS_PASSWORD", settings.redis.password_file, "redis.password_file")
+
+
+def user_salt(settings: Settings) -> bytes:
+    """The secret that user ids are hashed with, from `HELIOTROPE_USER_SALT` or `events.salt_file`; empty where neither is set.
+
+    Raises:
+        SecretError: the file cannot be read.
+    """
+    return (_secret("HELIOTROPE_USER_SALT", settings.events.salt_file, "events.salt_file") or "").encode()
+
+
+def kafka_client_properties(settings: Settings) -> dict[str, str]:
+    """`kafka.properties` and what `kafka.properties_file` (KEY=VALUE lines, for secrets) adds.
+
+    Raises:
+        SecretError: the file cannot be read or has a line without `=`.
+    """
+    properties = dict(settings.kafka.properties)
+    if settings.kafka.properties_file:
+        for line in _read_secret(settings.kafka.properties_file, "kafka.properties_file").splitlines():
+            if line.strip() and not line.lstrip().startswith("#"):
+                key, equals, value = line.partition("=")
+                if not equals:
+                    raise SecretError("kafka.properties_file: every line must be KEY=VALUE")
+                properties[key.strip()] = value.strip()
+    return properties
+
+
+def _secret(variable: str, path: str, key: str) -> str | None:
+    if variable in os.environ:
+        return os.environ[variable]
+    return _read_secret(path, key).strip() if path else None
+
+
+def _read_secret(path: str, key: str) -> str:
+    try:
+        return Path(path).read_text(encoding="utf-8")
+    except OSError as error:
+        raise SecretError(f"{key}: cannot read {path}: {error.strerror}") from None
+
+
+def _read_file(path: Path) -> dict[str, Any]:
+    try:
+        tree = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"cannot read the configuration {path}: {error.strerror}") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+    if tree is None:
+        return {}
+    if not isinstance(tree, dict):
+        raise ConfigurationError(f"{path} must hold sections such as `kafka:`, not a {type(tree).__name__}")
+    return tree
+
+
+def _put(tree: dict[str, Any], key: str, text: str, source: str) -> None:
+    *path, last = key.split(".")
+    node = tree
+    for part in path:
+        child = node.setdefault(part, {})
+        if child is None:
+            child = node[part] = {}
+        if not isinstance(child, dict):
+            raise ConfigurationError(f"{source}: {part} is a value, not a section")
+        node = child
+    try:
+        node[last] = yaml.safe_load(text) if text else ""
+    except yaml.YAMLError:
+        node[last] = text
+
+
+def _normalise(value: Any, kind: Any, path: str) -> Any:
+    """Turns durations into milliseconds and refuses unknown keys with the nearest known one."""
+    if not (isinstance(kind, type) and issubclass(kind, Section)):
+        return value
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ConfigurationError(f"{path or 'the configuration'} must be a section with keys, not {value!r}")
+    hints = typing.get_type_hints(kind, include_extras=False)
+    attributes = {key_of(name): name for name in hints if name in kind.__struct_fields__}
+    normal: dict[str, Any] = {}
+    for key, child in value.items():
+        where = f"{path}.{key}" if path else str(key)
+        if key not in attributes:
+            close = difflib.get_close_matches(str(key), attributes, n=1)
+            hint = f"did you mean {close[0]}? " if close else ""
+            raise ConfigurationError(f"unknown key {where}: {hint}accepted here: {', '.join(sorted(attributes))}")
+        name = attributes[key]
+        if child is None and not _takes_none(hints[name]):
+            continue
+        if name.endswith("_ms") and isinstance(child, str):
+            child = _milliseconds(child, where)
+        elif hints[name] is str and isinstance(child, int | date):
+            child = str(child)  # YAML reads 1763769990001 and 2026-11-27T00:00:00Z as more than text
+        normal[str(key)] = _normalise(child, hints[name], where)
+    return normal
+
+
+def _takes_none(kind: Any) -> bool:
+    return isinstance(kind, types.UnionType) and types.NoneType in typing.get_args(kind)
+
+
+def _milliseconds(text: str, where: str) -> int:
+    if text.strip().isdigit():
+        return int(text)
+    match = DURATION.match(text)
+    if match is None:
+        raise ConfigurationError(f"{where}: {text!r} is no time; accepted: a number with ms, s, min, h or d, for example 30 min")
+    return round(float(match[1]) * UNITS_MS[match[2]])
+
+
+def _explain(error: msgspec.ValidationError) -> str:
+    message, _, path = str(error).partition(" - at `$")
+    key = path.rstrip("`").lstrip(".")
+    return f"{key}: {message[0].lower()}{message[1:]}" if key else message
+
+
+def _check_together(settings: Settings) -> None:
+    """Rules that bind several keys."""
+    if settings.events.allowed_lateness_ms > settings.session.ttl_ms:
+        raise ConfigurationError("events.allowed_lateness: must not exceed session.ttl, or a repeated event could start a session anew")
+    half_life = settings.bandit.half_life_ms
+    if half_life is not None and half_life < settings.reward.window_ms:
+        raise ConfigurationError("bandit.half_life: must be at least reward.window, or rewards decay before they are known")
+    if settings.session.active_after < settings.session.warming_after:
+        raise ConfigurationError("session.active_after: must be at least session.warming_after")
+    start_mode(settings.kafka.start)
+
+
+def start_mode(start: str) -> str | int:
+    """`auto`, `earliest`, `latest`, or a time in ms since the epoch from `kafka.start`.
+
+    Raises:
+        ConfigurationError: anything else.
+    """
+    if start in ("auto", "earliest", "latest"):
+        return start
+    if start.isdigit():
+        return int(start)
+    try:
+        moment = datetime.fromisoformat(start)
+    except ValueError:
+        raise ConfigurationError(
+            f"kafka.start: {start!r}; accepted: earliest, latest, milliseconds since the epoch, or a time such as 2026-11-27T00:00:00+00:00"
+        ) from None
+    if moment.tzinfo is None:
+        raise ConfigurationError("kafka.start: give the time with its offset from UTC, for example 2026-11-27T00:00:00+00:00")
+    return int(moment.timestamp() * 1_000)

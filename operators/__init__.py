@@ -1,0 +1,1 @@
+"""Thin Flink shells around the core: state access, timers and outputs."""

@@ -1,0 +1,227 @@
+"""The configuration's form: one frozen struct per section of `conf/heliotrope.yaml`, with defaults and bounds.
+
+Attributes that hold a time end in `_ms`; in the file the key has no suffix and takes `48 h`, `5 min`, `20 s`, `500 ms`
+or a number of milliseconds. `jobs/settings.py` reads files, overrides and the environment into `Settings`.
+"""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+MINUTE_MS = 60_000
+HOUR_MS = 60 * MINUTE_MS
+
+
+def key_of(attribute: str) -> str:
+    """The configuration key of a struct's attribute: the name without its unit."""
+    return attribute.removesuffix("_ms")
+
+
+Millis = Annotated[int, Meta(ge=0, le=10 * 365 * 24 * HOUR_MS)]
+PositiveMillis = Annotated[int, Meta(ge=1, le=10 * 365 * 24 * HOUR_MS)]
+Fraction = Annotated[float, Meta(ge=0, le=1)]
+OpenFraction = Annotated[float, Meta(gt=0, lt=1)]
+NonNegative = Annotated[float, Meta(ge=0, le=1e9)]
+Positive = Annotated[float, Meta(gt=0, le=1e9)]
+Name = Annotated[str, Meta(min_length=1, max_length=249, pattern=r"^[A-Za-z0-9._-]+$")]
+Port = Annotated[int, Meta(ge=0, le=65535)]
+
+
+class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=key_of, kw_only=True):
+    """What all sections share: immutable, no unknown keys, keys without units."""
+
+
+class Topics(Section, frozen=True):
+    """Names of the Kafka topics; a shop has its own."""
+
+    user_interactions: Name = "user_interactions"
+    products: Name = "products"
+    bundles: Name = "bundles"
+    dead_letters: Name = "dead_letters"
+    late_events: Name = "late_events"
+    decisions: Name = "decisions"
+    outcomes: Name = "outcomes"
+    audit: Name = "audit"
+    popularity: Name = "popularity"
+    bandit_model: Name = "bandit_model"
+
+
+class Kafka(Section, frozen=True):
+    """The broker, and how the job reads and writes it."""
+
+    bootstrap: str = ""
+    start: str = "auto"
+    topics: Topics = Topics()
+    partitions: Annotated[int, Meta(ge=1, le=10_000)] = 8
+    replication: Annotated[int, Meta(ge=1, le=10)] = 1
+    group: Name = "heliotrope"
+    transactional_id_prefix: Name = "heliotrope"
+    transaction_timeout_ms: Annotated[int, Meta(ge=10_000, le=15 * MINUTE_MS)] = 15 * MINUTE_MS
+    properties: dict[str, str] = {}
+    properties_file: str = ""
+
+
+class Redis(Section, frozen=True):
+    """Where profiles are written, and how writes are grouped."""
+
+    url: str = ""
+    password_file: str = ""
+    prefix: Name = "heliotrope"
+    batch: Annotated[int, Meta(ge=1, le=10_000)] = 64
+    flush_interval_ms: Annotated[int, Meta(ge=1, le=1_000)] = 5
+    block_max_ms: Annotated[int, Meta(ge=100, le=120_000)] = 20_000
+    socket_timeout_ms: Annotated[int, Meta(ge=10, le=60_000)] = 2_000
+
+
+class Events(Section, frozen=True):
+    """What is accepted from `user_interactions`."""
+
+    allowed_lateness_ms: PositiveMillis = 48 * HOUR_MS
+    max_future_ms: Millis = 5 * MINUTE_MS
+    max_bytes: Annotated[int, Meta(ge=256, le=1_048_576)] = 65_536
+    idle_timeout_ms: PositiveMillis = 5_000
+    salt_file: str = ""
+
+
+class Decay(Section, frozen=True):
+    """How the weight of an older event falls."""
+
+    mode: Literal["step", "half_life"] = "step"
+    factor: OpenFraction = 0.9
+    half_life_ms: PositiveMillis = 30 * MINUTE_MS
+
+
+class Session(Section, frozen=True):
+    """A visitor's session."""
+
+    ttl_ms: PositiveMillis = 48 * HOUR_MS
+    max_events: Annotated[int, Meta(ge=2, le=1_000)] = 128
+    decay: Decay = Decay()
+    warming_after: Annotated[int, Meta(ge=1, le=1_000)] = 2
+    active_after: Annotated[int, Meta(ge=1, le=1_000)] = 6
+
+
+class Consent(Section, frozen=True):
+    """What holds for a session that has not said."""
+
+    default: Literal["granted", "denied"] = "granted"
+
+
+class Candidates(Section, frozen=True):
+    """From what the bandit chooses."""
+
+    max: Annotated[int, Meta(ge=1, le=500)] = 100
+    per_category: Annotated[int, Meta(ge=1, le=1_000)] = 300
+    max_products: Annotated[int, Meta(ge=1, le=5_000_000)] = 200_000
+
+
+class Profile(Section, frozen=True):
+    """What is published."""
+
+    items: Annotated[int, Meta(ge=1, le=20)] = 20
+    max_bytes: Annotated[int, Meta(ge=1_024, le=65_536)] = 4_096
+    refresh_after_ms: PositiveMillis = 30_000
+    affinities: Annotated[int, Meta(ge=1, le=128)] = 10
+
+
+class Exposure(Section, frozen=True):
+    """What counts as seen."""
+
+    mode: Literal["auto", "explicit", "implicit"] = "auto"
+    implicit_items: Annotated[int, Meta(ge=1, le=20)] = 5
+    implicit_dwell_ms: Millis = 500
+    open_max: Annotated[int, Meta(ge=1, le=128)] = 32
+
+
+class Weights(Section, frozen=True):
+    """What an event says of the visitor's interest; the same numbers are rewards where an exposure precedes."""
+
+    category_view: NonNegative = 0.5
+    product_view: NonNegative = 1.0
+    add_to_cart: NonNegative = 3.0
+    checkout: NonNegative = 5.0
+    thumb: NonNegative = 3.0
+
+
+class Reward(Section, frozen=True):
+    """How outcomes are credited to exposures."""
+
+    weights: Weights = Weights()
+    aggregate: Literal["max", "sum", "first"] = "max"
+    window_ms: PositiveMillis = 30 * MINUTE_MS
+    disorder_ms: Millis = 10 * MINUTE_MS
+
+
+class Bandit(Section, frozen=True):
+    """The policy and its learner."""
+
+    policy: Literal["epsilon_greedy", "uniform"] = "epsilon_greedy"
+    epsilon: Fraction = 0.2
+    order_by: Literal["value", "score"] = "value"
+    ridge: Positive = 1.0
+    half_life_ms: Annotated[int, Meta(ge=1)] | None = None
+    publish_interval_ms: Annotated[int, Meta(ge=50, le=60_000)] = 500
+    shards: Annotated[int, Meta(ge=1, le=1_024)] = 4
+    max_products: Annotated[int, Meta(ge=1, le=20_000)] = 10_000
+    variant: Name = "default"
+    seed: Annotated[int, Meta(ge=0)] | None = None
+
+
+class Decisions(Section, frozen=True):
+    """What is written to the decision log."""
+
+    log: Literal["exposed", "published"] = "exposed"
+    full_share: Fraction = 0.01
+
+
+class Popularity(Section, frozen=True):
+    """Regional windows; their allowed lateness is also the watermark's delay."""
+
+    allowed_lateness_ms: Millis = MINUTE_MS
+
+
+class Flink(Section, frozen=True):
+    """How the job runs."""
+
+    parallelism: Annotated[int, Meta(ge=1, le=1_024)] | None = None
+    max_parallelism: Annotated[int, Meta(ge=128, le=32_768)] = 1_024
+    checkpoint_interval_ms: Annotated[int, Meta(ge=100, le=HOUR_MS)] = 10_000
+    checkpoint_timeout_ms: Annotated[int, Meta(ge=1_000, le=HOUR_MS)] = 5 * MINUTE_MS
+    checkpoint_dir: str = ""
+    buffer_timeout_ms: Annotated[int, Meta(ge=0, le=1_000)] = 2
+    state_backend: Literal["hashmap", "rocksdb"] = "hashmap"
+
+
+class Local(Section, frozen=True):
+    """The embedded stack of `heliotrope up`; port 0 takes a free one."""
+
+    workdir: str = ".heliotrope"
+    task_managers: Annotated[int, Meta(ge=1, le=64)] = 1
+    java_home: str = ""
+    kafka_port: Port = 0
+    redis_port: Port = 0
+    flink_port: Port = 0
+    task_manager_memory_mb: Annotated[int, Meta(ge=768, le=262_144)] = 1_600
+    job_manager_memory_mb: Annotated[int, Meta(ge=768, le=65_536)] = 1_024
+    kafka_memory_mb: Annotated[int, Meta(ge=128, le=65_536)] = 512
+    start_timeout_ms: PositiveMillis = 120_000
+
+
+class Settings(Section, frozen=True):
+    """The whole configuration."""
+
+    kafka: Kafka = Kafka()
+    redis: Redis = Redis()
+    events: Events = Events()
+    session: Session = Session()
+    consent: Consent = Consent()
+    candidates: Candidates = Candidates()
+    profile: Profile = Profile()
+    exposure: Exposure = Exposure()
+    reward: Reward = Reward()
+    bandit: Bandit = Bandit()
+    decisions: Decisions = Decisions()
+    popularity: Popularity = Popularity()
+    flink: Flink = Flink()
+    local: Local = Local()
