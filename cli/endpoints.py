@@ -1,0 +1,42 @@
+"""Where Kafka, Redis and Flink are: named in the configuration, or those of the stack that `up` left running."""
+
+from pathlib import Path
+
+import msgspec
+
+from cli.errors import UserError
+from state.configuration import Settings
+
+STACK_FILE = "stack.json"
+
+
+class Endpoints(msgspec.Struct, frozen=True):
+    """Addresses: `kafka` host:port, `redis` redis://host:port/db, `flink` http://host:port (empty where unknown)."""
+
+    kafka: str
+    redis: str
+    flink: str
+
+
+def locate(settings: Settings, workdir: Path) -> Endpoints:
+    """The endpoints from the configuration, filled up from the stack file in `workdir`.
+
+    Raises:
+        UserError: neither names a broker and a Redis.
+    """
+    if settings.kafka.bootstrap and settings.redis.url:
+        return Endpoints(settings.kafka.bootstrap, settings.redis.url, _stack(workdir).get("flink", ""))
+    stack = _stack(workdir)
+    if not stack:
+        raise UserError(
+            f"no stack runs in {workdir}: start one with `heliotrope up`, name its --workdir, "
+            "or set kafka.bootstrap and redis.url"
+        )
+    return Endpoints(settings.kafka.bootstrap or stack["kafka"], settings.redis.url or stack["redis"], stack["flink"])
+
+
+def _stack(workdir: Path) -> dict[str, str]:
+    try:
+        return dict(msgspec.json.decode((workdir / STACK_FILE).read_bytes()))
+    except (OSError, msgspec.DecodeError):
+        return {}

@@ -1,0 +1,34 @@
+"""The `heliotrope` command: its verbs, and how their errors reach a person."""
+
+import sys
+
+import typer
+from rich.console import Console
+
+from cli.errors import UserError
+from jobs.settings import ConfigurationError, SecretError
+
+app = typer.Typer(
+    name="heliotrope",
+    help="Real-time personalization for shops on Apache Flink.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+# Verbs are registered here, one line each: app.command("up")(up)
+
+
+def main() -> None:
+    """Runs a verb; a known error is one line on stderr."""
+    try:
+        app()
+    except (UserError, ConfigurationError, SecretError) as error:
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]heliotrope:[/] {error}", markup=True)
+        sys.exit(getattr(error, "exit_code", 1))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()
