@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 
 from cli.errors import UserError
+from cli.produce import produce
 from jobs.settings import ConfigurationError, SecretError
 
 app = typer.Typer(
@@ -17,6 +18,7 @@ app = typer.Typer(
 )
 
 # Verbs are registered here, one line each: app.command("up")(up)
+app.command("produce")(produce)
 
 
 def main() -> None:

@@ -1,0 +1,100 @@
+"""Kafka clients made from the configuration; what goes wrong becomes one line that names the fix."""
+
+import logging
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from kafka import KafkaConsumer, KafkaProducer
+from kafka.codec import has_lz4
+from kafka.errors import KafkaError
+
+from cli.errors import UserError
+from cli.options import Target
+from jobs.settings import kafka_client_properties
+
+MAX_REQUEST_BYTES = 2 * 1024 * 1024  # what the topic takes, so that an oversized event arrives to become a dead letter
+BOOTSTRAP_TIMEOUT_MS = 8_000
+DELIVERY_TIMEOUT_MS = 30_000
+JAAS_PAIR = re.compile(r'(username|password)\s*=\s*"((?:[^"\\]|\\.)*)"')
+PROPERTIES = {
+    "security.protocol": "security_protocol",
+    "sasl.mechanism": "sasl_mechanism",
+    "ssl.truststore.location": "ssl_cafile",
+    "ssl.keystore.location": "ssl_certfile",
+    "ssl.key.password": "ssl_password",
+}
+
+# The client logs every failed attempt; a person gets the one line of UserError instead.
+logging.getLogger("kafka").setLevel(logging.CRITICAL + 1)
+
+
+def client_options(properties: Mapping[str, str]) -> dict[str, Any]:
+    """The configured Java client properties (`security.protocol`, `sasl.jaas.config`, PEM stores …) as options here.
+
+    What this client has no counterpart for is left to the job.
+    """
+    options: dict[str, Any] = {PROPERTIES[name]: value for name, value in properties.items() if name in PROPERTIES}
+    for name, value in JAAS_PAIR.findall(properties.get("sasl.jaas.config", "")):
+        options[f"sasl_plain_{name}"] = re.sub(r"\\(.)", r"\1", value)
+    if properties.get("ssl.endpoint.identification.algorithm") == "":
+        options["ssl_check_hostname"] = False
+    return options
+
+
+def open_producer(target: Target, linger_ms: int, **extra: Any) -> Any:
+    """An idempotent producer (acks=all) for records of up to 2 MiB.
+
+    Raises:
+        UserError: the broker does not answer.
+    """
+    options: dict[str, Any] = {
+        "acks": "all",
+        "enable_idempotence": True,
+        "linger_ms": linger_ms,
+        "batch_size": 128 * 1024,
+        "max_request_size": MAX_REQUEST_BYTES,
+        "compression_type": "lz4" if has_lz4() else None,
+        "delivery_timeout_ms": DELIVERY_TIMEOUT_MS,
+        "request_timeout_ms": 10_000,
+        "max_block_ms": 10_000,
+        "allow_auto_create_topics": False,
+        "metrics_enabled": False,
+    }
+    return _open(KafkaProducer, target, {**options, **extra})
+
+
+def open_consumer(target: Target, **extra: Any) -> Any:
+    """A consumer of committed records that commits nothing by itself.
+
+    Raises:
+        UserError: the broker does not answer.
+    """
+    options: dict[str, Any] = {
+        "enable_auto_commit": False,
+        "auto_offset_reset": "earliest",
+        "isolation_level": "read_committed",
+        "allow_auto_create_topics": False,
+        "metrics_enabled": False,
+    }
+    return _open(KafkaConsumer, target, {**options, **extra})
+
+
+def _open(kind: Any, target: Target, options: dict[str, Any]) -> Any:
+    options |= client_options(kafka_client_properties(target.settings))
+    servers = target.endpoints.kafka.split(",")
+    try:
+        return kind(bootstrap_servers=servers, bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS, **options)
+    except (KafkaError, OSError) as error:
+        raise unreachable(target, error) from None
+    except ValueError as error:
+        raise UserError(f"kafka: {error}: correct kafka.bootstrap or kafka.properties") from None
+
+
+def unreachable(target: Target, error: Exception | None = None) -> UserError:
+    """The error for a broker that does not answer."""
+    cause = f" ({type(error).__name__})" if error is not None else ""
+    where = target.endpoints.kafka
+    return UserError(
+        f"Kafka at {where} does not answer{cause}: start it with `heliotrope up`, or correct kafka.bootstrap"
+    )

@@ -1,0 +1,88 @@
+"""How verbs speak to a person: consoles without control codes where no terminal is, progress bars and summaries."""
+
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
+from rich.table import Table
+from rich.text import Text
+
+PLAIN_WIDTH = 120  # columns where the output is a file or a pipe and so has no width of its own
+
+
+def stdout_console() -> Console:
+    """The console for results."""
+    return _console(stderr=False)
+
+
+def stderr_console() -> Console:
+    """The console for progress and remarks, so that results can be piped."""
+    return _console(stderr=True)
+
+
+def _console(stderr: bool) -> Console:
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else PLAIN_WIDTH)
+
+
+def write_plain(text: str) -> None:
+    """Writes machine-readable output as it is: no wrapping, no markup."""
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+class RateColumn(ProgressColumn):
+    """Finished steps per second."""
+
+    def render(self, task: Task) -> Text:
+        """The rate as text; empty before the first step."""
+        speed = task.finished_speed or task.speed
+        return Text("" if speed is None else f"{speed:,.0f}/s", style="cyan")
+
+
+def progress_bar(console: Console) -> Progress:
+    """A progress bar that stays silent where no terminal is."""
+    return Progress(
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[count]}"),
+        RateColumn(),
+        TimeElapsedColumn(),
+        console=console,
+        disable=not console.is_terminal,
+        transient=True,
+    )
+
+
+def summary_table(title: str, rows: Iterable[tuple[str, Any]]) -> Table:
+    """A two-column summary; numbers are grouped by thousands. Rows are (label, value)."""
+    table = Table(
+        title=title, title_justify="left", title_style="bold", show_header=False, box=None, padding=(0, 2, 0, 0)
+    )
+    table.add_column(style="dim", no_wrap=True)
+    table.add_column(overflow="fold")
+    for label, value in rows:
+        table.add_row(label, escape(number(value) if isinstance(value, int | float) else str(value)))
+    return table
+
+
+def number(value: float) -> str:
+    """1234567 as `1,234,567`; fractions with at most two digits."""
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}".rstrip("0").rstrip(".")
+
+
+def duration_text(milliseconds: float) -> str:
+    """A time span with the two largest units that matter, for example `2 h 10 min`."""
+    seconds = milliseconds / 1_000
+    if seconds < 60:
+        return f"{milliseconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"
+    minutes, rest_s = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest_s} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
