@@ -7,6 +7,7 @@ from rich.console import Console
 
 from cli.errors import UserError
 from cli.produce import produce
+from cli.replay import replay
 from jobs.settings import ConfigurationError, SecretError
 
 app = typer.Typer(
@@ -19,6 +20,7 @@ app = typer.Typer(
 
 # Verbs are registered here, one line each: app.command("up")(up)
 app.command("produce")(produce)
+app.command("replay")(replay)
 
 
 def main() -> None:

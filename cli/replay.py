@@ -1,0 +1,144 @@
+"""`heliotrope replay`: a file of historical events, sorted by time, as events of `user_interactions`."""
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+
+from cli.errors import UserError
+from cli.flink_rest import event_clock_ms
+from cli.options import Config, Sets, Target, Workdir, find_target
+from cli.output import duration_text, number, progress_bar, stderr_console, stdout_console, summary_table
+from cli.pacing import Pacer
+from cli.producing import Delivery
+from cli.replaying.acceptance import as_utc, check_age, check_future
+from cli.replaying.formats import load_format
+from cli.replaying.mapping import RowMapper
+from cli.replaying.prepare import Prepared, prepare
+from cli.replaying.rows import read_rows
+from cli.replaying.sending_order import SendingOrder, sending_order
+
+PROGRESS_EVERY = 500
+
+
+def _speed(text: str) -> float | None:
+    """Times real time; None for `max`."""
+    if text == "max":
+        return None
+    try:
+        speed = float(text)
+    except ValueError:
+        speed = 0.0
+    if not 0 < speed < float("inf"):
+        raise UserError(f"--speed {text}: write max, or how many times real time, for example 60")
+    return speed
+
+
+def replay(
+    file: Annotated[Path, typer.Argument(help="CSV, JSON lines or Parquet; .gz too.")],
+    format_name: Annotated[str, typer.Option("--format", metavar="NAME|MAPPING.yaml", help="How rows become events.")],
+    speed: Annotated[str, typer.Option(metavar="X|max", help="Times real time.")] = "max",
+    duplicate: Annotated[float, typer.Option(min=0, max=1, help="Probability that an event is sent again.")] = 0.0,
+    shuffle_within: Annotated[int, typer.Option(metavar="MS", min=0, help="Move events by at most this time.")] = 0,
+    shift_to_now: Annotated[bool, typer.Option("--shift-to-now", help="Move all times: the newest is now.")] = False,
+    seed: Annotated[int, typer.Option(min=0, help="Of duplicates and shuffling.")] = 0,
+    send_late: Annotated[bool, typer.Option("--send-late", help="Send also what the job will call late.")] = False,
+    config: Config = None,
+    sets: Sets = None,
+    workdir: Workdir = None,
+) -> None:
+    """Replay historical events in the order of their time, keeping it; mappings lie in conf/formats/."""
+    times_real = _speed(speed)
+    mapping = load_format(format_name)
+    target = find_target(config, sets, workdir)
+    console = stderr_console()
+    with console.status(f"reading {file}"):
+        events = prepare(read_rows(file, mapping.source), RowMapper(mapping))
+    if not events.bodies:
+        raise UserError(f"{file} holds no events: is it the right file for --format {format_name}?")
+    _settle_times(events, target, shift_to_now, send_late, console)
+    order = sending_order(events.times_ms, duplicate, shuffle_within, np.random.default_rng(seed))
+    started = time.monotonic()
+    sent = 0
+    with Delivery(target, linger_ms=20 if times_real is None else 2) as delivery:
+        try:
+            sent = _send(events, order, times_real, delivery, target.settings.kafka.topics.user_interactions, console)
+        finally:
+            delivery.flush()
+            _print_summary(file, events, order, delivery.acknowledged, time.monotonic() - started)
+    assert sent == len(order.indices)
+
+
+def _settle_times(events: Prepared, target: Target, shift_to_now: bool, send_late: bool, console: Console) -> None:
+    span_ms, now_ms = events.span_ms(), int(time.time() * 1_000)
+    if span_ms is None:
+        return
+    offset_ms = now_ms - span_ms[1] if shift_to_now else 0
+    events.shift(offset_ms)
+    check_future(span_ms[1] + offset_ms, now_ms, target.settings.events)
+    clock_ms = _clock(target, console)
+    try:
+        check_age(span_ms[0] + offset_ms, clock_ms, target.settings.events)
+    except UserError as error:
+        if not (shift_to_now or send_late):
+            raise
+        lateness_ms = target.settings.events.allowed_lateness_ms
+        late = int((events.times_ms[events.dated] < (clock_ms or 0) - lateness_ms).sum())
+        console.print(f"[yellow]{number(late)} events may be late:[/] {str(error).partition(': use')[0]}")
+
+
+def _clock(target: Target, console: Console) -> int | None:
+    if not target.endpoints.flink:
+        console.print("[yellow]not checked whether the events are too old:[/] no Flink is known here")
+        return None
+    return event_clock_ms(target.endpoints.flink)
+
+
+def _send(
+    events: Prepared, order: SendingOrder, speed: float | None, delivery: Delivery, topic: str, console: Console
+) -> int:
+    sent = 0
+    with progress_bar(console) as bar:
+        task = bar.add_task("replaying", total=len(order.indices), count="")
+
+        def show() -> None:
+            bar.update(task, completed=sent, count=f"{number(sent)} events")
+
+        wait = _waiter(order, speed, show)
+        for index in order.indices.tolist():
+            wait(sent)
+            delivery.send(topic, events.value(index), events.keys[index])
+            sent += 1
+            if sent % PROGRESS_EVERY == 0:
+                show()
+    return sent
+
+
+def _waiter(order: SendingOrder, speed: float | None, idle: Callable[[], None]) -> Callable[[int], None]:
+    if speed is None:
+        return lambda _: None
+    offsets_s = (order.moments_ms - order.moments_ms[0]) / 1_000 / speed
+    pacer = Pacer(idle=idle)
+    return lambda position: pacer.wait_until(float(offsets_s[position]))
+
+
+def _print_summary(file: Path, events: Prepared, order: SendingOrder, delivered: int, seconds: float) -> None:
+    span_ms = events.span_ms()
+    rows: list[tuple[str, str | float]] = [("rows read", events.rows)]
+    rows += [(f"skipped: {reason}", count) for reason, count in sorted(events.skipped.items())]
+    rows += [(reason, count) for reason, count in sorted(events.odd.items())]
+    rows += [
+        ("events sent", delivered),
+        ("of them duplicates added", order.duplicates),
+        ("distinct sessions", len(set(events.keys) - {None})),
+    ]
+    if span_ms is not None:
+        rows.append(("oldest event", as_utc(span_ms[0])))
+        rows.append(("newest event", as_utc(span_ms[1])))
+        rows.append(("time span", duration_text(span_ms[1] - span_ms[0])))
+    rows += [("took", duration_text(seconds * 1_000)), ("events/s", round(delivered / max(seconds, 1e-9)))]
+    stdout_console().print(summary_table(f"replay of {file.name}", rows))

@@ -1,0 +1,39 @@
+"""Whether the running job would take events of these times, before any is sent."""
+
+from datetime import UTC, datetime
+
+from cli.errors import UserError
+from cli.output import duration_text
+from state.configuration import Events
+
+
+def check_age(oldest_ms: int, clock_ms: int | None, events: Events) -> None:
+    """Refuses events that would only become late events; `clock_ms` is the job's watermark, None where it has none yet.
+
+    Raises:
+        UserError: the oldest event is too old; names the options that help.
+    """
+    if clock_ms is not None and oldest_ms < clock_ms - events.allowed_lateness_ms:
+        raise UserError(
+            f"the oldest event ({as_utc(oldest_ms)}) lies {duration_text(clock_ms - oldest_ms)} before the job's clock"
+            f" ({as_utc(clock_ms)}), and events.allowed_lateness is {duration_text(events.allowed_lateness_ms)}:"
+            " use --shift-to-now, or --send-late to send them to late_events"
+        )
+
+
+def check_future(newest_ms: int, now_ms: int, events: Events) -> None:
+    """Refuses events that would only become dead letters, being too far ahead of the wall clock.
+
+    Raises:
+        UserError: the newest event is too far ahead; names the option that helps.
+    """
+    if newest_ms > now_ms + events.max_future_ms:
+        raise UserError(
+            f"the newest event ({as_utc(newest_ms)}) lies {duration_text(newest_ms - now_ms)} ahead of the clock, and"
+            f" events.max_future is {duration_text(events.max_future_ms)}: use --shift-to-now"
+        )
+
+
+def as_utc(time_ms: int) -> str:
+    """A time for a person."""
+    return datetime.fromtimestamp(time_ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")
