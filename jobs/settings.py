@@ -185,7 +185,9 @@ def _milliseconds(text: str, where: str) -> int:
         return int(text)
     match = DURATION.match(text)
     if match is None:
-        raise ConfigurationError(f"{where}: {text!r} is no time; accepted: a number with ms, s, min, h or d, for example 30 min")
+        raise ConfigurationError(
+            f"{where}: {text!r} is no time; accepted: a number with ms, s, min, h or d, for example 30 min"
+        )
     return round(float(match[1]) * UNITS_MS[match[2]])
 
 
@@ -198,10 +200,14 @@ def _explain(error: msgspec.ValidationError) -> str:
 def _check_together(settings: Settings) -> None:
     """Rules that bind several keys."""
     if settings.events.allowed_lateness_ms > settings.session.ttl_ms:
-        raise ConfigurationError("events.allowed_lateness: must not exceed session.ttl, or a repeated event could start a session anew")
+        raise ConfigurationError(
+            "events.allowed_lateness: must not exceed session.ttl, or a repeated event could start a session anew"
+        )
     half_life = settings.bandit.half_life_ms
     if half_life is not None and half_life < settings.reward.window_ms:
-        raise ConfigurationError("bandit.half_life: must be at least reward.window, or rewards decay before they are known")
+        raise ConfigurationError(
+            "bandit.half_life: must be at least reward.window, or rewards decay before they are known"
+        )
     if settings.session.active_after < settings.session.warming_after:
         raise ConfigurationError("session.active_after: must be at least session.warming_after")
     start_mode(settings.kafka.start)
@@ -224,5 +230,7 @@ def start_mode(start: str) -> str | int:
             f"kafka.start: {start!r}; accepted: earliest, latest, milliseconds since the epoch, or a time such as 2026-11-27T00:00:00+00:00"
         ) from None
     if moment.tzinfo is None:
-        raise ConfigurationError("kafka.start: give the time with its offset from UTC, for example 2026-11-27T00:00:00+00:00")
+        raise ConfigurationError(
+            "kafka.start: give the time with its offset from UTC, for example 2026-11-27T00:00:00+00:00"
+        )
     return int(moment.timestamp() * 1_000)

@@ -1,0 +1,194 @@
+"""Exposures of a session as they come, earn, enter the learner and close; pure bookkeeping over one `Session`."""
+
+import hashlib
+from collections.abc import Iterable
+from typing import Literal
+
+import msgspec
+
+from state.configuration import Settings
+from state.event import Event
+from state.exposure import Exposure, closes_at_ms, rewards_of
+from state.interest import CATEGORY_VIEW, weight_of
+from state.log import Record, decision_record, outcome_record
+from state.recent_events import LoggedEvent
+from state.session import Session
+from state.slate import Slate
+from state.sums import Example
+
+
+class Attribution:
+    """What one input does to a session's exposures; collects the records and examples to emit, and counts what goes wrong."""
+
+    def __init__(self, session_id: str, session: Session, settings: Settings, event_id: str, now_ms: int) -> None:
+        self._session_id = session_id
+        self._session = session
+        self._settings = settings
+        self._event_id = event_id
+        self._now_ms = now_ms
+        self.records: list[Record] = []
+        self.examples: list[Example] = []
+        self.counts: dict[str, int] = {}
+
+    def close_due(self, watermark_ms: int) -> None:
+        """Closes the exposures that no event can reward any more."""
+        due = [e for e in self._session.exposures if closes_at_ms(e, self._settings.reward) <= watermark_ms]
+        self._close(due)
+
+    def close_evicted(self, evicted: Iterable[LoggedEvent]) -> None:
+        """Closes early what an event that leaves the session's log may have rewarded, so that its reward stands."""
+        for event in evicted:
+            products = set(event.products)
+            due = [
+                e for e in self._session.exposures if e.product_id in products and e.exposed_at_ms <= event.timestamp_ms
+            ]
+            self._count("exposures_closed_early", len(due))
+            self._close(due)
+
+    def expose_implicitly(self, event: LoggedEvent) -> None:
+        """Takes the first items of the current slate as seen, where the session's next event came late enough for that."""
+        session, rules = self._session, self._settings.exposure
+        if rules.mode == "explicit" or (rules.mode == "auto" and session.sends_impressions) or not session.slates:
+            return
+        slate = session.slates[-1]
+        if slate.seen or event.timestamp_ms < slate.published_at_ms + rules.implicit_dwell_ms:
+            return
+        slate.implicit = True
+        for position in range(min(rules.implicit_items, len(slate.product_ids))):
+            self._expose(slate, position, position, slate.published_at_ms)
+
+    def expose_explicitly(self, event: Event) -> None:
+        """Takes what an impression shows as seen, and takes back what had been assumed of its slate."""
+        self._session.sends_impressions = True
+        if self._settings.exposure.mode == "implicit":
+            return
+        slate = self._session.slate(event.decision_id or "")
+        if slate is None:
+            self._count("impressions_of_unknown_decisions")
+            return
+        if slate.implicit:
+            self._retract(slate)
+        position_of = {product: position for position, product in enumerate(slate.product_ids)}
+        for shown_position, product in enumerate(event.shown or ()):
+            position = position_of.get(product)
+            if position is None:
+                self._count("impressions_of_unknown_products")
+            elif not slate.seen >> position & 1:
+                self._expose(slate, position, shown_position, event.timestamp)
+
+    def reward(self, products: Iterable[str]) -> None:
+        """Brings the rewards of the products' exposures up to date and writes each difference."""
+        affected = set(products)
+        exposures = [e for e in self._session.exposures if e.product_id in affected]
+        if not exposures:
+            return
+        rewards = rewards_of(exposures, self._session.recent.events, self._settings.reward)
+        for exposure, reward in zip(exposures, rewards, strict=True):
+            if reward != exposure.reward:
+                self._change_reward(exposure, reward)
+
+    def credits(self, event: LoggedEvent) -> bool:
+        """Whether the event is of a kind that rewards; one that names a decision without an open exposure is counted."""
+        if event.kind == CATEGORY_VIEW or not weight_of(event, self._settings.reward.weights):
+            return False
+        if event.decision_id and not any(
+            e.decision_id == event.decision_id and e.product_id in event.products for e in self._session.exposures
+        ):
+            self._count("rewards_without_exposure")
+        return True
+
+    def enter(self) -> None:
+        """Hands the learner the exposures that it does not have."""
+        for exposure in self._session.exposures:
+            self._enter(exposure)
+
+    def discard(self) -> None:
+        """Drops all exposures; those that the learner does not have are retracted in the log."""
+        for exposure in self._session.exposures:
+            if not exposure.entered:
+                self._write("retract", exposure)
+        self._session.exposures = []
+
+    def finish(self) -> list[Record]:
+        """All records, the learner's examples among them."""
+        if self.examples:
+            bandit = self._settings.bandit
+            shard = f"{bandit.variant}/{shard_of(self._session_id, bandit.shards)}"
+            self.records.append(Record("examples", shard.encode(), msgspec.msgpack.encode(self.examples)))
+            self.examples = []
+        return self.records
+
+    def _expose(self, slate: Slate, position: int, shown_position: int, exposed_at_ms: int) -> None:
+        self._log(slate)
+        slate.seen |= 1 << position
+        exposure = Exposure(
+            decision_id=slate.decision_id,
+            product_id=slate.product_ids[position],
+            position=position,
+            shown_position=shown_position,
+            exposed_at_ms=exposed_at_ms,
+            cause=slate.cause,
+            x=slate.feature_bytes(position),
+            implicit=slate.implicit,
+        )
+        self._write("exposure", exposure)
+        self._session.exposures.append(exposure)
+        excess = len(self._session.exposures) - self._settings.exposure.open_max
+        if excess > 0:
+            oldest = sorted(self._session.exposures, key=lambda e: e.exposed_at_ms)[:excess]
+            self._count("exposures_closed_early", excess)
+            self._close(oldest)
+
+    def _log(self, slate: Slate) -> None:
+        if not slate.logged:
+            slate.logged = True
+            kind: Literal["explicit", "implicit"] = "implicit" if slate.implicit else "explicit"
+            self.records.append(decision_record(self._session_id, slate, kind))
+            slate.full = None
+
+    def _retract(self, slate: Slate) -> None:
+        for exposure in [e for e in self._session.exposures if e.decision_id == slate.decision_id and e.implicit]:
+            if exposure.entered:
+                self._example(exposure, -1, -exposure.reward, -(exposure.reward**2))
+            exposure.seq += 1
+            exposure.reward = 0.0
+            self._write("retract", exposure)
+            self._session.exposures.remove(exposure)
+        slate.implicit = False
+        slate.seen = 0
+
+    def _change_reward(self, exposure: Exposure, reward: float) -> None:
+        if exposure.entered:
+            self._example(exposure, 0, reward - exposure.reward, reward**2 - exposure.reward**2)
+        exposure.seq += 1
+        exposure.reward = reward
+        self._write("reward", exposure)
+
+    def _close(self, exposures: Iterable[Exposure]) -> None:
+        closing = list(exposures)
+        for exposure in closing:
+            self._enter(exposure)
+        if closing:
+            self._session.exposures = [e for e in self._session.exposures if not any(e is gone for gone in closing)]
+
+    def _enter(self, exposure: Exposure) -> None:
+        if not exposure.entered:
+            exposure.entered = True
+            self._example(exposure, 1, exposure.reward, exposure.reward**2)
+
+    def _example(self, exposure: Exposure, count: int, reward: float, reward_squared: float) -> None:
+        self.examples.append(
+            Example(exposure.exposed_at_ms, exposure.product_id, exposure.x, count, reward, reward_squared)
+        )
+
+    def _write(self, kind: Literal["exposure", "reward", "retract"], exposure: Exposure) -> None:
+        self.records.append(outcome_record(self._session_id, kind, exposure, self._event_id, self._now_ms))
+
+    def _count(self, name: str, by: int = 1) -> None:
+        if by:
+            self.counts[name] = self.counts.get(name, 0) + by
+
+
+def shard_of(session_id: str, shards: int) -> int:
+    """The learner shard of a session, the same on every machine."""
+    return int.from_bytes(hashlib.blake2b(session_id.encode(), digest_size=4).digest(), "big") % shards

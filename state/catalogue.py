@@ -1,0 +1,144 @@
+"""The products that can be recommended, as columns, with the best of each category as candidate lists."""
+
+from collections.abc import Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from state.product import Product
+
+Rows = NDArray[np.int64]
+UNLISTED = 0
+"""Row of the neutral product that stands for one which the catalogue does not list."""
+PRIOR_REVIEWS = 10
+"""Weight of the category's mean in a product's rating: one five-star review does not win."""
+NEUTRAL_RATING = 3.0
+REBUILD_INTERVAL_MS = 500
+"""Candidate lists follow changes of the catalogue within this time."""
+
+# Columns of `Catalogue.static`.
+PRICE, RATING, REVIEWS = range(3)
+
+
+class Catalogue:
+    """Products by row. A product that was removed is never returned, at once; lists are rebuilt at most twice a second."""
+
+    def __init__(self, max_products: int, per_category: int) -> None:
+        self._max_products = max_products
+        self._per_category = per_category
+        self.product_ids: list[str] = [""]
+        self.category_ids: list[str] = [""]
+        self.row_of: dict[str, int] = {}
+        self._code_of: dict[str, int] = {"": 0}
+        self.static = np.zeros((1_024, 3), dtype=np.float32)
+        self.static[UNLISTED] = (0.5, NEUTRAL_RATING, 0.0)
+        self.created_ms = np.zeros(1_024, dtype=np.float64)
+        self.category = np.zeros(1_024, dtype=np.int64)
+        self.active = np.zeros(1_024, dtype=np.bool_)
+        self._rated = np.zeros(1_024, dtype=np.bool_)
+        self._free: list[int] = []
+        self._dirty = True
+        self._built_ms = -REBUILD_INTERVAL_MS
+        self.pool: Rows = np.zeros(0, dtype=np.int64)
+        self.best_of: dict[str, Rows] = {}
+        self.category_rating: dict[str, float] = {}
+
+    def __len__(self) -> int:
+        """Products listed."""
+        return len(self.row_of)
+
+    def put(self, product: Product) -> bool:
+        """Adds or replaces a product; False where the catalogue is full."""
+        row = self.row_of.get(product.product_id)
+        if row is None:
+            if len(self.row_of) >= self._max_products:
+                return False
+            row = self._new_row(product.product_id)
+        price = 0.5 if product.price is None else float(np.log1p(product.price)) / 8
+        self.static[row] = (price, product.rating or NEUTRAL_RATING, np.log1p(product.rating_count or 0))
+        self._rated[row] = product.rating is not None
+        self.created_ms[row] = product.created_at or 0
+        self.category[row] = self._code(product.category_id)
+        self.active[row] = True
+        self._dirty = True
+        return True
+
+    def remove(self, product_id: str) -> None:
+        """Takes a product out of every later choice."""
+        row = self.row_of.pop(product_id, None)
+        if row is not None:
+            self.active[row] = False
+            self.product_ids[row] = ""
+            self._free.append(row)
+            self._dirty = True
+
+    def category_of(self, product_id: str) -> str:
+        """A listed product's category, "" for another."""
+        row = self.row_of.get(product_id)
+        return "" if row is None else self.category_ids[self.category[row]]
+
+    def refresh(self, now_ms: int) -> bool:
+        """Rebuilds the candidate lists where the catalogue changed and it is time; says whether it did."""
+        if not self._dirty or now_ms - self._built_ms < REBUILD_INTERVAL_MS:
+            return False
+        self._dirty = False
+        self._built_ms = now_ms
+        self._rebuild()
+        return True
+
+    def listed(self, product_ids: Iterable[str]) -> list[int]:
+        """Rows of those that are listed."""
+        return [row for product_id in product_ids if (row := self.row_of.get(product_id)) is not None]
+
+    def _rebuild(self) -> None:
+        rows = np.flatnonzero(self.active[: len(self.product_ids)])
+        codes, rating = self.category[rows], self.static[rows, RATING].astype(np.float64)
+        rated = self._rated[rows]
+        size = len(self.category_ids)
+        counts = np.bincount(codes[rated], minlength=size)
+        overall = rating[rated].mean() if rated.any() else NEUTRAL_RATING
+        sums = np.bincount(codes[rated], weights=rating[rated], minlength=size)
+        means = np.where(counts > 0, sums / np.maximum(counts, 1), overall)
+        rating = np.where(rated, rating, means[codes])
+        self.static[rows, RATING] = rating
+        reviews = np.expm1(self.static[rows, REVIEWS]) * rated
+        quality = (means[codes] * PRIOR_REVIEWS + rating * reviews) / (PRIOR_REVIEWS + reviews)
+        self._rebuild_lists(rows, codes, quality)
+        present = np.bincount(codes, minlength=size)
+        self.category_rating = {self.category_ids[code]: float(means[code]) for code in np.flatnonzero(present)}
+
+    def _rebuild_lists(self, rows: Rows, codes: Rows, quality: NDArray[np.float64]) -> None:
+        order = np.lexsort((-quality, codes))
+        starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+        best: dict[str, Rows] = {}
+        for part in np.split(order, starts[1:]) if len(order) else []:
+            best[self.category_ids[codes[part[0]]]] = rows[part[: self._per_category]]
+        self.best_of = best
+        self.pool = np.concatenate(list(best.values())) if best else np.zeros(0, dtype=np.int64)
+
+    def _new_row(self, product_id: str) -> int:
+        if self._free:
+            row = self._free.pop()
+            self.product_ids[row] = product_id
+        else:
+            row = len(self.product_ids)
+            self.product_ids.append(product_id)
+            if row >= len(self.active):
+                self._grow()
+        self.row_of[product_id] = row
+        return row
+
+    def _grow(self) -> None:
+        more = len(self.active)
+        self.static = np.concatenate([self.static, np.zeros((more, 3), dtype=np.float32)])
+        self.created_ms = np.concatenate([self.created_ms, np.zeros(more)])
+        self.category = np.concatenate([self.category, np.zeros(more, dtype=np.int64)])
+        self.active = np.concatenate([self.active, np.zeros(more, dtype=np.bool_)])
+        self._rated = np.concatenate([self._rated, np.zeros(more, dtype=np.bool_)])
+
+    def _code(self, category_id: str) -> int:
+        code = self._code_of.get(category_id)
+        if code is None:
+            code = self._code_of[category_id] = len(self.category_ids)
+            self.category_ids.append(category_id)
+        return code

@@ -1,0 +1,94 @@
+"""Exposures that wait for their reward, and which event rewards which of them."""
+
+from collections.abc import Sequence
+
+import msgspec
+
+from state.configuration import Reward
+from state.interest import CATEGORY_VIEW, weight_of
+from state.recent_events import LoggedEvent
+
+
+class Exposure(msgspec.Struct, array_like=True):
+    """One product of one slate that was seen.
+
+    `position` is where it was published and `shown_position` where it was shown, both from 0; `cause` the packed identity of the
+    event that produced the slate; `x` its features as float16 bytes; `seq` numbers its outcomes; `reward` is the aggregate that
+    was last written; `entered` says whether the learner has it.
+    """
+
+    decision_id: str
+    product_id: str
+    position: int
+    shown_position: int
+    exposed_at_ms: int
+    cause: bytes
+    x: bytes
+    implicit: bool
+    seq: int = 0
+    reward: float = 0.0
+    entered: bool = False
+
+
+def closes_at_ms(exposure: Exposure, reward: Reward) -> int:
+    """The watermark from which on no event rewards the exposure any more."""
+    return exposure.exposed_at_ms + reward.window_ms + reward.disorder_ms
+
+
+def rewards_of(exposures: Sequence[Exposure], events: Sequence[LoggedEvent], rules: Reward) -> list[float]:
+    """The aggregate reward of each exposure: a function of the two sets alone, whatever the order of arrival.
+
+    An event rewards exposures of its own products only: the one its decision names, else the latest that is not after it; within
+    the window, one exposure per product, and never one of the slate that it produced. `events` are oldest first.
+    """
+    credited: list[list[float]] = [[] for _ in exposures]
+    largest = largest_reward(rules)
+    if exposures and largest > 0:
+        first_ms = min(exposure.exposed_at_ms for exposure in exposures) - rules.disorder_ms
+        for event in events:
+            if event.timestamp_ms < first_ms or event.kind == CATEGORY_VIEW:
+                continue
+            weight = weight_of(event, rules.weights)
+            if not weight:
+                continue
+            for product in event.products:
+                index = _credited_exposure(exposures, event, product, rules.window_ms)
+                if index is not None:
+                    credited[index].append(weight / largest)
+    return [aggregate(rewards, rules.aggregate) for rewards in credited]
+
+
+def aggregate(rewards: Sequence[float], how: str) -> float:
+    """One number in [-1, 1] from an exposure's rewards, oldest first. A thumb down counts against the best of the others."""
+    if not rewards:
+        return 0.0
+    if how == "first":
+        return rewards[0]
+    if how == "sum":
+        return max(-1.0, min(1.0, sum(rewards)))
+    return max(0.0, *rewards, 0.0) + min(0.0, *rewards, 0.0)
+
+
+def largest_reward(rules: Reward) -> float:
+    """What rewards are divided by, so that they lie in [-1, 1]."""
+    weights = rules.weights
+    return max(weights.product_view, weights.add_to_cart, weights.checkout, weights.thumb)
+
+
+def _credited_exposure(exposures: Sequence[Exposure], event: LoggedEvent, product: str, window_ms: int) -> int | None:
+    latest: int | None = None
+    for index, exposure in enumerate(exposures):
+        if exposure.product_id != product or exposure.cause == event.identity:
+            continue
+        age_ms = event.timestamp_ms - exposure.exposed_at_ms
+        if age_ms > window_ms:
+            continue
+        if event.decision_id and exposure.decision_id == event.decision_id:
+            return index
+        if age_ms >= 0 and (latest is None or _rank(exposure) > _rank(exposures[latest])):
+            latest = index
+    return latest
+
+
+def _rank(exposure: Exposure) -> tuple[int, str]:
+    return (exposure.exposed_at_ms, exposure.decision_id)

@@ -1,0 +1,216 @@
+"""What one input does to one session: the heart of the job, without Flink."""
+
+import msgspec
+import numpy as np
+
+from state.attribution import Attribution
+from state.choice import Chooser
+from state.configuration import Settings
+from state.event import Event
+from state.features import Context
+from state.interest import IMPRESSION, Interest, interest
+from state.log import Record, audit_record, decision_record
+from state.profile import build_profile
+from state.recent_events import LoggedEvent, Offer, logged
+from state.session import SLATES_KEPT, Session
+from state.slate import Slate
+
+
+class Effect(msgspec.Struct):
+    """What follows from an input.
+
+    `session` is to be stored, None to be cleared; `write` is the profile to publish, or `delete` to take it away; `timer_ms` is an
+    event-time timer to set, None where the one that is set will do; `counts` are increments of metrics by name.
+    """
+
+    session: Session | None
+    records: list[Record] = []
+    write: bytes | None = None
+    delete: bool = False
+    timer_ms: int | None = None
+    counts: dict[str, int] = {}
+
+
+class Personalizer:
+    """Applies inputs to sessions. Holds the newest catalogue and model through its chooser, and nothing of any session."""
+
+    def __init__(self, settings: Settings, chooser: Chooser, salt: bytes) -> None:
+        self.settings = settings
+        self.chooser = chooser
+        self._salt = salt
+        self._denied_by_default = settings.consent.default == "denied"
+
+    def is_late(self, event: Event, watermark_ms: int) -> bool:
+        """Whether the event is older than the watermark by more than the allowed lateness."""
+        return event.timestamp < watermark_ms - self.settings.events.allowed_lateness_ms
+
+    def apply(self, session: Session | None, event: Event, *, record_ms: int, now_ms: int, watermark_ms: int) -> Effect:
+        """Applies an event that is not late. `record_ms` is the Kafka time of its record, `now_ms` the wall clock."""
+        session = session or Session.begin(record_ms)
+        session.newest_input_ms = max(session.newest_input_ms, event.timestamp)
+        self.chooser.refresh(now_ms)
+        if event.event_type == "erase" or (event.event_type == "consent" and not event.granted):
+            return self._forget(session, event, record_ms, now_ms)
+        if event.event_type == "consent":
+            session.consent.record(granted=True, timestamp_ms=event.timestamp)
+        if not session.consent.is_given(self._denied_by_default):
+            return self._refuse_without_consent(session, event, record_ms, now_ms)
+        if event.timestamp <= session.consent.usable_after_ms(self._denied_by_default):
+            session.dropped += 1
+            return self._finish(session, event.session_id, now_ms, {"events_dropped": 1})
+        return self._take(session, event, record_ms, now_ms, watermark_ms)
+
+    def on_timer(self, session: Session, session_id: str, timer_ms: int, now_ms: int) -> Effect:
+        """The watermark has passed `timer_ms`: closes exposures that are due, and the session when its life is over."""
+        session.timer_ms = 0
+        attribution = Attribution(session_id, session, self.settings, "", now_ms)
+        if session.newest_input_ms + self.settings.session.ttl_ms <= timer_ms:
+            attribution.enter()
+            return Effect(None, attribution.finish(), counts={"sessions_ended": 1})
+        attribution.close_due(timer_ms)
+        return self._with_timer(Effect(session, attribution.finish(), counts=attribution.counts))
+
+    def publish_again(self, session: Session, session_id: str, now_ms: int) -> bytes | None:
+        """The session's profile from its last slate, None where it has none: for a write that may be lost."""
+        if not session.slates:
+            return None
+        return self._profile(session, session_id, session.slates[-1], self._interest(session), now_ms)
+
+    def _take(self, session: Session, event: Event, record_ms: int, now_ms: int, watermark_ms: int) -> Effect:
+        """Offers the event to the log, and where it is new attributes rewards, learns and chooses anew."""
+        entry = logged(event, self._categories(event))
+        offer, evicted = session.recent.offer(entry, self.settings.session.max_events)
+        if offer is Offer.DUPLICATE:
+            session.duplicates += 1
+            return self._finish(session, event.session_id, now_ms, {"events_duplicate": 1})
+        if offer is Offer.DROPPED:
+            session.dropped += 1
+            return self._finish(session, event.session_id, now_ms, {"events_dropped": 1})
+        if not session.applied:
+            session.generation = record_ms
+        session.applied += 1
+        attribution = self._attribute(session, event, entry, evicted, now_ms, watermark_ms)
+        effect = Effect(session, counts={"events_applied": 1})
+        if entry.kind != IMPRESSION:
+            slate, known = self._choose(session, entry, now_ms)
+            effect.write = self._profile(session, event.session_id, slate, known, now_ms)
+            if self.settings.decisions.log == "published" and not slate.logged:
+                slate.logged = True
+                attribution.records.append(decision_record(event.session_id, slate, None))
+        effect.records = attribution.finish()
+        effect.counts.update(attribution.counts)
+        return self._with_timer(effect)
+
+    def _attribute(
+        self,
+        session: Session,
+        event: Event,
+        entry: LoggedEvent,
+        evicted: list[LoggedEvent],
+        now_ms: int,
+        watermark_ms: int,
+    ) -> Attribution:
+        """1 close what is over; 2 expose by the visitor's stay; 3 reward; 4 learn; 5 expose by impression."""
+        attribution = Attribution(event.session_id, session, self.settings, event.identity, now_ms)
+        attribution.close_due(watermark_ms)
+        attribution.close_evicted(evicted)
+        if entry.kind != IMPRESSION:
+            attribution.expose_implicitly(entry)
+        affected = set(entry.products) if attribution.credits(entry) else set()
+        attribution.reward(affected | {e.product_id for e in session.exposures if not e.entered})
+        attribution.enter()
+        if entry.kind == IMPRESSION:
+            attribution.expose_explicitly(event)
+            attribution.reward(event.shown or ())
+        return attribution
+
+    def _choose(self, session: Session, entry: LoggedEvent, now_ms: int) -> tuple[Slate, Interest]:
+        known = self._interest(session)
+        in_vain: dict[str, int] = {}
+        for exposure in session.exposures:
+            if exposure.reward <= 0:
+                in_vain[exposure.product_id] = in_vain.get(exposure.product_id, 0) + 1
+        newest = session.recent.newest
+        last = next((category for category in (newest.categories if newest else ()) if category), "")
+        context = Context(known, last, in_vain, now_ms)
+        slate = self.chooser.choose(context, profile_version=session.applied, cause=entry.identity)
+        session.slates = [*session.slates, slate][-SLATES_KEPT:]
+        return slate, known
+
+    def _profile(self, session: Session, session_id: str, slate: Slate, known: Interest, now_ms: int) -> bytes:
+        session.updated_at_ms = max(session.updated_at_ms, now_ms)
+        predictor = self.chooser.predictor
+        values = self.chooser.predict(slate.matrix()) if slate.product_ids else _NOTHING
+        theta = predictor.theta if predictor else None
+        ratings = self.chooser.catalogue.category_rating
+        return build_profile(session_id, session, slate, values, theta, known, ratings, self.settings)
+
+    def _finish(self, session: Session, session_id: str, now_ms: int, counts: dict[str, int]) -> Effect:
+        """After an input that changes nothing but the accounting: the same slate is published with the new counts."""
+        return self._with_timer(Effect(session, write=self.publish_again(session, session_id, now_ms), counts=counts))
+
+    def _forget(self, session: Session, event: Event, record_ms: int, now_ms: int) -> Effect:
+        """Erasure or withdrawal: nothing that is not later remains, and what is later begins a new generation."""
+        consent = session.consent
+        before = (consent.denied_ms, consent.erased_ms)
+        if event.event_type == "erase":
+            consent.erase(event.timestamp)
+            action = "erase"
+        else:
+            consent.record(granted=False, timestamp_ms=event.timestamp)
+            action = "consent_withdrawn"
+        records: list[Record] = []
+        if (consent.denied_ms, consent.erased_ms) != before:
+            records.append(audit_record(event.session_id, action, event.timestamp, now_ms, self._salt))
+        attribution = Attribution(event.session_id, session, self.settings, event.identity, now_ms)
+        attribution.discard()
+        fresh = Session.begin(record_ms)
+        fresh.consent, fresh.newest_input_ms, fresh.timer_ms = consent, session.newest_input_ms, session.timer_ms
+        if consent.is_given(self._denied_by_default):
+            fresh.recent = session.recent
+            fresh.recent.forget_through(consent.usable_after_ms(self._denied_by_default))
+        effect = Effect(fresh, [*records, *attribution.finish()], delete=True, counts={"sessions_forgotten": 1})
+        newest = fresh.recent.newest
+        if newest is not None:
+            fresh.applied = len(fresh.recent.events)
+            slate, known = self._choose(fresh, newest, now_ms)
+            effect.write = self._profile(fresh, event.session_id, slate, known, now_ms)
+        return self._with_timer(effect)
+
+    def _refuse_without_consent(self, session: Session, event: Event, record_ms: int, now_ms: int) -> Effect:
+        """Keeps nothing of the event. Where consent was never given nor withdrawn, answers with a list for everybody."""
+        if session.consent.has_marker():
+            session.dropped += 1
+            return self._with_timer(Effect(session, counts={"events_without_consent": 1}))
+        stranger = Session.begin(record_ms)
+        context = Context(_NO_INTEREST, "", {}, now_ms)
+        slate = self.chooser.choose(context, profile_version=0, cause=b"")
+        profile = self._profile(stranger, event.session_id, slate, _NO_INTEREST, now_ms)
+        return Effect(None, write=profile, counts={"events_without_consent": 1})
+
+    def _with_timer(self, effect: Effect) -> Effect:
+        session = effect.session
+        if session is not None:
+            ends_ms = session.newest_input_ms + self.settings.session.ttl_ms
+            wait_ms = self.settings.reward.window_ms + self.settings.reward.disorder_ms
+            due_ms = min((e.exposed_at_ms + wait_ms for e in session.exposures), default=ends_ms)
+            due_ms = min(due_ms, ends_ms)
+            if not session.timer_ms or due_ms < session.timer_ms:
+                session.timer_ms = effect.timer_ms = due_ms
+        return effect
+
+    def _interest(self, session: Session) -> Interest:
+        return interest(session.recent.events, self.settings.reward.weights, self.settings.session.decay)
+
+    def _categories(self, event: Event) -> list[str]:
+        """Categories in parallel to the event's products: the event's own, else the catalogue's."""
+        products = event.products()
+        if not products:
+            return [event.category_id] if event.category_id else []
+        if event.category_id and len(products) == 1:
+            return [event.category_id]
+        return [self.chooser.catalogue.category_of(product) for product in products]
+
+
+_NO_INTEREST = Interest({}, {}, 0.0)
+_NOTHING = np.zeros(0)

@@ -1,0 +1,39 @@
+"""Reading a product of the `products` topic."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from state.event import Identifier
+from state.rejection import Reason, Rejection
+
+PRODUCT_LIMIT_BYTES = 65_536
+
+
+class Product(msgspec.Struct, frozen=True):
+    """A product as shops send it; `created_at` in ms since the epoch."""
+
+    product_id: Identifier
+    category_id: Identifier
+    title: Annotated[str, Meta(max_length=2_048)] | None = None
+    price: Annotated[float, Meta(ge=0, le=1e12)] | None = None
+    rating: Annotated[float, Meta(ge=1, le=5)] | None = None
+    rating_count: Annotated[int, Meta(ge=0, le=10**12)] | None = None
+    created_at: int | None = None
+    attributes: dict[str, Any] | None = None
+
+
+_decoder = msgspec.json.Decoder(Product)
+
+
+def read_product(payload: bytes) -> Product | Rejection:
+    """A product from the bytes of a record, or why it is none."""
+    if len(payload) > PRODUCT_LIMIT_BYTES:
+        return Rejection(Reason.TOO_LARGE, None, f"{len(payload)} bytes, at most {PRODUCT_LIMIT_BYTES} are accepted")
+    try:
+        return _decoder.decode(payload)
+    except msgspec.ValidationError as error:
+        return Rejection(Reason.INVALID_VALUE, None, str(error))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return Rejection(Reason.NOT_JSON, None, str(error))

@@ -1,0 +1,136 @@
+"""The newest events of a session: bounded, in order, each once, whatever the order in which they arrive.
+
+What is kept is always the newest part, by (timestamp, id), of everything that was ever offered. The horizon is the newest event
+that had to go; what is not newer than it is dropped. So the same set of events gives the same log in any order of arrival.
+"""
+
+import enum
+import uuid
+from bisect import bisect_left
+
+import msgspec
+
+from state.event import EVENT_TYPES, Event
+
+TOUCHES_PER_EVENT = 4
+"""Products in a full log, as a multiple of its events: a bound for sessions of large checkouts."""
+
+_UUID_MARK = b"\x00"
+
+
+class Offer(enum.Enum):
+    """What became of an event that was offered to the log."""
+
+    APPLIED = "applied"
+    DUPLICATE = "duplicate"
+    DROPPED = "dropped"
+
+
+class LoggedEvent(msgspec.Struct, array_like=True):
+    """An event as the session keeps it.
+
+    `identity` is packed (16 bytes for a UUID); `strength` is the weight's sign and size for feedback, 1 for other events;
+    `categories` run parallel to `products` ("" where unknown); a category view has no product and one category.
+    """
+
+    timestamp_ms: int
+    identity: bytes
+    kind: int
+    products: list[str]
+    categories: list[str]
+    decision_id: str = ""
+    strength: float = 1
+
+    @property
+    def event_type(self) -> str:
+        """The type's name."""
+        return EVENT_TYPES[self.kind]
+
+    @property
+    def event_id(self) -> str:
+        """The identity as it came."""
+        return unpack_identity(self.identity)
+
+    @property
+    def order(self) -> tuple[int, str]:
+        """Events are ordered by time, then by id."""
+        return (self.timestamp_ms, self.event_id)
+
+
+def pack_identity(identity: str) -> bytes:
+    """An identity as bytes: a canonical UUID in 17, anything else as its UTF-8."""
+    if len(identity) == 36 and identity[8] == "-":
+        try:
+            value = uuid.UUID(identity)
+        except ValueError:
+            return identity.encode()
+        if str(value) == identity:
+            return _UUID_MARK + value.bytes
+    return identity.encode()
+
+
+def unpack_identity(packed: bytes) -> str:
+    """The inverse of `pack_identity`."""
+    if packed[:1] == _UUID_MARK and len(packed) == 17:
+        return str(uuid.UUID(bytes=packed[1:]))
+    return packed.decode()
+
+
+def logged(event: Event, categories: list[str]) -> LoggedEvent:
+    """The event as the log keeps it; `categories` run parallel to `event.products()`, or hold the one that was viewed."""
+    return LoggedEvent(
+        timestamp_ms=event.timestamp,
+        identity=pack_identity(event.identity),
+        kind=EVENT_TYPES.index(event.event_type),
+        products=event.products(),
+        categories=categories,
+        decision_id=event.decision_id or "",
+        strength=event.feedback.strength if event.feedback else 1,
+    )
+
+
+class RecentEvents(msgspec.Struct, array_like=True):
+    """The log: `events` oldest first, and the horizon (0, "") while nothing had to go."""
+
+    events: list[LoggedEvent] = []
+    horizon: tuple[int, str] = (0, "")
+
+    @property
+    def newest(self) -> LoggedEvent | None:
+        """The newest event by (timestamp, id)."""
+        return self.events[-1] if self.events else None
+
+    def offer(self, event: LoggedEvent, max_events: int) -> tuple[Offer, list[LoggedEvent]]:
+        """Takes the event in, unless it is known or older than the horizon; also returns what had to go for it."""
+        if any(known.identity == event.identity for known in self.events):
+            return Offer.DUPLICATE, []
+        order = event.order
+        if order <= self.horizon:
+            return Offer.DROPPED, []
+        self._insert(event, order)
+        evicted = self._evict(max_events)
+        if any(gone is event for gone in evicted):
+            return Offer.DROPPED, [gone for gone in evicted if gone is not event]
+        return Offer.APPLIED, evicted
+
+    def forget_through(self, timestamp_ms: int) -> None:
+        """Removes the events that are not later than the time."""
+        self.events = [event for event in self.events if event.timestamp_ms > timestamp_ms]
+
+    def _insert(self, event: LoggedEvent, order: tuple[int, str]) -> None:
+        if not self.events or self.events[-1].timestamp_ms < event.timestamp_ms:
+            self.events.append(event)
+        else:
+            self.events.insert(bisect_left(self.events, order, key=lambda known: known.order), event)
+
+    def _evict(self, max_events: int) -> list[LoggedEvent]:
+        first = max(0, len(self.events) - max_events)
+        touches = sum(len(event.products) for event in self.events[first:])
+        while touches > TOUCHES_PER_EVENT * max_events and first < len(self.events) - 1:
+            touches -= len(self.events[first].products)
+            first += 1
+        evicted = self.events[:first]
+        if evicted:
+            self.horizon = max(self.horizon, evicted[-1].order)
+            del self.events[:first]
+        return evicted

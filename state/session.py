@@ -1,0 +1,60 @@
+"""Everything that is held of a session, and its form in Flink's state."""
+
+import msgspec
+
+from state.consent import Consent
+from state.exposure import Exposure
+from state.recent_events import RecentEvents
+from state.slate import Slate
+
+_VERSION = b"\x01"
+SLATES_KEPT = 2
+
+
+class Session(msgspec.Struct, array_like=True):
+    """A session. Times in ms since the epoch.
+
+    `generation` is the Kafka time of the record that created it, `applied` the inputs applied since (also the profile's version).
+    `newest_input_ms` is the newest event time of any input, kept or not; `timer_ms` the event-time timer that is set, 0 for none.
+    """
+
+    generation: int
+    recent: RecentEvents
+    consent: Consent
+    applied: int = 0
+    duplicates: int = 0
+    dropped: int = 0
+    updated_at_ms: int = 0
+    newest_input_ms: int = 0
+    timer_ms: int = 0
+    sends_impressions: bool = False
+    slates: list[Slate] = []
+    exposures: list[Exposure] = []
+
+    @classmethod
+    def begin(cls, generation: int) -> "Session":
+        """A session of which nothing is known."""
+        return cls(generation=generation, recent=RecentEvents(), consent=Consent())
+
+    def slate(self, decision_id: str) -> Slate | None:
+        """The kept slate of that decision."""
+        return next((slate for slate in self.slates if slate.decision_id == decision_id), None)
+
+    def encode(self) -> bytes:
+        """Versioned bytes for Flink's state."""
+        return _VERSION + _encoder.encode(self)
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Session":
+        """The inverse of `encode`.
+
+        Raises:
+            ValueError: the version is unknown: a newer Heliotrope wrote it.
+        """
+        if data[:1] != _VERSION:
+            raise ValueError(f"a session of version {data[:1]!r} was written by another release")
+        return _decoder.decode(data[1:])
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Session)

@@ -1,0 +1,48 @@
+"""A published slate: what was chosen, with what it takes to log, learn and publish it again."""
+
+import msgspec
+import numpy as np
+
+from state.features import Features
+
+
+class FullChoice(msgspec.Struct, array_like=True):
+    """All candidates of a decision: ids, features (n × d float16 bytes) and the probability of each to stand first."""
+
+    product_ids: list[str]
+    features: bytes
+    propensity: list[float]
+
+
+class Slate(msgspec.Struct, array_like=True):
+    """k items in order; `features` is k × d float16 bytes. `seen` has a bit for each position that counted as seen.
+
+    `implicit` says that positions were taken as seen without an impression, `logged` that the decision is in the log.
+    """
+
+    decision_id: str
+    published_at_ms: int
+    profile_version: int
+    model_version: int
+    policy: str
+    variant: str
+    feature_set: str
+    cause: bytes
+    product_ids: list[str]
+    category_ids: list[str]
+    propensity: list[float]
+    explored: list[bool]
+    features: bytes
+    full: FullChoice | None = None
+    seen: int = 0
+    implicit: bool = False
+    logged: bool = False
+
+    def matrix(self) -> Features:
+        """Features (k, d)."""
+        return np.frombuffer(self.features, dtype=np.float16).reshape(len(self.product_ids), -1)
+
+    def feature_bytes(self, position: int) -> bytes:
+        """The features of one item, d float16."""
+        width = 2 * (len(self.features) // 2 // len(self.product_ids))
+        return self.features[position * width : (position + 1) * width]

@@ -1,0 +1,148 @@
+"""The sufficient statistics of a weighted ridge regression: sums only, so shards merge exactly.
+
+Forgetting is forward decay (Cormode, Shkapenyuk, Srivastava, Xu 2009, "Forward decay: a practical time decay model for
+streaming systems", section 3): an example of time t has the weight 2^((t - L)/h) for a landmark L. Landmarks are multiples of 32
+half-lives, so that moving to a later one scales by an exact power of two.
+"""
+
+import math
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+Vector = NDArray[np.float64]
+HALF_LIVES_PER_LANDMARK = 32
+LARGEST_FEATURE = 1_000.0
+
+
+class Example(msgspec.Struct, array_like=True, frozen=True):
+    """A change of what was learned of one exposure.
+
+    `x` is the features as float16 bytes; `count` 1 where the exposure enters, -1 where it is taken back, 0 where only its reward
+    changes; `reward` and `reward_squared` are differences.
+    """
+
+    exposed_at_ms: int
+    product_id: str
+    x: bytes
+    count: int
+    reward: float
+    reward_squared: float
+
+
+def landmark_of(time_ms: int, half_life_ms: int | None) -> int:
+    """The landmark in force at a time; 0 where nothing is forgotten."""
+    if half_life_ms is None:
+        return 0
+    span = HALF_LIVES_PER_LANDMARK * half_life_ms
+    return time_ms // span * span
+
+
+def landmark_scale(old_ms: int, new_ms: int, half_life_ms: int | None) -> float:
+    """The factor that moves a sum from one landmark to a later one: a power of two."""
+    if half_life_ms is None or old_ms == new_ms:
+        return 1.0
+    return math.ldexp(1.0, -((new_ms - old_ms) // half_life_ms))
+
+
+class Sums:
+    """A = Σ w x xᵀ (d × d), b = Σ w r x (d), and Σ w, Σ w r, Σ w r², with weights w as of `landmark_ms`."""
+
+    def __init__(self, dimension: int, half_life_ms: int | None, landmark_ms: int = 0) -> None:
+        self.half_life_ms = half_life_ms
+        self.landmark_ms = landmark_ms
+        self.a = np.zeros((dimension, dimension))
+        self.b = np.zeros(dimension)
+        self.totals = np.zeros(3)
+        self.refused = 0
+
+    @property
+    def dimension(self) -> int:
+        """Number of features."""
+        return len(self.b)
+
+    @property
+    def weight(self) -> float:
+        """Σ w as of the landmark."""
+        return float(self.totals[0])
+
+    def weight_of(self, time_ms: int) -> float:
+        """The weight of an example of that time, after moving to a later landmark where one is due."""
+        if self.half_life_ms is None:
+            return 1.0
+        self.move_to(max(self.landmark_ms, landmark_of(time_ms, self.half_life_ms)))
+        return float(2.0 ** ((time_ms - self.landmark_ms) / self.half_life_ms))
+
+    def add(self, example: Example) -> float:
+        """Adds an example and returns its weight; 0 where it is not finite or out of range, which is refused and counted."""
+        x = np.frombuffer(example.x, dtype=np.float16).astype(np.float64)
+        if (
+            len(x) != self.dimension
+            or not (np.abs(x) <= LARGEST_FEATURE).all()
+            or not abs(example.reward) <= LARGEST_FEATURE
+        ):
+            self.refused += 1
+            return 0.0
+        weight = self.weight_of(example.exposed_at_ms)
+        if example.count:
+            self.a += (weight * example.count) * np.outer(x, x)
+        if example.reward:
+            self.b += (weight * example.reward) * x
+        self.totals += weight * np.array([example.count, example.reward, example.reward_squared])
+        return weight
+
+    def move_to(self, landmark_ms: int) -> None:
+        """Expresses the sums as of a later landmark."""
+        scale = landmark_scale(self.landmark_ms, landmark_ms, self.half_life_ms)
+        if scale != 1.0:
+            self.a *= scale
+            self.b *= scale
+            self.totals *= scale
+        self.landmark_ms = landmark_ms
+
+    def merge(self, other: "Sums") -> None:
+        """Adds another shard's sums."""
+        landmark_ms = max(self.landmark_ms, other.landmark_ms)
+        self.move_to(landmark_ms)
+        scale = landmark_scale(other.landmark_ms, landmark_ms, self.half_life_ms)
+        self.a += scale * other.a
+        self.b += scale * other.b
+        self.totals += scale * other.totals
+        self.refused += other.refused
+
+    def coefficients(self, ridge: float, now_ms: int) -> Vector:
+        """θ = (λI + A(t))⁻¹ b(t), the weighted ridge estimate as of `now_ms`; the prior does not decay."""
+        fade = 1.0
+        if self.half_life_ms is not None:
+            fade = float(2.0 ** (-max(0, now_ms - self.landmark_ms) / self.half_life_ms))
+        return np.linalg.solve(ridge * np.eye(self.dimension) + fade * self.a, fade * self.b)
+
+    def encode(self) -> bytes:
+        """Versioned bytes: the upper triangle of A and the rest, float64, little endian."""
+        upper = self.a[np.triu_indices(self.dimension)]
+        numbers = np.concatenate([upper, self.b, self.totals]).astype("<f8").tobytes()
+        return b"\x01" + msgspec.msgpack.encode(
+            [self.dimension, self.half_life_ms, self.landmark_ms, self.refused, numbers]
+        )
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Sums":
+        """The inverse of `encode`.
+
+        Raises:
+            ValueError: the version is unknown: a newer Heliotrope wrote it.
+        """
+        if data[:1] != b"\x01":
+            raise ValueError(f"sums of version {data[:1]!r} were written by another release")
+        dimension, half_life_ms, landmark_ms, refused, numbers = msgspec.msgpack.decode(data[1:])
+        sums = cls(dimension, half_life_ms, landmark_ms)
+        values = np.frombuffer(numbers, dtype="<f8")
+        triangle = dimension * (dimension + 1) // 2
+        rows, columns = np.triu_indices(dimension)
+        sums.a[rows, columns] = values[:triangle]
+        sums.a[columns, rows] = values[:triangle]
+        sums.b = values[triangle : triangle + dimension].copy()
+        sums.totals = values[triangle + dimension :].copy()
+        sums.refused = refused
+        return sums
