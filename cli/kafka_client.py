@@ -13,7 +13,8 @@ from cli.errors import UserError
 from cli.options import Target
 from jobs.settings import kafka_client_properties
 
-MAX_REQUEST_BYTES = 2 * 1024 * 1024  # what the topic takes, so that an oversized event arrives to become a dead letter
+MAX_VALUE_BYTES = 2 * 1024 * 1024  # what topics take, so that an oversized event arrives to become a dead letter
+MAX_REQUEST_BYTES = MAX_VALUE_BYTES + 64 * 1024
 BOOTSTRAP_TIMEOUT_MS = 8_000
 DELIVERY_TIMEOUT_MS = 30_000
 JAAS_PAIR = re.compile(r'(username|password)\s*=\s*"((?:[^"\\]|\\.)*)"')

@@ -5,8 +5,10 @@ import sys
 import typer
 from rich.console import Console
 
+from cli.catalog import catalog
 from cli.errors import UserError
 from cli.produce import produce
+from cli.profile import profile
 from cli.replay import replay
 from jobs.settings import ConfigurationError, SecretError
 
@@ -21,6 +23,8 @@ app = typer.Typer(
 # Verbs are registered here, one line each: app.command("up")(up)
 app.command("produce")(produce)
 app.command("replay")(replay)
+app.add_typer(catalog, name="catalog")
+app.command("profile")(profile)
 
 
 def main() -> None:

@@ -11,13 +11,12 @@ import msgspec
 import typer
 
 from cli.errors import UserError
-from cli.kafka_client import MAX_REQUEST_BYTES
+from cli.kafka_client import MAX_VALUE_BYTES
 from cli.options import Config, Sets, Workdir, find_target
 from cli.output import duration_text, number, progress_bar, stderr_console, stdout_console, summary_table
 from cli.pacing import RatePacer
-from cli.producing import RECORD_OVERHEAD_BYTES, Delivery
+from cli.producing import Delivery
 
-MAX_LINE_BYTES = MAX_REQUEST_BYTES - 2 * RECORD_OVERHEAD_BYTES - 4 * 128  # the key repeats the session id
 PROGRESS_EVERY = 500
 PROGRESS_INTERVAL_S = 0.2
 
@@ -39,13 +38,13 @@ def key_of_line(line: bytes) -> bytes | None:
 
 def read_lines(stream: IO[bytes]) -> Iterator[bytes | None]:
     """Lines without their line feed, in bounded memory; None for a line that no topic takes."""
-    while line := stream.readline(MAX_LINE_BYTES + 1):
+    while line := stream.readline(MAX_VALUE_BYTES + 1):
         if line.endswith(b"\n"):
             yield line[:-1]
-        elif len(line) <= MAX_LINE_BYTES:
+        elif len(line) <= MAX_VALUE_BYTES:
             yield line
         else:
-            while (rest := stream.readline(MAX_LINE_BYTES)) and not rest.endswith(b"\n"):
+            while (rest := stream.readline(MAX_VALUE_BYTES)) and not rest.endswith(b"\n"):
                 pass
             yield None
 

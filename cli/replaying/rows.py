@@ -17,37 +17,35 @@ Row = Mapping[str, Any]
 GZIP_MAGIC = b"\x1f\x8b"
 PARQUET_MAGIC = b"PAR1"
 LARGEST_FIELD_BYTES = 16 * 1024 * 1024
-SUFFIXES = {".csv": "csv", ".tsv": "csv", ".txt": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl"}
+SUFFIXES = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl", ".json": "jsonl", ".parquet": "parquet"}
 
 
 def read_rows(path: Path, source: Source) -> Iterator[Row | bytes]:
     """The rows of a file by column name; raw bytes where a JSON line cannot be read as an object.
 
     Raises:
-        UserError: the file cannot be read, or its kind is unknown.
+        UserError: the file cannot be read as what it is.
     """
     try:
         with path.open("rb") as stream:
             packed = stream.peek(2)[:2] == GZIP_MAGIC
             plain = cast(IO[bytes], gzip.GzipFile(fileobj=stream) if packed else stream)
-            yield from _read(plain, kind_of(path, source), source)
+            yield from _read(plain, source.kind or kind_of(path.name, plain), source)
     except (OSError, EOFError, zlib.error) as error:
         raise UserError(f"cannot read {path} ({error}): name a readable CSV, JSON lines or Parquet file") from None
     except (csv.Error, LookupError, ValueError) as error:
         raise UserError(f"cannot read {path} ({error}): check `source` of the mapping") from None
 
 
-def kind_of(path: Path, source: Source) -> str:
-    """csv, jsonl or parquet: from the mapping, else from the file's name.
-
-    Raises:
-        UserError: neither says.
-    """
-    name = path.name.removesuffix(".gz")
-    kind = source.kind or SUFFIXES.get(Path(name).suffix.lower()) or ("parquet" if name.endswith(".parquet") else None)
-    if kind is None:
-        raise UserError(f"{path}: of what kind is it? Add `source: {{kind: csv}}` (or jsonl, parquet) to the mapping")
-    return kind
+def kind_of(name: str, stream: IO[bytes]) -> str:
+    """csv, jsonl or parquet: from the file's name, else from its first bytes."""
+    suffix = Path(name.removesuffix(".gz")).suffix.lower()
+    if suffix in SUFFIXES:
+        return SUFFIXES[suffix]
+    head: bytes = stream.peek(64).lstrip()  # type: ignore[attr-defined]
+    if head.startswith(PARQUET_MAGIC):
+        return "parquet"
+    return "jsonl" if head.startswith(b"{") else "csv"
 
 
 def _read(stream: IO[bytes], kind: str, source: Source) -> Iterator[Row | bytes]:

@@ -1,0 +1,1 @@
+"""Files of products: reading, and the demo catalogue."""

@@ -1,0 +1,161 @@
+"""A profile laid out for a person."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.panel import Panel
+from rich.table import Table
+from rich.text import Text
+
+from cli.output import duration_text, number
+
+BAR_WIDTH = 20
+STATUS_COLOURS = {"cold": "blue", "warming": "yellow", "active": "green"}
+NO_TITLES: Mapping[str, str] = {}
+
+
+def profile_view(
+    profile: Mapping[str, Any], now_ms: int, titles: Mapping[str, str] = NO_TITLES, items: int = 20
+) -> RenderableType:
+    """The whole profile; `titles` names products, `items` is how many of the list are shown."""
+    side = [
+        bars("category affinity", _section(profile, "affinities").get("categories", {}), "magenta"),
+        bars("product affinity", _section(profile, "affinities").get("products", {}), "cyan", titles),
+        windows_table(_section(profile, "windows")),
+        _categories(profile.get("category_data") or []),
+        _bundles(profile.get("bundled_discount_suggestions") or [], titles),
+        _trending(profile.get("trending_recommendations") or [], titles),
+    ]
+    body = Group(
+        headline(profile, now_ms),
+        Text(),
+        items_table((profile.get("score_data") or [])[:items], titles),
+        Text(),
+        *(part for part in side if part is not None),
+        counts_line(profile),
+    )
+    return Panel(body, title=f"[bold]{escape(str(profile.get('session_id', '?')))}[/]", title_align="left")
+
+
+def headline(profile: Mapping[str, Any], now_ms: int) -> Text:
+    """Status, policy, model and age in one line."""
+    status = str(profile.get("status", "?"))
+    model_ms = int(profile.get("model_version") or 0)
+    text = Text()
+    text.append(f" {status} ", style=f"bold reverse {STATUS_COLOURS.get(status, 'white')}")
+    text.append(f"  {profile.get('policy', '?')}", style="bold")
+    text.append(f" ({profile.get('variant', '?')})", style="dim")
+    text.append("  model " + (f"{duration_text(max(0, now_ms - model_ms))} old" if model_ms else "none yet"))
+    text.append(f"  version {number(int(profile.get('version') or 0))}")
+    text.append(
+        f"  written {duration_text(max(0, now_ms - int(profile.get('updated_at') or now_ms)))} ago", style="dim"
+    )
+    return text
+
+
+def items_table(items: list[Mapping[str, Any]], titles: Mapping[str, str] = NO_TITLES) -> RenderableType:
+    """The list in the order to show it."""
+    if not items:
+        return Text("no products yet: load some with `heliotrope catalog load FILE`", style="yellow")
+    table = Table(box=None, header_style="dim", padding=(0, 1))
+    for name, justify in (
+        ("#", "right"),
+        ("product", "left"),
+        ("score", "right"),
+        ("propensity", "right"),
+        ("", "left"),
+    ):
+        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
+    table.add_column("why", overflow="ellipsis", no_wrap=True)
+    for position, item in enumerate(items, 1):
+        product = str(item.get("product_id"))
+        mark = (
+            Text("pinned", "blue")
+            if item.get("pinned")
+            else Text("explored", "yellow")
+            if item.get("explored")
+            else Text()
+        )
+        table.add_row(
+            str(position),
+            escape(titles.get(product, product)),
+            f"{item.get('score', 0):.4f}",
+            f"{item.get('propensity', 0):.4f}",
+            mark,
+            escape(", ".join(reason_text(reason) for reason in item.get("reasons") or [])),
+        )
+    return table
+
+
+def reason_text(reason: Mapping[str, Any]) -> str:
+    """A reason with what it names and its share, for example `category affinity c3 41 %`."""
+    what = reason.get("category_id") or reason.get("product_id") or ""
+    words = [str(reason.get("code", "?")).replace("_", " "), str(what), f"{100 * float(reason.get('share', 0)):.0f} %"]
+    return " ".join(word for word in words if word)
+
+
+def bars(
+    title: str, values: Mapping[str, float], colour: str, titles: Mapping[str, str] = NO_TITLES
+) -> RenderableType | None:
+    """Values as bars, the largest first; None where there are none."""
+    if not values:
+        return None
+    largest = max((abs(value) for value in values.values()), default=0.0) or 1.0
+    table = Table(box=None, show_header=False, title=title, title_justify="left", title_style="dim", padding=(0, 1))
+    for name, value in sorted(values.items(), key=lambda pair: -pair[1]):
+        length = round(BAR_WIDTH * abs(value) / largest)
+        bar = Text("█" * length + "·" * (BAR_WIDTH - length), style=colour if value >= 0 else "red")
+        table.add_row(escape(titles.get(name, name)), bar, f"{value:.2f}")
+    return table
+
+
+def windows_table(windows: Mapping[str, Mapping[str, int]]) -> RenderableType | None:
+    """Events per type and window; None where there are none."""
+    types = sorted({name for counts in windows.values() for name in counts})
+    if not types:
+        return None
+    table = Table(box=None, title="events", title_justify="left", title_style="dim", header_style="dim", padding=(0, 1))
+    table.add_column("")
+    for name in windows:
+        table.add_column(name, justify="right")
+    for event_type in types:
+        table.add_row(event_type.replace("_", " "), *(number(counts.get(event_type, 0)) for counts in windows.values()))
+    return table
+
+
+def counts_line(profile: Mapping[str, Any]) -> Text:
+    """What was counted, and the newest event."""
+    counts = _section(profile, "counts")
+    text = Text(", ".join(f"{name} {number(count)}" for name, count in counts.items()), style="dim")
+    if last := profile.get("last_event"):
+        text.append(f"; last event {str(last.get('event_type')).replace('_', ' ')}")
+    return text
+
+
+def _section(profile: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    value = profile.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def _line(title: str, parts: list[str]) -> Text | None:
+    return Text.assemble((f"{title}: ", "dim"), ", ".join(parts)) if parts else None
+
+
+def _categories(entries: list[Mapping[str, Any]]) -> Text | None:
+    return _line("categories", [f"{entry.get('category_id')} {entry.get('score', 0):.2f}" for entry in entries])
+
+
+def _bundles(entries: list[Mapping[str, Any]], titles: Mapping[str, str]) -> Text | None:
+    def describe(entry: Mapping[str, Any]) -> str:
+        products = [entry.get("primary_product"), *(entry.get("bundle_items") or [])]
+        names = " + ".join(titles.get(str(product), str(product)) for product in products)
+        return f"{names} at −{100 * float(entry.get('discount', 0)):.0f} %"
+
+    return _line("bundles", [describe(entry) for entry in entries])
+
+
+def _trending(entries: list[Mapping[str, Any]], titles: Mapping[str, str]) -> Text | None:
+    names = [str(entry.get("product_id")) for entry in entries]
+    return _line("trending", [titles.get(name, name) for name in names])
