@@ -1,0 +1,239 @@
+"""Starting, looking at and stopping a stack, from Python: what the verbs, the demo and the tests call."""
+
+import fcntl
+import os
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import msgspec
+import psutil
+
+from cli.errors import UserError
+from cli.stack.flink_rest import FlinkRest
+from cli.stack.layout import Layout, prepare, remove_data, source_root
+from cli.stack.plan import make_plan, supervisor_command, supervisor_environment
+from cli.stack.progress import Step, read_step
+from cli.stack.record import Job, StackRecord, find_process, is_alive, read_record
+from cli.stack.resume import remember_savepoint, resume_point
+from jobs.settings import load_settings
+from state.configuration import Settings
+
+STOP_SECONDS = 60.0
+SAVEPOINT_SECONDS = 120.0
+POLL_SECONDS = 0.1
+NOTHING_RUNS = 3
+# The supervisors that this very process started, kept until they end so that they can be waited for.
+_children: dict[int, subprocess.Popen[bytes]] = {}
+
+
+def ignore(step: Step) -> None:
+    """Reports nothing."""
+
+
+def running(workdir: Path) -> StackRecord | None:
+    """The stack of a work directory, None where its supervisor does not live."""
+    record = read_record(Layout(workdir.absolute()).stack_file)
+    return record if record is not None and is_alive(record.supervisor) else None
+
+
+def start_stack(
+    settings: Settings, workdir: Path, report: Callable[[Step], None] = ignore, entry: Path | None = None
+) -> StackRecord:
+    """Starts a stack and returns once its job is RUNNING; `report` hears of each step.
+
+    `entry` is the job's module where it is another than Heliotrope's own.
+
+    Raises:
+        UserError: a step failed, or a stack runs there already; what was started is stopped.
+        KeyboardInterrupt: likewise.
+    """
+    _check_mine(workdir)
+    with _locked(workdir) as lock:
+        layout = prepare(workdir)
+        make_plan(settings, layout, entry)
+        with (layout.logs / "supervisor.log").open("ab") as log:
+            supervisor = subprocess.Popen(
+                supervisor_command(layout),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                env=supervisor_environment(source_root()),
+                start_new_session=True,
+                pass_fds=(lock,),
+            )
+    _children[supervisor.pid] = supervisor
+    try:
+        _follow(supervisor, layout, report)
+    except BaseException:
+        _end(supervisor)
+        raise
+    record = read_record(layout.stack_file)
+    if record is None:
+        raise UserError(f"the stack in {layout.root} ended right after its start: see {layout.logs}/supervisor.log")
+    return record
+
+
+def stop_stack(workdir: Path, keep_data: bool = False) -> str | None:
+    """Stops a stack and removes its data, or keeps it and returns the savepoint that the next start resumes from.
+
+    Raises:
+        UserError: the data is to be kept and there is no point to resume from; then the stack goes on.
+    """
+    layout = Layout(workdir.absolute())
+    if not layout.lock_file.exists():
+        return None
+    record = read_record(layout.stack_file)
+    point = None
+    if record is not None and is_alive(record.supervisor):
+        point = _savepoint(layout, record) if keep_data else None
+        _stop_supervisor(record)
+    for process in record.processes.values() if record is not None else ():
+        found = find_process(process)
+        if found is not None:
+            found.kill()
+    keep_data = keep_data or (record is None and layout.stack_file.exists())
+    remove_data(layout, keep_data)
+    if not keep_data:
+        layout.lock_file.unlink(missing_ok=True)
+    return point
+
+
+def live_status(record: StackRecord) -> tuple[Job, int]:
+    """The job's state and the number of TaskManagers as the JobManager sees them now."""
+    rest = FlinkRest(record.flink, timeout_seconds=3.0)
+    try:
+        state = rest.job_state(record.job.id) if record.job.id else record.job.state
+        return Job(record.job.id, state or record.job.state), rest.task_managers()
+    except (OSError, ValueError, KeyError):
+        return record.job, 0
+
+
+def job_settings(workdir: Path) -> Settings:
+    """The settings as the running job was given them, with every address filled in."""
+    return load_settings(Layout(workdir.absolute()).job_config, environ={})
+
+
+def _check_mine(workdir: Path) -> None:
+    """Refuses a folder that holds other things: `up` and `down` remove folders in it."""
+    layout = Layout(workdir.expanduser().absolute())
+    if layout.root.is_dir() and any(layout.root.iterdir()) and not layout.lock_file.exists():
+        raise UserError(f"{layout.root} is not empty and no work directory of Heliotrope: choose another --workdir")
+
+
+@contextmanager
+def _locked(workdir: Path) -> Iterator[int]:
+    """Holds the lock of a work directory; the supervisor inherits it and so holds it for its life."""
+    path = Layout(workdir.expanduser().absolute()).lock_file
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise UserError(
+            f"cannot use the work directory {path.parent}: {error.strerror}: choose another --workdir"
+        ) from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        yield descriptor
+    except BlockingIOError:
+        raise UserError(
+            f"a stack is starting or stopping in {path.parent}: wait for it, or choose another --workdir"
+        ) from None
+    finally:
+        os.close(descriptor)
+
+
+def _follow(supervisor: subprocess.Popen[bytes], layout: Layout, report: Callable[[Step], None]) -> None:
+    assert supervisor.stdout is not None
+    assert supervisor.stdin is not None
+    for line in supervisor.stdout:
+        step = read_step(line)
+        if step is None:
+            continue
+        if step.state == "ready":
+            supervisor.stdout.close()
+            supervisor.stdin.close()
+            return
+        report(step)
+        if step.state == "failed":
+            raise UserError(f"{step.name}: {step.detail}")
+    raise UserError(f"the start broke off: see {layout.logs}/supervisor.log")
+
+
+def _end(supervisor: subprocess.Popen[bytes]) -> None:
+    """Stops a supervisor during its start, however impatient the person at the keyboard is."""
+    for pipe in (supervisor.stdin, supervisor.stdout):
+        if pipe is not None:
+            pipe.close()
+    with suppress(KeyboardInterrupt):
+        supervisor.terminate()
+        try:
+            supervisor.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            supervisor.kill()  # its children go with it
+    supervisor.wait()
+    _children.pop(supervisor.pid, None)
+
+
+def _stop_supervisor(record: StackRecord) -> None:
+    found = find_process(record.supervisor)
+    if found is None:
+        return
+    found.terminate()
+    try:
+        found.wait(STOP_SECONDS)
+    except psutil.TimeoutExpired:
+        found.kill()
+        with suppress(psutil.TimeoutExpired):
+            found.wait(5.0)
+    child = _children.pop(record.supervisor.pid, None)
+    if child is not None:
+        child.wait()
+
+
+def _savepoint(layout: Layout, record: StackRecord) -> str:
+    """Stops the job with a savepoint; where that fails, a retained checkpoint does as well."""
+    job, _ = live_status(record)
+    try:
+        location = _write_savepoint(FlinkRest(record.flink), job, (layout.data / "savepoints").as_uri())
+        remember_savepoint(layout, location)
+        return location
+    except (UserError, OSError, TimeoutError) as error:
+        point = resume_point(layout, load_settings(layout.job_config, environ={}).flink.checkpoint_dir)
+        if point is None:
+            raise UserError(
+                f"no savepoint could be made ({error}) and there is no checkpoint: wait until `heliotrope status` "
+                "shows the job RUNNING, or stop without --keep-data"
+            ) from None
+        return point
+
+
+def _write_savepoint(rest: FlinkRest, job: Job, target: str) -> str:
+    if job.state != "RUNNING":
+        raise UserError(f"the job is {job.state}")
+    trigger = rest.stop_with_savepoint(job.id, target)
+    deadline = time.monotonic() + SAVEPOINT_SECONDS
+    while time.monotonic() < deadline:
+        location = rest.savepoint(job.id, trigger)
+        if location is not None:
+            return location
+        time.sleep(POLL_SECONDS)
+    raise TimeoutError(f"not written within {SAVEPOINT_SECONDS:.0f} s")
+
+
+def status_tree(record: StackRecord) -> dict[str, object]:
+    """The contract's form of `status --json`, and below it the supervisor, its processes and their restarts."""
+    job, task_managers = live_status(record)
+    return {
+        "kafka": record.kafka,
+        "redis": record.redis,
+        "flink": record.flink,
+        "job": {"id": job.id, "state": job.state},
+        "task_managers": task_managers,
+        "state": record.state,
+        "supervisor": msgspec.to_builtins(record.supervisor),
+        "processes": msgspec.to_builtins(record.processes),
+        "restarts": msgspec.to_builtins(record.restarts),
+    }

@@ -1,0 +1,142 @@
+"""Flink's folders of the embedded stack: FLINK_CONF_DIR from `conf/flink.yaml` and the settings, FLINK_LIB_DIR of links."""
+
+import shutil
+import sys
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from cli.stack.layout import Layout, package_folder
+from cli.stack.ports import LOOPBACK
+from state.configuration import Settings
+
+PYTHON_JAR = "flink-python-*.jar"
+LOG_FILES = ("log4j.properties", "log4j-console.properties", "log4j-cli.properties")
+MEBIBYTE = 1024 * 1024
+
+
+class TaskManagerMemory(NamedTuple):
+    """The parts of a TaskManager's memory, in MiB. What Python allocates is outside of all but `off_heap`."""
+
+    heap: int
+    off_heap: int
+    network: int
+    managed: int
+    framework_heap: int = 128
+    framework_off_heap: int = 128
+    metaspace: int = 256
+    overhead: int = 128
+
+
+def split_memory(total_mb: int, state_backend: str) -> TaskManagerMemory:
+    """Divides a TaskManager's memory; the interpreter in its process has a fifth, RocksDB a quarter where it is used."""
+    fixed = TaskManagerMemory(0, 0, 0, 0)
+    rest = total_mb - fixed.framework_heap - fixed.framework_off_heap - fixed.metaspace - fixed.overhead
+    if rest < 400:  # little memory: less for all else, so that there still is a heap
+        return TaskManagerMemory(total_mb - 576, 32, 32, 32, 96, 96, metaspace=192, overhead=96)
+    network = min(512, max(64, rest // 10))
+    managed = rest // 4 if state_backend == "rocksdb" else min(256, rest // 10)
+    python = rest // 5
+    return TaskManagerMemory(rest - network - managed - python, python, network, managed)
+
+
+def memory_options(parts: TaskManagerMemory) -> dict[str, Any]:
+    """The memory as Flink's keys; all are given, so that the launcher has nothing left to derive."""
+    return {
+        "taskmanager.cpu.cores": 1.0,
+        "taskmanager.memory.framework.heap.size": f"{parts.framework_heap}m",
+        "taskmanager.memory.framework.off-heap.size": f"{parts.framework_off_heap}m",
+        "taskmanager.memory.task.heap.size": f"{parts.heap}m",
+        "taskmanager.memory.task.off-heap.size": f"{parts.off_heap}m",
+        "taskmanager.memory.network.min": f"{parts.network}m",
+        "taskmanager.memory.network.max": f"{parts.network}m",
+        "taskmanager.memory.managed.size": f"{parts.managed}m",
+        "taskmanager.memory.jvm-metaspace.size": f"{parts.metaspace}m",
+        "taskmanager.memory.jvm-overhead.min": f"{parts.overhead}m",
+        "taskmanager.memory.jvm-overhead.max": f"{parts.overhead}m",
+    }
+
+
+def shipped_options() -> dict[str, Any]:
+    """`conf/flink.yaml` as it is shipped."""
+    text = (package_folder("conf") / "flink.yaml").read_text(encoding="utf-8")
+    return dict(yaml.safe_load(text))
+
+
+def java_options() -> str:
+    """The flags that Flink's own configuration gives every JVM; a configuration of one's own would lose them."""
+    own = yaml.safe_load((package_folder("pyflink") / "conf" / "config.yaml").read_text(encoding="utf-8"))
+    return str(own["env"]["java"]["opts"]["all"])
+
+
+def cluster_options(settings: Settings, layout: Layout, rest_port: int, rpc_port: int) -> dict[str, Any]:
+    """All of Flink's options for the embedded cluster: everything on loopback, everything below the work directory."""
+    flink = settings.flink
+    return {
+        **shipped_options(),
+        **_addresses(rest_port, rpc_port),
+        **memory_options(split_memory(settings.local.task_manager_memory_mb, flink.state_backend)),
+        "jobmanager.memory.process.size": f"{settings.local.job_manager_memory_mb}m",
+        "env.java.opts.all": java_options(),
+        "parallelism.default": flink.parallelism or settings.local.task_managers,
+        "execution.buffer-timeout.interval": f"{flink.buffer_timeout_ms} ms",
+        "execution.checkpointing.interval": f"{flink.checkpoint_interval_ms} ms",
+        "execution.checkpointing.timeout": f"{flink.checkpoint_timeout_ms} ms",
+        "execution.checkpointing.dir": checkpoint_uri(settings, layout),
+        "execution.checkpointing.savepoint-dir": (layout.data / "savepoints").as_uri(),
+        "state.backend.type": flink.state_backend,
+        "pipeline.max-parallelism": flink.max_parallelism,
+        "python.executable": sys.executable,
+        "python.client.executable": sys.executable,
+        "io.tmp.dirs": str(layout.tmp),
+        "web.tmpdir": str(layout.tmp),
+        "env.log.dir": str(layout.logs),
+    }
+
+
+def _addresses(rest_port: int, rpc_port: int) -> dict[str, Any]:
+    return {
+        "jobmanager.rpc.address": LOOPBACK,
+        "jobmanager.rpc.port": rpc_port,
+        "jobmanager.bind-host": LOOPBACK,
+        "taskmanager.host": LOOPBACK,
+        "taskmanager.bind-host": LOOPBACK,
+        "rest.address": LOOPBACK,
+        "rest.bind-address": LOOPBACK,
+        "rest.port": rest_port,
+        "rest.bind-port": str(rest_port),
+    }
+
+
+def checkpoint_uri(settings: Settings, layout: Layout) -> str:
+    """Where checkpoints go: the configured place, else the work directory."""
+    place = settings.flink.checkpoint_dir
+    if not place:
+        return (layout.data / "checkpoints").as_uri()
+    return place if "://" in place or place.startswith("file:") else Path(place).absolute().as_uri()
+
+
+def write_conf(folder: Path, options: dict[str, Any]) -> None:
+    """Writes a FLINK_CONF_DIR: `config.yaml` and the log files' formats that Flink ships."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.yaml").write_text(yaml.safe_dump(options, width=100_000), encoding="utf-8")
+    for name in LOG_FILES:
+        shutil.copy(package_folder("pyflink") / "conf" / name, folder / name)
+
+
+def link_jars(folder: Path, connectors: Iterable[Path]) -> None:
+    """Fills a FLINK_LIB_DIR with links to Flink's jars, its Python jar and the connectors."""
+    folder.mkdir(parents=True, exist_ok=True)
+    home = package_folder("pyflink")
+    for jar in (*(home / "lib").glob("*.jar"), *(home / "opt").glob(PYTHON_JAR), *connectors):
+        link = folder / jar.name
+        link.unlink(missing_ok=True)
+        link.symlink_to(jar)
+
+
+def class_path(folder: Path) -> str:
+    """The class path in the order of Flink's own scripts: flink-dist comes last."""
+    jars = sorted(folder.glob("*.jar"), key=lambda jar: (jar.name.startswith("flink-dist"), jar.name))
+    return ":".join(map(str, jars))

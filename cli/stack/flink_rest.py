@@ -1,0 +1,85 @@
+"""The little that is needed of Flink's REST interface."""
+
+import json
+import re
+import urllib.error
+import urllib.request
+from typing import Any
+
+from cli.errors import UserError
+
+JOB_ID = re.compile(r"\b[0-9a-f]{32}\b")
+ENDED = frozenset({"CANCELED", "FINISHED"})  # on purpose
+# A proxy that the environment names is not for loopback, and a JobManager is never behind one.
+_opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+
+
+class FlinkRest:
+    """A JobManager's REST interface; `url` is http://host:port. Every call raises OSError where it does not answer."""
+
+    def __init__(self, url: str, timeout_seconds: float = 5.0) -> None:
+        self._url = url.rstrip("/")
+        self._timeout_seconds = timeout_seconds
+
+    def task_managers(self) -> int:
+        """How many TaskManagers are registered."""
+        return int(self._get("/overview")["taskmanagers"])
+
+    def job_state(self, job_id: str) -> str:
+        """The job's state, for example RUNNING; empty where the JobManager does not know it."""
+        job = self._job(job_id)
+        return str(job["state"]) if job else ""
+
+    def is_fully_running(self, job_id: str) -> bool:
+        """Whether the job and every one of its vertices is RUNNING, on all its subtasks."""
+        job = self._job(job_id)
+        return bool(job) and job["state"] == "RUNNING" and all(map(_runs, job["vertices"]))
+
+    def failure(self, job_id: str) -> str:
+        """The first line of the job's newest failure; empty where there was none."""
+        entries = self._get(f"/jobs/{job_id}/exceptions").get("exceptionHistory", {}).get("entries", [])
+        return str(entries[0].get("stacktrace", "")).partition("\n")[0] if entries else ""
+
+    def cancel(self, job_id: str) -> None:
+        """Cancels the job; returns at once."""
+        self._call("PATCH", f"/jobs/{job_id}?mode=cancel", b"")
+
+    def stop_with_savepoint(self, job_id: str, target: str) -> str:
+        """Begins to stop the job with a savepoint under `target`; returns the trigger for `savepoint`."""
+        body = json.dumps({"targetDirectory": target, "drain": False}).encode()
+        return str(self._call("POST", f"/jobs/{job_id}/stop", body)["request-id"])
+
+    def savepoint(self, job_id: str, trigger: str) -> str | None:
+        """Where the savepoint lies; None while it is being written.
+
+        Raises:
+            UserError: it failed.
+        """
+        answer = self._get(f"/jobs/{job_id}/savepoints/{trigger}")
+        if answer["status"]["id"] != "COMPLETED":
+            return None
+        if "location" not in answer.get("operation", {}):
+            cause = str(answer.get("operation", {}).get("failure-cause", {}).get("class", "unknown cause"))
+            raise UserError(f"the savepoint failed ({cause}): look at `heliotrope status`, or stop without --keep-data")
+        return str(answer["operation"]["location"])
+
+    def _job(self, job_id: str) -> dict[str, Any]:
+        try:
+            return self._get(f"/jobs/{job_id}")
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                return {}
+            raise
+
+    def _get(self, path: str) -> dict[str, Any]:
+        return self._call("GET", path, None)
+
+    def _call(self, method: str, path: str, body: bytes | None) -> dict[str, Any]:
+        request = urllib.request.Request(self._url + path, data=body, method=method)  # noqa: S310 (always http)
+        request.add_header("Content-Type", "application/json")
+        with _opener.open(request, timeout=self._timeout_seconds) as answer:
+            return dict(json.loads(answer.read() or b"{}"))
+
+
+def _runs(vertex: dict[str, Any]) -> bool:
+    return bool(vertex["tasks"].get("RUNNING", 0) == vertex["parallelism"])

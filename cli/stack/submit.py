@@ -1,0 +1,44 @@
+"""The job as a `flink run` command: the job's module, its packages as a zip, its configuration."""
+
+import zipfile
+from collections.abc import Iterable
+from pathlib import Path
+
+from cli.errors import UserError
+from cli.stack.layout import PACKAGES, Layout, package_folder, source_root
+from cli.stack.services import Service, flink_environment, flink_java_options
+
+ENTRY = Path("jobs") / "personalize.py"
+ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the same files give the same zip
+
+
+def entry_file() -> Path:
+    """The job's module.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    path = package_folder("jobs") / ENTRY.name
+    if not path.is_file():
+        raise UserError(f"the job {path} is missing: install Heliotrope anew")
+    return path
+
+
+def pack(target: Path, names: Iterable[str] = PACKAGES) -> None:
+    """Writes the zip for `-pyfs`: the modules that the operators import on the TaskManagers."""
+    root = source_root()
+    files = sorted(file for name in names for file in (root / name).rglob("*.py"))
+    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in files:
+            entry = zipfile.ZipInfo(str(file.relative_to(root)), ZIP_TIME)
+            archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
+
+
+def run_service(layout: Layout, job_manager: str, resume: str | None = None, entry: Path | None = None) -> Service:
+    """`flink run` for a JobManager at host:port; `resume` is a savepoint or checkpoint that the job takes over."""
+    script = package_folder("pyflink") / "bin" / "flink"
+    restore = () if resume is None else ("-s", resume, "-cm", "claim")
+    job = ("-py", str(entry if entry is not None else entry_file()), "-pyfs", str(layout.packages))
+    command = (str(script), "run", "-d", "-m", job_manager, *restore, *job, "--config", str(layout.job_config))
+    environment = {**flink_environment(layout), **flink_java_options(layout)}
+    return Service("flink-run", command, str(layout.logs / "flink-run.log"), environment)

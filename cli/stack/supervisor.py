@@ -1,0 +1,190 @@
+"""The one process that `up` leaves: it starts all others, starts again what dies, and stops them.
+
+Started as `python -m cli.stack.supervisor WORKDIR` with a plan in the work directory. Its standard output carries the
+steps to the command that waits for the start; the end of its standard input before the start is complete means that
+this command is gone, and stops everything.
+"""
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from collections.abc import Coroutine
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import psutil
+import structlog
+
+from cli.stack import start_steps as steps
+from cli.stack.job_keeper import JobKeeper
+from cli.stack.layout import Layout
+from cli.stack.plan import Plan, read_plan
+from cli.stack.process import Keeper, adopt_orphans
+from cli.stack.progress import Step, tell
+from cli.stack.record import RESTARTS_KEPT, Restart, StackRecord, process_record, without_password, write_record
+from cli.stack.services import Service, child_environment
+from jobs.settings import load_settings
+from state.configuration import Settings
+
+log = structlog.get_logger()
+
+
+class Supervisor:
+    """Owns the processes of one work directory; `run` returns when it was asked to stop."""
+
+    def __init__(self, layout: Layout, plan: Plan, settings: Settings) -> None:
+        self.layout, self.plan, self.settings = layout, plan, settings
+        self.environment = child_environment(os.environ, Path(plan.java_home), layout)
+        self.record = StackRecord(plan.kafka, without_password(plan.redis), plan.flink, process_record(os.getpid()))
+        self.job = JobKeeper(layout, plan, settings, self.environment, self._job_changed)
+        self.keepers: dict[str, Keeper] = {}
+
+    async def run(self) -> int:
+        """Starts, keeps and finally stops the stack; the exit status."""
+        self._save()
+        try:
+            await self._start()
+            self.record.state = "running"
+            self._save()
+            tell(Step("", "ready"))
+            self._let_go()
+            await self._keep()
+        except steps.StepFailed as failure:
+            log.error("step failed", step=failure.step, detail=failure.detail)
+            tell(Step(failure.step, "failed", detail=failure.detail, tail=failure.tail))
+            return 1
+        finally:
+            await asyncio.shield(self._stop())
+        return 0
+
+    async def _start(self) -> None:
+        """1. Kafka, Redis and Flink, all at once  2. the topics, once Kafka answers  3. the job."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._start_kafka())
+                if self.plan.own_redis:
+                    group.create_task(self._step("Redis", steps.start_redis(self)))
+                group.create_task(self._step("Flink", steps.start_flink(self)))
+        except* steps.StepFailed as failures:
+            raise failures.exceptions[0] from None
+        await self._step("Job", steps.start_job(self))
+
+    async def _start_kafka(self) -> None:
+        if self.plan.own_kafka:
+            await self._step("Kafka", steps.start_kafka(self))
+        await self._step("Topics", steps.create_topics(self))
+
+    async def _step(self, name: str, work: Coroutine[Any, Any, str]) -> None:
+        began = time.monotonic()
+        tell(Step(name, "begun"))
+        try:
+            async with asyncio.timeout(self.settings.local.start_timeout_ms / 1_000):
+                detail = await work
+        except TimeoutError:
+            raise steps.timed_out(self, name) from None
+        log.info("step done", step=name, seconds=round(time.monotonic() - began, 1), detail=detail)
+        tell(Step(name, "done", time.monotonic() - began, detail))
+
+    async def start_service(self, service: Service) -> asyncio.subprocess.Process:
+        """Starts a process that is kept from then on."""
+        keeper = Keeper(service, self.environment, self._restarted)
+        self.keepers[service.name] = keeper
+        process = await keeper.start()
+        self.record.processes[service.name] = process_record(process.pid)
+        self._save()
+        return process
+
+    async def _keep(self) -> None:
+        async with asyncio.TaskGroup() as group:
+            for keeper in self.keepers.values():
+                group.create_task(keeper.keep())
+            group.create_task(self.job.keep())
+
+    async def _stop(self) -> None:
+        log.info("stopping")
+        self.record.state = "stopping"
+        self._save()
+        await self.job.stop()
+        flink = [keeper for name, keeper in self.keepers.items() if name not in ("kafka", "redis")]
+        brokers = [keeper for name, keeper in self.keepers.items() if name in ("kafka", "redis")]
+        for group in (flink, brokers):
+            await asyncio.gather(*(keeper.stop() for keeper in group))
+        for orphan in psutil.Process().children(recursive=True):
+            with suppress(psutil.Error):
+                orphan.kill()
+        self.layout.stack_file.unlink(missing_ok=True)
+
+    def _restarted(self, name: str, cause: str) -> None:
+        log.warning("restarted", process=name, cause=cause)
+        process = self.keepers[name].process if name in self.keepers else None
+        if process is not None:
+            with suppress(psutil.Error):
+                count = self.record.processes[name].restarts + 1
+                self.record.processes[name] = process_record(process.pid)
+                self.record.processes[name].restarts = count
+        self.record.restarts = [*self.record.restarts, Restart(name, time.time(), cause)][-RESTARTS_KEPT:]
+        self._save()
+
+    def _job_changed(self, job_id: str, state: str, cause: str) -> None:
+        if (job_id, state) != (self.record.job.id, self.record.job.state):
+            log.info("job", id=job_id, state=state)
+            self.record.job.id, self.record.job.state = job_id, state
+            self._save()
+        if cause:
+            self._restarted("job", cause)
+
+    def _let_go(self) -> None:
+        """Leaves the command that waited: its end must not end this process."""
+        asyncio.get_running_loop().remove_reader(sys.stdin.fileno())
+        nothing = os.open(os.devnull, os.O_RDWR)
+        os.dup2(nothing, sys.stdin.fileno())
+        os.dup2(nothing, sys.stdout.fileno())
+        os.close(nothing)
+
+    def _save(self) -> None:
+        write_record(self.layout.stack_file, self.record)
+
+
+async def _until_stopped(supervisor: Supervisor) -> int:
+    """Runs the stack, and stops it at a signal, or when the waiting command is gone before the start is complete."""
+    loop = asyncio.get_running_loop()
+    task = asyncio.ensure_future(supervisor.run())
+    stopping = False
+
+    def stop_once() -> None:
+        nonlocal stopping
+        if not stopping:
+            stopping = True
+            task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        loop.add_signal_handler(number, stop_once)
+    loop.add_reader(sys.stdin.fileno(), stop_once)  # readable means closed: nothing is ever sent
+    try:
+        return await task
+    except asyncio.CancelledError:
+        return 0
+
+
+def main(workdir: str) -> int:
+    """Supervises the stack of a work directory until it is told to stop."""
+    layout = Layout(Path(workdir))
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso", utc=True),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )
+    adopt_orphans()
+    settings = load_settings(layout.job_config, environ={})
+    return asyncio.run(_until_stopped(Supervisor(layout, read_plan(layout), settings)))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1]))
