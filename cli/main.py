@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 
 from cli.catalog import catalog
+from cli.dead_letters import dead_letters
 from cli.errors import UserError
 from cli.produce import produce
 from cli.profile import profile
@@ -25,6 +26,7 @@ app.command("produce")(produce)
 app.command("replay")(replay)
 app.add_typer(catalog, name="catalog")
 app.command("profile")(profile)
+app.command("dead-letters")(dead_letters)
 
 
 def main() -> None:

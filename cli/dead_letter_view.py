@@ -1,0 +1,66 @@
+"""Dead letters laid out for a person, and as JSON."""
+
+import time
+from collections import Counter
+from typing import Any
+
+import msgspec
+from rich.console import Group, RenderableType
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from cli.dead_letter import DeadLetter, Tally, printable
+from cli.output import number
+
+PAYLOAD_CHARACTERS = 240
+DETAIL_CHARACTERS = 160
+
+
+def reasons_table(reasons: Counter[str]) -> RenderableType:
+    """Counts per reason, the most frequent first."""
+    table = Table(box=None, header_style="dim", title=f"{number(reasons.total())} dead letters", title_justify="left")
+    table.add_column("reason")
+    table.add_column("count", justify="right")
+    for reason, count in reasons.most_common():
+        table.add_row(escape(reason), number(count))
+    return table
+
+
+def letter_view(time_ms: int, key: bytes | None, letter: DeadLetter) -> RenderableType:
+    """One dead letter: when, where from, why, and the bytes."""
+    head = Text(time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time_ms / 1_000)), style="dim")
+    head.append(f"  {letter.reason}", style="bold red")
+    if letter.field:
+        head.append(f"  {letter.field}", style="yellow")
+    head.append(f"  {letter.topic}/{letter.partition}@{letter.offset}", style="dim")
+    head.append(f"  key {printable(key, 40) if key is not None else 'none'}", style="dim")
+    kept = "" if letter.is_whole else f", {number(len(letter.payload))} of them kept"
+    return Group(
+        head,
+        Text("  " + printable(letter.detail.encode(), DETAIL_CHARACTERS)),
+        Text(f"  {number(letter.payload_bytes)} bytes{kept}: ", style="dim", end="")
+        + Text(printable(letter.payload, PAYLOAD_CHARACTERS), style="cyan"),
+    )
+
+
+def tally_view(tally: Tally) -> RenderableType:
+    """The counts, then the newest entries."""
+    parts = [letter_view(*entry) for entry in tally.latest()]
+    return Group(reasons_table(tally.reasons), Text(), *parts)
+
+
+def letter_json(time_ms: int, key: bytes | None, letter: DeadLetter) -> dict[str, Any]:
+    """One dead letter as plain values, with its record's time and key."""
+    return {
+        "recorded_at": time_ms,
+        "key": None if key is None else key.decode(errors="backslashreplace"),
+        **msgspec.to_builtins(letter),
+    }
+
+
+def tally_json(tally: Tally) -> str:
+    """`{"total", "reasons": {reason: count}, "newest": [dead letter…]}`."""
+    newest = [letter_json(*entry) for entry in tally.latest()]
+    content = {"total": tally.reasons.total(), "reasons": dict(tally.reasons.most_common()), "newest": newest}
+    return msgspec.json.encode(content).decode()
