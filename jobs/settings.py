@@ -227,7 +227,8 @@ def start_mode(start: str) -> str | int:
         moment = datetime.fromisoformat(start)
     except ValueError:
         raise ConfigurationError(
-            f"kafka.start: {start!r}; accepted: earliest, latest, milliseconds since the epoch, or a time such as 2026-11-27T00:00:00+00:00"
+            f"kafka.start: {start!r}; accepted: earliest, latest, milliseconds since the epoch, "
+            "or a time such as 2026-11-27T00:00:00+00:00"
         ) from None
     if moment.tzinfo is None:
         raise ConfigurationError(

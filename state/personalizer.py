@@ -16,6 +16,15 @@ from state.session import SLATES_KEPT, Session
 from state.slate import Slate
 
 
+class Write(msgspec.Struct, frozen=True):
+    """A profile to write: its place in the order of writes, and its bytes."""
+
+    generation: int
+    version: int
+    updated_at_ms: int
+    profile: bytes
+
+
 class Effect(msgspec.Struct):
     """What follows from an input.
 
@@ -25,7 +34,7 @@ class Effect(msgspec.Struct):
 
     session: Session | None
     records: list[Record] = []
-    write: bytes | None = None
+    write: Write | None = None
     delete: bool = False
     timer_ms: int | None = None
     counts: dict[str, int] = {}
@@ -70,7 +79,7 @@ class Personalizer:
         attribution.close_due(timer_ms)
         return self._with_timer(Effect(session, attribution.finish(), counts=attribution.counts))
 
-    def publish_again(self, session: Session, session_id: str, now_ms: int) -> bytes | None:
+    def publish_again(self, session: Session, session_id: str, now_ms: int) -> Write | None:
         """The session's profile from its last slate, None where it has none: for a write that may be lost."""
         if not session.slates:
             return None
@@ -137,13 +146,14 @@ class Personalizer:
         session.slates = [*session.slates, slate][-SLATES_KEPT:]
         return slate, known
 
-    def _profile(self, session: Session, session_id: str, slate: Slate, known: Interest, now_ms: int) -> bytes:
+    def _profile(self, session: Session, session_id: str, slate: Slate, known: Interest, now_ms: int) -> Write:
         session.updated_at_ms = max(session.updated_at_ms, now_ms)
         predictor = self.chooser.predictor
         values = self.chooser.predict(slate.matrix()) if slate.product_ids else _NOTHING
         theta = predictor.theta if predictor else None
         ratings = self.chooser.catalogue.category_rating
-        return build_profile(session_id, session, slate, values, theta, known, ratings, self.settings)
+        profile = build_profile(session_id, session, slate, values, theta, known, ratings, self.settings)
+        return Write(session.generation, session.applied, session.updated_at_ms, profile)
 
     def _finish(self, session: Session, session_id: str, now_ms: int, counts: dict[str, int]) -> Effect:
         """After an input that changes nothing but the accounting: the same slate is published with the new counts."""

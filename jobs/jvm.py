@@ -1,0 +1,62 @@
+"""The few places where the job reaches behind PyFlink's public interface, each with its reason. Held by the integration tests."""
+
+import re
+from typing import Any
+
+from pyflink.common import Duration, Types, WatermarkStrategy
+from pyflink.datastream import DataStream, KeyedStream, StreamExecutionEnvironment
+from pyflink.java_gateway import get_gateway
+
+
+def keyed_in_jvm(stream: DataStream) -> KeyedStream:
+    """A stream of Row(key, value) with a string key, keyed without a Python operator.
+
+    PyFlink's `key_by` puts a Python function before the shuffle, which costs more than the operator behind it. The form is the one
+    that `key_by` itself builds, so the keyed operator sees the value alone.
+    """
+    jvm = get_gateway().jvm
+    selector = jvm.KeyByKeySelector()
+    key_type = Types.ROW([Types.STRING()]).get_java_type_info()
+    return KeyedStream(stream._j_data_stream.keyBy(selector, key_type), Types.STRING(), stream)
+
+
+def always_idle(stream: DataStream) -> DataStream:
+    """A stream that never takes part in event time.
+
+    A broadcast input without watermarks holds the other input's event time at the beginning; one with a far future watermark
+    throws it to the end as soon as the events pause. An idle one does neither.
+    """
+    strategy = WatermarkStrategy.no_watermarks().with_idleness(Duration.of_millis(1))
+    return stream.assign_timestamps_and_watermarks(strategy)
+
+
+def set_uids(environment: StreamExecutionEnvironment) -> list[str]:
+    """Gives every operator without a uid one by its role and place, as SQL's have none; returns all uids."""
+    seen: dict[int, Any] = {}
+    for transformation in environment._j_stream_execution_environment.getTransformations():
+        _walk(transformation, seen)
+    used: dict[str, int] = {}
+    uids: list[str] = []
+    for identifier in sorted(seen):
+        transformation = seen[identifier]
+        uid = transformation.getUid()
+        if uid is None:
+            role = _role(transformation.getName())
+            used[role] = used.get(role, 0) + 1
+            uid = f"{role}-{used[role]}"
+            transformation.setUid(uid)
+        uids.append(uid)
+    return uids
+
+
+def _walk(transformation: Any, seen: dict[int, Any]) -> None:
+    identifier = transformation.getId()
+    if identifier not in seen:
+        seen[identifier] = transformation
+        for upstream in transformation.getInputs():
+            _walk(upstream, seen)
+
+
+def _role(name: str) -> str:
+    """A transformation's name without the planner's numbers."""
+    return re.sub(r"[^a-z]+", "-", re.split(r"[\[(]", name.lower())[0]).strip("-") or "operator"

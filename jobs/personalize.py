@@ -1,0 +1,106 @@
+"""The main job: events in, profiles to Redis, decisions and outcomes to Kafka, a model that learns from them.
+
+flink run -py jobs/personalize.py [--config FILE] [--set KEY=VALUE]...
+"""
+
+import argparse
+import sys
+from functools import partial
+from pathlib import Path
+
+from pyflink.common import Configuration
+from pyflink.datastream import StreamExecutionEnvironment
+from pyflink.table import StreamTableEnvironment
+
+from jobs.jvm import always_idle, keyed_in_jvm, set_uids
+from jobs.settings import ConfigurationError, SecretError, load_settings, redis_password, user_salt
+from jobs.tables import events_stream, examples_stream, reference_stream, write_records
+from operators.learner import SNAPSHOT_TYPE, UPDATE_TYPE, LearnerOperator, ModelOperator
+from operators.names import LEARNER, MODEL, SESSION
+from operators.session import OUTPUT_TYPE, REFERENCE_STATE, Secrets, SessionOperator
+from state.build import BUILD_ID
+from state.configuration import Settings
+
+
+def build_graph(environment: StreamExecutionEnvironment, settings: Settings) -> list[str]:
+    """The topology; returns the uids of all its operators."""
+    tables = StreamTableEnvironment.create(environment)
+    events = keyed_in_jvm(events_stream(tables, settings))  # (session, Row(payload, origin key, partition, offset, ms))
+    reference = always_idle(reference_stream(tables, settings))  # Row(kind, key, value, partition, offset, ms)
+
+    session = SessionOperator(settings, partial(read_secrets, settings), BUILD_ID)
+    records = events.connect(reference.broadcast(REFERENCE_STATE)).process(session, OUTPUT_TYPE)
+    records = records.name(SESSION).uid(SESSION)  # Row(kind, key, value)
+
+    examples = keyed_in_jvm(examples_stream(tables, records))  # (shard, examples)
+    updates = examples.process(LearnerOperator(settings.bandit, BUILD_ID), UPDATE_TYPE)
+    updates = updates.name(LEARNER).uid(LEARNER)  # Row(model, update)
+
+    snapshots = keyed_in_jvm(updates).process(ModelOperator(settings.bandit, BUILD_ID), SNAPSHOT_TYPE)
+    snapshots = snapshots.set_parallelism(1).name(MODEL).uid(MODEL)  # Row(MODEL, snapshot)
+
+    write_records(tables, settings, snapshots)
+    return set_uids(environment)
+
+
+def environment_for(settings: Settings) -> StreamExecutionEnvironment:
+    """An environment with what the job must have, whatever the cluster's defaults."""
+    flink = settings.flink
+    configuration = Configuration()
+    options = {
+        "python.execution-mode": "thread",
+        "pipeline.name": "heliotrope-personalize",
+        "pipeline.max-parallelism": str(flink.max_parallelism),
+        "pipeline.object-reuse": "true",
+        "execution.buffer-timeout.interval": f"{flink.buffer_timeout_ms} ms",
+        "execution.checkpointing.interval": f"{flink.checkpoint_interval_ms} ms",
+        "execution.checkpointing.mode": "EXACTLY_ONCE",
+        "execution.checkpointing.timeout": f"{flink.checkpoint_timeout_ms} ms",
+        "execution.checkpointing.tolerable-failed-checkpoints": "1000",
+        "execution.checkpointing.externalized-checkpoint-retention": "RETAIN_ON_CANCELLATION",
+        "restart-strategy.type": "exponential-delay",
+        "restart-strategy.exponential-delay.initial-backoff": "200 ms",
+        "restart-strategy.exponential-delay.max-backoff": "30 s",
+        "restart-strategy.exponential-delay.attempts-before-reset-backoff": "infinite",
+        "state.backend.type": flink.state_backend,
+        "table.exec.source.idle-timeout": "0 ms",
+    }
+    if flink.checkpoint_dir:
+        options["execution.checkpointing.dir"] = flink.checkpoint_dir
+    for key, value in options.items():
+        configuration.set_string(key, value)
+    environment = StreamExecutionEnvironment.get_execution_environment(configuration)
+    if flink.parallelism is not None:
+        environment.set_parallelism(flink.parallelism)
+    return environment
+
+
+def read_secrets(settings: Settings) -> Secrets:
+    """Read where the operator runs, so that no secret is in the job's graph.
+
+    Raises:
+        SecretError: a secret's file cannot be read there.
+    """
+    return Secrets(redis_password(settings), user_salt(settings))
+
+
+def main(arguments: list[str]) -> None:
+    """Reads the settings and submits the job."""
+    parser = argparse.ArgumentParser(prog="personalize.py", description=__doc__)
+    parser.add_argument("--config", type=Path)
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="sets")
+    options = parser.parse_args(arguments)
+    try:
+        settings = load_settings(options.config, options.sets)
+        for key, value in (("kafka.bootstrap", settings.kafka.bootstrap), ("redis.url", settings.redis.url)):
+            if not value:
+                raise ConfigurationError(f"{key}: must be set for a job that runs on a cluster")
+        environment = environment_for(settings)
+        build_graph(environment, settings)
+    except (ConfigurationError, SecretError) as error:
+        sys.exit(f"heliotrope: {error}")
+    environment.execute("heliotrope-personalize")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

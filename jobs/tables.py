@@ -1,0 +1,167 @@
+"""The job's ends in Kafka, as SQL tables: what is read, in which form it reaches the operators, and what is written.
+
+Reading, keys, time and watermarks stay in the JVM: that is two to three times as fast as the same in Python.
+"""
+
+from pyflink.common import Types
+from pyflink.datastream import DataStream
+from pyflink.table import StreamTableEnvironment
+
+from jobs.settings import kafka_client_properties, start_mode
+from operators.names import EXAMPLES, MODEL_RECORD, PRODUCT_RECORD
+from state.configuration import Settings
+
+BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
+EVENT_TYPE = Types.ROW([BYTES, BYTES, Types.INT(), Types.LONG(), Types.LONG()])
+"""Row(payload, origin_key, partition, offset, record_ms)."""
+KEYED_EVENT_TYPE = Types.ROW([Types.STRING(), EVENT_TYPE])
+REFERENCE_TYPE = Types.ROW([Types.STRING(), BYTES, BYTES, Types.INT(), Types.LONG(), Types.LONG()])
+"""Row(kind, key, value, partition, offset, record_ms)."""
+EXAMPLE_TYPE = Types.ROW([Types.STRING(), BYTES])
+"""Row(shard, examples)."""
+
+KEYLESS_SPREAD = 1_024
+_TEXT = "CAST(payload AS STRING)"
+_TIMESTAMP = f"TRY_CAST(JSON_VALUE({_TEXT}, '$.timestamp') AS BIGINT)"
+_NOW_MS = "UNIX_TIMESTAMP() * 1000"
+_METADATA = """
+  `partition` INT METADATA VIRTUAL,
+  `offset` BIGINT METADATA VIRTUAL,
+  record_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL"""
+_RECORD_S = "CAST(TIMESTAMPDIFF(SECOND, TO_TIMESTAMP_LTZ(0, 3), record_time) AS BIGINT)"
+_RECORD_MS = f"{_RECORD_S} * 1000 + EXTRACT(MILLISECOND FROM record_time)"
+
+
+def events_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStream:
+    """Events as KEYED_EVENT_TYPE, keyed by the JSON's session_id; what has none is spread over many keys.
+
+    Event time is the event's timestamp, never ahead of the clock; what has no valid one does not move the watermark.
+    """
+    topics, events = settings.kafka.topics, settings.events
+    tables.execute_sql(
+        f"""CREATE TEMPORARY TABLE user_interactions (
+  origin_key BYTES, payload BYTES, {_METADATA},
+  rowtime AS TO_TIMESTAMP_LTZ(CASE WHEN {_TIMESTAMP} BETWEEN 1 AND {_NOW_MS} + {events.max_future_ms}
+    THEN LEAST({_TIMESTAMP}, {_NOW_MS}) ELSE 0 END, 3),
+  WATERMARK FOR rowtime AS rowtime - {_interval(settings.popularity.allowed_lateness_ms)}
+) WITH ({_options(_source(settings, topics.user_interactions, start_mode(settings.kafka.start)))},
+  'scan.watermark.idle-timeout' = '{events.idle_timeout_ms} ms')"""
+    )
+    keyed = tables.sql_query(
+        f"""SELECT COALESCE(JSON_VALUE({_TEXT}, '$.session_id'),
+    CONCAT(CHR(0), CAST(MOD(`offset`, {KEYLESS_SPREAD}) AS STRING))) AS k,
+  ROW(payload, origin_key, `partition`, `offset`, {_RECORD_MS}) AS v FROM user_interactions"""
+    )
+    return tables.to_append_stream(keyed, KEYED_EVENT_TYPE)
+
+
+def reference_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStream:
+    """Products and model snapshots as REFERENCE_TYPE, always from the beginning: both topics are compacted."""
+    topics = settings.kafka.topics
+    parts = []
+    for name, topic, kind in (
+        ("products", topics.products, PRODUCT_RECORD),
+        ("bandit_model_in", topics.bandit_model, MODEL_RECORD),
+    ):
+        tables.execute_sql(
+            f"""CREATE TEMPORARY TABLE {name} (origin_key BYTES, payload BYTES, {_METADATA})
+WITH ({_options(_source(settings, topic, "earliest"))})"""
+        )
+        parts.append(
+            f"SELECT '{kind}' AS kind, origin_key, payload, `partition`, `offset`, {_RECORD_MS} AS record_ms FROM {name}"
+        )
+    return tables.to_append_stream(tables.sql_query(" UNION ALL ".join(parts)), REFERENCE_TYPE)
+
+
+def examples_stream(tables: StreamTableEnvironment, records: DataStream) -> DataStream:
+    """The learner's examples out of the session operator's records, as EXAMPLE_TYPE."""
+    tables.create_temporary_view("records", records)
+    examples = tables.sql_query(
+        f"SELECT DECODE(f1, 'UTF-8') AS shard, f2 AS examples FROM records WHERE f0 = '{EXAMPLES}'"
+    )
+    return tables.to_append_stream(examples, EXAMPLE_TYPE)
+
+
+def write_records(tables: StreamTableEnvironment, settings: Settings, snapshots: DataStream) -> None:
+    """Records to their topics, exactly once in one transaction per checkpoint; snapshots at once, outside of transactions."""
+    topics = settings.kafka.topics
+    names = {
+        "dead_letters": topics.dead_letters,
+        "late_events": topics.late_events,
+        "decisions": topics.decisions,
+        "outcomes": topics.outcomes,
+        "audit": topics.audit,
+    }
+    tables.execute_sql(
+        f"""CREATE TEMPORARY TABLE log_topics (topic STRING METADATA, k BYTES, v BYTES) WITH ({
+            _options(
+                _sink(settings, ";".join(names.values()))
+                | {
+                    "sink.delivery-guarantee": "exactly-once",
+                    "sink.transactional-id-prefix": settings.kafka.transactional_id_prefix,
+                    "properties.transaction.timeout.ms": str(settings.kafka.transaction_timeout_ms),
+                }
+            )
+        })"""
+    )
+    tables.execute_sql(
+        f"""CREATE TEMPORARY TABLE bandit_model_out (k BYTES, v BYTES) WITH ({
+            _options(_sink(settings, topics.bandit_model) | {"sink.delivery-guarantee": "at-least-once"})
+        })"""
+    )
+    tables.create_temporary_view("snapshots", snapshots)
+    choose_topic = " ".join(f"WHEN '{kind}' THEN '{topic}'" for kind, topic in names.items())
+    statements = tables.create_statement_set()
+    statements.add_insert_sql(
+        f"INSERT INTO log_topics SELECT CASE f0 {choose_topic} END, f1, f2 FROM records WHERE f0 <> '{EXAMPLES}'"
+    )
+    statements.add_insert_sql("INSERT INTO bandit_model_out SELECT f0, f1 FROM snapshots")
+    statements.attach_as_datastream()
+
+
+def _interval(duration_ms: int) -> str:
+    seconds, ms = divmod(duration_ms, 1_000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return f"INTERVAL '{days} {hours:02}:{minutes:02}:{seconds:02}.{ms:03}' DAY TO SECOND(3)"
+
+
+def _source(settings: Settings, topic: str, start: str | int) -> dict[str, str]:
+    options = _common(settings, topic) | {
+        "key.format": "raw",
+        "key.fields": "origin_key",
+        "value.format": "raw",
+        "value.fields-include": "EXCEPT_KEY",
+        "properties.group.id": settings.kafka.group,
+        "properties.isolation.level": "read_committed",
+        "scan.topic-partition-discovery.interval": "60 s",
+    }
+    if isinstance(start, int):
+        return options | {"scan.startup.mode": "timestamp", "scan.startup.timestamp-millis": str(start)}
+    mode = "latest-offset" if start == "latest" else "earliest-offset"
+    return options | {"scan.startup.mode": mode}
+
+
+def _sink(settings: Settings, topic: str) -> dict[str, str]:
+    return _common(settings, topic) | {
+        "key.format": "raw",
+        "key.fields": "k",
+        "value.format": "raw",
+        "value.fields-include": "EXCEPT_KEY",
+        "properties.max.request.size": "2097152",
+        "properties.compression.type": "lz4",
+    }
+
+
+def _common(settings: Settings, topic: str) -> dict[str, str]:
+    properties = {f"properties.{key}": value for key, value in kafka_client_properties(settings).items()}
+    return {"connector": "kafka", "topic": topic, "properties.bootstrap.servers": settings.kafka.bootstrap} | properties
+
+
+def _options(options: dict[str, str]) -> str:
+    return ", ".join(f"'{_quoted(key)}' = '{_quoted(value)}'" for key, value in options.items())
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")

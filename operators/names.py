@@ -1,0 +1,18 @@
+"""Names and uids of every operator: state is found by uid, so a uid is never changed and never used again."""
+
+from typing import Final
+
+SESSION: Final = "session"
+LEARNER: Final = "learner"
+MODEL: Final = "model"
+REFERENCE: Final = "reference"
+
+EXAMPLES: Final = "examples"
+"""The one kind of record that stays in the job; all others are topics."""
+
+MODEL_KEY: Final = b"MODEL"
+"""Key of the live snapshot in the model's topic."""
+
+PRODUCT_RECORD: Final = "product"
+MODEL_RECORD: Final = "model"
+"""Kinds of records that are broadcast to the session operators."""

@@ -1,0 +1,69 @@
+"""The catalogue and the model as they reach a session operator by broadcast, and back from broadcast state."""
+
+from collections.abc import Iterable
+
+import structlog
+
+from operators.names import MODEL_KEY, MODEL_RECORD, PRODUCT_RECORD
+from state.choice import Chooser
+from state.features import FEATURE_SET
+from state.model import Predictor, Snapshot
+from state.product import Product, read_product
+from state.rejection import Reason, Rejection
+
+logger = structlog.get_logger()
+
+
+class ReferenceData:
+    """Feeds a chooser. Broadcast state holds one entry per product and one for the model, under `state_key`."""
+
+    def __init__(self, chooser: Chooser) -> None:
+        self._chooser = chooser
+
+    def take(self, kind: str, key: bytes | None, value: bytes | None) -> Rejection | None:
+        """Takes a record in; says why where it cannot be used, and then broadcast state must not hold it either."""
+        if kind == PRODUCT_RECORD:
+            return self._take_product(key, value)
+        if key == MODEL_KEY and value is not None:
+            return self._take_model(value)
+        return None
+
+    def restore(self, entries: Iterable[tuple[str, bytes]]) -> int:
+        """Takes over broadcast state after a restart; returns the number of entries."""
+        count = 0
+        for key, value in entries:
+            kind, _, name = key.partition("/")
+            self.take(kind, MODEL_KEY if kind == MODEL_RECORD else name.encode(), value)
+            count += 1
+        return count
+
+    def _take_product(self, key: bytes | None, value: bytes | None) -> Rejection | None:
+        if value is None:
+            self._chooser.catalogue.remove((key or b"").decode(errors="replace"))
+            return None
+        product = read_product(value)
+        if isinstance(product, Rejection):
+            return product
+        if not self._chooser.catalogue.put(product):
+            return Rejection(Reason.CATALOGUE_FULL, None, "candidates.max_products are listed already")
+        return None
+
+    def _take_model(self, value: bytes) -> Rejection | None:
+        try:
+            snapshot = Snapshot.decode(value)
+        except ValueError as error:
+            return Rejection(Reason.INVALID_VALUE, None, str(error))
+        if snapshot.feature_set != FEATURE_SET:
+            return Rejection(Reason.INVALID_VALUE, "feature_set", f"{snapshot.feature_set} is not {FEATURE_SET}")
+        self._chooser.use_model(Predictor(snapshot))
+        return None
+
+
+def state_key(kind: str, key: bytes | None, value: bytes | None) -> str | None:
+    """Under which key broadcast state holds a record; None for one that it does not hold."""
+    if kind == PRODUCT_RECORD:
+        product = read_product(value) if value is not None else None
+        if isinstance(product, Product):
+            return f"{kind}/{product.product_id}"
+        return f"{kind}/{(key or b'').decode(errors='replace')}"
+    return kind if key == MODEL_KEY else None

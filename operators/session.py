@@ -1,0 +1,213 @@
+"""The session operator: everything about a visitor happens here, in one Python operator per slot."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import msgspec
+import numpy as np
+import redis
+import structlog
+from pyflink.common import Row, Types
+from pyflink.datastream import KeyedBroadcastProcessFunction, RuntimeContext, TimeDomain
+from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
+
+from operators.counters import Counters
+from operators.names import PRODUCT_RECORD
+from operators.profile_writer import ProfileWriter, RedisUnavailableError
+from operators.reference_data import ReferenceData, state_key
+from operators.task import check_build, subtask_index
+from state.choice import Chooser
+from state.configuration import Settings
+from state.event import Event, read_event
+from state.log import Record
+from state.personalizer import Effect, Personalizer
+from state.rejection import Origin, Reason, Rejection, dead_letter
+from state.session import Session
+
+logger = structlog.get_logger()
+
+REFERENCE_STATE = MapStateDescriptor("reference", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
+OUTPUT_TYPE = Types.ROW([Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.PRIMITIVE_ARRAY(Types.BYTE())])
+"""Row(kind, key, value)."""
+
+
+class Secrets(msgspec.Struct, frozen=True):
+    """What the operator must know and the job's graph must not."""
+
+    redis_password: str | None
+    salt: bytes
+
+
+class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
+    """Input 1: Row(payload, origin_key, partition, offset, record_ms) by session. Input 2: reference records, broadcast."""
+
+    def __init__(self, settings: Settings, secrets: Callable[[], Secrets], build_id: str) -> None:
+        self._settings = settings
+        self._secrets = secrets
+        self._build_id = build_id
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        """Connects, and refuses to run with other code than the client's."""
+        check_build(self._build_id)
+        settings, secrets = self._settings, self._secrets()
+        index = subtask_index(runtime_context)
+        self._is_first = index == 0
+        seed = settings.bandit.seed
+        rng = np.random.default_rng(None if seed is None else [seed, index])
+        chooser = Chooser(settings, rng)
+        self._reference = ReferenceData(chooser)
+        self._restored = False
+        self._personalizer = Personalizer(settings, chooser, secrets.salt)
+        self._counters = Counters(runtime_context.get_metrics_group())
+        self._session = runtime_context.get_state(ValueStateDescriptor("session", Types.PICKLED_BYTE_ARRAY()))
+        timeout_s = settings.redis.socket_timeout_ms / 1_000
+        client = redis.Redis.from_url(
+            settings.redis.url,
+            password=secrets.redis_password,
+            socket_timeout=timeout_s,
+            socket_connect_timeout=timeout_s,
+        )
+        self._writer = ProfileWriter(
+            client,
+            settings.redis.prefix,
+            settings.session.ttl_ms,
+            settings.redis.batch,
+            settings.redis.block_max_ms,
+            self._counters.add,
+        )
+        self._opened_ms = _now_ms()
+        self._topic = settings.kafka.topics.user_interactions
+
+    def close(self) -> None:
+        """Lets nothing that is pending wait for the next start."""
+        if hasattr(self, "_writer"):
+            self._writer.flush()
+
+    def process_element(self, value: Row, ctx: Any) -> Iterator[Row]:
+        """An input of a session."""
+        self._restore(ctx)
+        payload, origin_key, partition, offset, record_ms = value._values
+        now_ms = _now_ms()
+        origin = Origin(self._topic, partition, offset, record_ms)
+        try:
+            records = self._handle(payload, record_ms, now_ms, ctx)
+        except RedisUnavailableError:
+            raise
+        except Exception as error:  # one event must not stop the others
+            logger.exception("an event could not be processed", partition=partition, offset=offset)
+            records = Rejection(Reason.INTERNAL_ERROR, None, f"{type(error).__name__}: {error}")
+        if isinstance(records, Rejection):
+            self._counters.add(f"dead_letters_{records.reason}", 1)
+            yield Row("dead_letters", origin_key, dead_letter(records, origin, payload))
+        else:
+            for record in records:
+                yield Row(record.kind, record.key, record.value)
+
+    def process_broadcast_element(self, value: Row, ctx: Any) -> Iterator[Row]:
+        """A product or a model: Row(kind, key, value, partition, offset, record_ms)."""
+        self._restore(ctx)
+        kind, key, payload, partition, offset, record_ms = value._values
+        rejection = self._reference.take(kind, key, payload)
+        if rejection is None:
+            self._remember(kind, key, payload, ctx)
+            return
+        logger.warning("a reference record was refused", kind=kind, reason=rejection.reason, detail=rejection.detail)
+        if self._is_first:  # every subtask sees it, one says so
+            topics = self._settings.kafka.topics
+            topic = topics.products if kind == PRODUCT_RECORD else topics.bandit_model
+            self._counters.add(f"dead_letters_{rejection.reason}", 1)
+            yield Row("dead_letters", key, dead_letter(rejection, Origin(topic, partition, offset, record_ms), payload))
+
+    def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Row]:
+        """Event time: exposures and sessions end. Processing time: profiles wait no longer."""
+        self._restore(ctx)
+        if ctx.time_domain() == TimeDomain.PROCESSING_TIME:
+            self._flush(timestamp, ctx.get_current_key())
+            return
+        data = self._session.value()
+        if data is None:
+            return
+        session = Session.decode(data)
+        if timestamp < session.timer_ms:
+            return  # an earlier timer than the one that counts
+        effect = self._personalizer.on_timer(session, ctx.get_current_key(), timestamp, _now_ms())
+        for record in self._carry_out(effect, ctx.get_current_key(), ctx):
+            yield Row(record.kind, record.key, record.value)
+
+    def _handle(self, payload: bytes | None, record_ms: int, now_ms: int, ctx: Any) -> list[Record] | Rejection:
+        rules = self._settings.events
+        event = read_event(payload, now_ms=now_ms, max_bytes=rules.max_bytes, max_future_ms=rules.max_future_ms)
+        if isinstance(event, Rejection):
+            return event
+        if event.session_id != ctx.get_current_key():
+            return Rejection(Reason.KEY_MISMATCH, "session_id", "the session cannot be told, is the field there twice?")
+        watermark_ms = ctx.timer_service().current_watermark()
+        if self._personalizer.is_late(event, watermark_ms):
+            self._counters.add("events_late", 1)
+            return [Record("late_events", event.session_id.encode(), payload or b"")]
+        effect = self._apply(event, record_ms, now_ms, watermark_ms)
+        return self._carry_out(effect, event.session_id, ctx)
+
+    def _apply(self, event: Event, record_ms: int, now_ms: int, watermark_ms: int) -> Effect:
+        data = self._session.value()
+        session = None if data is None else Session.decode(data)
+        return self._personalizer.apply(session, event, record_ms=record_ms, now_ms=now_ms, watermark_ms=watermark_ms)
+
+    def _carry_out(self, effect: Effect, session_id: str, ctx: Any) -> list[Record]:
+        """State first: nothing below may fail for a reason that lies in the event."""
+        if effect.session is None:
+            self._session.clear()
+        else:
+            self._session.update(effect.session.encode())
+        if effect.timer_ms is not None:
+            ctx.timer_service().register_event_time_timer(effect.timer_ms)
+        if effect.delete:
+            self._writer.delete(session_id)
+        if effect.write is not None:
+            self._writer.put(session_id, effect.write)
+        if effect.delete or effect.write is not None:
+            self._flush_soon(ctx)
+        self._counters.add_all(effect.counts)
+        return effect.records
+
+    def _flush_soon(self, ctx: Any) -> None:
+        interval_ms = self._settings.redis.flush_interval_ms
+        due_ms = (_now_ms() // interval_ms + 1) * interval_ms
+        ctx.timer_service().register_processing_time_timer(due_ms)
+
+    def _flush(self, timer_ms: int, session_id: str) -> None:
+        """A timer from before this start may stand for a write that was lost: then the profile is written again."""
+        if timer_ms < self._opened_ms and not self._writer.holds(session_id):
+            data = self._session.value()
+            session = None if data is None else Session.decode(data)
+            self._write_again(session, session_id)
+        self._writer.flush()
+
+    def _write_again(self, session: Session | None, session_id: str) -> None:
+        write = self._personalizer.publish_again(session, session_id, _now_ms()) if session is not None else None
+        if session is not None and write is not None:
+            self._session.update(session.encode())
+            self._writer.put(session_id, write)
+        elif session is None or not session.recent.events:
+            self._writer.delete(session_id)
+
+    def _restore(self, ctx: Any) -> None:
+        if not self._restored:
+            self._restored = True
+            count = self._reference.restore(ctx.get_broadcast_state(REFERENCE_STATE).items())
+            logger.info("reference data restored", entries=count)
+
+    def _remember(self, kind: str, key: bytes | None, payload: bytes | None, ctx: Any) -> None:
+        name = state_key(kind, key, payload)
+        if name is None:
+            return
+        state = ctx.get_broadcast_state(REFERENCE_STATE)
+        if payload is None:
+            state.remove(name)
+        else:
+            state.put(name, payload)
+
+
+def _now_ms() -> int:
+    return time.time_ns() // 1_000_000
