@@ -11,6 +11,9 @@ from cli.errors import UserError
 from cli.produce import produce
 from cli.profile import profile
 from cli.replay import replay
+from cli.simulate import simulate
+from cli.stack.submitting import submit
+from cli.stack.verbs import down, fetch, status, up
 from jobs.settings import ConfigurationError, SecretError
 
 app = typer.Typer(
@@ -22,11 +25,17 @@ app = typer.Typer(
 )
 
 # Verbs are registered here, one line each: app.command("up")(up)
+app.command("fetch")(fetch)
+app.command("up")(up)
+app.command("status")(status)
+app.command("down")(down)
+app.command("submit")(submit)
 app.command("produce")(produce)
 app.command("replay")(replay)
 app.add_typer(catalog, name="catalog")
 app.command("profile")(profile)
 app.command("dead-letters")(dead_letters)
+app.command("simulate")(simulate)
 
 
 def main() -> None:

@@ -1,0 +1,1 @@
+"""Shoppers with known preferences: what they would click, how they move, and how well they were served."""
