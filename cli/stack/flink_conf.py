@@ -66,9 +66,13 @@ def shipped_options() -> dict[str, Any]:
 
 
 def java_options() -> str:
-    """The flags that Flink's own configuration gives every JVM; a configuration of one's own would lose them."""
+    """The flags that Flink's own configuration gives every JVM; a configuration of one's own would lose them.
+
+    Those for the compiler's module, which a runtime lacks, would only print warnings.
+    """
     own = yaml.safe_load((package_folder("pyflink") / "conf" / "config.yaml").read_text(encoding="utf-8"))
-    return str(own["env"]["java"]["opts"]["all"])
+    flags = str(own["env"]["java"]["opts"]["all"]).split()
+    return " ".join(flag for flag in flags if "=jdk.compiler/" not in flag)
 
 
 def cluster_options(settings: Settings, layout: Layout, rest_port: int, rpc_port: int) -> dict[str, Any]:

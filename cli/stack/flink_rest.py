@@ -35,10 +35,10 @@ class FlinkRest:
         job = self._job(job_id)
         return bool(job) and job["state"] == "RUNNING" and all(map(_runs, job["vertices"]))
 
-    def failure(self, job_id: str) -> str:
-        """The first line of the job's newest failure; empty where there was none."""
-        entries = self._get(f"/jobs/{job_id}/exceptions").get("exceptionHistory", {}).get("entries", [])
-        return str(entries[0].get("stacktrace", "")).partition("\n")[0] if entries else ""
+    def failures(self, job_id: str) -> list[str]:
+        """The stack traces of the job's failures, newest first."""
+        history = self._get(f"/jobs/{job_id}/exceptions").get("exceptionHistory", {})
+        return [str(entry.get("stacktrace", "")) for entry in history.get("entries", [])]
 
     def cancel(self, job_id: str) -> None:
         """Cancels the job; returns at once."""

@@ -19,6 +19,7 @@ from state.configuration import Settings
 
 POLL_SECONDS = 1.0
 POLL_START_SECONDS = 0.25
+FAILURES_AT_START = 4
 UNREACHABLE = "UNREACHABLE"
 
 
@@ -44,7 +45,7 @@ class JobKeeper:
         """Submits the job and returns the checkpoint or savepoint that it resumes from, empty for a new one.
 
         Raises:
-            StepFailed: `flink run` failed.
+            StepError: `flink run` failed.
         """
         origin = resume_point(self._layout, checkpoint_uri(self._settings, self._layout))
         service = run_service(self._layout, self._plan.rest_address, origin, Path(self._plan.entry))
@@ -55,7 +56,7 @@ class JobKeeper:
         found = JOB_ID.findall(output.read_text(encoding="utf-8", errors="replace"))
         if code != 0 or not found:
             what = f"`flink run` ended with {describe_exit(code)}"
-            raise start_steps.StepFailed("Job", f"{what}: see {output}", start_steps.tail(str(output)))
+            raise start_steps.StepError("Job", f"{what}: see {output}", start_steps.tail(str(output)))
         self.job_id = found[-1]
         remember_job(self._layout, self.job_id)
         self._on_change(self.job_id, "CREATED", "")
@@ -65,24 +66,28 @@ class JobKeeper:
         """Waits until every part of the job runs.
 
         Raises:
-            StepFailed: the job ended instead.
+            StepError: the job ended instead, or fails again and again.
         """
         while True:
-            with suppress(OSError):
+            with suppress(OSError, ValueError, KeyError):
                 state = await asyncio.to_thread(self._rest.job_state, self.job_id)
                 self._on_change(self.job_id, state, "")
-                if state in ("FAILED", *ENDED):
-                    detail = f"the job is {state} ({await asyncio.to_thread(self.cause)}): see {self._layout.logs}"
-                    raise start_steps.StepFailed("Job", detail, start_steps.tail(str(self._log())))
                 if await asyncio.to_thread(self._rest.is_fully_running, self.job_id):
                     return
+                failures = await asyncio.to_thread(self._rest.failures, self.job_id)
+                if state in ("FAILED", *ENDED) or len(failures) >= FAILURES_AT_START:
+                    raise self.broken(f"the job is {state}")
             await asyncio.sleep(POLL_START_SECONDS)
 
-    def cause(self) -> str:
-        """The newest failure of the job in one line."""
-        with suppress(OSError, KeyError, ValueError):
-            return self._rest.failure(self.job_id)
-        return ""
+    def broken(self, what: str) -> start_steps.StepError:
+        """The failure of the job with the causes that Flink knows."""
+        causes: list[str] = []
+        with suppress(OSError, ValueError, KeyError):
+            causes = self._rest.failures(self.job_id)[:1]
+        lines = start_steps.without_frames(causes[0]) if causes else ()
+        log = self._layout.logs / "taskmanager-1.log"
+        cause = f" ({lines[-1].strip()})" if lines else ""
+        return start_steps.StepError("Job", f"{what}{cause}: see {log}", lines or start_steps.tail(str(log)))
 
     async def keep(self) -> None:
         """Watches the job and submits it again where the JobManager has lost it or given up; ends by cancellation."""
@@ -97,7 +102,7 @@ class JobKeeper:
                 await self._submit_again("lost with its JobManager" if not state else "failed")
 
     async def _submit_again(self, cause: str) -> None:
-        with suppress(start_steps.StepFailed, OSError):
+        with suppress(start_steps.StepError, OSError):
             origin = await self.submit()
             self._on_change(self.job_id, "CREATED", f"{cause}, resumed from {origin or 'nothing'}")
 
@@ -118,6 +123,3 @@ class JobKeeper:
                     await asyncio.to_thread(self._rest.cancel, self.job_id)
                     while await self._state() not in (*ENDED, "", "FAILED", UNREACHABLE):
                         await asyncio.sleep(POLL_START_SECONDS)
-
-    def _log(self) -> Path:
-        return self._layout.logs / "taskmanager-1.log"

@@ -40,7 +40,9 @@ def choose(configured: int, key: str, taken: set[int]) -> int:
     """
     if configured:
         if configured in taken or not is_free(configured):
-            raise UserError(f"{key}: port {configured} is in use: stop what listens there, or set {key}=0 for a free one")
+            raise UserError(
+                f"{key}: port {configured} is in use: stop what listens there, or set {key}=0 for a free one"
+            )
         taken.add(configured)
         return configured
     for port in random.sample(FREE_RANGE, k=200):

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -29,7 +30,7 @@ class Service(msgspec.Struct, frozen=True):
     orphan_signal: int = signal.SIGKILL
 
 
-def child_environment(base: Mapping[str, str], java_home: Path, layout: Layout) -> dict[str, str]:
+def child_environment(java_home: Path, layout: Layout, base: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The environment of all processes: without configuration keys, which the resolved file already holds.
 
     `HELIOTROPE_A__B` is stronger than a file, so one left here would overrule a `--set` that was given to `up`.
@@ -37,7 +38,9 @@ def child_environment(base: Mapping[str, str], java_home: Path, layout: Layout) 
     kept = {name: value for name, value in base.items() if not (name.startswith("HELIOTROPE_") and "__" in name)}
     for name in ("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "FLINK_ENV_JAVA_OPTS", "JVM_ARGS"):
         kept.pop(name, None)
-    return {**kept, "JAVA_HOME": str(java_home), "TMPDIR": str(layout.tmp), "LC_ALL": "C.UTF-8"}
+    # The interpreter in the TaskManager's JVM looks for its packages beside the first `python3` of the path.
+    path = os.pathsep.join((str(Path(sys.executable).parent), kept.get("PATH", os.defpath)))
+    return {**kept, "PATH": path, "JAVA_HOME": str(java_home), "TMPDIR": str(layout.tmp), "LC_ALL": "C.UTF-8"}
 
 
 def _java(java_home: Path, layout: Layout, *options: str) -> tuple[str, ...]:
@@ -86,9 +89,8 @@ def _flink(
     properties = layout.flink_conf / "log4j.properties"
     logging = (f"-Dlog.file={log}", f"-Dlog4j.configurationFile={properties.as_uri()}")
     command = _java(java_home, layout, *options, *java_options().split(), *logging, "-cp", class_path(layout.flink_lib))
-    arguments = (main, "--configDir", str(layout.flink_conf))
-    if main == JOB_MANAGER:
-        arguments = (*arguments, "--executionMode", "cluster")
+    mode = ("--executionMode", "cluster") if main == JOB_MANAGER else ()
+    arguments = (main, "--configDir", str(layout.flink_conf), *mode)
     return Service(name, (*command, *arguments), str(log), environment)
 
 
@@ -106,7 +108,11 @@ def flink_environment(layout: Layout) -> dict[str, str]:
 def flink_java_options(layout: Layout) -> dict[str, str]:
     """Java flags for Flink's command line; given here, its scripts need not start a Java to find them."""
     options = (*EVERY_JVM, *SMALL_JVM, f"-Djava.io.tmpdir={layout.tmp}", java_options())
-    return {"FLINK_ENV_JAVA_OPTS": " ".join(options), "FLINK_ENV_JAVA_OPTS_CLI": " ", "FLINK_IDENT_STRING": "heliotrope"}
+    return {
+        "FLINK_ENV_JAVA_OPTS": " ".join(options),
+        "FLINK_ENV_JAVA_OPTS_CLI": " ",
+        "FLINK_IDENT_STRING": "heliotrope",
+    }
 
 
 def job_manager_service(settings: Settings, layout: Layout, java_home: Path) -> Service:
@@ -130,8 +136,3 @@ def task_manager_service(number: int, settings: Settings, layout: Layout, java_h
     )
     environment = {**flink_environment(layout), "OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
     return _flink(f"taskmanager-{number}", TASK_MANAGER, layout, java_home, environment, options)
-
-
-def base_environment() -> Mapping[str, str]:
-    """The environment that `up` was called with."""
-    return os.environ

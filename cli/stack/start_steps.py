@@ -1,6 +1,7 @@
 """The steps of a start: each starts its processes, waits until they answer, and returns what came of it in a few words."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -15,7 +16,8 @@ from cli.stack.brokers import CLUSTER_ID
 from cli.stack.flink_rest import FlinkRest
 from cli.stack.ports import answers
 from cli.stack.process import describe_exit, spawn
-from cli.stack.topics import broker_answers, create_topics as create_missing_topics
+from cli.stack.topics import broker_answers
+from cli.stack.topics import create_topics as create_missing_topics
 from jobs.settings import redis_password
 
 if TYPE_CHECKING:
@@ -23,10 +25,11 @@ if TYPE_CHECKING:
 
 POLL_SECONDS = 0.2
 TAIL_LINES = 15
+JAVA_FRAME = re.compile(r"\s+(at [\w.$/<>]+\(|\.\.\. \d+ more)")
 STORAGE_TOOL = "kafka.tools.StorageTool"
 
 
-class StepFailed(Exception):
+class StepError(Exception):
     """A step of the start failed: `detail` names cause and fix, `tail` holds the last lines of the process's log."""
 
     def __init__(self, step: str, detail: str, tail: tuple[str, ...] = ()) -> None:
@@ -63,7 +66,7 @@ async def create_topics(stack: "Supervisor") -> str:
         created = await asyncio.to_thread(create_missing_topics, stack.settings, stack.plan.kafka)
     except KafkaError as error:
         detail = f"Kafka at {stack.plan.kafka} refuses the topics: {' '.join(str(error).split())}: create them yourself"
-        raise StepFailed("Topics", detail) from None
+        raise StepError("Topics", detail) from None
     return f"{len(created)} created" if created else "all there"
 
 
@@ -115,29 +118,35 @@ async def _until(
     raise failed(step, service, f"{service.name} ended with {describe_exit(process.returncode)}")
 
 
-def failed(step: str, service: services.Service, what: str) -> StepFailed:
+def failed(step: str, service: services.Service, what: str) -> StepError:
     """The failure of a process, with the end of its log."""
-    return StepFailed(step, f"{what}: see {service.log}", tail(service.log))
+    return StepError(step, f"{what}: see {service.log}", tail(service.log))
 
 
-def timed_out(stack: "Supervisor", step: str) -> StepFailed:
+def timed_out(stack: "Supervisor", step: str) -> StepError:
     """The failure of a step that took too long."""
-    names = {"Kafka": "kafka", "Topics": "kafka", "Redis": "redis", "Flink": "jobmanager", "Job": "taskmanager-1"}
+    what = f"not ready after {stack.settings.local.start_timeout_ms / 1_000:.0f} s (local.start_timeout)"
+    if step == "Job" and stack.job.job_id:
+        return stack.job.broken(what)
+    names = {"Kafka": "kafka", "Topics": "kafka", "Redis": "redis", "Flink": "jobmanager", "Job": "flink-run"}
     log = str(stack.layout.logs / f"{names[step]}.log")
-    limit = stack.settings.local.start_timeout_ms / 1_000
-    cause = stack.job.cause() if step == "Job" else ""
-    detail = f"not ready after {limit:.0f} s{f' ({cause})' if cause else ''}: see {log}, or raise local.start_timeout"
-    return StepFailed(step, detail, tail(log))
+    return StepError(step, f"{what}: see {log}", tail(log))
 
 
-def tail(log: str, lines: int = TAIL_LINES) -> tuple[str, ...]:
+def tail(log: str) -> tuple[str, ...]:
     """The last lines of a log, or of what the process printed where it wrote no log."""
     for path in (Path(log), Path(log).with_suffix(".out")):
         with suppress(OSError):
-            text = path.read_text(encoding="utf-8", errors="replace").rstrip()
-            if text:
-                return tuple(text.splitlines()[-lines:])
+            lines = without_frames(path.read_text(encoding="utf-8", errors="replace"))
+            if lines:
+                return lines
     return ()
+
+
+def without_frames(text: str) -> tuple[str, ...]:
+    """The last lines of a text without Java's stack frames, which say little and fill the screen."""
+    kept = [line.rstrip() for line in text.splitlines() if line.strip() and not JAVA_FRAME.match(line)]
+    return tuple(kept[-TAIL_LINES:])
 
 
 def _jars(stack: "Supervisor") -> list[Path]:

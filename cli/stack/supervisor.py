@@ -37,13 +37,13 @@ class Supervisor:
 
     def __init__(self, layout: Layout, plan: Plan, settings: Settings) -> None:
         self.layout, self.plan, self.settings = layout, plan, settings
-        self.environment = child_environment(os.environ, Path(plan.java_home), layout)
+        self.environment = child_environment(Path(plan.java_home), layout)
         self.record = StackRecord(plan.kafka, without_password(plan.redis), plan.flink, process_record(os.getpid()))
         self.job = JobKeeper(layout, plan, settings, self.environment, self._job_changed)
         self.keepers: dict[str, Keeper] = {}
 
     async def run(self) -> int:
-        """Starts, keeps and finally stops the stack; the exit status."""
+        """Starts and keeps the stack for ever; returns the exit status where a step of the start failed."""
         self._save()
         try:
             await self._start()
@@ -52,13 +52,10 @@ class Supervisor:
             tell(Step("", "ready"))
             self._let_go()
             await self._keep()
-        except steps.StepFailed as failure:
+        except steps.StepError as failure:
             log.error("step failed", step=failure.step, detail=failure.detail)
             tell(Step(failure.step, "failed", detail=failure.detail, tail=failure.tail))
-            return 1
-        finally:
-            await asyncio.shield(self._stop())
-        return 0
+        return 1
 
     async def _start(self) -> None:
         """1. Kafka, Redis and Flink, all at once  2. the topics, once Kafka answers  3. the job."""
@@ -68,7 +65,7 @@ class Supervisor:
                 if self.plan.own_redis:
                     group.create_task(self._step("Redis", steps.start_redis(self)))
                 group.create_task(self._step("Flink", steps.start_flink(self)))
-        except* steps.StepFailed as failures:
+        except* steps.StepError as failures:
             raise failures.exceptions[0] from None
         await self._step("Job", steps.start_job(self))
 
@@ -103,7 +100,8 @@ class Supervisor:
                 group.create_task(keeper.keep())
             group.create_task(self.job.keep())
 
-    async def _stop(self) -> None:
+    async def stop(self) -> None:
+        """Stops all processes: Flink before what it writes to."""
         log.info("stopping")
         self.record.state = "stopping"
         self._save()
@@ -167,6 +165,9 @@ async def _until_stopped(supervisor: Supervisor) -> int:
         return await task
     except asyncio.CancelledError:
         return 0
+    finally:
+        stopping = True
+        await supervisor.stop()
 
 
 def main(workdir: str) -> int:

@@ -1,0 +1,134 @@
+"""`heliotrope submit`: the job on a cluster that the user already has."""
+
+import ipaddress
+import socket
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from kafka.errors import KafkaError
+
+from cli.errors import UserError
+from cli.options import Config, Sets
+from cli.output import stderr_console, stdout_console
+from cli.stack import flink_conf, jars
+from cli.stack.flink_rest import JOB_ID, FlinkRest
+from cli.stack.java import find_java_home
+from cli.stack.layout import Layout
+from cli.stack.plan import check_external, write_settings
+from cli.stack.services import child_environment
+from cli.stack.start_steps import without_frames
+from cli.stack.submit import pack, run_service
+from cli.stack.topics import create_topics
+from jobs.settings import load_settings, settings_from, to_tree
+from state.configuration import Settings
+
+REMOTE_PYTHON = "python3"
+PASSED_ON = ("taskmanager.", "jobmanager.", "rest.", "heartbeat.", "slot.", "cluster.", "web.", "metrics.", "pekko.")
+
+
+def submit(
+    jobmanager: Annotated[str, typer.Option("--jobmanager", metavar="HOST:PORT", help="Its REST interface.")],
+    config: Config = None,
+    sets: Sets = None,
+    python: Annotated[
+        str | None,
+        typer.Option(
+            help="Python on the TaskManagers; default: this one where they are on this machine, else python3."
+        ),
+    ] = None,
+) -> None:
+    """Submit the job to a Flink cluster of your own, with `flink run`."""
+    settings = load_settings(config, sets or ())
+    host = check_addresses(settings, jobmanager)
+    check_external(settings)
+    executable = python or (sys.executable if is_loopback(host) else REMOTE_PYTHON)
+    with tempfile.TemporaryDirectory(prefix="heliotrope-") as folder, stderr_console().status("submitting"):
+        _create_topics(settings)
+        job_id = _run(settings, Layout(Path(folder)), jobmanager, executable)
+    stdout_console().print(f"submitted job {job_id} to {jobmanager}", soft_wrap=True)
+
+
+def check_addresses(settings: Settings, jobmanager: str) -> str:
+    """The JobManager's host, once all addresses are known and it answers.
+
+    Raises:
+        UserError: an address is missing, or no JobManager is there.
+    """
+    for key, value in (("kafka.bootstrap", settings.kafka.bootstrap), ("redis.url", settings.redis.url)):
+        if not value:
+            raise UserError(f"{key} is not set: name the one that the cluster is to use, for example --set {key}=…")
+    host, colon, port = jobmanager.rpartition(":")
+    if not colon or not host or not port.isdigit():
+        raise UserError(f"--jobmanager {jobmanager}: write it as HOST:PORT, for example localhost:8081")
+    try:
+        FlinkRest(f"http://{jobmanager}").task_managers()
+    except (OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"no JobManager answers at {jobmanager} ({type(error).__name__}): start the cluster, or name its REST port"
+        ) from None
+    return host
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host is this machine's loopback."""
+    try:
+        return ipaddress.ip_address(socket.gethostbyname(host)).is_loopback
+    except (OSError, ValueError):
+        return False
+
+
+def client_options(settings: Settings, python: str) -> dict[str, object]:
+    """Flink's options for the job alone: what belongs to the cluster is the cluster's."""
+    flink = settings.flink
+    options = {key: value for key, value in flink_conf.shipped_options().items() if not key.startswith(PASSED_ON)}
+    options |= {
+        "execution.buffer-timeout.interval": f"{flink.buffer_timeout_ms} ms",
+        "execution.checkpointing.interval": f"{flink.checkpoint_interval_ms} ms",
+        "execution.checkpointing.timeout": f"{flink.checkpoint_timeout_ms} ms",
+        "pipeline.max-parallelism": flink.max_parallelism,
+        "python.executable": python,
+        "python.client.executable": sys.executable,
+    }
+    if flink.checkpoint_dir:
+        options["execution.checkpointing.dir"] = flink.checkpoint_dir
+    if flink.parallelism:
+        options["parallelism.default"] = flink.parallelism
+    return options
+
+
+def _create_topics(settings: Settings) -> None:
+    try:
+        create_topics(settings, settings.kafka.bootstrap)
+    except KafkaError as error:
+        what = " ".join(str(error).split())
+        raise UserError(
+            f"Kafka at {settings.kafka.bootstrap} refuses the topics ({what}): create them yourself"
+        ) from None
+
+
+def _run(settings: Settings, layout: Layout, jobmanager: str, python: str) -> str:
+    java_home = find_java_home(settings.local.java_home)
+    for path in (layout.run, layout.tmp, layout.logs):
+        path.mkdir(parents=True)
+    connectors = [jar for jar in jars.installed() if jar.name.startswith(jars.CONNECTOR)]
+    flink_conf.write_conf(layout.flink_conf, client_options(settings, python))
+    flink_conf.link_jars(layout.flink_lib, connectors)
+    pack(layout.packages)
+    tree = to_tree(settings)
+    if settings.kafka.start == "auto":
+        tree["kafka"]["start"] = "latest"
+    write_settings(settings_from(tree), layout.job_config)
+    service = run_service(layout, jobmanager)
+    environment = {**child_environment(java_home, layout), **service.environment}
+    answer = subprocess.run(service.command, env=environment, capture_output=True, text=True, errors="replace")
+    found = JOB_ID.findall(answer.stdout)
+    if answer.returncode != 0 or not found:
+        console = stderr_console()
+        for line in without_frames(answer.stdout + answer.stderr):
+            console.print(f"  {line}", soft_wrap=True, markup=False)
+        raise UserError(f"`flink run` ended with exit status {answer.returncode}: the lines above say why")
+    return str(found[-1])
