@@ -61,7 +61,6 @@ def environment_for(settings: Settings) -> StreamExecutionEnvironment:
         "restart-strategy.type": "exponential-delay",
         "restart-strategy.exponential-delay.initial-backoff": "200 ms",
         "restart-strategy.exponential-delay.max-backoff": "30 s",
-        "restart-strategy.exponential-delay.attempts-before-reset-backoff": "infinite",
         "state.backend.type": flink.state_backend,
         "table.exec.source.idle-timeout": "0 ms",
     }

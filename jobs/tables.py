@@ -150,7 +150,6 @@ def _sink(settings: Settings, topic: str) -> dict[str, str]:
         "value.format": "raw",
         "value.fields-include": "EXCEPT_KEY",
         "properties.max.request.size": "2097152",
-        "properties.compression.type": "lz4",
     }
 
 

@@ -3,31 +3,38 @@
 Withdrawal and erasure work backwards as well: events that are not later are dropped whenever they arrive.
 """
 
+from bisect import insort
+
 import msgspec
+
+
+GRANTS_KEPT = 16
 
 
 class Consent(msgspec.Struct, array_like=True):
     """Times in ms since the epoch, 0 where there is none.
 
-    `denied_ms` is the latest withdrawal; `granted_ms` the earliest known grant after it; `latest_grant_ms` the latest grant at all;
-    `erased_ms` the latest erasure.
+    `denied_ms` is the latest withdrawal, `erased_ms` the latest erasure; `grants_ms` the grants after the withdrawal, oldest first.
     """
 
     denied_ms: int = 0
-    granted_ms: int = 0
-    latest_grant_ms: int = 0
     erased_ms: int = 0
+    grants_ms: list[int] = []
+
+    @property
+    def granted_ms(self) -> int:
+        """The earliest grant after the latest withdrawal."""
+        return self.grants_ms[0] if self.grants_ms else 0
 
     def record(self, granted: bool, timestamp_ms: int) -> None:
         """Takes a consent event in, in any order of arrival. At equal times the withdrawal wins."""
-        if granted:
-            self.latest_grant_ms = max(self.latest_grant_ms, timestamp_ms)
-            if timestamp_ms > self.denied_ms and (not self.granted_ms or timestamp_ms < self.granted_ms):
-                self.granted_ms = timestamp_ms
-        elif timestamp_ms > self.denied_ms:
-            self.denied_ms = timestamp_ms
-            if self.granted_ms <= timestamp_ms:
-                self.granted_ms = self.latest_grant_ms if self.latest_grant_ms > timestamp_ms else 0
+        if granted and timestamp_ms > self.denied_ms:
+            if timestamp_ms not in self.grants_ms:
+                insort(self.grants_ms, timestamp_ms)
+            del self.grants_ms[1 : 1 + max(0, len(self.grants_ms) - GRANTS_KEPT)]
+        elif not granted:
+            self.denied_ms = max(self.denied_ms, timestamp_ms)
+            self.grants_ms = [grant for grant in self.grants_ms if grant > self.denied_ms]
 
     def erase(self, timestamp_ms: int) -> None:
         """Takes an erasure in."""
@@ -44,4 +51,4 @@ class Consent(msgspec.Struct, array_like=True):
 
     def has_marker(self) -> bool:
         """Whether something must be remembered although no event is kept."""
-        return bool(self.denied_ms or self.erased_ms or self.latest_grant_ms)
+        return bool(self.denied_ms or self.erased_ms or self.grants_ms)

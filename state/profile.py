@@ -15,7 +15,8 @@ from state.slate import Slate
 from state.windows import window_counts
 
 SCHEMA = 1
-REASONS_PER_ITEM = 2
+ITEMS_WITH_TWO_REASONS = 5
+CATEGORIES_LISTED = 5
 DIGITS = 4
 SCORE_DIGITS = 6
 
@@ -28,9 +29,39 @@ FEATURE_REASONS = {
     "category_affinity": ("category_share", "category_known", "rate_times_category_share", "last_category"),
     "product_affinity": ("product_affinity", "product_seen"),
 }
-REASON_COLUMNS = {code: [NAMES.index(name) for name in names] for code, names in FEATURE_REASONS.items()}
 REASON_CODES = (*FEATURE_REASONS, "general", "exploration")
 """The closed set of reason codes."""
+
+_CODES = tuple(FEATURE_REASONS)
+_BY_PRODUCT = _CODES.index("product_affinity")
+_BY_CATEGORY = _CODES.index("category_affinity")
+_REASON_OF_FEATURE = np.array(
+    [[name in names for names in FEATURE_REASONS.values()] for name in NAMES], dtype=np.float64
+)
+
+
+class Why(msgspec.Struct, omit_defaults=True):
+    """A reason with its share of the score's positive terms, and what a sentence about it needs."""
+
+    code: str
+    share: float
+    category_id: str | None = None
+    product_id: str | None = None
+
+
+class Item(msgspec.Struct):
+    """An item of `score_data`."""
+
+    product_id: str
+    score: float
+    propensity: float
+    explored: bool
+    pinned: bool
+    reasons: list[Why]
+
+
+_EXPLORATION = [Why("exploration", 1.0)]
+_GENERAL = [Why("general", 1.0)]
 
 
 class Profile(msgspec.Struct):
@@ -48,7 +79,7 @@ class Profile(msgspec.Struct):
     variant: str
     model_version: int
     decision_id: str
-    score_data: list[dict[str, Any]]
+    score_data: list[Item]
     category_data: list[dict[str, Any]]
     bundled_discount_suggestions: list[dict[str, Any]]
     trending_recommendations: list[dict[str, Any]]
@@ -87,7 +118,7 @@ def build_profile(
         model_version=slate.model_version,
         decision_id=slate.decision_id,
         score_data=_score_data(slate, values, theta, interest),
-        category_data=_category_data(interest, category_rating, settings.profile.affinities),
+        category_data=_category_data(interest, category_rating),
         bundled_discount_suggestions=[],
         trending_recommendations=[],
         affinities={
@@ -113,7 +144,7 @@ def _status(events: int, settings: Settings) -> str:
     return "warming" if events >= settings.session.warming_after else "cold"
 
 
-def _score_data(slate: Slate, values: Any, theta: Any, interest: Interest) -> list[dict[str, Any]]:
+def _score_data(slate: Slate, values: Any, theta: Any, interest: Interest) -> list[Item]:
     if not slate.product_ids:
         return []
     base = base_weight(interest)
@@ -121,66 +152,66 @@ def _score_data(slate: Slate, values: Any, theta: Any, interest: Interest) -> li
     scores = engagement(values) * (base + personal.sum(axis=0))
     total = scores.sum()
     scores = scores / total if total > 0 else np.full(len(scores), 1 / len(scores))
-    contributions = _contributions(slate, theta, base, personal)
+    contributions = _contributions(slate, theta, base, personal).tolist()
     return [
-        {
-            "product_id": product,
-            "score": round(score, SCORE_DIGITS),
-            "propensity": round(propensity, SCORE_DIGITS),
-            "explored": explored,
-            "pinned": False,
-            "reasons": [{"code": "exploration", "share": 1.0}]
-            if explored
-            else _reasons(contributions[:, i], product, category),
-        }
-        for i, (product, category, score, propensity, explored) in enumerate(
-            zip(slate.product_ids, slate.category_ids, scores.tolist(), slate.propensity, slate.explored, strict=True)
+        Item(
+            product,
+            score,
+            propensity,
+            explored,
+            False,
+            _EXPLORATION if explored else _reasons(terms, i, product, category),
+        )
+        for i, (product, category, score, propensity, explored, terms) in enumerate(
+            zip(
+                slate.product_ids,
+                slate.category_ids,
+                np.round(scores, SCORE_DIGITS).tolist(),
+                np.round(slate.propensity, SCORE_DIGITS).tolist(),
+                slate.explored,
+                contributions,
+                strict=True,
+            )
         )
     ]
 
 
 def _contributions(slate: Slate, theta: Any, base: float, personal: Any) -> Any:
-    """Positive terms of each item's score, (reasons, k): the model's share of the base, and the affinities."""
-    terms = np.zeros((len(FEATURE_REASONS), len(slate.product_ids)))
+    """Positive terms of each item's score, (k, reasons): the model's share of the base, and the affinities."""
+    terms = np.zeros((len(slate.product_ids), len(FEATURE_REASONS)))
     x = slate.matrix()
     if theta is not None and x.shape[1:] == theta.shape:
         parts = np.maximum(0.0, x.astype(np.float64) * theta)
-        for row, columns in enumerate(REASON_COLUMNS.values()):
-            terms[row] = parts[:, columns].sum(axis=1)
         sums = parts.sum(axis=1)
-        terms *= base / np.where(sums > 0, sums, 1.0)
-    codes = list(FEATURE_REASONS)
-    terms[codes.index("product_affinity")] += np.maximum(0.0, personal[0])
-    terms[codes.index("category_affinity")] += np.maximum(0.0, personal[1])
+        terms = parts @ _REASON_OF_FEATURE * (base / np.where(sums > 0, sums, 1.0))[:, None]
+    terms[:, _BY_PRODUCT] += np.maximum(0.0, personal[0])
+    terms[:, _BY_CATEGORY] += np.maximum(0.0, personal[1])
     return terms
 
 
-def _reasons(terms: Any, product: str, category: str) -> list[dict[str, Any]]:
+def _reasons(terms: list[float], position: int, product: str, category: str) -> list[Why]:
     """The largest terms as shares that sum to 1; `general` where only the model's constant speaks."""
-    ranked = sorted(
-        ((term, code) for term, code in zip(terms.tolist(), FEATURE_REASONS, strict=True) if term > 0), reverse=True
-    )
-    ranked = ranked[:REASONS_PER_ITEM]
-    total = sum(term for term, _ in ranked)
-    if total <= 0:
-        return [{"code": "general", "share": 1.0}]
-    reasons: list[dict[str, Any]] = []
-    left = 1.0
-    for index, (term, code) in enumerate(ranked):
-        share = round(left if index == len(ranked) - 1 else term / total, 2)
-        left -= share
-        reason: dict[str, Any] = {"code": code}
-        if code == "category_affinity" and category:
-            reason["category_id"] = category
-        elif code == "product_affinity":
-            reason["product_id"] = product
-        reasons.append({**reason, "share": share})
-    return [reason for reason in reasons if reason["share"] > 0]
+    first = max(range(len(terms)), key=terms.__getitem__)
+    if terms[first] <= 0:
+        return _GENERAL
+    if position >= ITEMS_WITH_TWO_REASONS:
+        return [_why(first, 1.0, product, category)]
+    second = max((i for i in range(len(terms)) if i != first), key=terms.__getitem__)
+    share = round(terms[first] / (terms[first] + max(0.0, terms[second])), 2)
+    if share >= 1:
+        return [_why(first, 1.0, product, category)]
+    return [_why(first, share, product, category), _why(second, round(1 - share, 2), product, category)]
 
 
-def _category_data(interest: Interest, category_rating: dict[str, float], limit: int) -> list[dict[str, Any]]:
+def _why(reason: int, share: float, product: str, category: str) -> Why:
+    if reason == _BY_CATEGORY and category:
+        return Why(_CODES[reason], share, category_id=category)
+    return Why(_CODES[reason], share, product_id=product) if reason == _BY_PRODUCT else Why(_CODES[reason], share)
+
+
+def _category_data(interest: Interest, category_rating: dict[str, float]) -> list[dict[str, Any]]:
     liked = {category: value for category, value in interest.categories.items() if value > 0}
-    shares = _largest(liked or category_rating, limit)
+    shares = _largest(liked or category_rating, CATEGORIES_LISTED)
     total = sum(shares.values())
     return [{"category_id": category, "score": round(value / total, DIGITS)} for category, value in shares.items()]
 
@@ -196,7 +227,8 @@ def _fitted(profile: Profile, max_bytes: int) -> bytes:
     if len(data) <= max_bytes:
         return data
     for item in profile.score_data:
-        item["reasons"] = [{**item["reasons"][0], "share": 1.0}]
+        first = item.reasons[0]
+        item.reasons = [Why(first.code, 1.0, first.category_id, first.product_id)]
     data = msgspec.json.encode(profile)
     if len(data) > max_bytes:
         profile.category_data = profile.category_data[:3]
@@ -210,7 +242,7 @@ def _fitted(profile: Profile, max_bytes: int) -> bytes:
     return data
 
 
-def _normalise(score_data: list[dict[str, Any]]) -> None:
-    total = sum(item["score"] for item in score_data)
+def _normalise(score_data: list[Item]) -> None:
+    total = sum(item.score for item in score_data)
     for item in score_data:
-        item["score"] = round(item["score"] / total, SCORE_DIGITS) if total > 0 else 1 / len(score_data)
+        item.score = round(item.score / total, SCORE_DIGITS) if total > 0 else 1 / len(score_data)

@@ -39,7 +39,7 @@ class LoggedEvent(msgspec.Struct, array_like=True):
     products: list[str]
     categories: list[str]
     decision_id: str = ""
-    strength: float = 1
+    strength: float = 1.0
 
     @property
     def event_type(self) -> str:
@@ -85,7 +85,7 @@ def logged(event: Event, categories: list[str]) -> LoggedEvent:
         products=event.products(),
         categories=categories,
         decision_id=event.decision_id or "",
-        strength=event.feedback.strength if event.feedback else 1,
+        strength=float(event.feedback.strength) if event.feedback else 1.0,
     )
 
 

@@ -1,0 +1,124 @@
+"""A small shop for tests: settings, a catalogue, a personalizer, and events that say only what matters."""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from jobs.settings import settings_from
+from state.choice import Chooser
+from state.configuration import Settings
+from state.event import Event
+from state.learner import LearnerShard
+from state.model import Merger, Predictor
+from state.personalizer import Effect, Personalizer
+from state.product import Product
+from state.session import Session
+from state.sums import Example, Sums
+
+T0 = 1_763_770_000_000
+HOUR = 3_600_000
+MINUTE = 60_000
+SESSION = "session-1"
+
+
+def settings(**overrides: Any) -> Settings:
+    """Settings with overrides by section: `settings(exposure={"mode": "explicit"})`."""
+    return settings_from(overrides)
+
+
+def event(event_type: str = "product_view", at_ms: int = 0, **fields: Any) -> Event:
+    """An event `at_ms` after the start; a view of product-1 of category-1 where nothing else is said."""
+    defaults: dict[str, Any] = {"session_id": SESSION, "event_type": event_type, "timestamp": T0 + at_ms}
+    if event_type in ("product_view", "add_to_cart", "checkout", "hover", "dwell", "feedback"):
+        defaults |= {"product_id": "product-1", "category_id": "category-1"}
+    if event_type == "category_view":
+        defaults |= {"category_id": "category-1"}
+    return msgspec.convert(defaults | fields, Event)
+
+
+def shop(configuration: Settings | None = None, products: int = 40, categories: int = 4, seed: int = 7) -> Personalizer:
+    """A personalizer over products product-0… in categories category-0…, round robin."""
+    configuration = configuration or settings()
+    chooser = Chooser(configuration, np.random.default_rng(seed))
+    for i in range(products):
+        chooser.catalogue.put(
+            Product(f"product-{i}", f"category-{i % categories}", price=10.0 + i, rating=1.0 + i % 5, rating_count=i)
+        )
+    chooser.refresh(T0)
+    return Personalizer(configuration, chooser, b"salt")
+
+
+class Visit:
+    """One session as an operator would hold it: state is encoded and decoded around each access."""
+
+    def __init__(self, personalizer: Personalizer) -> None:
+        self.personalizer = personalizer
+        self.data: bytes | None = None
+        self.effects: list[Effect] = []
+        self.profile: dict[str, Any] | None = None
+
+    @property
+    def session(self) -> Session:
+        """The session as stored."""
+        assert self.data is not None
+        return Session.decode(self.data)
+
+    def send(self, *events: Event, watermark_ms: int = 0, lag_ms: int = 10) -> Effect:
+        """Applies events; each arrives `lag_ms` after its timestamp."""
+        for item in events:
+            stored = None if self.data is None else Session.decode(self.data)
+            now_ms = item.timestamp + lag_ms
+            self._store(
+                self.personalizer.apply(stored, item, record_ms=now_ms, now_ms=now_ms, watermark_ms=watermark_ms)
+            )
+        return self.effects[-1]
+
+    def pass_watermark(self, watermark_ms: int) -> list[Effect]:
+        """Fires timers as Flink would, until none is due."""
+        fired = []
+        while self.data is not None and 0 < self.session.timer_ms <= watermark_ms:
+            timer_ms = self.session.timer_ms
+            effect = self.personalizer.on_timer(self.session, SESSION, timer_ms, now_ms=watermark_ms)
+            self._store(effect)
+            fired.append(effect)
+        return fired
+
+    def records(self, kind: str) -> list[dict[str, Any]]:
+        """All records of a kind so far, decoded."""
+        return [msgspec.json.decode(r.value) for effect in self.effects for r in effect.records if r.kind == kind]
+
+    def examples(self) -> list[Example]:
+        """All that the learner was told."""
+        decoder = msgspec.msgpack.Decoder(list[Example])
+        return [
+            e
+            for effect in self.effects
+            for r in effect.records
+            if r.kind == "examples"
+            for e in decoder.decode(r.value)
+        ]
+
+    def impression(self, at_ms: int, items: int = 5, **fields: Any) -> Event:
+        """An impression of the first items of the current profile."""
+        assert self.profile is not None
+        shown = [item["product_id"] for item in self.profile["score_data"][:items]]
+        return event("impression", at_ms, decision_id=self.profile["decision_id"], shown=shown, **fields)
+
+    def _store(self, effect: Effect) -> None:
+        self.effects.append(effect)
+        self.data = None if effect.session is None else effect.session.encode()
+        if effect.delete:
+            self.profile = None
+        if effect.write is not None:
+            self.profile = msgspec.json.decode(effect.write.profile)
+
+
+def predictor_of(examples: list[Example], dimension: int, now_ms: int = T0) -> Predictor:
+    """A model that learned the examples in one shard."""
+
+    shard = LearnerShard("default/0", Sums(dimension, None))
+    shard.learn(examples)
+    merger = Merger("shop-1", "default", 1.0, 1_000)
+    merger.absorb(shard.take_update())
+    return Predictor(merger.snapshot(now_ms))
