@@ -6,10 +6,10 @@ import urllib.request
 from typing import Any
 
 from cli.errors import UserError
+from operators.names import SESSION
 
 TIMEOUT_S = 5.0
 NO_WATERMARK = -(2**63)
-UNBOUNDED_FROM_MS = 253_402_000_000_000  # broadcast tables have a watermark at the end of time: no clock of events
 
 
 def get_json(flink: str, path: str) -> Any:
@@ -26,7 +26,10 @@ def get_json(flink: str, path: str) -> Any:
 
 
 def event_clock_ms(flink: str) -> int | None:
-    """The newest watermark of any running job's operators, in ms since the epoch; None where none has one yet.
+    """The session operators' event time, in ms since the epoch: the newest of the running jobs'; None where none has one yet.
+
+    Read from the watermark that they pass on: the one that REST calls their input's is the smaller of two inputs, and one of
+    them never has any.
 
     Raises:
         UserError: Flink does not answer.
@@ -36,15 +39,15 @@ def event_clock_ms(flink: str) -> int | None:
         if job["status"] != "RUNNING":
             continue
         for vertex in get_json(flink, f"/jobs/{job['id']}")["vertices"]:
-            metrics = get_json(flink, f"/jobs/{job['id']}/vertices/{vertex['id']}/watermarks")
-            clock = vertex_clock_ms(metrics)
-            if clock is not None:
-                clocks.append(clock)
+            if vertex["name"].startswith(SESSION):
+                names = ",".join(f"{i}.{SESSION}.currentOutputWatermark" for i in range(vertex["parallelism"]))
+                clock = clock_ms(get_json(flink, f"/jobs/{job['id']}/vertices/{vertex['id']}/metrics?get={names}"))
+                if clock is not None:
+                    clocks.append(clock)
     return max(clocks, default=None)
 
 
-def vertex_clock_ms(metrics: list[dict[str, str]]) -> int | None:
-    """The watermark of one operator: the smallest of its subtasks; None where it has none, or one without bound."""
-    values = [int(metric["value"]) for metric in metrics if metric["id"].endswith("currentInputWatermark")]
-    smallest = min(values, default=NO_WATERMARK)
-    return smallest if NO_WATERMARK < smallest < UNBOUNDED_FROM_MS else None
+def clock_ms(metrics: list[dict[str, str]]) -> int | None:
+    """The watermark of an operator: the smallest of its subtasks; None where it has none yet."""
+    smallest = min((int(metric["value"]) for metric in metrics), default=NO_WATERMARK)
+    return smallest if smallest > NO_WATERMARK else None
