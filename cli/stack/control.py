@@ -96,8 +96,6 @@ def stop_stack(workdir: Path, keep_data: bool = False) -> str | None:
             found.kill()
     keep_data = keep_data or (record is None and layout.stack_file.exists())
     remove_data(layout, keep_data)
-    if not keep_data:
-        layout.lock_file.unlink(missing_ok=True)
     return point
 
 

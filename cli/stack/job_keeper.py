@@ -56,7 +56,7 @@ class JobKeeper:
         found = JOB_ID.findall(output.read_text(encoding="utf-8", errors="replace"))
         if code != 0 or not found:
             what = f"`flink run` ended with {describe_exit(code)}"
-            raise start_steps.StepError("Job", f"{what}: see {output}", start_steps.tail(str(output)))
+            raise start_steps.StepError("Submit", f"{what}: see {output}", start_steps.tail(str(output)))
         self.job_id = found[-1]
         remember_job(self._layout, self.job_id)
         self._on_change(self.job_id, "CREATED", "")
@@ -68,6 +68,7 @@ class JobKeeper:
         Raises:
             StepError: the job ended instead, or fails again and again.
         """
+        known = None  # failures before all else was there mean nothing
         while True:
             with suppress(OSError, ValueError, KeyError):
                 state = await asyncio.to_thread(self._rest.job_state, self.job_id)
@@ -75,7 +76,8 @@ class JobKeeper:
                 if await asyncio.to_thread(self._rest.is_fully_running, self.job_id):
                     return
                 failures = await asyncio.to_thread(self._rest.failures, self.job_id)
-                if state in ("FAILED", *ENDED) or len(failures) >= FAILURES_AT_START:
+                known = len(failures) if known is None else known
+                if state in ("FAILED", *ENDED) or len(failures) - known >= FAILURES_AT_START:
                     raise self.broken(f"the job is {state}")
             await asyncio.sleep(POLL_START_SECONDS)
 

@@ -26,7 +26,7 @@ class Layout(NamedTuple):
 
     @property
     def lock_file(self) -> Path:
-        """Held by the supervisor for its life, so that there is only one."""
+        """Held by the supervisor for its life, so that there is only one; marks the folder as ours, and so stays."""
         return self.root / LOCK_FILE
 
     @property

@@ -89,11 +89,16 @@ async def start_flink(stack: "Supervisor") -> str:
     return f"{stack.plan.flink}, {count} task manager{'s' if count > 1 else ''}"
 
 
-async def start_job(stack: "Supervisor") -> str:
-    """Submits the job, from where an earlier one stopped if there is such a place, and waits until all of it runs."""
+async def submit_job(stack: "Supervisor") -> str:
+    """Submits the job, from where an earlier one stopped if there is such a place."""
     origin = await stack.job.submit()
+    return f"{stack.job.job_id}{f', from {origin}' if origin else ''}"
+
+
+async def await_job(stack: "Supervisor") -> str:
+    """Waits until all of the job runs."""
     await stack.job.until_running()
-    return f"{stack.job.job_id} RUNNING{f', from {origin}' if origin else ''}"
+    return "RUNNING"
 
 
 async def _format_storage(stack: "Supervisor") -> None:
@@ -126,9 +131,9 @@ def failed(step: str, service: services.Service, what: str) -> StepError:
 def timed_out(stack: "Supervisor", step: str) -> StepError:
     """The failure of a step that took too long."""
     what = f"not ready after {stack.settings.local.start_timeout_ms / 1_000:.0f} s (local.start_timeout)"
-    if step == "Job" and stack.job.job_id:
+    if step == "Job":
         return stack.job.broken(what)
-    names = {"Kafka": "kafka", "Topics": "kafka", "Redis": "redis", "Flink": "jobmanager", "Job": "flink-run"}
+    names = {"Kafka": "kafka", "Topics": "kafka", "Redis": "redis", "Flink": "jobmanager", "Submit": "flink-run"}
     log = str(stack.layout.logs / f"{names[step]}.log")
     return StepError(step, f"{what}: see {log}", tail(log))
 

@@ -58,16 +58,20 @@ class Supervisor:
         return 1
 
     async def _start(self) -> None:
-        """1. Kafka, Redis and Flink, all at once  2. the topics, once Kafka answers  3. the job."""
+        """1. Kafka, Redis and Flink, all at once  2. the topics, once Kafka answers  3. the job, once all else is there.
+
+        `flink run` begins with the first: it takes longest, and needs no more than a JobManager, and that at its end.
+        """
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._start_kafka())
                 if self.plan.own_redis:
                     group.create_task(self._step("Redis", steps.start_redis(self)))
                 group.create_task(self._step("Flink", steps.start_flink(self)))
+                group.create_task(self._step("Submit", steps.submit_job(self)))
         except* steps.StepError as failures:
             raise failures.exceptions[0] from None
-        await self._step("Job", steps.start_job(self))
+        await self._step("Job", steps.await_job(self))
 
     async def _start_kafka(self) -> None:
         if self.plan.own_kafka:
