@@ -80,11 +80,12 @@ def down(
     """Stop what `up` started, and remove its data."""
     folder = workdir_of(load_settings(config, sets or ()), workdir)
     ran = control.running(folder) is not None
+    left_over = Layout(folder).data.exists() and Layout(folder).lock_file.exists()
     with stderr_console().status("stopping"):
         point = control.stop_stack(folder, keep_data)
     said = f"stopped the stack in {folder}" if ran else f"no stack runs in {folder}"
     if point:
         said += f"; the next `heliotrope up` resumes from {point}"
-    elif ran and not keep_data:
-        said += f" and removed its data; its logs stay in {Layout(folder).logs}"
+    elif left_over and not keep_data:
+        said += f"; removed its data, its logs stay in {Layout(folder).logs}"
     stdout_console().print(said, soft_wrap=True)

@@ -1,0 +1,168 @@
+"""The configuration files that `up` writes."""
+
+import stat
+from pathlib import Path
+
+import pytest
+import yaml
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.stack import brokers, flink_conf
+from cli.stack.layout import Layout, prepare
+from cli.stack.plan import Plan, resolve, write_settings
+from cli.stack.services import child_environment, job_manager_service, task_manager_service
+from cli.stack.topics import wanted_topics
+from jobs.settings import load_settings, to_tree
+
+PLAN = Plan(
+    kafka="127.0.0.1:1001",
+    redis="redis://127.0.0.1:1002/0",
+    flink="http://127.0.0.1:1003",
+    java_home="/java",
+    jars=[],
+    entry="personalize.py",
+    own_kafka=True,
+    own_redis=True,
+)
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    return prepare(tmp_path / "work")
+
+
+def test_flink_binds_to_loopback_and_keeps_all_below_the_work_directory(layout: Layout) -> None:
+    options = flink_conf.cluster_options(load_settings(environ={}), layout, rest_port=1003, rpc_port=1004)
+    hosts = {key: value for key, value in options.items() if key.endswith(("host", "address"))}
+    assert set(hosts.values()) == {"127.0.0.1"}
+    assert {"jobmanager.bind-host", "taskmanager.bind-host", "rest.bind-address"} <= hosts.keys()
+    assert options["rest.port"] == 1003
+    assert options["web.submit.enable"] is False
+    assert options["execution.checkpointing.dir"] == (layout.data / "checkpoints").as_uri()
+    assert options["io.tmp.dirs"].startswith(str(layout.root))
+
+
+def test_flinks_own_java_flags_are_carried_over(layout: Layout) -> None:
+    options = flink_conf.cluster_options(load_settings(environ={}), layout, 1, 2)
+    assert "--add-opens=java.base/java.lang=ALL-UNNAMED" in options["env.java.opts.all"]
+    assert "jdk.compiler" not in options["env.java.opts.all"]
+
+
+def test_settings_reach_flink(layout: Layout) -> None:
+    sets = ["flink.checkpoint_interval=3 s", "flink.state_backend=rocksdb", "local.task_managers=4"]
+    options = flink_conf.cluster_options(load_settings(None, sets, environ={}), layout, 1, 2)
+    assert options["execution.checkpointing.interval"] == "3000 ms"
+    assert options["state.backend.type"] == "rocksdb"
+    assert options["parallelism.default"] == 4
+
+
+def test_conf_folder_is_what_flinks_scripts_need(layout: Layout) -> None:
+    options = flink_conf.cluster_options(load_settings(environ={}), layout, 1, 2)
+    flink_conf.write_conf(layout.flink_conf, options)
+    assert yaml.safe_load((layout.flink_conf / "config.yaml").read_text()) == options
+    assert (layout.flink_conf / "log4j-cli.properties").is_file()
+
+
+def test_lib_folder_has_the_python_jar_and_flink_dist_comes_last(layout: Layout, tmp_path: Path) -> None:
+    connector = tmp_path / "connector.jar"
+    connector.touch()
+    flink_conf.link_jars(layout.flink_lib, [connector])
+    names = [Path(jar).name for jar in flink_conf.class_path(layout.flink_lib).split(":")]
+    assert "connector.jar" in names
+    assert any(name.startswith("flink-python-") for name in names)
+    assert names[-1].startswith("flink-dist-")
+
+
+@given(st.integers(768, 262_144), st.sampled_from(["hashmap", "rocksdb"]))
+def test_memory_is_divided_without_rest_or_excess(total_mb: int, backend: str) -> None:
+    parts = flink_conf.split_memory(total_mb, backend)
+    assert min(parts) >= 32
+    assert parts.heap >= 128
+    assert sum(parts) <= total_mb
+    assert sum(parts) >= total_mb * 0.9
+
+
+def test_commands_run_the_given_java_and_nothing_of_the_system(layout: Layout) -> None:
+    flink_conf.link_jars(layout.flink_lib, [])
+    settings = load_settings(environ={})
+    for service in (
+        job_manager_service(settings, layout, Path("/java")),
+        task_manager_service(1, settings, layout, Path("/java")),
+    ):
+        assert service.command[0] == "/java/bin/java"
+        assert f"-Djava.io.tmpdir={layout.tmp}" in service.command
+        assert service.log == str(layout.logs / f"{service.name}.log")
+
+
+def test_children_do_not_see_configuration_keys_that_would_overrule_a_set(layout: Layout) -> None:
+    base = {
+        "HELIOTROPE_BANDIT__EPSILON": "0.9",
+        "HELIOTROPE_USER_SALT": "s",
+        "JAVA_HOME": "/elsewhere",
+        "JAVA_TOOL_OPTIONS": "-Xmx1m",
+    }
+    environment = child_environment(Path("/java"), layout, base)
+    assert "HELIOTROPE_BANDIT__EPSILON" not in environment
+    assert "JAVA_TOOL_OPTIONS" not in environment
+    assert environment["HELIOTROPE_USER_SALT"] == "s"
+    assert environment["JAVA_HOME"] == "/java"
+
+
+def test_kafka_listens_on_loopback_and_takes_large_values(layout: Layout) -> None:
+    properties = brokers.kafka_properties(layout, 1001, 1005)
+    assert properties["listeners"] == "PLAINTEXT://127.0.0.1:1001,CONTROLLER://127.0.0.1:1005"
+    assert properties["auto.create.topics.enable"] == "false"
+    assert int(properties["message.max.bytes"]) > 2 * 1024 * 1024
+    assert int(properties["transaction.max.timeout.ms"]) >= 15 * 60_000
+
+
+def test_redis_is_private_and_its_password_quoted(layout: Layout) -> None:
+    brokers.write_redis(layout, 1002, 'a"b\\c')
+    path = layout.run / "redis.conf"
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    text = path.read_text()
+    assert "bind 127.0.0.1\n" in text
+    assert 'requirepass "a\\"b\\\\c"\n' in text
+
+
+def test_topics_have_their_partitions_and_clean_up() -> None:
+    settings = load_settings(None, ["kafka.partitions=3", "kafka.topics.products=shop_products"], environ={})
+    topics = {topic.name: topic for topic in wanted_topics(settings)}
+    assert len(topics) == 10
+    compacted = {name for name, topic in topics.items() if topic.configs.get("cleanup.policy") == "compact"}
+    assert compacted == {"shop_products", "bundles", "popularity", "bandit_model"}
+    assert {name for name, topic in topics.items() if topic.partitions != 3} == {"bandit_model"}
+    assert all(
+        int(topics[name].configs["max.message.bytes"]) >= 2 * 1024 * 1024
+        for name in ("user_interactions", "dead_letters")
+    )
+
+
+def test_the_job_is_given_every_address_and_a_secret_salt(layout: Layout) -> None:
+    settings = resolve(load_settings(None, ["local.task_managers=2"], environ={}), PLAN, layout)
+    assert (settings.kafka.bootstrap, settings.redis.url) == (PLAN.kafka, PLAN.redis)
+    assert settings.kafka.start == "earliest"
+    assert settings.flink.parallelism == 2
+    assert settings.flink.checkpoint_dir == (layout.data / "checkpoints").as_uri()
+    salt = Path(settings.events.salt_file)
+    assert stat.S_IMODE(salt.stat().st_mode) == 0o600
+    before = salt.read_text()
+    assert len(before) >= 32
+    resolve(load_settings(environ={}), PLAN, layout)
+    assert salt.read_text() == before
+
+
+def test_what_is_configured_stays(layout: Layout) -> None:
+    sets = ["kafka.start=latest", "flink.parallelism=1", "events.salt_file=/some/salt", "local.task_managers=2"]
+    settings = resolve(load_settings(None, sets, environ={}), PLAN, layout)
+    assert settings.kafka.start == "latest"
+    assert settings.flink.parallelism == 1
+    assert settings.events.salt_file == "/some/salt"
+
+
+def test_the_written_configuration_reads_back_as_it_was(layout: Layout) -> None:
+    settings = resolve(load_settings(environ={}), PLAN, layout)
+    write_settings(settings, layout.job_config)
+    assert to_tree(load_settings(layout.job_config, environ={})) == to_tree(settings)
+    assert stat.S_IMODE(layout.job_config.stat().st_mode) == 0o600

@@ -1,0 +1,158 @@
+"""Backoff, the keeping of one process, and where a job resumes."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cli.stack.backoff import Backoff
+from cli.stack.layout import Layout, prepare
+from cli.stack.ports import FREE_RANGE, choose, is_free
+from cli.stack.process import Keeper, describe_exit, stop
+from cli.stack.record import ProcessRecord, is_alive, process_record, without_password
+from cli.stack.resume import known_jobs, remember_job, remember_savepoint, resume_point
+from cli.stack.services import Service
+from cli.stack.start_steps import tail, without_frames
+
+WAITING = "import signal; signal.sigwait([signal.SIGUSR1])"
+
+
+@given(st.lists(st.floats(0, 59), min_size=1, max_size=40))
+def test_backoff_grows_and_is_bounded(lives: list[float]) -> None:
+    backoff = Backoff(first_seconds=0.5, factor=2, limit_seconds=30)
+    delays = [backoff.delay(lived) for lived in lives]
+    assert delays == sorted(delays)
+    assert delays[0] == 0.5
+    assert max(delays) <= 30
+    if len(delays) > 6:
+        assert delays[-1] == 30
+
+
+def test_a_long_life_begins_the_backoff_anew() -> None:
+    backoff = Backoff(first_seconds=1, factor=2, healthy_after_seconds=60)
+    assert [backoff.delay(0), backoff.delay(0), backoff.delay(61), backoff.delay(0)] == [1, 2, 1, 2]
+
+
+def test_a_killed_process_is_started_again_and_told_of(tmp_path: Path) -> None:
+    async def scenario() -> None:
+        told: asyncio.Queue[tuple[str, str]] = asyncio.Queue()
+        service = Service("sleeper", (sys.executable, "-c", WAITING), str(tmp_path / "sleeper.log"))
+        keeper = Keeper(
+            service, dict(os.environ), lambda name, cause: told.put_nowait((name, cause)), Backoff(first_seconds=0.01)
+        )
+        first = await keeper.start()
+        task = asyncio.create_task(keeper.keep())
+        first.kill()
+        assert await asyncio.wait_for(told.get(), 10) == ("sleeper", "SIGKILL")
+        assert keeper.process is not None
+        assert keeper.process.pid != first.pid
+        task.cancel()
+        await keeper.stop()
+        assert keeper.process.returncode == -signal.SIGTERM
+
+    asyncio.run(scenario())
+
+
+def test_a_process_that_ignores_sigterm_is_killed(tmp_path: Path) -> None:
+    stubborn = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); signal.pause()"
+
+    async def scenario() -> int | None:
+        process = await asyncio.create_subprocess_exec(sys.executable, "-c", stubborn, stdout=asyncio.subprocess.PIPE)
+        assert process.stdout is not None
+        await process.stdout.readline()
+        await stop(process, 0.05)
+        return process.returncode
+
+    assert asyncio.run(scenario()) == -signal.SIGKILL
+
+
+def test_children_die_with_their_owner(tmp_path: Path) -> None:
+    owner = f"""
+import asyncio, os, signal
+from cli.stack.process import spawn
+from cli.stack.services import Service
+async def main():
+    service = Service("child", ({sys.executable!r}, "-c", {WAITING!r}), {str(tmp_path / "child.log")!r})
+    print((await spawn(service, dict(os.environ))).pid, flush=True)
+    os.kill(os.getpid(), signal.SIGKILL)
+asyncio.run(main())
+"""
+    answer = subprocess.run([sys.executable, "-c", owner], capture_output=True, text=True, timeout=30)
+    assert answer.returncode == -signal.SIGKILL
+    pid = int(answer.stdout)
+    if psutil.pid_exists(pid):
+        gone, _ = psutil.wait_procs([psutil.Process(pid)], timeout=10)
+        assert gone or psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+
+
+def test_exits_are_named() -> None:
+    assert describe_exit(-9) == "SIGKILL"
+    assert describe_exit(3) == "exit status 3"
+
+
+def test_a_number_given_to_another_process_is_not_the_recorded_one() -> None:
+    own = process_record(os.getpid())
+    assert is_alive(own)
+    assert not is_alive(ProcessRecord(own.pid, own.created - 100))
+
+
+def test_passwords_are_not_stored() -> None:
+    assert without_password("redis://user:secret@host:6379/1") == "redis://host:6379/1"
+    assert without_password("redis://host:6379/1") == "redis://host:6379/1"
+
+
+def test_a_configured_port_is_taken_as_it_is_and_free_ones_lie_outside_of_the_ephemeral_range() -> None:
+    taken: set[int] = set()
+    port = choose(0, "local.kafka_port", taken)
+    assert port in FREE_RANGE
+    assert is_free(port)
+    assert choose(0, "local.redis_port", taken) != port
+    assert len(taken) == 2
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> Layout:
+    return prepare(tmp_path / "work")
+
+
+def _checkpoint(folder: Path, mtime: int, complete: bool = True) -> str:
+    folder.mkdir(parents=True)
+    if complete:
+        (folder / "_metadata").touch()
+        os.utime(folder / "_metadata", (mtime, mtime))
+    return folder.as_uri()
+
+
+def test_a_job_resumes_from_the_newest_complete_point_of_its_own(layout: Layout) -> None:
+    checkpoints = layout.data / "checkpoints"
+    assert resume_point(layout, checkpoints.as_uri()) is None
+    remember_job(layout, "a")
+    remember_job(layout, "b")
+    _checkpoint(checkpoints / "a" / "chk-9", 100)
+    newest = _checkpoint(checkpoints / "b" / "chk-2", 200)
+    _checkpoint(checkpoints / "b" / "chk-3", 300, complete=False)
+    _checkpoint(checkpoints / "somebody-elses" / "chk-1", 400)
+    assert resume_point(layout, checkpoints.as_uri()) == newest
+    savepoint = _checkpoint(layout.data / "savepoints" / "savepoint-1", 500)
+    remember_savepoint(layout, savepoint)
+    assert resume_point(layout, checkpoints.as_uri()) == savepoint
+    assert known_jobs(layout) == ["a", "b"]
+
+
+def test_a_savepoint_elsewhere_is_trusted(layout: Layout) -> None:
+    remember_savepoint(layout, "s3://bucket/savepoint-1")
+    assert resume_point(layout, "s3://bucket/checkpoints") == "s3://bucket/savepoint-1"
+
+
+def test_the_end_of_a_log_leaves_out_stack_frames(tmp_path: Path) -> None:
+    text = "one\njava.lang.Error: two\n\tat a.b.C.d(C.java:1)\n\t... 3 more\n\nCaused by: three\n"
+    assert without_frames(text) == ("one", "java.lang.Error: two", "Caused by: three")
+    (tmp_path / "x.out").write_text("printed\n")
+    assert tail(str(tmp_path / "x.log")) == ("printed",)

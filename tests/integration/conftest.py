@@ -1,0 +1,108 @@
+"""One stack for all integration tests of a run: the embedded one, and with Kafka and Redis in containers where an
+engine answers. A test that kills or restarts something leaves the stack RUNNING for the next."""
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, suppress
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from cli.errors import UserError
+from cli.stack import control, jars
+from cli.stack.flink_rest import FlinkRest
+from cli.stack.record import StackRecord
+from jobs.settings import load_settings
+from state.configuration import Settings
+
+HERE = Path(__file__).parent
+KAFKA_IMAGE = "confluentinc/cp-kafka:7.9.0"
+REDIS_IMAGE = "redis:6.2"
+TEST_SETTINGS = (
+    "kafka.partitions=2",
+    "local.start_timeout=5 min",  # other work may share the machine
+    "flink.checkpoint_interval=1 s",
+    "bandit.seed=1",
+    "decisions.log=published",
+)
+POLL_SECONDS = 0.2
+
+
+class Stack(NamedTuple):
+    """A running stack: addresses, its work directory, and the settings as the job has them."""
+
+    kafka: str
+    redis: str
+    flink: str
+    workdir: Path
+    settings: Settings
+    kind: str
+
+    def record(self) -> StackRecord:
+        """What runs now."""
+        record = control.running(self.workdir)
+        assert record is not None, f"the stack in {self.workdir} is gone"
+        return record
+
+    def is_running(self) -> bool:
+        """Whether all of the job runs now."""
+        with suppress(OSError, ValueError, KeyError):
+            return FlinkRest(self.flink).is_fully_running(self.record().job.id)
+        return False
+
+    def wait_until(self, condition: Callable[[], bool], seconds: float = 60.0) -> None:
+        """Waits for something that has no event to await."""
+        deadline = time.monotonic() + seconds
+        while not condition():
+            assert time.monotonic() < deadline, f"not within {seconds} s; logs are in {self.workdir}/logs"
+            time.sleep(POLL_SECONDS)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks everything in this folder."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker(pytest.mark.integration)
+
+
+@pytest.fixture(scope="session", params=["embedded", pytest.param("containers", marks=pytest.mark.containers)])
+def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """The stack with the real job RUNNING; stopped, with all its data, after the last test that uses it."""
+    with ExitStack() as undo:
+        sets = list(TEST_SETTINGS)
+        if request.param == "containers":
+            sets += _start_containers(undo)
+        try:
+            jars.installed()
+        except UserError:
+            jars.fetch(lambda done, of, name: None)
+        workdir = tmp_path_factory.mktemp(f"stack-{request.param}")
+        undo.callback(control.stop_stack, workdir)
+        record = control.start_stack(load_settings(None, sets, environ={}), workdir)
+        settings = control.job_settings(workdir)
+        yield Stack(record.kafka, settings.redis.url, record.flink, workdir, settings, request.param)
+
+
+def _start_containers(undo: ExitStack) -> list[str]:
+    """Kafka and Redis in containers as settings; skips where that cannot be."""
+    docker = pytest.importorskip("docker")
+    try:
+        docker.from_env(timeout=5).ping()
+    except docker.errors.DockerException as error:
+        pytest.skip(f"no container engine answers: {str(error)[:120]}")
+    from testcontainers.community.kafka import KafkaContainer
+    from testcontainers.community.redis import RedisContainer
+
+    broker = KafkaContainer(KAFKA_IMAGE).with_kraft()
+    broker.with_env("KAFKA_TRANSACTION_STATE_LOG_REPLICATION_FACTOR", "1")
+    broker.with_env("KAFKA_TRANSACTION_STATE_LOG_MIN_ISR", "1")
+    broker.with_env("KAFKA_MESSAGE_MAX_BYTES", str(4 * 1024 * 1024))
+    server = RedisContainer(REDIS_IMAGE)
+    try:
+        undo.enter_context(broker)
+        undo.enter_context(server)
+    except docker.errors.DockerException as error:
+        pytest.skip(f"the engine cannot run {KAFKA_IMAGE} or {REDIS_IMAGE}: {str(error)[:120]}")
+    url = f"redis://{server.get_container_host_ip()}:{server.get_exposed_port(6379)}/0"
+    return [f"kafka.bootstrap={broker.get_bootstrap_server()}", f"redis.url={url}"]

@@ -1,0 +1,134 @@
+"""What `up` promises: loopback only, one supervisor that restarts what dies, nothing left after `down`."""
+
+import ipaddress
+import os
+import signal
+from pathlib import Path
+
+import msgspec
+import psutil
+import pytest
+import redis
+from typer.testing import CliRunner
+
+from cli.errors import UserError
+from cli.main import app
+from cli.stack import control
+from cli.stack.flink_rest import FlinkRest
+from cli.stack.topics import open_admin, wanted_topics
+from jobs.settings import load_settings
+from tests.integration.conftest import Stack
+
+NOTHING_RUNS = 3
+
+
+def test_everything_listens_on_loopback_alone(stack: Stack) -> None:
+    supervisor = psutil.Process(stack.record().supervisor.pid)
+    family = [supervisor, *supervisor.children(recursive=True)]
+    listening = [
+        connection.laddr
+        for process in family
+        for connection in process.net_connections(kind="inet")
+        if connection.status == psutil.CONN_LISTEN or (connection.type == 2 and not connection.raddr)
+    ]
+    assert len(listening) >= 5
+    assert [address for address in listening if not ipaddress.ip_address(address.ip).is_loopback] == []
+
+
+def test_every_topic_is_there_in_its_form(stack: Stack) -> None:
+    admin = open_admin(stack.settings, stack.kafka)
+    wanted = wanted_topics(stack.settings)
+    found = {topic["name"]: topic for topic in admin.describe_topics([topic.name for topic in wanted])}
+    admin.close()
+    assert {name: len(topic["partitions"]) for name, topic in found.items()} == {
+        topic.name: topic.partitions for topic in wanted
+    }
+
+
+def test_a_second_up_changes_nothing(stack: Stack) -> None:
+    before = stack.record()
+    answer = CliRunner().invoke(app, ["up", "--workdir", str(stack.workdir)])
+    assert answer.exit_code == 0, answer.output
+    assert "runs already" in answer.output
+    assert stack.record().processes == before.processes
+
+
+def test_a_second_start_is_refused_by_the_lock(stack: Stack) -> None:
+    with pytest.raises(UserError, match="starting or stopping"):
+        control.start_stack(load_settings(environ={}), stack.workdir)
+
+
+def test_status_has_the_contracts_form(stack: Stack) -> None:
+    answer = CliRunner().invoke(app, ["status", "--json", "--workdir", str(stack.workdir)])
+    assert answer.exit_code == 0, answer.output
+    tree = msgspec.json.decode(answer.output)
+    assert (tree["kafka"], tree["redis"], tree["flink"]) == (stack.kafka, stack.redis, stack.flink)
+    assert tree["job"]["state"] == "RUNNING"
+    assert tree["task_managers"] == 1
+
+
+def test_a_killed_task_manager_comes_back_and_the_job_runs_again(stack: Stack) -> None:
+    victim = stack.record().processes["taskmanager-1"]
+    os.kill(victim.pid, signal.SIGKILL)
+    stack.wait_until(lambda: stack.record().processes["taskmanager-1"].pid != victim.pid, 15)
+    stack.wait_until(lambda: bool(FlinkRest(stack.flink).failures(stack.record().job.id)), 20)
+    stack.wait_until(stack.is_running)
+    assert stack.record().processes["taskmanager-1"].restarts == 1
+    assert stack.record().restarts[-1].cause == "SIGKILL"
+
+
+def test_a_killed_redis_comes_back(stack: Stack) -> None:
+    if stack.kind != "embedded":
+        pytest.skip("this Redis is not the stack's own")
+    os.kill(stack.record().processes["redis"].pid, signal.SIGKILL)
+    client = redis.Redis.from_url(stack.redis)
+
+    def is_back() -> bool:
+        try:
+            return stack.record().processes["redis"].restarts == 1 and bool(client.ping())
+        except redis.ConnectionError:
+            return False
+
+    stack.wait_until(is_back, 15)
+    client.close()
+    stack.wait_until(stack.is_running)
+
+
+def test_a_job_manager_that_dies_gets_its_job_back_from_a_checkpoint(stack: Stack) -> None:
+    before = stack.record().job.id
+    checkpoints = Path(stack.workdir) / "data" / "checkpoints" / before
+    stack.wait_until(lambda: any(checkpoints.glob("chk-*/_metadata")))
+    os.kill(stack.record().processes["jobmanager"].pid, signal.SIGKILL)
+    stack.wait_until(lambda: stack.record().job.id != before, 60)
+    stack.wait_until(stack.is_running)
+    cause = next(restart.cause for restart in stack.record().restarts if restart.name == "job")
+    assert f"{before}/chk-" in cause
+
+
+def test_down_leaves_no_process_and_a_kept_stack_resumes(tmp_path: Path, request: pytest.FixtureRequest) -> None:
+    """Runs beside the shared stack: several stacks in different work directories must not meet."""
+    del request
+    workdir = tmp_path / "second"
+    settings = load_settings(None, ["kafka.partitions=1"], environ={})
+    record = control.start_stack(settings, workdir)
+    pids = [process.pid for process in (record.supervisor, *record.processes.values())]
+    with redis.Redis.from_url(record.redis) as client:
+        client.set("kept", "yes")
+    point = control.stop_stack(workdir, keep_data=True)
+    assert point is not None
+    assert "savepoint" in point
+    assert [pid for pid in pids if psutil.pid_exists(pid)] == []
+
+    record = control.start_stack(settings, workdir)
+    pids = [process.pid for process in (record.supervisor, *record.processes.values())]
+    with redis.Redis.from_url(record.redis) as client:
+        assert client.get("kept") == b"yes"
+    assert "from file:" in (workdir / "logs" / "supervisor.log").read_text()
+    os.kill(record.supervisor.pid, signal.SIGKILL)
+    for pid in pids[1:]:
+        psutil.wait_procs([psutil.Process(pid)] if psutil.pid_exists(pid) else [], timeout=10)
+    assert control.running(workdir) is None
+    assert CliRunner().invoke(app, ["status", "--workdir", str(workdir)]).exit_code != 0
+    control.stop_stack(workdir)
+    assert [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"] == []
+    assert not (workdir / "data").exists()
