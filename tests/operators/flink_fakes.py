@@ -1,0 +1,102 @@
+"""Stand-ins for what Flink hands an operator. State goes through bytes on each access, as the real backend's does."""
+
+from collections.abc import Iterator
+from types import SimpleNamespace
+from typing import Any
+
+from pyflink.datastream import TimeDomain
+
+
+class ValueState:
+    """A keyed value; holds bytes only."""
+
+    def __init__(self, keys: "Context") -> None:
+        self._keys = keys
+        self._values: dict[str, bytes] = {}
+
+    def value(self) -> bytes | None:
+        value = self._values.get(self._keys.key)
+        return None if value is None else bytes(value)
+
+    def update(self, value: bytes) -> None:
+        assert type(value) is bytes
+        self._values[self._keys.key] = bytes(value)
+
+    def clear(self) -> None:
+        self._values.pop(self._keys.key, None)
+
+
+class Counter:
+    def __init__(self) -> None:
+        self.count = 0
+
+    def inc(self, by: int) -> None:
+        self.count += by
+
+
+class RuntimeContext:
+    """Makes state and counters, and remembers them by name."""
+
+    def __init__(self, context: "Context", subtask: int = 0) -> None:
+        self._context = context
+        self.states: dict[str, ValueState] = {}
+        self.counters: dict[str, Counter] = {}
+        info = SimpleNamespace(getIndexOfThisSubtask=lambda: subtask)
+        self._runtime_context = SimpleNamespace(getTaskInfo=lambda: info)
+
+    def get_state(self, descriptor: Any) -> ValueState:
+        return self.states.setdefault(descriptor.name, ValueState(self._context))
+
+    def get_metrics_group(self) -> "RuntimeContext":
+        return self
+
+    def counter(self, name: str) -> Counter:
+        return self.counters.setdefault(name, Counter())
+
+
+class BroadcastState:
+    def __init__(self) -> None:
+        self._entries: dict[str, bytes] = {}
+
+    def put(self, key: str, value: bytes) -> None:
+        assert isinstance(value, bytes)
+        self._entries[key] = value
+
+    def remove(self, key: str) -> None:
+        self._entries.pop(key, None)
+
+    def items(self) -> Iterator[tuple[str, bytes]]:
+        return iter(list(self._entries.items()))
+
+
+class Context:
+    """The context of a call: current key, timers, watermark and broadcast state."""
+
+    def __init__(self) -> None:
+        self.key = ""
+        self.watermark_ms = -(2**63)
+        self.event_timers: set[tuple[str, int]] = set()
+        self.processing_timers: set[tuple[str, int]] = set()
+        self.broadcast = BroadcastState()
+        self.domain = TimeDomain.EVENT_TIME
+
+    def get_current_key(self) -> str:
+        return self.key
+
+    def timer_service(self) -> "Context":
+        return self
+
+    def current_watermark(self) -> int:
+        return self.watermark_ms
+
+    def register_event_time_timer(self, timestamp: int) -> None:
+        self.event_timers.add((self.key, timestamp))
+
+    def register_processing_time_timer(self, timestamp: int) -> None:
+        self.processing_timers.add((self.key, timestamp))
+
+    def get_broadcast_state(self, descriptor: Any) -> BroadcastState:
+        return self.broadcast
+
+    def time_domain(self) -> Any:
+        return self.domain

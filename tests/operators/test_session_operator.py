@@ -1,0 +1,216 @@
+import base64
+import json
+import time
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from pyflink.common import Row
+from pyflink.datastream import TimeDomain
+
+from operators.names import MODEL_KEY, MODEL_RECORD, PRODUCT_RECORD
+from operators.session import Secrets, SessionOperator
+from operators.task import StaleCodeError
+from state.build import BUILD_ID
+from state.configuration import Settings
+from tests.operators.flink_fakes import Context, RuntimeContext
+from tests.redis_server import RedisServer, redis_server
+from tests.state.shop import settings
+
+
+@pytest.fixture
+def server() -> Iterator[RedisServer]:
+    with redis_server() as started:
+        yield started
+
+
+class Bench:
+    """An opened operator over a real Redis and fakes of Flink."""
+
+    def __init__(self, server: RedisServer, **overrides: Any) -> None:
+        self.redis = server.start()
+        self.configuration: Settings = settings(redis={"url": server.url, "block_max": 100}, **overrides)
+        self.context = Context()
+        self.runtime = RuntimeContext(self.context)
+        self.operator = self.opened()
+
+    def opened(self) -> SessionOperator:
+        operator = SessionOperator(self.configuration, lambda: Secrets(None, b"salt"), BUILD_ID)
+        operator.open(self.runtime)  # type: ignore[arg-type]
+        return operator
+
+    def send(self, payload: bytes | None, key: str, offset: int = 0, origin_key: bytes | None = b"k") -> list[Row]:
+        self.context.key = key
+        row = Row(payload, origin_key, 3, offset, now_ms())
+        return list(self.operator.process_element(row, self.context))
+
+    def view(self, session_id: str = "s", **fields: Any) -> list[Row]:
+        event = {"session_id": session_id, "event_type": "product_view", "timestamp": now_ms(), "product_id": "p1"}
+        return self.send(json.dumps(event | fields).encode(), session_id)
+
+    def refer(self, kind: str, key: bytes | None, value: bytes | None) -> list[Row]:
+        return list(self.operator.process_broadcast_element(Row(kind, key, value, 0, 0, now_ms()), self.context))
+
+    def product(self, product_id: str, **fields: Any) -> list[Row]:
+        value = json.dumps({"product_id": product_id, "category_id": "c1"} | fields).encode()
+        return self.refer(PRODUCT_RECORD, product_id.encode(), value)
+
+    def fire(self, domain: Any, timestamp: int, key: str) -> list[Row]:
+        self.context.key, self.context.domain = key, domain
+        return list(self.operator.on_timer(timestamp, self.context))
+
+    def flush(self, session_id: str = "s") -> dict[str, Any] | None:
+        for key, due_ms in sorted(self.context.processing_timers):
+            self.fire(TimeDomain.PROCESSING_TIME, max(due_ms, now_ms()), key)
+        self.context.processing_timers.clear()
+        value: Any = self.redis.get(f"heliotrope:profile:{session_id}")
+        return None if value is None else dict(json.loads(value))
+
+    def count(self, name: str) -> int:
+        return self.runtime.counters[name].count if name in self.runtime.counters else 0
+
+
+def now_ms() -> int:
+    return time.time_ns() // 1_000_000
+
+
+def test_an_event_becomes_a_profile(server: RedisServer) -> None:
+    bench = Bench(server)
+    bench.product("p1")
+    bench.product("p2")
+    assert bench.view() == []
+    profile = bench.flush()
+    assert profile is not None
+    assert {item["product_id"] for item in profile["score_data"]} == {"p1", "p2"}
+    assert profile["counts"] == {"applied": 1, "duplicates": 0, "dropped": 0}
+
+
+@pytest.mark.parametrize("payload", [None, b"", b"\x00\x00", b"\xff\xfe", b"{}", b"[]", b"{" + b"x" * 1_000_000])
+def test_bad_input_is_a_dead_letter_and_leaves_no_state(server: RedisServer, payload: bytes | None) -> None:
+    bench = Bench(server)
+    [row] = bench.send(payload, "\x00 7", offset=41)
+    kind, key, value = row._values
+    letter = json.loads(value)
+    assert (kind, key, letter["topic"], letter["partition"], letter["offset"]) == (
+        "dead_letters", b"k", "user_interactions", 3, 41,
+    )  # fmt: skip
+    assert base64.b64decode(letter["payload_base64"]) == (payload or b"")[: 16 * 1024]
+    assert letter["payload_bytes"] == len(payload or b"")
+    assert bench.runtime.states["session"].value() is None
+
+
+def test_an_error_of_ours_is_a_dead_letter_and_leaves_the_state(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(server)
+    bench.view()
+    before = bench.runtime.states["session"].value()
+    monkeypatch.setattr("state.personalizer.build_profile", lambda *_: 1 / 0)
+    [row] = bench.view(product_id="p9")
+    assert json.loads(row._values[2])["reason"] == "internal_error"
+    assert bench.runtime.states["session"].value() == before
+
+
+def test_a_session_that_is_not_the_streams_key_is_a_dead_letter(server: RedisServer) -> None:
+    bench = Bench(server)
+    event = {"session_id": "s", "event_type": "product_view", "timestamp": now_ms(), "product_id": "p1"}
+    [row] = bench.send(json.dumps(event).encode(), "other")
+    assert json.loads(row._values[2])["reason"] == "key_mismatch"
+
+
+def test_what_is_too_late_leaves_as_it_came(server: RedisServer) -> None:
+    bench = Bench(server)
+    bench.context.watermark_ms = now_ms()
+    just_in_time = now_ms() - 48 * 3_600_000 + 1_000
+    assert bench.view(timestamp=just_in_time) == []
+    [row] = bench.view(timestamp=just_in_time - 2_000)
+    assert row._values[0] == "late_events"
+    assert json.loads(row._values[2])["timestamp"] == just_in_time - 2_000
+    assert bench.count("events_late") == 1
+
+
+def test_a_removed_product_is_shown_no_more(server: RedisServer) -> None:
+    bench = Bench(server)
+    bench.product("p1")
+    bench.product("p2")
+    bench.view()
+    bench.refer(PRODUCT_RECORD, b"p1", None)
+    bench.view(timestamp=now_ms() + 1)
+    profile = bench.flush()
+    assert profile is not None
+    assert [item["product_id"] for item in profile["score_data"]] == ["p2"]
+
+
+def test_reference_data_comes_back_after_a_restart(server: RedisServer) -> None:
+    bench = Bench(server)
+    bench.product("p1")
+    bench.operator = bench.opened()
+    bench.view()
+    profile = bench.flush()
+    assert profile is not None
+    assert [item["product_id"] for item in profile["score_data"]] == ["p1"]
+
+
+def test_a_bad_product_or_model_is_a_dead_letter_of_its_topic(server: RedisServer) -> None:
+    bench = Bench(server)
+    [product] = bench.refer(PRODUCT_RECORD, b"p1", b"{}")
+    [model] = bench.refer(MODEL_RECORD, MODEL_KEY, b"?")
+    assert json.loads(product._values[2])["topic"] == "products"
+    assert json.loads(model._values[2])["topic"] == "bandit_model"
+    assert list(bench.context.broadcast.items()) == []
+
+
+def test_a_write_that_a_crash_lost_is_made_again(server: RedisServer) -> None:
+    bench = Bench(server)
+    bench.product("p1")
+    bench.view()
+    [(key, due_ms)] = bench.context.processing_timers
+    bench.operator = bench.opened()  # the buffer is lost, state and timer are restored
+    before_start_ms = min(due_ms, now_ms() - 1_000)
+    bench.fire(TimeDomain.PROCESSING_TIME, before_start_ms, key)
+    profile = bench.flush()
+    assert profile is not None
+    assert profile["version"] == 1
+
+
+def test_redis_away_stops_the_operator_instead_of_losing_profiles(server: RedisServer) -> None:
+    from operators.profile_writer import RedisUnavailableError
+
+    bench = Bench(server)
+    bench.view()
+    server.kill()
+    with pytest.raises(RedisUnavailableError):
+        bench.flush()
+
+
+def test_state_and_timers_end_with_the_session(server: RedisServer) -> None:
+    bench = Bench(server)
+    bench.product("p1")
+    at_ms = now_ms()
+    bench.view(timestamp=at_ms)
+    while bench.context.event_timers:
+        key, due_ms = min(bench.context.event_timers, key=lambda timer: timer[1])
+        bench.context.event_timers.remove((key, due_ms))
+        assert due_ms <= at_ms + 48 * 3_600_000
+        bench.fire(TimeDomain.EVENT_TIME, due_ms, key)
+    assert bench.runtime.states["session"].value() is None
+
+
+def test_erasure_takes_the_profile_and_pending_writes_away(server: RedisServer) -> None:
+    bench = Bench(server)
+    bench.view()
+    assert bench.flush() is not None
+    bench.view(timestamp=now_ms() + 1, product_id="p2")
+    erase = {"session_id": "s", "event_type": "erase", "timestamp": now_ms() + 2}
+    [row] = bench.send(json.dumps(erase).encode(), "s")
+    assert row._values[0] == "audit"
+    assert "s" not in json.loads(row._values[2]).values()
+    assert bench.flush() is None
+    bench.view(timestamp=now_ms() - 1_000)
+    assert bench.flush() is None
+
+
+def test_code_of_another_build_is_refused(server: RedisServer) -> None:
+    bench = Bench(server)
+    with pytest.raises(StaleCodeError, match="restart the TaskManagers"):
+        SessionOperator(bench.configuration, lambda: Secrets(None, b""), "another").open(bench.runtime)  # type: ignore[arg-type]

