@@ -36,12 +36,9 @@ def letter_view(time_ms: int, key: bytes | None, letter: DeadLetter) -> Renderab
     head.append(f"  {letter.topic}/{letter.partition}@{letter.offset}", style="dim")
     head.append(f"  key {printable(key, 40) if key is not None else 'none'}", style="dim")
     kept = "" if letter.is_whole else f", {number(len(letter.payload))} of them kept"
-    return Group(
-        head,
-        Text("  " + printable(letter.detail.encode(), DETAIL_CHARACTERS)),
-        Text(f"  {number(letter.payload_bytes)} bytes{kept}: ", style="dim", end="")
-        + Text(printable(letter.payload, PAYLOAD_CHARACTERS), style="cyan"),
-    )
+    size = Text.assemble(("  " + f"{number(letter.payload_bytes)} bytes{kept}: ", "dim"))
+    size.append(printable(letter.payload, PAYLOAD_CHARACTERS), style="cyan")
+    return Group(head, Text("  " + printable(letter.detail.encode(), DETAIL_CHARACTERS)), size)
 
 
 def tally_view(tally: Tally) -> RenderableType:

@@ -1,5 +1,6 @@
 """`heliotrope dead-letters`: what could not be read, why, and a way back for it."""
 
+from contextlib import suppress
 from typing import Annotated
 
 import msgspec
@@ -33,7 +34,8 @@ def dead_letters(
     with TopicReader(target, target.settings.kafka.topics.dead_letters) as reader:
         _show(reader, as_json, limit)
         if follow:
-            _follow(reader, as_json)
+            with suppress(KeyboardInterrupt):
+                _follow(reader, as_json)
 
 
 def _show(reader: TopicReader, as_json: bool, limit: int) -> None:

@@ -7,6 +7,7 @@ from rich.console import Console
 
 from cli.catalog import catalog
 from cli.dead_letters import dead_letters
+from cli.demo import demo
 from cli.errors import UserError
 from cli.produce import produce
 from cli.profile import profile
@@ -36,6 +37,7 @@ app.add_typer(catalog, name="catalog")
 app.command("profile")(profile)
 app.command("dead-letters")(dead_letters)
 app.command("simulate")(simulate)
+app.command("demo")(demo)
 
 
 def main() -> None:

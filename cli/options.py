@@ -7,6 +7,7 @@ from typing import Annotated, NamedTuple
 import typer
 
 from cli.endpoints import Endpoints, locate
+from cli.stack.layout import Layout
 from jobs.settings import load_settings
 from state.configuration import Settings
 
@@ -30,9 +31,17 @@ def workdir_of(settings: Settings, workdir: Path | None) -> Path:
 def find_target(config: Path | None, sets: Iterable[str] | None, workdir: Path | None) -> Target:
     """Reads the configuration and locates Kafka, Redis and Flink.
 
+    Where neither a file nor a broker is named, the configuration of the stack in the work directory is taken: its topics
+    may have other names.
+
     Raises:
         ConfigurationError: the configuration cannot be used.
         UserError: no endpoints are known.
     """
-    settings = load_settings(config, sets or ())
-    return Target(settings, locate(settings, workdir_of(settings, workdir)))
+    overrides = tuple(sets or ())
+    settings = load_settings(config, overrides)
+    folder = workdir_of(settings, workdir)
+    layout = Layout(folder.absolute())
+    if config is None and not settings.kafka.bootstrap and layout.stack_file.is_file() and layout.job_config.is_file():
+        settings = load_settings(layout.job_config, overrides)
+    return Target(settings, locate(settings, folder))

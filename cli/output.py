@@ -4,7 +4,7 @@ import sys
 from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -59,16 +59,14 @@ def progress_bar(console: Console) -> Progress:
     )
 
 
-def summary_table(title: str, rows: Iterable[tuple[str, Any]]) -> Table:
+def summary_table(title: str, rows: Iterable[tuple[str, Any]]) -> RenderableType:
     """A two-column summary; numbers are grouped by thousands. Rows are (label, value)."""
-    table = Table(
-        title=title, title_justify="left", title_style="bold", show_header=False, box=None, padding=(0, 2, 0, 0)
-    )
+    table = Table(show_header=False, box=None)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for label, value in rows:
         table.add_row(label, escape(number(value) if isinstance(value, int | float) else str(value)))
-    return table
+    return Group(Text(title, style="bold"), table)
 
 
 def number(value: float) -> str:

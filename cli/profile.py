@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Annotated, Any
 
 import msgspec
@@ -31,7 +32,8 @@ def profile(
     target = find_target(config, sets, workdir)
     client = open_redis(target)
     if watch:
-        _watch(client, target, session_id, as_json)
+        with suppress(KeyboardInterrupt):
+            _watch(client, target, session_id, as_json)
         return
     raw = read_profile(client, target, session_id)
     if raw is None:

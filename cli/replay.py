@@ -88,7 +88,9 @@ def _settle_times(events: Prepared, target: Target, shift_to_now: bool, send_lat
             raise
         lateness_ms = target.settings.events.allowed_lateness_ms
         late = int((events.times_ms[events.dated] < (clock_ms or 0) - lateness_ms).sum())
-        console.print(f"[yellow]{number(late)} events may be late:[/] {str(error).partition(': use')[0]}")
+        console.print(
+            f"[yellow]{number(late)} events may be late:[/] {str(error).partition(': use')[0]}", soft_wrap=True
+        )
 
 
 def _clock(target: Target, console: Console) -> int | None:

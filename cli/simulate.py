@@ -39,7 +39,8 @@ def simulate(
     """Simulate shoppers who read their profile, see its first five items and act; prints click-through by arm."""
     target = find_target(config, sets, workdir)
     plan = Plan(sessions_per_second, control_share, seed, duration)
-    signal.signal(signal.SIGTERM, stop_as_by_keyboard)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, stop_as_by_keyboard)
     with open_runner(target, plan, catalogue or demo_catalogue(), load) as (runner, _):
         trend = Trend()
         try:

@@ -63,6 +63,7 @@ class Runner:
         self.results = Results()
         self.waits_ms: deque[float] = deque(maxlen=WAITS_KEPT)
         self.active: dict[str, Shopping] = {}
+        self.sent = 0
         self._shop, self._plan, self._reader, self._send = shop, plan, reader, send
         self._clock = clock if clock is not None else Clock()
         self._heap: list[tuple[float, int, Shopping, Script, Seen | None]] = []
@@ -155,4 +156,5 @@ class Runner:
                 self._waiting.append(waiting)
 
     def _send_event(self, session_id: str, event: dict[str, Any]) -> None:
+        self.sent += 1
         self._send(session_id, msgspec.json.encode(event))
