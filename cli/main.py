@@ -4,6 +4,7 @@ import sys
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from cli.catalog import catalog
 from cli.dead_letters import dead_letters
@@ -45,7 +46,7 @@ def main() -> None:
     try:
         app()
     except (UserError, ConfigurationError, SecretError) as error:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]heliotrope:[/] {error}", markup=True)
+        Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]heliotrope:[/] {escape(str(error))}")
         sys.exit(getattr(error, "exit_code", 1))
     except KeyboardInterrupt:
         sys.exit(130)

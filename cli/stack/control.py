@@ -3,28 +3,22 @@
 import fcntl
 import os
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-import msgspec
 import psutil
 
 from cli.errors import UserError
-from cli.stack.flink_rest import FlinkRest
 from cli.stack.layout import Layout, prepare, remove_data, source_root
 from cli.stack.plan import make_plan, supervisor_command, supervisor_environment
 from cli.stack.progress import Step, read_step
-from cli.stack.record import Job, StackRecord, find_process, is_alive, read_record
-from cli.stack.resume import remember_savepoint, resume_point
+from cli.stack.record import StackRecord, find_process, is_alive, read_record
+from cli.stack.savepoint import stop_with_savepoint
 from jobs.settings import load_settings
 from state.configuration import Settings
 
 STOP_SECONDS = 60.0
-SAVEPOINT_SECONDS = 120.0
-POLL_SECONDS = 0.1
-NOTHING_RUNS = 3
 # The supervisors that this very process started, kept until they end so that they can be waited for.
 _children: dict[int, subprocess.Popen[bytes]] = {}
 
@@ -35,7 +29,7 @@ def ignore(step: Step) -> None:
 
 def running(workdir: Path) -> StackRecord | None:
     """The stack of a work directory, None where its supervisor does not live."""
-    record = read_record(Layout(workdir.absolute()).stack_file)
+    record = read_record(Layout.at(workdir).stack_file)
     return record if record is not None and is_alive(record.supervisor) else None
 
 
@@ -54,16 +48,7 @@ def start_stack(
     with _locked(workdir) as lock:
         layout = prepare(workdir)
         make_plan(settings, layout, entry)
-        with (layout.logs / "supervisor.log").open("ab") as log:
-            supervisor = subprocess.Popen(
-                supervisor_command(layout),
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=log,
-                env=supervisor_environment(source_root()),
-                start_new_session=True,
-                pass_fds=(lock,),
-            )
+        supervisor = _spawn_supervisor(layout, lock)
     _children[supervisor.pid] = supervisor
     try:
         _follow(supervisor, layout, report)
@@ -80,43 +65,34 @@ def stop_stack(workdir: Path, keep_data: bool = False) -> str | None:
     """Stops a stack and removes its data, or keeps it and returns the savepoint that the next start resumes from.
 
     Raises:
-        UserError: the data is to be kept and there is no point to resume from; then the stack goes on.
+        UserError: the data is to be kept and there is no point to resume from, then the stack goes on; or a start
+            is under way.
     """
-    layout = Layout(workdir.absolute())
+    layout = Layout.at(workdir)
     if not layout.lock_file.exists():
         return None
     record = read_record(layout.stack_file)
     point = None
     if record is not None and is_alive(record.supervisor):
-        point = _savepoint(layout, record) if keep_data else None
+        point = stop_with_savepoint(layout, record) if keep_data else None
         _stop_supervisor(record)
-    for process in record.processes.values() if record is not None else ():
-        found = find_process(process)
-        if found is not None:
-            found.kill()
-    keep_data = keep_data or (record is None and layout.stack_file.exists())
-    remove_data(layout, keep_data)
+    with _locked(workdir):
+        for process in record.processes.values() if record is not None else ():
+            found = find_process(process)
+            if found is not None:
+                found.kill()
+        remove_data(layout, keep_data)
     return point
-
-
-def live_status(record: StackRecord) -> tuple[Job, int]:
-    """The job's state and the number of TaskManagers as the JobManager sees them now."""
-    rest = FlinkRest(record.flink, timeout_seconds=3.0)
-    try:
-        state = rest.job_state(record.job.id) if record.job.id else record.job.state
-        return Job(record.job.id, state or record.job.state), rest.task_managers()
-    except (OSError, ValueError, KeyError):
-        return record.job, 0
 
 
 def job_settings(workdir: Path) -> Settings:
     """The settings as the running job was given them, with every address filled in."""
-    return load_settings(Layout(workdir.absolute()).job_config, environ={})
+    return load_settings(Layout.at(workdir).job_config, environ={})
 
 
 def _check_mine(workdir: Path) -> None:
     """Refuses a folder that holds other things: `up` and `down` remove folders in it."""
-    layout = Layout(workdir.expanduser().absolute())
+    layout = Layout.at(workdir)
     if layout.root.is_dir() and any(layout.root.iterdir()) and not layout.lock_file.exists():
         raise UserError(f"{layout.root} is not empty and no work directory of Heliotrope: choose another --workdir")
 
@@ -124,7 +100,7 @@ def _check_mine(workdir: Path) -> None:
 @contextmanager
 def _locked(workdir: Path) -> Iterator[int]:
     """Holds the lock of a work directory; the supervisor inherits it and so holds it for its life."""
-    path = Layout(workdir.expanduser().absolute()).lock_file
+    path = Layout.at(workdir).lock_file
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
@@ -141,6 +117,20 @@ def _locked(workdir: Path) -> Iterator[int]:
         ) from None
     finally:
         os.close(descriptor)
+
+
+def _spawn_supervisor(layout: Layout, lock: int) -> subprocess.Popen[bytes]:
+    """The supervisor, in a session of its own: a Ctrl-C at the terminal is not for it."""
+    with (layout.logs / "supervisor.log").open("ab") as log:
+        return subprocess.Popen(
+            supervisor_command(layout),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=log,
+            env=supervisor_environment(source_root()),
+            start_new_session=True,
+            pass_fds=(lock,),
+        )
 
 
 def _follow(supervisor: subprocess.Popen[bytes], layout: Layout, report: Callable[[Step], None]) -> None:
@@ -189,49 +179,3 @@ def _stop_supervisor(record: StackRecord) -> None:
     child = _children.pop(record.supervisor.pid, None)
     if child is not None:
         child.wait()
-
-
-def _savepoint(layout: Layout, record: StackRecord) -> str:
-    """Stops the job with a savepoint; where that fails, a retained checkpoint does as well."""
-    job, _ = live_status(record)
-    try:
-        location = _write_savepoint(FlinkRest(record.flink), job, (layout.data / "savepoints").as_uri())
-        remember_savepoint(layout, location)
-        return location
-    except (UserError, OSError, TimeoutError) as error:
-        point = resume_point(layout, load_settings(layout.job_config, environ={}).flink.checkpoint_dir)
-        if point is None:
-            raise UserError(
-                f"no savepoint could be made ({error}) and there is no checkpoint: wait until `heliotrope status` "
-                "shows the job RUNNING, or stop without --keep-data"
-            ) from None
-        return point
-
-
-def _write_savepoint(rest: FlinkRest, job: Job, target: str) -> str:
-    if job.state != "RUNNING":
-        raise UserError(f"the job is {job.state}")
-    trigger = rest.stop_with_savepoint(job.id, target)
-    deadline = time.monotonic() + SAVEPOINT_SECONDS
-    while time.monotonic() < deadline:
-        location = rest.savepoint(job.id, trigger)
-        if location is not None:
-            return location
-        time.sleep(POLL_SECONDS)
-    raise TimeoutError(f"not written within {SAVEPOINT_SECONDS:.0f} s")
-
-
-def status_tree(record: StackRecord) -> dict[str, object]:
-    """The contract's form of `status --json`, and below it the supervisor, its processes and their restarts."""
-    job, task_managers = live_status(record)
-    return {
-        "kafka": record.kafka,
-        "redis": record.redis,
-        "flink": record.flink,
-        "job": {"id": job.id, "state": job.state},
-        "task_managers": task_managers,
-        "state": record.state,
-        "supervisor": msgspec.to_builtins(record.supervisor),
-        "processes": msgspec.to_builtins(record.processes),
-        "restarts": msgspec.to_builtins(record.restarts),
-    }

@@ -19,6 +19,11 @@ class Layout(NamedTuple):
 
     root: Path
 
+    @classmethod
+    def at(cls, workdir: Path) -> "Layout":
+        """The layout of a work directory as it was named."""
+        return cls(workdir.expanduser().absolute())
+
     @property
     def stack_file(self) -> Path:
         """What runs, for the other verbs; exists only while a stack is up."""
@@ -91,7 +96,7 @@ def prepare(workdir: Path) -> Layout:
     Raises:
         UserError: the directory cannot be made or written to.
     """
-    layout = Layout(workdir.expanduser().absolute())
+    layout = Layout.at(workdir)
     try:
         layout.root.mkdir(parents=True, exist_ok=True)
         if any(character.isspace() for character in str(layout.root)):

@@ -14,19 +14,21 @@ from cli.stack.services import Service
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
-_libc = ctypes.CDLL(None, use_errno=True)  # loaded before any fork
+_prctl = getattr(ctypes.CDLL(None, use_errno=True), "prctl", None)  # Linux alone has it; looked up before any fork
 
 
 def adopt_orphans() -> None:
     """Makes this process the parent of grandchildren that lose theirs, so that stopping finds them."""
-    _libc.prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
+    if _prctl is not None:
+        _prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
 def _tie_to_owner(number: int) -> Callable[[], None]:
     owner = os.getpid()
 
     def tie() -> None:
-        _libc.prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
+        if _prctl is not None:
+            _prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
         if os.getppid() != owner:  # it died in between
             os._exit(1)
 

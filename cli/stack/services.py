@@ -102,6 +102,7 @@ def flink_environment(layout: Layout) -> dict[str, str]:
         "FLINK_LIB_DIR": str(layout.flink_lib),
         "FLINK_LOG_DIR": str(layout.logs),
         "FLINK_PID_DIR": str(layout.tmp),
+        "MAX_LOG_FILE_NUMBER": "3",
     }
 
 

@@ -1,6 +1,5 @@
 """The topics that Heliotrope needs, and their creation where they are missing."""
 
-import logging
 from typing import Any, NamedTuple
 
 from kafka.admin import KafkaAdminClient
@@ -67,7 +66,6 @@ def open_admin(settings: Settings, bootstrap: str, timeout_ms: int = REQUEST_TIM
     Raises:
         KafkaError: the broker does not answer.
     """
-    logging.getLogger("kafka").setLevel(logging.CRITICAL)
     return KafkaAdminClient(
         bootstrap_servers=bootstrap.split(","),
         bootstrap_timeout_ms=timeout_ms,

@@ -12,6 +12,7 @@ from cli.output import stderr_console, stdout_console, write_plain
 from cli.stack import control, jars
 from cli.stack.display import StepDisplay, status_table
 from cli.stack.layout import Layout
+from cli.stack.status import live_status, status_tree
 from jobs.settings import load_settings
 
 NOTHING_RUNS = 3
@@ -47,7 +48,7 @@ def up(
     else:
         with StepDisplay(console) as display:
             record = control.start_stack(settings, folder, display)
-    job, count = control.live_status(record)
+    job, count = live_status(record)
     stdout_console().print(status_table(record, f"{job.id} {job.state}", count))
 
 
@@ -63,9 +64,9 @@ def status(
     if record is None:
         raise UserError(f"no stack runs in {folder}: start one with `heliotrope up`", exit_code=NOTHING_RUNS)
     if json:
-        write_plain(msgspec.json.encode(control.status_tree(record)).decode())
+        write_plain(msgspec.json.encode(status_tree(record)).decode())
         return
-    job, count = control.live_status(record)
+    job, count = live_status(record)
     stdout_console().print(status_table(record, f"{job.id} {job.state}", count))
 
 
@@ -80,12 +81,12 @@ def down(
     """Stop what `up` started, and remove its data."""
     folder = workdir_of(load_settings(config, sets or ()), workdir)
     ran = control.running(folder) is not None
-    left_over = Layout(folder).data.exists() and Layout(folder).lock_file.exists()
+    left_over = Layout.at(folder).data.exists() and Layout.at(folder).lock_file.exists()
     with stderr_console().status("stopping"):
         point = control.stop_stack(folder, keep_data)
     said = f"stopped the stack in {folder}" if ran else f"no stack runs in {folder}"
     if point:
         said += f"; the next `heliotrope up` resumes from {point}"
     elif left_over and not keep_data:
-        said += f"; removed its data, its logs stay in {Layout(folder).logs}"
+        said += f"; removed its data, its logs stay in {Layout.at(folder).logs}"
     stdout_console().print(said, soft_wrap=True)

@@ -7,7 +7,6 @@ import pytest
 
 from cli.errors import UserError
 from cli.stack import jars
-from cli.stack.jars import Jar
 
 
 @pytest.fixture
