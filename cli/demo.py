@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.live import Live
 
 from cli.demo_view import Figures, addresses, demo_line, demo_view
+from cli.errors import UserError
 from cli.options import Config, Sets, Target, Workdir, find_target, workdir_of
 from cli.output import stdout_console
 from cli.profile import decode_profile, read_profile
@@ -65,9 +66,14 @@ def _stack(
         console.print(f"a stack runs already in {folder}: it is used, and left running at the end", soft_wrap=True)
         yield record
         return
-    keep_data = Layout(folder.absolute()).data.is_dir()  # what `down --keep-data` left is not the demo's to remove
-    with StepDisplay(console) as display:
-        record = control.start_stack(settings, folder, display)
+    keep_data = Layout(folder.absolute()).jobs.is_file()  # of an earlier stack, and so not the demo's to remove
+    try:
+        with StepDisplay(console) as display:
+            record = control.start_stack(settings, folder, display)
+    except KeyboardInterrupt:
+        if not keep_data:
+            control.stop_stack(folder)  # nothing runs any more, this removes what had been prepared
+        raise
     try:
         yield record
     finally:
@@ -81,8 +87,15 @@ def _stop(folder: Path, keep_data: bool, console: Console) -> None:
     try:
         console.print("stopping the stack")
     finally:
-        control.stop_stack(folder, keep_data)
+        _stop_somehow(folder, keep_data)
     console.print("everything is stopped")
+
+
+def _stop_somehow(folder: Path, keep_data: bool) -> None:
+    try:
+        control.stop_stack(folder, keep_data)
+    except UserError:  # there is no point to resume from, so there is nothing to keep
+        control.stop_stack(folder)
 
 
 def _demonstrate(target: Target, plan: Plan, console: Console) -> None:

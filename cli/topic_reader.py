@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from kafka import TopicPartition
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, UnsupportedCodecError
 
 from cli.errors import UserError
 from cli.kafka_client import open_consumer, unreachable
@@ -79,6 +79,8 @@ class TopicReader:
     def _poll(self) -> list[Any]:
         try:
             batches = self._consumer.poll(timeout_ms=POLL_MS, max_records=2_000)
+        except UnsupportedCodecError as error:
+            raise UserError(f"the topic is compressed and cannot be read here ({error}): pip install lz4") from None
         except KafkaError as error:
             raise unreachable(self._target, error) from None
         return [record for records in batches.values() for record in records]

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.errors import UserError
-from cli.flink_rest import vertex_clock_ms
+from cli.flink_rest import clock_ms
 from cli.replaying.acceptance import check_age, check_future
 from cli.replaying.formats import Source, load_format
 from cli.replaying.mapping import RowMapper
@@ -161,18 +161,11 @@ def test_events_ahead_of_the_clock_are_refused() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "clock"),
-    [
-        ([], None),
-        ([-(2**63)], None),
-        ([5_000, 4_000], 4_000),
-        ([5_000, -(2**63)], None),
-        ([253_402_300_799_000], None),
-    ],
+    ("values", "clock"), [([], None), ([-(2**63)], None), ([5_000, 4_000], 4_000), ([5_000, -(2**63)], None)]
 )
 def test_an_operators_clock(values: list[int], clock: int | None) -> None:
-    metrics = [{"id": f"{n}.currentInputWatermark", "value": str(value)} for n, value in enumerate(values)]
-    assert vertex_clock_ms(metrics) == clock
+    metrics = [{"id": f"{n}.session.currentOutputWatermark", "value": str(value)} for n, value in enumerate(values)]
+    assert clock_ms(metrics) == clock
 
 
 @pytest.mark.skipif(not DATA.is_dir(), reason=f"the folder shared/data is not beside the project: {DATA}")
