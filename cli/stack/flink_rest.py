@@ -40,6 +40,16 @@ class FlinkRest:
         history = self._get(f"/jobs/{job_id}/exceptions").get("exceptionHistory", {})
         return [str(entry.get("stacktrace", "")) for entry in history.get("entries", [])]
 
+    def counter(self, job_id: str, operator: str, name: str) -> int:
+        """The sum over all subtasks of an operator's own counter; 0 where it has not counted yet."""
+        total = 0
+        for vertex in self._job(job_id).get("vertices", ()):
+            if str(vertex["name"]).startswith(operator):
+                names = ",".join(f"{i}.{operator}.{name}" for i in range(vertex["parallelism"]))
+                metrics: Any = self._fetch(f"/jobs/{job_id}/vertices/{vertex['id']}/metrics?get={names}")
+                total += sum(int(float(metric["value"])) for metric in metrics)
+        return total
+
     def cancel(self, job_id: str) -> None:
         """Cancels the job; returns at once."""
         self._call("PATCH", f"/jobs/{job_id}?mode=cancel", b"")
@@ -75,10 +85,13 @@ class FlinkRest:
         return self._call("GET", path, None)
 
     def _call(self, method: str, path: str, body: bytes | None) -> dict[str, Any]:
+        return dict(self._fetch(path, method, body))
+
+    def _fetch(self, path: str, method: str = "GET", body: bytes | None = None) -> Any:
         request = urllib.request.Request(self._url + path, data=body, method=method)  # noqa: S310 (always http)
         request.add_header("Content-Type", "application/json")
         with _opener.open(request, timeout=self._timeout_seconds) as answer:
-            return dict(json.loads(answer.read() or b"{}"))
+            return json.loads(answer.read() or b"{}")
 
 
 def _runs(vertex: dict[str, Any]) -> bool:

@@ -39,7 +39,7 @@ def of_session(session_id: str) -> Any:
 
 def test_a_view_becomes_a_profile_that_is_announced(shop: Shop) -> None:
     session = shop.session()
-    listener = shop.redis.pubsub(ignore_subscribe_messages=True)
+    listener = shop.redis.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
     listener.subscribe("heliotrope:profile-updated")
     listener.get_message(timeout=5)
     event = shop.send(session)

@@ -1,6 +1,6 @@
 import json
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 import redis
@@ -22,7 +22,7 @@ class Bench:
     def __init__(self, client: redis.Redis, batch: int = 100, block_max_ms: int = 60_000) -> None:
         self.counts: Counter[str] = Counter()
         self.pauses: list[float] = []
-        self.during_pause = lambda: None
+        self.during_pause: Callable[[], object] = lambda: None
         self.writer = ProfileWriter(client, "shop", 3_600_000, batch, block_max_ms, self._count, self._pause)
 
     def _count(self, name: str, by: int) -> None:
@@ -49,7 +49,7 @@ def stored(client: redis.Redis, session_id: str = "s") -> dict[str, object]:
 
 def test_writes_with_life_and_notification_in_one_round_trip(server: RedisServer) -> None:
     client = server.start()
-    listener = client.pubsub(ignore_subscribe_messages=True)
+    listener = client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
     listener.subscribe("shop:profile-updated")
     listener.get_message(timeout=5)
     bench = Bench(client)
@@ -119,7 +119,7 @@ def test_a_restarted_redis_gets_what_waited(server: RedisServer) -> None:
     bench.writer.flush()
     server.kill()
     bench.writer.put("after", write())
-    bench.during_pause = lambda: server.start() and None if len(bench.pauses) == 3 else None
+    bench.during_pause = lambda: server.start() if len(bench.pauses) == 3 else None
     bench.writer.flush()
     assert stored(client, "after")["version"] == 1
     assert bench.pauses == sorted(bench.pauses)

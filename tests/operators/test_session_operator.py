@@ -36,7 +36,7 @@ class Bench:
 
     def opened(self) -> SessionOperator:
         operator = SessionOperator(self.configuration, lambda: Secrets(None, b"salt"), BUILD_ID)
-        operator.open(self.runtime)  # type: ignore[arg-type]
+        operator.open(self.runtime)
         return operator
 
     def send(self, payload: bytes | None, key: str, offset: int = 0, origin_key: bytes | None = b"k") -> list[Row]:
@@ -213,4 +213,4 @@ def test_erasure_takes_the_profile_and_pending_writes_away(server: RedisServer) 
 def test_code_of_another_build_is_refused(server: RedisServer) -> None:
     bench = Bench(server)
     with pytest.raises(StaleCodeError, match="restart the TaskManagers"):
-        SessionOperator(bench.configuration, lambda: Secrets(None, b""), "another").open(bench.runtime)  # type: ignore[arg-type]
+        SessionOperator(bench.configuration, lambda: Secrets(None, b""), "another").open(bench.runtime)

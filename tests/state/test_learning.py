@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from state.features import DIMENSION, FEATURE_SET
 from state.learner import LearnerShard
@@ -25,7 +26,7 @@ def made_examples(seed: int, count: int, span_ms: int = 10 * HOUR) -> list[Examp
     return found
 
 
-def reference(examples: list[Example], half_life_ms: int | None, now_ms: int, ridge: float) -> np.ndarray:
+def reference(examples: list[Example], half_life_ms: int | None, now_ms: int, ridge: float) -> NDArray[np.float64]:
     """θ of the weighted ridge, one example at a time in plain floats."""
     a, b = ridge * np.eye(DIMENSION), np.zeros(DIMENSION)
     for example in examples:
@@ -73,6 +74,10 @@ def test_neither_order_nor_shards_matter(random: object, shards: int, half_life_
     }
 
 
+def _numbers(snapshot: Snapshot) -> list[tuple[float, float]]:
+    return [(n, r) for _, n, r in sorted(snapshot.rates)]
+
+
 def test_taking_an_example_back_leaves_nothing() -> None:
     examples = made_examples(3, 20)
     shard = LearnerShard("default/0", Sums(DIMENSION, None))
@@ -86,7 +91,7 @@ def test_taking_an_example_back_leaves_nothing() -> None:
 @pytest.mark.parametrize(
     "x", [np.full(DIMENSION, np.nan), np.full(DIMENSION, np.inf), np.full(DIMENSION, 5e3), np.zeros(3)]
 )
-def test_what_is_not_finite_or_out_of_range_is_refused_and_counted(x: np.ndarray) -> None:
+def test_what_is_not_finite_or_out_of_range_is_refused_and_counted(x: NDArray[np.float64]) -> None:
     sums = Sums(DIMENSION, None)
     assert sums.add(Example(T0, "p", x.astype(np.float16).tobytes(), 1, 0.5, 0.25)) == 0
     assert sums.refused == 1
@@ -102,7 +107,7 @@ def test_codecs_round_trip_and_refuse_other_versions() -> None:
     assert restored.snapshot(T0) == snapshot
     for decode in (Snapshot.decode, Sums.decode, LearnerShard.decode, restored.restore):
         with pytest.raises(ValueError, match="version"):
-            decode(b"\xff" + snapshot.encode()[1:])  # type: ignore[operator]
+            decode(b"\xff" + snapshot.encode()[1:])
     with pytest.raises(ValueError, match="damaged"):
         Snapshot.decode(snapshot.encode()[:-5])
 
