@@ -150,9 +150,7 @@ def _show(target: Target, runner: Runner, watcher: _Watcher, titles: Mapping[str
         with Live(console=console, auto_refresh=False, transient=True, vertical_overflow="crop") as live:
             for _ in runner.run(REDRAW_S):
                 watcher.update()
-                view = demo_view(
-                    target.endpoints, watcher.figures, runner, watcher.profile, titles, console.size.height
-                )
+                view = demo_view(target.endpoints, watcher.figures, runner, watcher.profile, titles, console.size)
                 live.update(view, refresh=True)
         return
     next_s = time.monotonic() + PLAIN_LINE_S

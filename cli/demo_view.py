@@ -5,19 +5,20 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import ConsoleDimensions, Group, RenderableType
 from rich.panel import Panel
 from rich.rule import Rule
 from rich.text import Text
 
 from cli.endpoints import Endpoints
 from cli.output import duration_text
-from cli.profile_view import profile_view
+from cli.profile_view import WIDE, profile_view
 from cli.simulation.report import Trend, live_view, percent
 from cli.simulation.runner import Runner
 
 RATE_WINDOW_S = 5.0
-ROWS_BESIDE_ITEMS = 36
+ROWS_BESIDE_ITEMS = 21  # of the screen; more where the profile has no room for two parts beside each other
+ROWS_BELOW_ITEMS = 36
 
 
 class Rate:
@@ -76,12 +77,12 @@ def demo_view(
     runner: Runner,
     profile: Mapping[str, Any] | None,
     titles: Mapping[str, str],
-    height: int,
+    size: ConsoleDimensions,
 ) -> RenderableType:
-    """The whole screen; `height` in lines decides how much of the profile's list is shown."""
+    """The whole screen; `size` decides how much of the profile's list is shown."""
     now_ms = int(time.time() * 1_000)
     shown = Text("waiting for the first profile", style="dim")
-    items = max(3, min(20, height - ROWS_BESIDE_ITEMS))
+    items = max(3, min(20, size.height - (ROWS_BESIDE_ITEMS if size.width >= WIDE else ROWS_BELOW_ITEMS)))
     view = profile_view(profile, now_ms, titles, items) if profile is not None else Panel(shown, title="profile")
     return Group(
         addresses(endpoints),

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from rich.console import Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
 from rich.markup import escape
 from rich.panel import Panel
 from rich.table import Table
@@ -11,7 +11,9 @@ from rich.text import Text
 
 from cli.output import duration_text, number
 
-BAR_WIDTH = 20
+BAR_WIDTH = 16
+WIDE = 132  # columns from which on there is room for two parts beside each other
+SIDE_WIDTH = 48
 STATUS_COLOURS = {"cold": "blue", "warming": "yellow", "active": "green"}
 NO_TITLES: Mapping[str, str] = {}
 
@@ -28,15 +30,27 @@ def profile_view(
         _bundles(profile.get("bundled_discount_suggestions") or [], titles),
         _trending(profile.get("trending_recommendations") or [], titles),
     ]
-    body = Group(
-        headline(profile, now_ms),
-        Text(),
-        items_table((profile.get("score_data") or [])[:items], titles),
-        Text(),
-        *(part for part in side if part is not None),
-        counts_line(profile),
-    )
+    listed = items_table((profile.get("score_data") or [])[:items], titles)
+    both = _SideBySide(listed, Group(*(part for part in side if part is not None)))
+    body = Group(headline(profile, now_ms), Text(), both, counts_line(profile))
     return Panel(body, title=f"[bold]{escape(str(profile.get('session_id', '?')))}[/]", title_align="left")
+
+
+class _SideBySide:
+    """Two parts beside each other where there is room, else below each other."""
+
+    def __init__(self, left: RenderableType, right: RenderableType) -> None:
+        self._left, self._right = left, right
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        if options.max_width < WIDE:
+            yield Group(self._left, Text(), self._right)
+            return
+        grid = Table.grid(padding=(0, 3))
+        grid.add_column(max_width=options.max_width - SIDE_WIDTH)
+        grid.add_column()
+        grid.add_row(self._left, self._right)
+        yield grid
 
 
 def headline(profile: Mapping[str, Any], now_ms: int) -> Text:
@@ -60,15 +74,12 @@ def items_table(items: list[Mapping[str, Any]], titles: Mapping[str, str] = NO_T
     if not items:
         return Text("no products yet: load some with `heliotrope catalog load FILE`", style="yellow")
     table = Table(box=None, header_style="dim", padding=(0, 1))
-    for name, justify in (
-        ("#", "right"),
-        ("product", "left"),
-        ("score", "right"),
-        ("propensity", "right"),
-        ("", "left"),
-    ):
-        table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
-    table.add_column("why", overflow="ellipsis", no_wrap=True)
+    table.add_column("#", justify="right", min_width=2)
+    table.add_column("product", no_wrap=True, overflow="ellipsis")
+    table.add_column("score", justify="right", min_width=6)
+    table.add_column("propensity", justify="right", min_width=10)
+    table.add_column("", min_width=8)
+    table.add_column("why", no_wrap=True, overflow="ellipsis")
     for position, item in enumerate(items, 1):
         product = str(item.get("product_id"))
         mark = (

@@ -68,7 +68,7 @@ def test_everything_of_the_profile_is_shown() -> None:
         "Copper Kettle",
         "explored",
         "pinned",
-        "████████████████████",
+        "████████████████",
         "c3 0.31",
         "p1 + p7 at −15 %",
         "trending: p4",
@@ -86,10 +86,21 @@ def test_without_a_terminal_there_are_no_control_codes() -> None:
 
 def test_the_larger_affinity_has_the_longer_bar() -> None:
     lines = shown(PROFILE).splitlines()
-    [strong] = [line for line in lines if line.startswith("│  c3")]
-    [weak] = [line for line in lines if line.startswith("│  c1")]
-    assert strong.count("█") == 20
-    assert weak.count("█") == 7
+    [strong] = [line for line in lines if "c3  █" in line]
+    [weak] = [line for line in lines if "c1  █" in line]
+    assert strong.count("█") == 16
+    assert weak.count("█") == 5
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 136, 200])
+def test_a_narrow_console_shows_it_below_each_other(width: int) -> None:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(profile_view(PROFILE, NOW_MS))
+    file: Any = console.file
+    lines = file.getvalue().splitlines()
+    assert max(map(len, lines)) <= width
+    beside = any(("0.1840" in line and "█" in line) or ("category affinity" in line and "#" in line) for line in lines)
+    assert beside == (width >= 136)
 
 
 @pytest.mark.parametrize("field", sorted(PROFILE))

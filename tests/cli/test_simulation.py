@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
+from rich.console import Console, ConsoleDimensions
 
 from cli.demo_view import Figures, Rate, demo_line, demo_view
 from cli.endpoints import Endpoints
@@ -230,7 +230,14 @@ def test_the_views_are_readable_without_a_terminal() -> None:
     console = Console(file=io.StringIO(), width=120)
     console.print(live_view(runner, trend))
     console.print(
-        demo_view(Endpoints("k:1", "redis://:pw@r:2", "http://f:3"), figures, runner, profile, SHOP.titles, 50)
+        demo_view(
+            Endpoints("k:1", "redis://:pw@r:2", "http://f:3"),
+            figures,
+            runner,
+            profile,
+            SHOP.titles,
+            ConsoleDimensions(120, 50),
+        )
     )
     file: Any = console.file
     text = file.getvalue()
