@@ -1,0 +1,96 @@
+"""Who may import whom: docs and comments say it, this holds it. Read from the sources, so imports inside functions count too."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+OURS = frozenset({"benchmarks", "cli", "conf", "jobs", "operators", "state", "tests"})
+# Of our own packages, which each may import beside itself. `conf` holds files and no code.
+MAY_IMPORT = {
+    "state": frozenset(),
+    "operators": frozenset({"state"}),
+    "jobs": frozenset({"operators", "state", "conf"}),
+    "cli": frozenset({"jobs", "operators", "state", "conf"}),
+}
+PURE = frozenset({"numpy", "msgspec", "river"})
+
+
+def sources(package: str) -> list[Path]:
+    return sorted((ROOT / package).rglob("*.py"))
+
+
+def imported(path: Path) -> Iterator[tuple[int, str]]:
+    """The line and the top-level name of everything that a module imports, wherever in it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                yield node.lineno, alias.name.partition(".")[0]
+        elif isinstance(node, ast.ImportFrom):
+            name = path.relative_to(ROOT).parts[0] if node.level else (node.module or "")
+            yield node.lineno, name.partition(".")[0]
+        elif isinstance(node, ast.Call) and _is_dynamic(node.func):
+            argument = node.args[0] if node.args else None
+            if isinstance(argument, ast.Constant) and isinstance(argument.value, str):
+                yield node.lineno, argument.value.partition(".")[0]
+
+
+def _is_dynamic(function: ast.expr) -> bool:
+    """Whether a call is `import_module(…)` or `__import__(…)`."""
+    name = function.attr if isinstance(function, ast.Attribute) else getattr(function, "id", "")
+    return name in ("import_module", "__import__")
+
+
+def offences(package: str, allowed: frozenset[str]) -> list[str]:
+    """The imports of our own packages that a package may not have, as `file:line: name`."""
+    return [
+        f"{path.relative_to(ROOT)}:{line}: {name}"
+        for path in sources(package)
+        for line, name in imported(path)
+        if name in OURS and name != package and name not in allowed
+    ]
+
+
+@pytest.mark.parametrize("package", sorted(MAY_IMPORT))
+def test_layers_import_downwards_only(package: str) -> None:
+    assert sources(package), f"{package}/ has no sources: is the path right?"
+    assert offences(package, MAY_IMPORT[package]) == []
+
+
+def test_the_core_is_pure() -> None:
+    allowed = PURE | sys.stdlib_module_names | {"state"}
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {name}"
+        for path in sources("state")
+        for line, name in imported(path)
+        if name not in allowed
+    ]
+    assert found == []
+
+
+def test_only_the_settings_read_the_environment() -> None:
+    """In the job; `cli` starts processes and gives them an environment."""
+    found = [
+        f"{path.relative_to(ROOT)}:{node.lineno}"
+        for package in ("state", "operators", "jobs")
+        for path in sources(package)
+        if path != ROOT / "jobs" / "settings.py"
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in ("environ", "getenv")
+    ]
+    assert found == []
+
+
+def test_the_reader_sees_every_form_of_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.test_imports.ROOT", tmp_path)
+    module = tmp_path / "state" / "module.py"
+    module.parent.mkdir()
+    module.write_text(
+        "import cli.stack as a, redis\nfrom jobs.settings import b\nfrom . import c\n"
+        "def f():\n    from pyflink.common import d\n    import_module('kafka.admin')\n"
+    )
+    assert [name for _, name in sorted(imported(module))] == ["cli", "redis", "jobs", "state", "pyflink", "kafka"]
+    assert offences("state", frozenset()) == ["state/module.py:1: cli", "state/module.py:2: jobs"]
