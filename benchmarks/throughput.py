@@ -17,9 +17,7 @@ LONGEST_S = 1_800.0
 
 def preload(stack: Stack, topic: str, events: Iterable[dict[str, Any]]) -> int:
     """Writes events into the topic; returns how many."""
-    producer = KafkaProducer(
-        bootstrap_servers=stack.kafka, linger_ms=20, batch_size=262_144, buffer_memory=64 * 1024 * 1024
-    )
+    producer = KafkaProducer(bootstrap_servers=stack.kafka, linger_ms=20, batch_size=262_144)
     count = 0
     for event in events:
         producer.send(topic, key=event["session_id"].encode(), value=msgspec.json.encode(event))

@@ -227,11 +227,11 @@ def test_the_views_are_readable_without_a_terminal() -> None:
         trend.update(runner.results, second)
     figures.update(runner, 100, 1_763_769_990_000)
     profile = {"session_id": "s", "status": "cold", "version": 1, "score_data": [{"product_id": SHOP.product_ids[0]}]}
-    console = Console(file=io.StringIO(), width=120)
+    where, console = Endpoints("k:1", "redis://:pw@r:2", "http://f:3"), Console(file=io.StringIO(), width=120)
     console.print(live_view(runner, trend))
     console.print(
         demo_view(
-            Endpoints("k:1", "redis://:pw@r:2", "http://f:3"),
+            where,
             figures,
             runner,
             profile,
