@@ -3,10 +3,11 @@
 import signal
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, Any
 
+import redis
 import typer
 from rich.console import Console
 from rich.live import Live
@@ -126,10 +127,14 @@ class _Watcher:
         self._session = ""
 
     def update(self) -> None:
-        """Looks again."""
+        """Looks again; while Redis is away, what was seen last stays."""
+        with suppress(redis.RedisError, UserError):
+            self._look()
+        self.figures.update(self._runner, self._published, self._reader.model_version)
+
+    def _look(self) -> None:
         while (message := self._updates.get_message(timeout=0)) is not None:
             self._published += message["type"] == "message"
-        self.figures.update(self._runner, self._published, self._reader.model_version)
         if self._session not in self._runner.active:
             self._session = self._next_session()
         raw = read_profile(self._client, self._target, self._session) if self._session else None

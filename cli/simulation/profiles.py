@@ -3,6 +3,7 @@
 from typing import Any, Protocol
 
 import msgspec
+import redis
 
 from cli.simulation.visit import AwaitProfile, Seen
 
@@ -46,7 +47,10 @@ class ProfileReader:
         """What each shopper sees, None where the profile does not know the awaited event yet."""
         if not waits:
             return []
-        raws = self._store.mget([f"{self._prefix}:profile:{wait.session_id}" for wait in waits])
+        try:
+            raws = self._store.mget([f"{self._prefix}:profile:{wait.session_id}" for wait in waits])
+        except redis.RedisError:  # it may be back before the shoppers' patience is over
+            return [None] * len(waits)
         return [self._seen(raw, wait) for raw, wait in zip(raws, waits, strict=True)]
 
     def _seen(self, raw: bytes | None, wait: AwaitProfile) -> Seen | None:
