@@ -7,7 +7,6 @@ from bisect import insort
 
 import msgspec
 
-
 GRANTS_KEPT = 16
 
 
