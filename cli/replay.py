@@ -91,6 +91,7 @@ def _settle_times(events: Prepared, target: Target, shift_to_now: bool, send_lat
         console.print(
             f"[yellow]{number(late)} events may be late:[/] {str(error).partition(': use')[0]}", soft_wrap=True
         )
+        console.print("[dim]a stack that starts empty, after `heliotrope down`, takes events of any age[/]")
 
 
 def _clock(target: Target, console: Console) -> int | None:
