@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.output import duration_text, number
-from cli.simulation.results import Ratio, Results, quantile
+from cli.simulation.results import Results, quantile
 from cli.simulation.runner import Runner
 
 TREND_S = 10.0
@@ -111,8 +111,4 @@ def percent(share: float) -> str:
 
 def has_profiles(results: Results) -> bool:
     """Whether any shopper ever got a list."""
-    return _shown(results.heliotrope) > 0
-
-
-def _shown(ratio: Ratio) -> float:
-    return ratio.x
+    return results.heliotrope.x > 0
