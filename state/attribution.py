@@ -1,14 +1,14 @@
 """Exposures of a session as they come, earn, enter the learner and close; pure bookkeeping over one `Session`."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import msgspec
 
 from state.configuration import Settings
 from state.event import Event
-from state.exposure import Exposure, closes_at_ms, rewards_of
+from state.exposure import Exposure, closes_at_ms, rewards_of, weights_of
 from state.interest import CATEGORY_VIEW, weight_of
 from state.log import Record, decision_record, outcome_record
 from state.recent_events import LoggedEvent
@@ -20,12 +20,21 @@ from state.sums import Example
 class Attribution:
     """What one input does to a session's exposures; collects the records and examples to emit, and counts what goes wrong."""
 
-    def __init__(self, session_id: str, session: Session, settings: Settings, event_id: str, now_ms: int) -> None:
+    def __init__(
+        self,
+        session_id: str,
+        session: Session,
+        settings: Settings,
+        event_id: str,
+        now_ms: int,
+        examination: Sequence[float] = (),
+    ) -> None:
         self._session_id = session_id
         self._session = session
         self._settings = settings
         self._event_id = event_id
         self._now_ms = now_ms
+        self._examination = examination
         self.records: list[Record] = []
         self.examples: list[Example] = []
         self.counts: dict[str, int] = {}
@@ -130,6 +139,8 @@ class Attribution:
             cause=slate.cause,
             x=slate.feature_bytes(position),
             implicit=slate.implicit,
+            explored=slate.explored[position],
+            examination=self._examination[shown_position] if shown_position < len(self._examination) else 1.0,
         )
         self._write("exposure", exposure)
         self._session.exposures.append(exposure)
@@ -148,21 +159,27 @@ class Attribution:
 
     def _retract(self, slate: Slate) -> None:
         for exposure in [e for e in self._session.exposures if e.decision_id == slate.decision_id and e.implicit]:
-            if exposure.entered:
-                self._example(exposure, -1, -exposure.reward, -(exposure.reward**2))
             exposure.seq += 1
             exposure.reward = 0.0
+            self._teach(exposure, 0.0)
             self._write("retract", exposure)
             self._session.exposures.remove(exposure)
         slate.implicit = False
         slate.seen = 0
 
     def _change_reward(self, exposure: Exposure, reward: float) -> None:
-        if exposure.entered:
-            self._example(exposure, 0, reward - exposure.reward, reward**2 - exposure.reward**2)
         exposure.seq += 1
         exposure.reward = reward
         self._write("reward", exposure)
+        self._weigh(exposure.decision_id)
+
+    def _weigh(self, decision_id: str) -> None:
+        """Teaches what changed of a decision's exposures: the reward of one may be the weight of others."""
+        exposures = [e for e in self._session.exposures if e.decision_id == decision_id]
+        weights = weights_of(exposures, self._settings.exposure.model)
+        for exposure, weight in zip(exposures, weights, strict=True):
+            if exposure.entered:
+                self._teach(exposure, weight)
 
     def _close(self, exposures: Iterable[Exposure]) -> None:
         closing = list(exposures)
@@ -174,12 +191,28 @@ class Attribution:
     def _enter(self, exposure: Exposure) -> None:
         if not exposure.entered:
             exposure.entered = True
-            self._example(exposure, 1, exposure.reward, exposure.reward**2)
+            self._weigh(exposure.decision_id)
 
-    def _example(self, exposure: Exposure, count: int, reward: float, reward_squared: float) -> None:
+    def _teach(self, exposure: Exposure, weight: float) -> None:
+        """Hands the learner the difference to what it was told of the exposure before."""
+        known = exposure.taught_weight
+        if (known, exposure.taught_reward) == (weight, exposure.reward):
+            return
+        earned, before = (exposure.reward if weight else 0.0), (exposure.taught_reward if known else 0.0)
         self.examples.append(
-            Example(exposure.exposed_at_ms, exposure.product_id, exposure.x, count, reward, reward_squared)
+            Example(
+                exposed_at_ms=exposure.exposed_at_ms,
+                product_id=exposure.product_id,
+                x=exposure.x,
+                count=weight**2 - known**2,
+                reward=weight * earned - known * before,
+                reward_squared=earned**2 - before**2,
+                position=exposure.shown_position if exposure.explored else -1,
+                seen=(weight > 0) - (known > 0),
+                clicked=earned - before,
+            )
         )
+        exposure.taught_weight, exposure.taught_reward = weight, exposure.reward
 
     def _write(self, kind: Literal["exposure", "reward", "retract"], exposure: Exposure) -> None:
         self.records.append(outcome_record(self._session_id, kind, exposure, self._event_id, self._now_ms))

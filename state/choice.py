@@ -26,11 +26,13 @@ class Chooser:
         self.policy = policy_from(settings.bandit)
         self.predictor: Predictor | None = None
         self.rates = Rates(self.catalogue, None)
+        self.examination: list[float] = []
 
     def use_model(self, predictor: Predictor) -> None:
         """Scores with this model from now on."""
         self.predictor = predictor
         self.rates = Rates(self.catalogue, predictor)
+        self.examination = predictor.examination if self.settings.exposure.model == "position" else []
 
     def refresh(self, now_ms: int) -> None:
         """Brings candidate lists up to date with the catalogue."""

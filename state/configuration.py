@@ -129,6 +129,7 @@ class Exposure(Section, frozen=True):
     """What counts as seen."""
 
     mode: Literal["auto", "explicit", "implicit"] = "auto"
+    model: Literal["all", "cascade", "position"] = "all"
     implicit_items: Annotated[int, Meta(ge=1, le=20)] = 5
     implicit_dwell_ms: Millis = 500
     open_max: Annotated[int, Meta(ge=1, le=128)] = 32

@@ -14,7 +14,9 @@ class Exposure(msgspec.Struct, array_like=True):
 
     `position` is where it was published and `shown_position` where it was shown, both from 0; `cause` the packed identity of the
     event that produced the slate; `x` its features as float16 bytes; `seq` numbers its outcomes; `reward` is the aggregate that
-    was last written; `entered` says whether the learner has it.
+    was last written. `examination` is the probability that the place was looked at, 1 unless positions are modelled; `explored`
+    says that the item was another than the best. `entered` says whether the learner has it, and `taught_weight` and
+    `taught_reward` with which weight and reward.
     """
 
     decision_id: str
@@ -28,11 +30,30 @@ class Exposure(msgspec.Struct, array_like=True):
     seq: int = 0
     reward: float = 0.0
     entered: bool = False
+    explored: bool = False
+    examination: float = 1.0
+    taught_weight: float = 0.0
+    taught_reward: float = 0.0
 
 
 def closes_at_ms(exposure: Exposure, reward: Reward) -> int:
     """The watermark from which on no event rewards the exposure any more."""
     return exposure.exposed_at_ms + reward.window_ms + reward.disorder_ms
+
+
+def weights_of(exposures: Sequence[Exposure], model: str) -> list[float]:
+    """With which weight each exposure of one decision counts, given the rewards of all of them.
+
+    `all`: 1. `cascade` (Craswell, Zoeter, Taylor, Ramsey 2008, "An experimental comparison of click position-bias models",
+    section 3.4, with the last click in place of the only one): what lies below the lowest rewarded item was not looked at, 0.
+    `position` (the same, section 3.2, the examination hypothesis): the place's examination probability.
+    """
+    if model == "position":
+        return [exposure.examination for exposure in exposures]
+    if model == "cascade":
+        last = max((e.shown_position for e in exposures if e.reward > 0), default=None)
+        return [1.0 if last is None or e.shown_position <= last or e.reward else 0.0 for e in exposures]
+    return [1.0] * len(exposures)
 
 
 def rewards_of(exposures: Sequence[Exposure], events: Sequence[LoggedEvent], rules: Reward) -> list[float]:

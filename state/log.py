@@ -76,6 +76,7 @@ def outcome_record(
         "shown_position": exposure.shown_position,
         "exposed_at": exposure.exposed_at_ms,
         "reward": exposure.reward,
+        "examination": exposure.examination,
         "event_id": event_id,
         "timestamp": timestamp_ms,
     }

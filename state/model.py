@@ -113,4 +113,5 @@ class Predictor:
         self.model_version = snapshot.model_version
         self.theta: Vector = sums.coefficients(snapshot.ridge, snapshot.model_version)
         self.rates = snapshot.rates
+        self.examination: list[float] = sums.examination().tolist()
         self.mean_reward = float(np.clip(sums.totals[1] / sums.weight, 0.001, 1.0)) if sums.weight > 0 else 0.05

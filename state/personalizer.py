@@ -120,7 +120,8 @@ class Personalizer:
         watermark_ms: int,
     ) -> Attribution:
         """1 close what is over; 2 expose by the visitor's stay; 3 reward; 4 learn; 5 expose by impression."""
-        attribution = Attribution(event.session_id, session, self.settings, event.identity, now_ms)
+        examination = self.chooser.examination
+        attribution = Attribution(event.session_id, session, self.settings, event.identity, now_ms, examination)
         attribution.close_due(watermark_ms)
         attribution.close_evicted(evicted)
         if entry.kind != IMPRESSION:

@@ -14,21 +14,28 @@ from numpy.typing import NDArray
 Vector = NDArray[np.float64]
 HALF_LIVES_PER_LANDMARK = 32
 LARGEST_FEATURE = 1_000.0
+POSITIONS = 20
+EXAMINATION_PRIOR = 50.0
+"""Exposures' worth of the belief that a place is looked at as often as the average one."""
 
 
 class Example(msgspec.Struct, array_like=True, frozen=True):
     """A change of what was learned of one exposure.
 
-    `x` is the features as float16 bytes; `count` 1 where the exposure enters, -1 where it is taken back, 0 where only its reward
-    changes; `reward` and `reward_squared` are differences.
+    `x` is the features as float16 bytes. For an exposure of weight e and reward r, `count` is the difference of e², `reward`
+    that of e r and `reward_squared` that of r². Where the item was explored, `position` is its place (else -1), and `seen` and
+    `clicked` are the differences of its exposures and rewards there, from which examination is estimated.
     """
 
     exposed_at_ms: int
     product_id: str
     x: bytes
-    count: int
+    count: float
     reward: float
     reward_squared: float
+    position: int = -1
+    seen: int = 0
+    clicked: float = 0.0
 
 
 def landmark_of(time_ms: int, half_life_ms: int | None) -> int:
@@ -47,7 +54,11 @@ def landmark_scale(old_ms: int, new_ms: int, half_life_ms: int | None) -> float:
 
 
 class Sums:
-    """A = Σ w x xᵀ (d × d), b = Σ w r x (d), and Σ w, Σ w r, Σ w r², with weights w as of `landmark_ms`."""
+    """A = Σ w e² x xᵀ (d × d), b = Σ w e r x (d), and Σ w e², Σ w e r, Σ w r², with weights w as of `landmark_ms`.
+
+    e is an exposure's weight, 1 unless its place may not have been looked at. `places` (2, 20) holds exposures and rewards of
+    explored items by place.
+    """
 
     def __init__(self, dimension: int, half_life_ms: int | None, landmark_ms: int = 0) -> None:
         self.half_life_ms = half_life_ms
@@ -55,6 +66,7 @@ class Sums:
         self.a = np.zeros((dimension, dimension))
         self.b = np.zeros(dimension)
         self.totals = np.zeros(3)
+        self.places = np.zeros((2, POSITIONS))
         self.refused = 0
 
     @property
@@ -90,6 +102,8 @@ class Sums:
         if example.reward:
             self.b += (weight * example.reward) * x
         self.totals += weight * np.array([example.count, example.reward, example.reward_squared])
+        if 0 <= example.position < POSITIONS:
+            self.places[:, example.position] += weight * np.array([example.seen, example.clicked])
         return weight
 
     def move_to(self, landmark_ms: int) -> None:
@@ -99,6 +113,7 @@ class Sums:
             self.a *= scale
             self.b *= scale
             self.totals *= scale
+            self.places *= scale
         self.landmark_ms = landmark_ms
 
     def merge(self, other: "Sums") -> None:
@@ -109,7 +124,21 @@ class Sums:
         self.a += scale * other.a
         self.b += scale * other.b
         self.totals += scale * other.totals
+        self.places += scale * other.places
         self.refused += other.refused
+
+    def examination(self) -> Vector:
+        """How likely each place is looked at, (20,), relative to the one that is looked at most.
+
+        Explored items are drawn alike for every place, so that their rewards differ by the place alone.
+        """
+        seen, clicked = np.maximum(self.places, 0.0)
+        mean = clicked.sum() / seen.sum() if seen.sum() > 0 else 0.0
+        if mean <= 0:
+            return np.ones(POSITIONS)
+        rate = (clicked + EXAMINATION_PRIOR * mean) / (seen + EXAMINATION_PRIOR)
+        relative: Vector = np.clip(rate / rate.max(), 0.05, 1.0)
+        return relative
 
     def coefficients(self, ridge: float, now_ms: int) -> Vector:
         """θ = (λI + A(t))⁻¹ b(t), the weighted ridge estimate as of `now_ms`; the prior does not decay."""
@@ -121,7 +150,7 @@ class Sums:
     def encode(self) -> bytes:
         """Versioned bytes: the upper triangle of A and the rest, float64, little endian."""
         upper = self.a[np.triu_indices(self.dimension)]
-        numbers = np.concatenate([upper, self.b, self.totals]).astype("<f8").tobytes()
+        numbers = np.concatenate([upper, self.b, self.totals, self.places.ravel()]).astype("<f8").tobytes()
         return b"\x01" + msgspec.msgpack.encode(
             [self.dimension, self.half_life_ms, self.landmark_ms, self.refused, numbers]
         )
@@ -143,6 +172,7 @@ class Sums:
         sums.a[rows, columns] = values[:triangle]
         sums.a[columns, rows] = values[:triangle]
         sums.b = values[triangle : triangle + dimension].copy()
-        sums.totals = values[triangle + dimension :].copy()
+        sums.totals = values[triangle + dimension : triangle + dimension + 3].copy()
+        sums.places = values[triangle + dimension + 3 :].reshape(2, POSITIONS).copy()
         sums.refused = refused
         return sums

@@ -247,3 +247,35 @@ def test_records_of_a_session_are_keyed_by_it() -> None:
     visit = begun()
     visit.send(visit.impression(1_000))
     assert {r.key for effect in visit.effects for r in effect.records} == {SESSION.encode()}
+
+
+def two_clicks(model: str) -> Visit:
+    """Six items seen, the second and the fourth of them viewed."""
+    visit = begun(exposure={"model": model})
+    visit.send(visit.impression(1_000, items=6))
+    shown = visit.session.slates[0].product_ids
+    visit.send(event("product_view", 5_000, product_id=shown[1]))
+    visit.send(event("product_view", 9_000, product_id=shown[3]))
+    return visit
+
+
+def test_cascade_counts_no_failure_below_the_lowest_click() -> None:
+    visit = two_clicks("cascade")
+    counts: dict[str, float] = {}
+    for example in visit.examples():
+        counts[example.product_id] = counts.get(example.product_id, 0) + example.count
+    shown = visit.records("decisions")[0]["items"][:6]
+    assert [counts.get(item["product_id"], 0) for item in shown] == [1, 1, 1, 1, 0, 0]
+    assert sum(e.reward for e in visit.examples()) == pytest.approx(0.4)
+
+
+def test_position_weighs_by_how_often_a_place_is_looked_at() -> None:
+    visit = begun(exposure={"model": "position"})
+    visit.personalizer.chooser.examination = [1.0, 0.5]
+    visit.send(visit.impression(1_000, items=2))
+    visit.send(event("product_view", 5_000, product_id=first_product(visit, 1)))
+    slate = visit.session.slates[0]
+    visit.pass_watermark(T0 + HOUR)
+    counts = {e.product_id: e.count for e in visit.examples()}
+    assert [counts[product] for product in slate.product_ids[:2]] == [1.0, 0.25]
+    assert [r["examination"] for r in visit.records("outcomes")[:2]] == [1.0, 0.5]

@@ -129,3 +129,15 @@ def test_products_of_the_merged_model_are_bounded() -> None:
         merger.absorb(shard.take_update())
         assert len(merger.rates) <= 125
     assert "p999" in merger.rates
+
+
+def test_examination_is_found_from_explored_items() -> None:
+    rng = np.random.default_rng(5)
+    truth = np.array([1.0, 0.7, 0.4, 0.2])
+    sums = Sums(DIMENSION, None)
+    x = np.zeros(DIMENSION, dtype=np.float16).tobytes()
+    for _ in range(8_000):
+        place = int(rng.integers(4))
+        click = float(rng.random() < 0.5 * truth[place])
+        sums.add(Example(T0, "p", x, 1, click, click, position=place, seen=1, clicked=click))
+    np.testing.assert_allclose(Sums.decode(sums.encode()).examination()[:4], truth, atol=0.05)
