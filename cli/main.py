@@ -42,14 +42,24 @@ app.command("demo")(demo)
 
 
 def main() -> None:
-    """Runs a verb; a known error is one line on stderr."""
+    """Runs a verb; whatever is wrong is one line on stderr, and the exit status says so."""
     try:
-        app()
+        sys.exit(app(standalone_mode=False) or 0)
     except (UserError, ConfigurationError, SecretError) as error:
-        Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]heliotrope:[/] {escape(str(error))}")
+        _complain(str(error))
         sys.exit(getattr(error, "exit_code", 1))
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, typer.Abort):
         sys.exit(130)
+    except Exception as error:
+        if not hasattr(error, "format_message"):  # the command line parser's own
+            raise
+        if message := str(error.format_message()).rstrip("."):
+            _complain(f"{message}: see `heliotrope --help`, or `--help` behind the verb")
+        sys.exit(2)
+
+
+def _complain(message: str) -> None:
+    Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]heliotrope:[/] {escape(message)}")
 
 
 if __name__ == "__main__":
