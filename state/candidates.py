@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from state.catalogue import UNLISTED, Catalogue
+from state.catalogue import UNLISTED, Catalogue, Rows
 from state.features import Candidates
 from state.interest import Interest
 
@@ -19,25 +19,26 @@ def find_candidates(interest: Interest, catalogue: Catalogue, limit: int, rng: n
     own = [product for product, value in interest.products.items() if value > 0][:OWN_LIMIT]
     if not len(catalogue):
         own = own[:limit]
-        return Candidates(np.full(len(own), UNLISTED, dtype=np.int64), own, [""] * len(own))
-    rows = dict.fromkeys(catalogue.listed(own))
+        nowhere = np.full(len(own), UNLISTED, dtype=np.int64)
+        return Candidates(nowhere, nowhere, own)
+    rows = catalogue.listed(own)
     liked = sorted(((value, category) for category, value in interest.categories.items() if value > 0), reverse=True)
     quota = round(LIKED_SHARE * limit / LIKED_CATEGORIES)
     for _, category in liked[:LIKED_CATEGORIES]:
         best = catalogue.best_of.get(category)
         if best is not None:
-            rows.update(dict.fromkeys(best[:quota].tolist()))
-    pool = catalogue.pool
-    missing = limit - len(rows)
-    if len(pool) <= missing:
-        rows.update(dict.fromkeys(pool.tolist()))
-    elif missing > 0:
-        rows.update(dict.fromkeys(pool[rng.integers(len(pool), size=missing)].tolist()))
-    active = catalogue.active
-    chosen = [row for row in rows if active[row]][:limit]
-    codes = catalogue.category[chosen].tolist()
-    return Candidates(
-        np.array(chosen, dtype=np.int64),
-        [catalogue.product_ids[row] for row in chosen],
-        [catalogue.category_ids[code] for code in codes],
-    )
+            rows += best[:quota].tolist()
+    missing = limit - len(dict.fromkeys(rows))
+    if missing > 0:
+        rows += _drawn(catalogue.pool, missing, rng).tolist()
+    distinct = np.array(list(dict.fromkeys(rows)), dtype=np.int64)
+    chosen = distinct[catalogue.active.take(distinct)][:limit]
+    product_ids = catalogue.product_ids
+    return Candidates(chosen, catalogue.category.take(chosen), [product_ids[row] for row in chosen.tolist()])
+
+
+def _drawn(pool: Rows, count: int, rng: np.random.Generator) -> Rows:
+    """At most `count` rows of the pool: all where it holds no more, else drawn with replacement."""
+    if len(pool) <= count:
+        return pool
+    return pool.take((rng.random(count) * len(pool)).astype(np.int64))

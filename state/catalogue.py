@@ -77,6 +77,10 @@ class Catalogue:
         row = self.row_of.get(product_id)
         return "" if row is None else self.category_ids[self.category[row]]
 
+    def code_of(self, category_id: str) -> int:
+        """The category's number, 0 for one that no product has had."""
+        return self._code_of.get(category_id, 0)
+
     def refresh(self, now_ms: int) -> bool:
         """Rebuilds the candidate lists where the catalogue changed and it is time; says whether it did."""
         if not self._dirty or now_ms - self._built_ms < REBUILD_INTERVAL_MS:

@@ -1,19 +1,41 @@
 """Choosing a slate: candidates, features, prediction, policy."""
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from state.candidates import find_candidates
-from state.catalogue import Catalogue
+from state.catalogue import UNLISTED, Catalogue, Rows
 from state.configuration import Settings
-from state.features import FEATURE_SET, Candidates, Context, Features, Rates, features
+from state.features import DIMENSION, FEATURE_SET, Candidates, Context, Features, features
 from state.interest import Interest
 from state.model import Predictor
-from state.policy import policy_from
+from state.policy import NO_RULES, Belief, Decision, Rules, policy_from
+from state.posterior import Posterior
+from state.rates import Rates
 from state.slate import FullChoice, Slate
+from state.sums import Sums
 
 SMALLEST_ENGAGEMENT = 0.001
 Values = NDArray[np.float64]
+
+
+class PublishedScore(Rules):
+    """Ranks by the published score, as the source paper does, in place of the expected reward.
+
+    Σ over the session's events of weight × engagement × 0.9^k × (1 + relevance), where an event is relevant by ½ to its category
+    and by ½ more to its product (a thumb down: less). The sum over events is the session's total plus half the affinities.
+    """
+
+    def __init__(self, product_ids: list[str], category_ids: list[str], interest: Interest) -> None:
+        self._factor = base_weight(interest) + personal_weight(product_ids, category_ids, interest).sum(axis=0)
+
+    def rescore(self, scores: NDArray[Any], prefix: Sequence[int]) -> NDArray[Any]:
+        """See `Rules.rescore`."""
+        rescored: NDArray[Any] = engagement(scores) * self._factor.astype(scores.dtype)
+        return rescored
 
 
 class Chooser:
@@ -27,6 +49,7 @@ class Chooser:
         self.predictor: Predictor | None = None
         self.rates = Rates(self.catalogue, None)
         self.examination: list[float] = []
+        self._prior = Posterior.of(Sums(DIMENSION, None), settings.bandit.ridge, 0)
 
     def use_model(self, predictor: Predictor) -> None:
         """Scores with this model from now on."""
@@ -39,21 +62,23 @@ class Chooser:
         if self.catalogue.refresh(now_ms):
             self.rates = Rates(self.catalogue, self.predictor)
 
-    def predict(self, x: Features) -> Values:
-        """Predicted engagement (n,) for features (n, d); 0 before a model has come or for another feature set's features."""
+    def predict(self, slate: Slate) -> Values:
+        """Expected rewards (k,) of a slate's items; 0 before a model has come or for another feature set's features."""
+        x = slate.matrix() if slate.product_ids else np.zeros((0, 0))
         if self.predictor is None or x.shape[1:] != self.predictor.theta.shape:
             return np.zeros(len(x))
-        return x.astype(np.float64) @ self.predictor.theta
+        row_of = self.catalogue.row_of
+        rows = np.array([row_of.get(product, UNLISTED) for product in slate.product_ids], dtype=np.int64)
+        effect: Values = self.rates.effect.take(self.rates.known(rows))
+        return x.astype(np.float64) @ self.predictor.theta + effect
 
     def choose(self, context: Context, *, profile_version: int, cause: bytes) -> Slate:
         """A new slate under a new decision id."""
         bandit = self.settings.bandit
         candidates = find_candidates(context.interest, self.catalogue, self.settings.candidates.max, self.rng)
         x = features(candidates, context, self.catalogue, self.rates)
-        values = self.predict(x)
-        if bandit.order_by == "score":
-            values = raw_scores(values, candidates.product_ids, candidates.category_ids, context.interest)
-        choice = self.policy.choose(values, self.settings.profile.items, self.rng)
+        decision = self.policy.decide(self.belief(candidates, x), self.rng, self._rules(candidates, context))
+        choice = decision.choose(self.settings.profile.items, self.rng)
         return Slate(
             decision_id=f"{context.now_ms:x}-{int(self.rng.integers(1 << 48)):012x}",
             published_at_ms=context.now_ms,
@@ -64,34 +89,49 @@ class Chooser:
             feature_set=FEATURE_SET,
             cause=cause,
             product_ids=[candidates.product_ids[i] for i in choice.order],
-            category_ids=[candidates.category_ids[i] for i in choice.order],
+            category_ids=self._categories(candidates.codes[choice.order]),
             propensity=choice.propensity,
             explored=choice.explored,
             features=x[choice.order].tobytes() if choice.order else b"",
-            full=self._full(candidates, x, values),
+            full=self._full(candidates, x, decision),
         )
 
-    def _full(self, candidates: Candidates, x: Features, values: Values) -> FullChoice | None:
+    def belief(self, candidates: Candidates, x: Features) -> Belief:
+        """What the newest model says of the candidates, with features `x` (n, d)."""
+        posterior = self.predictor.posterior if self.predictor else self._prior
+        rates, rows = self.rates, self.rates.known(candidates.rows)
+        exact = x.astype(np.float64)
+        return Belief(
+            mean=exact @ posterior.theta + rates.effect.take(rows),
+            x=exact,
+            whitener=posterior.whitener,
+            noise=posterior.noise,
+            own_variance=rates.effect_variance.take(rows),
+            exposures=rates.exposures.take(rows),
+            rewards=rates.rewards.take(rows),
+            prior=rates.prior.take(rows),
+            total=posterior.weight,
+        )
+
+    def _rules(self, candidates: Candidates, context: Context) -> Rules:
+        if self.settings.bandit.order_by == "score":
+            return PublishedScore(candidates.product_ids, self._categories(candidates.codes), context.interest)
+        return NO_RULES
+
+    def _categories(self, codes: Rows) -> list[str]:
+        category_ids = self.catalogue.category_ids
+        return [category_ids[code] for code in codes.tolist()]
+
+    def _full(self, candidates: Candidates, x: Features, decision: Decision) -> FullChoice | None:
         share = self.settings.decisions.full_share
-        if not len(values) or not share or self.rng.random() >= share:
+        if not len(x) or not share or self.rng.random() >= share:
             return None
-        marginal = self.policy.distribution(values, ()).tolist()
-        return FullChoice(candidates.product_ids, x.tobytes(), marginal)
+        return FullChoice(candidates.product_ids, x.tobytes(), decision.distribution(()).tolist())
 
 
-def engagement(values: Values) -> Values:
+def engagement(values: NDArray[Any]) -> NDArray[Any]:
     """Predictions as engagement, clipped to [0.001, 1]."""
     return np.clip(values, SMALLEST_ENGAGEMENT, 1.0)
-
-
-def raw_scores(values: Values, product_ids: list[str], category_ids: list[str], interest: Interest) -> Values:
-    """The source paper's score before normalisation, (n,).
-
-    Σ over the session's events of weight × engagement × 0.9^k × (1 + relevance), where an event is relevant by ½ to its category
-    and by ½ more to its product (a thumb down: less). The sum over events is the session's total plus half the affinities.
-    """
-    factor: Values = base_weight(interest) + personal_weight(product_ids, category_ids, interest).sum(axis=0)
-    return engagement(values) * factor
 
 
 def base_weight(interest: Interest) -> float:

@@ -28,6 +28,20 @@ Name = Annotated[str, Meta(min_length=1, max_length=249, pattern=r"^[A-Za-z0-9._
 Port = Annotated[int, Meta(ge=0, le=65535)]
 
 
+PolicyName = Literal[
+    "epsilon_greedy",
+    "epsilon_decreasing",
+    "epsilon_first",
+    "ucb1",
+    "bayes_ucb",
+    "lin_ucb",
+    "thompson_beta",
+    "thompson_linear",
+    "softmax",
+    "uniform",
+]
+
+
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=key_of, kw_only=True):
     """What all sections share: immutable, no unknown keys, keys without units."""
 
@@ -157,8 +171,15 @@ class Reward(Section, frozen=True):
 class Bandit(Section, frozen=True):
     """The policy and its learner."""
 
-    policy: Literal["epsilon_greedy", "uniform"] = "epsilon_greedy"
+    policy: PolicyName = "epsilon_greedy"
     epsilon: Fraction = 0.2
+    epsilon_tau: Positive = 5_000.0
+    explore_first: NonNegative = 1_000.0
+    floor: Fraction = 0.005
+    confidence: NonNegative = 1.0
+    temperature: Annotated[float, Meta(ge=0.0001, le=1_000)] = 0.02
+    prior_exposures: Annotated[float, Meta(ge=1, le=1e6)] = 20.0
+    draws: Annotated[int, Meta(ge=2, le=1_024)] = 64
     order_by: Literal["value", "score"] = "value"
     ridge: Positive = 1.0
     half_life_ms: Annotated[int, Meta(ge=1)] | None = None

@@ -7,36 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from state.catalogue import PRICE, RATING, REVIEWS, UNLISTED, Catalogue, Rows
+from state.feature_set import DIMENSION, FEATURE_SET, NAMES
 from state.interest import Interest
-from state.model import Predictor
+from state.rates import Rates
 
-FEATURE_SET = "shop-1"
-NAMES = (
-    "bias",
-    "price",
-    "price_squared",
-    "rating",
-    "reviews",
-    "novelty",
-    "category_share",
-    "category_known",
-    "product_affinity",
-    "product_seen",
-    "last_category",
-    "rate_log_ratio",
-    "rate_times_category_share",
-    "uncertainty",
-    "shown_in_vain",
-    "price_match",
-)
-DIMENSION = len(NAMES)
-"""d, the number of features."""
+__all__ = ["DIMENSION", "FEATURE_SET", "NAMES", "Candidates", "Context", "Features", "features"]
+
 Features = NDArray[np.float16]
 
 NOVELTY_MS = 30 * 24 * 3_600_000
-RATE_PRIOR = 20.0
-"""Exposures' worth of the category's rate in a product's own."""
-LARGEST_LOG_RATIO = 3.0
+MOST_IN_VAIN = 4
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -49,62 +29,68 @@ class Context(msgspec.Struct, frozen=True):
 
 
 class Candidates(msgspec.Struct, frozen=True):
-    """n candidates: catalogue rows, and their ids and categories, all of length n and in the same order."""
+    """n candidates: catalogue rows, codes of categories, and product ids, all of length n and in the same order."""
 
     rows: Rows
+    codes: Rows
     product_ids: list[str]
-    category_ids: list[str]
-
-
-class Rates:
-    """Every listed product's exposures and rate of reward, the latter shrunk to its category's, which is shrunk to the whole."""
-
-    def __init__(self, catalogue: Catalogue, predictor: Predictor | None) -> None:
-        size = len(catalogue.product_ids)
-        self.mean = predictor.mean_reward if predictor else 0.05
-        exposures, rewards = np.zeros(size), np.zeros(size)
-        for product, count, reward in predictor.rates if predictor else ():
-            row = catalogue.row_of.get(product)
-            if row is not None:
-                exposures[row], rewards[row] = max(0.0, count), reward
-        codes = catalogue.category[:size]
-        n = np.bincount(codes, weights=exposures, minlength=len(catalogue.category_ids))
-        r = np.bincount(codes, weights=rewards, minlength=len(catalogue.category_ids))
-        by_category = (r + RATE_PRIOR * self.mean) / (n + RATE_PRIOR)
-        rate = (rewards + RATE_PRIOR * by_category[codes]) / (exposures + RATE_PRIOR)
-        self.exposures = exposures
-        self.rate = np.clip(rate, 0.0, 1.0)
-        self.log_ratio = np.clip(np.log(np.maximum(rate, 1e-6) / self.mean), -LARGEST_LOG_RATIO, LARGEST_LOG_RATIO) / 3
 
 
 def features(candidates: Candidates, context: Context, catalogue: Catalogue, rates: Rates) -> Features:
     """The n × d matrix of features in float16: the very numbers that are scored, logged and learned."""
     rows, interest = candidates.rows, context.interest
-    x = np.zeros((len(rows), DIMENSION), dtype=np.float32)
+    columns = np.zeros((DIMENSION, len(rows)), dtype=np.float32)  # by feature, so that each is written in one piece
+    static = catalogue.static.take(rows, axis=0).T
+    price = static[PRICE]
+    share = _category_share(candidates, interest, catalogue)
+    columns[0] = 1
+    columns[1] = price
+    np.multiply(price, price, out=columns[2])
+    columns[3] = (static[RATING] - 3) / 2
+    columns[4] = static[REVIEWS] / 12
+    created_ms = catalogue.created_ms.take(rows)
+    columns[5] = np.exp(np.minimum(0.0, created_ms - context.now_ms) / NOVELTY_MS) * (created_ms > 0)
+    columns[6] = share
+    columns[7] = share > 0
+    _fill_by_product(columns, candidates.product_ids, context)
+    columns[10] = _last_category(candidates, context, catalogue)
+    rated_rows = rates.known(rows)
+    columns[11] = rates.log_ratio.take(rated_rows)
+    columns[12] = rates.rate.take(rated_rows) * share
+    columns[13] = rates.uncertainty.take(rated_rows)
+    columns[15] = _price_match(price, rows, interest, catalogue)
+    return columns.T.astype(np.float16, order="C")
+
+
+def _category_share(candidates: Candidates, interest: Interest, catalogue: Catalogue) -> NDArray[np.float32]:
+    """Each candidate's category's share of what the session likes, (n,)."""
     liked = {category: value for category, value in interest.categories.items() if value > 0}
-    scale = 1 / sum(liked.values()) if liked else 0.0
-    static = catalogue.static[rows]
-    price = static[:, PRICE]
-    rated_rows = np.where(rows < len(rates.rate), rows, UNLISTED)  # a product newer than the rates has the overall rate
-    share = np.array([liked.get(category, 0.0) * scale for category in candidates.category_ids], dtype=np.float32)
-    x[:, 0] = 1
-    x[:, 1] = price
-    x[:, 2] = price * price
-    x[:, 3] = (static[:, RATING] - 3) / 2
-    x[:, 4] = static[:, REVIEWS] / 12
-    created_ms = catalogue.created_ms[rows]
-    x[:, 5] = np.where(created_ms > 0, np.exp(-np.maximum(0, context.now_ms - created_ms) / NOVELTY_MS), 0)
-    x[:, 6] = share
-    x[:, 7] = share > 0
-    x[:, 8] = np.tanh([interest.products.get(product, 0.0) / 3 for product in candidates.product_ids])
-    x[:, 9] = [product in interest.products for product in candidates.product_ids]
-    x[:, 10] = [category == context.last_category != "" for category in candidates.category_ids]
-    x[:, 11] = rates.log_ratio[rated_rows]
-    x[:, 12] = rates.rate[rated_rows] * share
-    x[:, 13] = 1 / np.sqrt(1 + rates.exposures[rated_rows])
-    x[:, 14] = [min(context.shown_in_vain.get(product, 0), 4) / 4 for product in candidates.product_ids]
-    x[:, 15] = _price_match(price, rows, interest, catalogue)
-    return x.astype(np.float16)
+    if not liked:
+        return np.zeros(len(candidates.rows), dtype=np.float32)
+    scale = 1 / sum(liked.values())
+    by_code = np.zeros(len(catalogue.category_ids), dtype=np.float32)
+    for category, value in liked.items():
+        by_code[catalogue.code_of(category)] = value * scale
+    by_code[UNLISTED] = 0
+    return by_code.take(candidates.codes)
+
+
+def _last_category(candidates: Candidates, context: Context, catalogue: Catalogue) -> NDArray[np.bool_] | float:
+    """Whether a candidate is of the category of the newest event, (n,)."""
+    code = catalogue.code_of(context.last_category)
+    return candidates.codes == code if code else 0.0
+
+
+def _fill_by_product(columns: NDArray[np.float32], product_ids: list[str], context: Context) -> None:
+    """What the session knows of single products: few of the candidates, so they are looked for by id."""
+    affinity, in_vain = context.interest.products, context.shown_in_vain
+    touched = [i for i, product in enumerate(product_ids) if product in affinity]
+    if touched:
+        columns[8, touched] = np.tanh([affinity[product_ids[i]] / 3 for i in touched])
+        columns[9, touched] = 1
+    shown = [i for i, product in enumerate(product_ids) if product in in_vain] if in_vain else []
+    if shown:
+        columns[14, shown] = [min(in_vain[product_ids[i]], MOST_IN_VAIN) / MOST_IN_VAIN for i in shown]
 
 
 def _price_match(
@@ -114,5 +100,6 @@ def _price_match(
     seen = catalogue.listed(product for product, value in interest.products.items() if value > 0)
     if not seen:
         return 0.0
-    usual = float(catalogue.static[seen, PRICE].mean())
-    return np.where(rows == UNLISTED, np.float32(0), -np.abs(price - np.float32(usual)) * 2)
+    usual = sum(catalogue.static[seen, PRICE].tolist()) / len(seen)
+    match: NDArray[np.float32] = np.abs(price - np.float32(usual)) * ((rows != UNLISTED) * np.float32(-2))
+    return match

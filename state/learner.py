@@ -2,47 +2,47 @@
 
 import msgspec
 
+from state.product_sums import ProductSums
 from state.sums import Example, Sums, landmark_scale
 
 _VERSION = b"\x01"
 
 
 class ShardUpdate(msgspec.Struct, array_like=True):
-    """What a shard publishes: its sums so far (whole), and per product the change of (exposures, reward) since the last time."""
+    """What a shard publishes: its sums so far (whole), and per product the change since the last time.
+
+    `products` holds a row of `ProductSums` each, 2 + d float64, as of the landmark of `sums`.
+    """
 
     shard: str
     sums: bytes
-    products: dict[str, tuple[float, float]]
+    products: dict[str, bytes]
 
 
 class LearnerShard:
     """The sums of one shard, and changes per product that were not handed on yet."""
 
-    def __init__(self, shard: str, sums: Sums, pending: dict[str, tuple[float, float]] | None = None) -> None:
+    def __init__(self, shard: str, sums: Sums, pending: ProductSums | None = None) -> None:
         self.shard = shard
         self.sums = sums
-        self.pending = pending or {}
+        self.pending = pending or ProductSums(sums.dimension)
 
     def learn(self, examples: list[Example]) -> None:
         """Adds examples, in any order."""
         for example in examples:
             landmark_ms = self.sums.landmark_ms
             weight = self.sums.add(example)
-            if self.sums.landmark_ms != landmark_ms:
-                self._rescale_pending(landmark_ms)
+            self.pending.scale(landmark_scale(landmark_ms, self.sums.landmark_ms, self.sums.half_life_ms))
             if weight:
-                count, reward = self.pending.get(example.product_id, (0.0, 0.0))
-                self.pending[example.product_id] = (count + weight * example.count, reward + weight * example.reward)
+                self.pending.add(example.product_id, weight, example.count, example.reward, example.features())
 
     def take_update(self) -> ShardUpdate:
         """The update to hand on; what it holds of products is no longer pending."""
-        update = ShardUpdate(self.shard, self.sums.encode(), self.pending)
-        self.pending = {}
-        return update
+        return ShardUpdate(self.shard, self.sums.encode(), self.pending.take())
 
     def encode(self) -> bytes:
         """Versioned bytes for Flink's state."""
-        return _VERSION + msgspec.msgpack.encode([self.shard, self.sums.encode(), self.pending])
+        return _VERSION + msgspec.msgpack.encode([self.shard, self.sums.encode(), self.pending.encode()])
 
     @classmethod
     def decode(cls, data: bytes) -> "LearnerShard":
@@ -54,8 +54,4 @@ class LearnerShard:
         if data[:1] != _VERSION:
             raise ValueError(f"a learner shard of version {data[:1]!r} was written by another release")
         shard, sums, pending = msgspec.msgpack.decode(data[1:])
-        return cls(shard, Sums.decode(sums), {product: (pair[0], pair[1]) for product, pair in pending.items()})
-
-    def _rescale_pending(self, old_landmark_ms: int) -> None:
-        scale = landmark_scale(old_landmark_ms, self.sums.landmark_ms, self.sums.half_life_ms)
-        self.pending = {product: (scale * n, scale * r) for product, (n, r) in self.pending.items()}
+        return cls(shard, Sums.decode(sums), ProductSums.decode(pending))

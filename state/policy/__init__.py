@@ -1,13 +1,40 @@
 """Policies: how the items of a slate are chosen, slot by slot, and with which probabilities."""
 
 from state.configuration import Bandit
-from state.policy.base import Choice, Policy
-from state.policy.epsilon_greedy import EpsilonGreedy
+from state.policy.base import Choice, Decision, Policy
+from state.policy.belief import Belief
+from state.policy.epsilon_greedy import Decreasing, EpsilonGreedy, First, Fixed
+from state.policy.lin_ucb import LinUCB
+from state.policy.product_ucb import UCB1, BayesUCB
+from state.policy.rules import NO_RULES, Rules
+from state.policy.softmax import Softmax
+from state.policy.thompson import BetaThompson, LinearThompson
 
 
 def policy_from(bandit: Bandit) -> Policy:
-    """The configured policy; `uniform`, the control, is ε-greedy that always explores."""
-    return EpsilonGreedy(1.0 if bandit.policy == "uniform" else bandit.epsilon)
+    """The configured policy."""
+    floor, prior = bandit.floor, bandit.prior_exposures
+    match bandit.policy:
+        case "uniform":
+            return EpsilonGreedy(Fixed(1.0), floor)
+        case "epsilon_greedy":
+            return EpsilonGreedy(Fixed(bandit.epsilon), floor)
+        case "epsilon_decreasing":
+            return EpsilonGreedy(Decreasing(bandit.epsilon, bandit.epsilon_tau), floor)
+        case "epsilon_first":
+            return EpsilonGreedy(First(bandit.explore_first), floor)
+        case "softmax":
+            return Softmax(bandit.temperature, floor)
+        case "ucb1":
+            return UCB1(bandit.confidence, prior, floor)
+        case "bayes_ucb":
+            return BayesUCB(bandit.confidence, prior, floor)
+        case "lin_ucb":
+            return LinUCB(bandit.confidence, floor)
+        case "thompson_beta":
+            return BetaThompson(bandit.draws // 2, prior, floor)
+        case "thompson_linear":
+            return LinearThompson(bandit.draws, bandit.confidence, floor)
 
 
-__all__ = ["Choice", "EpsilonGreedy", "Policy", "policy_from"]
+__all__ = ["NO_RULES", "Belief", "Choice", "Decision", "Policy", "Rules", "policy_from"]

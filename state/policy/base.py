@@ -1,4 +1,9 @@
-"""The contract of a policy."""
+"""The contract of a policy.
+
+A policy looks at what the model believes of n candidates and returns a decision, in which everything random about beliefs
+(posterior draws) is fixed. The decision chooses slot by slot: each item is drawn from `distribution` of those above it, and the
+probability that it was drawn with is its propensity. Nothing acts after the draw.
+"""
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
@@ -7,38 +12,99 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from state.policy.belief import Belief
+from state.policy.rules import NO_RULES, Mask, Rules
+
 Values = NDArray[np.float64]
 
 
 class Choice(msgspec.Struct, frozen=True):
     """A slate of k items: indices into the candidates in the order to show, and for each the probability that it was drawn
-    with at its position given those above it, and whether it is another than the best by value."""
+    with at its position given those above it, whether it is another than the best by value, and whether a rule put it there."""
 
     order: list[int]
     propensity: list[float]
     explored: list[bool]
+    pinned: list[bool]
+
+
+class Decision(ABC):
+    """One choice in the making: n candidates, `values` (n,) that the policy estimates of them, and a floor of exploration.
+
+    p(i | prefix) = (1 - floor)·q(i | prefix) + floor/m for m eligible candidates, where q is the policy's own. So every eligible
+    candidate has a probability of at least floor/m, which is what makes off-policy estimates from the log possible.
+    """
+
+    def __init__(self, values: Values, floor: float, rules: Rules = NO_RULES) -> None:
+        self.values = values
+        self.floor = floor
+        self.rules = rules
+
+    @abstractmethod
+    def favour(self, prefix: Sequence[int], eligible: Mask) -> Values:
+        """The policy's own probabilities q (n,) for the slot below `prefix`: 0 where not eligible, else summing to 1."""
+
+    def distribution(self, prefix: Sequence[int]) -> Values:
+        """Probabilities (n,) over the candidates for the slot below `prefix`; all 0 where none is eligible."""
+        n = len(self.values)
+        pinned = self.rules.pinned(prefix)
+        if pinned is not None:
+            return np.bincount([pinned], minlength=n).astype(np.float64)
+        eligible = self.rules.eligible(n, prefix)
+        count = int(eligible.sum())
+        if not count:
+            return np.zeros(n)
+        probabilities: Values = (1 - self.floor) * self.favour(prefix, eligible) + (self.floor / count) * eligible
+        return probabilities
+
+    def choose(self, slots: int, rng: np.random.Generator) -> Choice:
+        """Draws at most `slots` items, each from `distribution` of those above it. Subclasses are faster, never different."""
+        n = len(self.values)
+        choice = Choice([], [], [], [])
+        for _ in range(min(slots, n)):
+            probabilities = self.distribution(choice.order)
+            total = probabilities.cumsum()
+            if not total[-1]:
+                break
+            item = int(total.searchsorted(rng.random() * total[-1], side="right"))
+            pinned = self.rules.pinned(choice.order) is not None
+            best = self._best(choice.order)
+            choice.propensity.append(1.0 if pinned else float(probabilities[item]))
+            choice.explored.append(not pinned and item != best)
+            choice.pinned.append(pinned)
+            choice.order.append(item)
+        return choice
+
+    def ranked(self, scores: Values) -> list[int]:
+        """The eligible candidates of an empty prefix, best first; ties go to the earlier candidate."""
+        ranked = np.argsort(-self.rules.rescore(scores, ()), kind="stable")
+        allowed = self.rules.allowed(len(scores), ())
+        order: list[int] = (ranked if allowed is None else ranked[allowed[ranked]]).tolist()
+        return order
+
+    def explored(self, order: list[int]) -> list[bool]:
+        """For each item of a slate under fixed rules, whether another was left that is better by value."""
+        by_value = iter(self.ranked(self.values))
+        best = next(by_value, -1)
+        above: set[int] = set()
+        explored: list[bool] = []
+        for item in order:
+            while best in above:
+                best = next(by_value)
+            explored.append(item != best)
+            above.add(item)
+        return explored
+
+    def _best(self, prefix: Sequence[int]) -> int:
+        eligible = self.rules.eligible(len(self.values), prefix)
+        return int(np.argmax(np.where(eligible, self.rules.rescore(self.values, prefix), -np.inf)))
 
 
 class Policy(ABC):
-    """Chooses slot by slot. Pure: everything random comes from the generator that is passed in."""
+    """Makes decisions. Pure: everything random comes from the generator that is passed in, and inputs stay untouched."""
+
+    floor: float
 
     @abstractmethod
-    def distribution(self, values: Values, prefix: Sequence[int]) -> Values:
-        """Probabilities (n,) over the candidates for the slot below `prefix`; those in it have none.
-
-        `values` (n,) is what the model predicts of each candidate.
-        """
-
-    def choose(self, values: Values, slots: int, rng: np.random.Generator) -> Choice:
-        """Draws min(slots, n) items, each from `distribution` of those above it."""
-        order: list[int] = []
-        propensity: list[float] = []
-        explored: list[bool] = []
-        for _ in range(min(slots, len(values))):
-            probabilities = self.distribution(values, order)
-            item = int(rng.choice(len(values), p=probabilities))
-            left = np.setdiff1d(np.arange(len(values)), order)
-            propensity.append(float(probabilities[item]))
-            explored.append(item != int(left[np.argmax(values[left])]))
-            order.append(item)
-        return Choice(order, propensity, explored)
+    def decide(self, belief: Belief, rng: np.random.Generator, rules: Rules = NO_RULES) -> Decision:
+        """The decision over the candidates that `belief` is about."""

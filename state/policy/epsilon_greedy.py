@@ -1,43 +1,70 @@
-"""ε-greedy (Sutton and Barto 2018, "Reinforcement Learning", section 2.2), in every slot."""
+"""ε-greedy with three schedules.
 
-from collections.abc import Sequence
+Sutton and Barto 2018, "Reinforcement Learning", section 2.2, in every slot: p(i) = (1 - ε)·[i is the best eligible] + ε/m for
+m eligible candidates.
+"""
+
+from abc import ABC, abstractmethod
 
 import numpy as np
 
-from state.policy.base import Choice, Policy, Values
+from state.policy.base import Policy
+from state.policy.belief import Belief
+from state.policy.ranking import RankedDecision
+from state.policy.rules import NO_RULES, Rules
+
+
+class Schedule(ABC):
+    """ε as a function of the exposures that the snapshot learned from."""
+
+    @abstractmethod
+    def epsilon(self, total: float) -> float:
+        """ε in [0, 1] at t = `total` (weighted) exposures."""
+
+
+class Fixed(Schedule):
+    """Always the same ε; 1 is the uniform policy, the control of experiments."""
+
+    def __init__(self, epsilon: float) -> None:
+        self._epsilon = epsilon
+
+    def epsilon(self, total: float) -> float:
+        """See `Schedule.epsilon`."""
+        return self._epsilon
+
+
+class Decreasing(Schedule):
+    """ε₀/(1 + t/τ): Auer, Cesa-Bianchi, Fischer 2002, "Finite-time analysis of the multiarmed bandit problem", figure 3, made
+    smooth at the start. With forgetting t is bounded, and so ε does not vanish where the world may change."""
+
+    def __init__(self, epsilon: float, tau: float) -> None:
+        self._epsilon = epsilon
+        self._tau = tau
+
+    def epsilon(self, total: float) -> float:
+        """See `Schedule.epsilon`."""
+        return self._epsilon / (1 + max(0.0, total) / self._tau)
+
+
+class First(Schedule):
+    """1 for the first n exposures, then 0: explore, then commit (Lattimore and Szepesvári 2020, "Bandit Algorithms", ch. 6)."""
+
+    def __init__(self, exposures: float) -> None:
+        self._exposures = exposures
+
+    def epsilon(self, total: float) -> float:
+        """See `Schedule.epsilon`."""
+        return 1.0 if total < self._exposures else 0.0
 
 
 class EpsilonGreedy(Policy):
-    """With probability ε a uniform draw from the eligible, else the eligible candidate of the largest value.
+    """The largest expected reward, but for the schedule's share of uniform draws, which is never below the floor."""
 
-    p(i) = (1 - ε)·[i is the best eligible] + ε/m for m eligible candidates; ties go to the earlier candidate.
-    """
+    def __init__(self, schedule: Schedule, floor: float) -> None:
+        self.schedule = schedule
+        self.floor = floor
 
-    def __init__(self, epsilon: float) -> None:
-        self.epsilon = epsilon
-
-    def distribution(self, values: Values, prefix: Sequence[int]) -> Values:
-        """See `Policy.distribution`."""
-        eligible = np.ones(len(values), dtype=np.bool_)
-        eligible[list(prefix)] = False
-        probabilities = np.where(eligible, self.epsilon / eligible.sum(), 0.0)
-        probabilities[np.argmax(np.where(eligible, values, -np.inf))] += 1 - self.epsilon
-        return probabilities
-
-    def choose(self, values: Values, slots: int, rng: np.random.Generator) -> Choice:
-        """The same distribution as the generic way, with one sort for the whole slate."""
-        n = len(values)
-        ranked = np.argsort(-values, kind="stable").tolist()
-        slots = min(slots, n)
-        explores = (rng.random(slots) < self.epsilon).tolist()
-        picks = rng.random(slots).tolist()
-        order: list[int] = []
-        propensity: list[float] = []
-        explored: list[bool] = []
-        for slot in range(slots):
-            left = n - slot
-            place = int(picks[slot] * left) if explores[slot] else 0
-            order.append(ranked.pop(place))
-            propensity.append(self.epsilon / left + (1 - self.epsilon if place == 0 else 0.0))
-            explored.append(place != 0)
-        return Choice(order, propensity, explored)
+    def decide(self, belief: Belief, rng: np.random.Generator, rules: Rules = NO_RULES) -> RankedDecision:
+        """See `Policy.decide`."""
+        epsilon = max(self.floor, self.schedule.epsilon(belief.total))
+        return RankedDecision(belief.mean, belief.mean, epsilon, rules)

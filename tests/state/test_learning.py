@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from state.features import DIMENSION, FEATURE_SET
 from state.learner import LearnerShard
 from state.model import Merger, Predictor, Snapshot
+from state.product_sums import ProductSums
 from state.sums import Example, Sums
 
 HOUR = 3_600_000
@@ -69,12 +70,22 @@ def test_neither_order_nor_shards_matter(random: object, shards: int, half_life_
     plain = learn(examples, 1, half_life_ms).snapshot(T0 + 101 * HOUR)
     other = learn(shuffled, shards, half_life_ms).snapshot(T0 + 101 * HOUR)
     np.testing.assert_allclose(Predictor(other).theta, Predictor(plain).theta, rtol=1e-9, atol=1e-12)
-    assert sorted(p for p, _, _ in other.rates) == sorted(p for p, _, _ in plain.rates)
-    np.testing.assert_allclose(_numbers(other), _numbers(plain), rtol=1e-9)
+    assert sorted(other.product_ids) == sorted(plain.product_ids)
+    np.testing.assert_allclose(_numbers(other)[:, :2], _numbers(plain)[:, :2], rtol=1e-9)
+    np.testing.assert_allclose(_numbers(other)[:, 2:], _numbers(plain)[:, 2:], rtol=1e-5, atol=1e-5)
 
 
-def _numbers(snapshot: Snapshot) -> list[tuple[float, float]]:
-    return [(n, r) for _, n, r in sorted(snapshot.rates)]
+def _numbers(snapshot: Snapshot) -> NDArray[np.float64]:
+    """(products, 4): what the snapshot says of each product, in the order of ids."""
+    return Predictor(snapshot).statistics[np.argsort(snapshot.product_ids)]
+
+
+def pending(rows: dict[str, tuple[float, float]]) -> ProductSums:
+    """Exposures and rewards of products, as a shard holds them before it hands them on."""
+    sums = ProductSums(DIMENSION)
+    for product, (exposures, reward) in rows.items():
+        sums.add(product, exposures, 1, reward / max(exposures, 1.0), np.zeros(DIMENSION))
+    return sums
 
 
 def test_taking_an_example_back_leaves_nothing() -> None:
@@ -114,21 +125,24 @@ def test_codecs_round_trip_and_refuse_other_versions() -> None:
 def test_a_snapshot_stays_below_what_readers_rely_on() -> None:
     merger = Merger(FEATURE_SET, "default", 1.0, 20_000)
     shard = LearnerShard("default/0", Sums(DIMENSION, None))
-    shard.pending = {f"{i:0128}": (float(i), 0.5) for i in range(20_000)}
+    shard.pending = pending({f"{i:0128}": (float(i), 0.5) for i in range(20_000)})
     merger.absorb(shard.take_update())
     data = merger.snapshot(T0).encode()
     assert len(data) <= 512 * 1024
-    assert Snapshot.decode(data).rates[0][1] == 19_999.0
+    assert Snapshot.decode(data).product_ids[0] == f"{19_999:0128}"
+    assert Predictor(Snapshot.decode(data)).statistics[0, 0] == 19_999.0
 
 
 def test_products_of_the_merged_model_are_bounded() -> None:
     merger = Merger(FEATURE_SET, "default", 1.0, 100)
     for start in range(0, 1_000, 50):
         shard = LearnerShard("default/0", Sums(DIMENSION, None))
-        shard.pending = {f"p{i}": (float(i), 0.0) for i in range(start, start + 50)}
+        shard.pending = pending({f"p{i}": (float(i), 0.0) for i in range(start, start + 50)})
         merger.absorb(shard.take_update())
-        assert len(merger.rates) <= 125
-    assert "p999" in merger.rates
+        assert merger.products is not None
+        assert len(merger.products) <= 125
+    assert merger.products is not None
+    assert "p999" in merger.products.product_ids
 
 
 def test_examination_is_found_from_explored_items() -> None:

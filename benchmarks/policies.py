@@ -1,0 +1,130 @@
+"""How long each policy takes for a slate, propensities included: `python -m benchmarks.policies [--json FILE]`.
+
+A slate of 20 from 100 and from 500 candidates with 32 features, from the candidates' beliefs to the choice; beside it the steps
+before: finding candidates and computing their features. Figures are CPU time of the one thread, the median of batches, so other
+load on the machine counts less; the fastest batch stands beside it.
+"""
+
+import os
+
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: "one core" must be one
+
+import argparse
+import json
+import time
+import typing
+from collections.abc import Callable
+from pathlib import Path
+
+import msgspec
+import numpy as np
+
+from state.candidates import find_candidates
+from state.catalogue import Catalogue
+from state.configuration import Bandit, PolicyName
+from state.features import Context, features
+from state.interest import Interest
+from state.policy import Belief, policy_from
+from state.product import Product
+from state.rates import Rates
+
+SLOTS = 20
+DIMENSION = 32
+SIZES = (100, 500)
+LIMIT_US = {"thompson_linear": 500.0}
+DEFAULT_LIMIT_US = 150.0
+BATCHES = 25
+NOW_MS = 1_763_770_000_000
+
+
+class Timing(msgspec.Struct):
+    """Microseconds of CPU time for one call."""
+
+    name: str
+    candidates: int
+    median_us: float
+    fastest_us: float
+    limit_us: float | None
+
+
+def belief_of(n: int, rng: np.random.Generator) -> Belief:
+    """A belief such as 20,000 exposures leave: n products, some of them new."""
+    x = rng.standard_normal((n, DIMENSION)).astype(np.float16).astype(np.float64)
+    seen = rng.standard_normal((20_000, DIMENSION))
+    precision = np.eye(DIMENSION) + seen.T @ seen
+    exposures = rng.exponential(200.0, n) * (rng.random(n) < 0.9)
+    rate = rng.beta(2, 20, n)
+    return Belief(
+        mean=rate + 0.01 * x[:, 0],
+        x=x,
+        whitener=np.linalg.inv(np.linalg.cholesky(precision)).T,
+        noise=0.03,
+        own_variance=0.03 / (exposures + 30),
+        exposures=exposures,
+        rewards=exposures * rate,
+        prior=np.full(n, 0.09),
+        total=20_000.0,
+    )
+
+
+def timing(name: str, candidates: int, call: Callable[[], object], limit_us: float | None) -> Timing:
+    """Times batches of about 5 ms each."""
+    call()
+    start = time.thread_time_ns()
+    call()
+    repeats = max(3, 5_000_000 // max(1, time.thread_time_ns() - start))
+    batches = []
+    for _ in range(BATCHES):
+        start = time.thread_time_ns()
+        for _ in range(repeats):
+            call()
+        batches.append((time.thread_time_ns() - start) / repeats / 1_000)
+    return Timing(name, candidates, float(np.median(batches)), min(batches), limit_us)
+
+
+def policy_timings(n: int) -> list[Timing]:
+    """Every policy on one belief."""
+    rng = np.random.default_rng(7)
+    belief = belief_of(n, rng)
+    rows = []
+    for name in typing.get_args(PolicyName):
+        policy = policy_from(Bandit(policy=name))
+        limit = LIMIT_US.get(name, DEFAULT_LIMIT_US) if n == SIZES[0] else None
+        rows.append(timing(name, n, lambda p=policy: p.decide(belief, rng).choose(SLOTS, rng), limit))  # type: ignore[misc]
+    return rows
+
+
+def preparation_timings(n: int) -> list[Timing]:
+    """Candidates and features for a session of nine products in three categories, from 5,000 products."""
+    rng = np.random.default_rng(7)
+    catalogue = Catalogue(10_000, 300)
+    for i in range(5_000):
+        catalogue.put(Product(f"product-{i}", f"category-{i % 50}", price=1.0 + i, rating=1.0 + i % 5, rating_count=i))
+    catalogue.refresh(NOW_MS)
+    products = {f"product-{50 * i + j}": 1.0 + i for i in range(3) for j in range(3)}
+    interest = Interest(products, {f"category-{j}": 2.0 for j in range(3)}, 10.0)
+    context = Context(interest, "category-1", {"product-5": 2, "product-60": 1}, NOW_MS)
+    rates = Rates(catalogue, None)
+    found = find_candidates(interest, catalogue, n, rng)
+    return [
+        timing("candidates", n, lambda: find_candidates(interest, catalogue, n, rng), None),
+        timing("features", n, lambda: features(found, context, catalogue, rates), 60.0 if n == SIZES[0] else None),
+    ]
+
+
+def main() -> None:
+    """Prints the table, and writes it where asked."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--json", type=Path)
+    arguments = parser.parse_args()
+    rows = [row for n in SIZES for row in [*preparation_timings(n), *policy_timings(n)]]
+    print(f"{'what':20} {'candidates':>10} {'median µs':>10} {'fastest µs':>11} {'limit µs':>9}")
+    for row in rows:
+        limit = f"{row.limit_us:.0f}" if row.limit_us else ""
+        print(f"{row.name:20} {row.candidates:>10} {row.median_us:>10.0f} {row.fastest_us:>11.0f} {limit:>9}")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(msgspec.to_builtins(rows), indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

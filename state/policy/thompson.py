@@ -1,0 +1,61 @@
+"""Thompson sampling (Thompson 1933; Russo et al. 2018, "A tutorial on Thompson sampling"), over features and per product."""
+
+import numpy as np
+
+from state.policy.base import Policy
+from state.policy.belief import Belief, Draws, Values
+from state.policy.rules import NO_RULES, Rules
+from state.policy.sampled import SampledDecision
+
+
+class LinearThompson(Policy):
+    """Linear-Gaussian: θ ~ N(θ̂, σ²(λI + A)⁻¹), Agrawal and Goyal 2013, "Thompson sampling for contextual bandits with linear
+    payoffs", algorithm 1, with v² = `scale`² σ² for the estimated noise, and the product's own effect drawn beside it."""
+
+    def __init__(self, draws: int, scale: float, floor: float) -> None:
+        self.draws = draws
+        self.scale = scale
+        self.floor = floor
+
+    def decide(self, belief: Belief, rng: np.random.Generator, rules: Rules = NO_RULES) -> SampledDecision:
+        """See `Policy.decide`."""
+        draws = belief.draws(self.draws, rng)
+        if self.scale != 1:
+            mean = belief.mean.astype(np.float32)
+            draws = mean + np.float32(self.scale) * (draws - mean)
+        return SampledDecision(draws, belief.mean, self.floor, rules)
+
+
+class BetaThompson(Policy):
+    """Beta-Bernoulli per product: rateᵢ ~ Beta(αᵢ, βᵢ), where αᵢ counts rewards and βᵢ what is missing to one per exposure.
+
+    Fractional rewards enter as fractions (Agrawal and Goyal 2012, "Analysis of Thompson sampling for the multi-armed bandit
+    problem", algorithm 2, without its extra coin). Pseudo-counts of the category stand before a product's own.
+    """
+
+    def __init__(self, draws: int, prior_exposures: float, floor: float) -> None:
+        self.draws = draws
+        self.prior_exposures = prior_exposures
+        self.floor = floor
+
+    def decide(self, belief: Belief, rng: np.random.Generator, rules: Rules = NO_RULES) -> SampledDecision:
+        """See `Policy.decide`."""
+        count, reward = belief.rates(self.prior_exposures)
+        return SampledDecision(beta_draws(reward, count, self.draws, rng), reward / count, self.floor, rules)
+
+
+def beta_draws(alpha: Values, count: Values, draws: int, rng: np.random.Generator) -> Draws:
+    """(draws, n) of Beta(α, count - α), nearly: the cube root of a gamma variable is almost normal.
+
+    Wilson and Hilferty 1931, "The distribution of chi-square", for the gamma with the Beta's mean and variance: its shape is
+    k = mean²/variance. One normal per draw takes a fifth of the time of an exact Beta; a test holds the distance between both.
+    """
+    mean = np.clip(alpha / count, 1e-9, 1 - 1e-9)
+    shape = mean * (count + 1) / (1 - mean)
+    normal = rng.standard_normal((draws, len(mean)), dtype=np.float32)
+    normal *= (1 / (3 * np.sqrt(shape))).astype(np.float32)
+    normal += (1 - 1 / (9 * shape)).astype(np.float32)
+    np.maximum(normal, 0, out=normal)
+    cubed = normal * normal * normal
+    cubed *= mean.astype(np.float32)
+    return cubed

@@ -1,0 +1,98 @@
+"""Sums per product, for the product's own effect: additive, so that shards merge exactly.
+
+A row holds [n, R, X]: Σ w exposures, Σ w r rewards, and X = Σ w x, the d features summed. For any θ the product's residuals sum
+to R - θ·X: so its effect is always measured against the newest model, not against those in force when it was shown.
+"""
+
+from collections.abc import Mapping
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from state.sums import Vector
+
+FIXED = 2
+"""Columns before the features: n and R."""
+
+
+class ProductSums:
+    """Rows of float64 by product id, as of a landmark that the owner keeps."""
+
+    def __init__(self, dimension: int) -> None:
+        self.product_ids: list[str] = []
+        self._row_of: dict[str, int] = {}
+        self._rows = np.zeros((16, FIXED + dimension))
+
+    def __len__(self) -> int:
+        """Products held."""
+        return len(self.product_ids)
+
+    @property
+    def table(self) -> Vector:
+        """(products, 2 + d) in the order of `product_ids`: a view."""
+        return self._rows[: len(self.product_ids)]
+
+    def add(self, product_id: str, weight: float, count: float, reward: float, x: Vector) -> None:
+        """Adds an example of that weight: its count, reward and features (d)."""
+        row = self._row(product_id)
+        row[0] += weight * count
+        row[1] += weight * reward
+        if count:
+            row[FIXED:] += (weight * count) * x
+
+    def merge(self, changes: Mapping[str, bytes], scale: float) -> None:
+        """Adds rows that `take` returned, times `scale`."""
+        for product_id, row in changes.items():
+            self._row(product_id)[:] += scale * np.frombuffer(row, dtype="<f8")
+
+    def scale(self, factor: float) -> None:
+        """Moves all rows to another landmark."""
+        if factor != 1.0:
+            self.table[:] *= factor
+
+    def take(self) -> dict[str, bytes]:
+        """All rows as float64 bytes by product; nothing is held afterwards."""
+        taken = {
+            product: row.astype("<f8").tobytes() for product, row in zip(self.product_ids, self.table, strict=True)
+        }
+        self.keep([])
+        return taken
+
+    def most_shown(self) -> NDArray[np.int64]:
+        """Row numbers by falling exposures; ties in the order of arrival."""
+        return np.argsort(-self.table[:, 0], kind="stable")
+
+    def keep(self, rows: list[int]) -> None:
+        """Forgets all rows but these."""
+        kept = self.table[rows]
+        self.product_ids = [self.product_ids[row] for row in rows]
+        self._row_of = {product: row for row, product in enumerate(self.product_ids)}
+        self._rows = np.zeros((max(16, len(rows)), self._rows.shape[1]))
+        self._rows[: len(rows)] = kept
+
+    def encode(self) -> bytes:
+        """Ids and rows; part of its owner's versioned bytes."""
+        return msgspec.msgpack.encode([self._rows.shape[1], self.product_ids, self.table.astype("<f8").tobytes()])
+
+    @classmethod
+    def decode(cls, data: bytes) -> "ProductSums":
+        """The inverse of `encode`."""
+        width, product_ids, rows = msgspec.msgpack.decode(data)
+        sums = cls(width - FIXED)
+        sums.product_ids = product_ids
+        sums._row_of = {product: row for row, product in enumerate(product_ids)}
+        if product_ids:
+            sums._rows = np.frombuffer(rows, dtype="<f8").reshape(-1, width).copy()
+        return sums
+
+    def _row(self, product_id: str) -> Vector:
+        """The product's row, (2 + d), as a view that lasts until the next new product."""
+        row = self._row_of.get(product_id)
+        if row is None:
+            row = self._row_of[product_id] = len(self.product_ids)
+            self.product_ids.append(product_id)
+            if row >= len(self._rows):
+                self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
+        view: Vector = self._rows[row]
+        return view
