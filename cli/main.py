@@ -10,6 +10,7 @@ from cli.catalog import catalog
 from cli.dead_letters import dead_letters
 from cli.demo import demo
 from cli.errors import UserError
+from cli.model import model
 from cli.produce import produce
 from cli.profile import profile
 from cli.replay import replay
@@ -35,6 +36,7 @@ app.command("submit")(submit)
 app.command("produce")(produce)
 app.command("replay")(replay)
 app.add_typer(catalog, name="catalog")
+app.add_typer(model, name="model")
 app.command("profile")(profile)
 app.command("dead-letters")(dead_letters)
 app.command("simulate")(simulate)

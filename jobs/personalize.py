@@ -14,12 +14,14 @@ from pyflink.table import StreamTableEnvironment
 
 from jobs.jvm import always_idle, keyed_in_jvm, set_uids
 from jobs.settings import ConfigurationError, SecretError, load_settings, redis_password, user_salt
-from jobs.tables import events_stream, examples_stream, reference_stream, write_records
-from operators.learner import SNAPSHOT_TYPE, UPDATE_TYPE, LearnerOperator, ModelOperator
+from jobs.tables import events_stream, examples_stream, model_stream, reference_stream, write_records
+from operators.learner import UPDATE_TYPE, LearnerOperator
+from operators.model import SNAPSHOT_TYPE, ModelOperator
 from operators.names import LEARNER, MODEL, SESSION
 from operators.session import OUTPUT_TYPE, REFERENCE_STATE, Secrets, SessionOperator
 from state.build import BUILD_ID
 from state.configuration import Settings
+from state.merger import terms_of
 
 
 def build_graph(environment: StreamExecutionEnvironment, settings: Settings) -> list[str]:
@@ -36,7 +38,9 @@ def build_graph(environment: StreamExecutionEnvironment, settings: Settings) -> 
     updates = examples.process(LearnerOperator(settings.bandit, BUILD_ID), UPDATE_TYPE)
     updates = updates.name(LEARNER).uid(LEARNER)  # Row(model, update)
 
-    snapshots = keyed_in_jvm(updates).process(ModelOperator(settings.bandit, BUILD_ID), SNAPSHOT_TYPE)
+    told = keyed_in_jvm(updates.union(model_stream(tables, settings)))  # (model, update, snapshot or command)
+    model = ModelOperator(terms_of(settings), settings.bandit.publish_interval_ms, BUILD_ID)
+    snapshots = told.process(model, SNAPSHOT_TYPE)
     snapshots = snapshots.set_parallelism(1).name(MODEL).uid(MODEL)  # Row(MODEL, snapshot)
 
     write_records(tables, settings, snapshots)

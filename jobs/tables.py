@@ -8,8 +8,10 @@ from pyflink.datastream import DataStream
 from pyflink.table import StreamTableEnvironment
 
 from jobs.settings import kafka_client_properties, start_mode
-from operators.names import EXAMPLES, MODEL_RECORD, PRODUCT_RECORD
+from operators.learner import UPDATE_TYPE
+from operators.names import COMMAND_KEY, EXAMPLES, MODEL_KEY, MODEL_RECORD, PRODUCT_RECORD
 from state.configuration import Settings
+from state.merger import terms_of
 
 BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
 EVENT_TYPE = Types.ROW([BYTES, BYTES, Types.INT(), Types.LONG(), Types.LONG()])
@@ -80,6 +82,14 @@ def examples_stream(tables: StreamTableEnvironment, records: DataStream) -> Data
         f"SELECT DECODE(f1, 'UTF-8') AS shard, f2 AS examples FROM records WHERE f0 = '{EXAMPLES}'"
     )
     return tables.to_append_stream(examples, EXAMPLE_TYPE)
+
+
+def model_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStream:
+    """Snapshots and commands of the model's topic for the model operator, as UPDATE_TYPE; the table is `reference_stream`'s."""
+    keys = ", ".join(f"'{key.decode()}'" for key in (MODEL_KEY, COMMAND_KEY))
+    query = f"""SELECT '{terms_of(settings).key}' AS model, payload FROM bandit_model_in
+WHERE payload IS NOT NULL AND DECODE(origin_key, 'UTF-8') IN ({keys})"""
+    return tables.to_append_stream(tables.sql_query(query), UPDATE_TYPE)
 
 
 def write_records(tables: StreamTableEnvironment, settings: Settings, snapshots: DataStream) -> None:

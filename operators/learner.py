@@ -1,4 +1,4 @@
-"""The bandit's learner: sums by shard, handed on in short intervals and merged into the published model."""
+"""The bandit's learner: sums by shard, handed on in short intervals."""
 
 import time
 from collections.abc import Iterator
@@ -10,25 +10,21 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import ValueStateDescriptor
 
 from operators.counters import Counters
-from operators.names import MODEL_KEY
 from operators.task import check_build
 from state.configuration import Bandit
-from state.features import DIMENSION, FEATURE_SET
-from state.learner import LearnerShard, ShardUpdate
-from state.model import Merger
+from state.feature_set import DIMENSION
+from state.learner import LearnerShard
+from state.model_input import encode_update
 from state.sums import Example, Sums
 
 UPDATE_TYPE = Types.ROW([Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE())])
 """Row(model, update)."""
-SNAPSHOT_TYPE = Types.ROW([Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.PRIMITIVE_ARRAY(Types.BYTE())])
-"""Row(key, value) for the model's topic."""
 
 _examples = msgspec.msgpack.Decoder(list[Example])
-_update = msgspec.msgpack.Decoder(ShardUpdate)
 
 
 class LearnerOperator(KeyedProcessFunction):  # type: ignore[misc]
-    """Keyed by shard (`variant/number`); input: examples in msgpack; output: updates, at most one per shard and interval."""
+    """Keyed by shard (`model/number`); input: examples in msgpack; output: updates, at most one per shard and interval."""
 
     def __init__(self, bandit: Bandit, build_id: str) -> None:
         self._bandit = bandit
@@ -62,55 +58,15 @@ class LearnerOperator(KeyedProcessFunction):  # type: ignore[misc]
         shard = self._load(name)
         update = shard.take_update()
         self._shard.update(shard.encode())
-        yield Row(name.partition("/")[0], msgspec.msgpack.encode(update))
+        yield Row(name.partition("/")[0], encode_update(update))
 
     def _load(self, name: str) -> LearnerShard:
         data = self._shard.value()
-        return (
-            LearnerShard(name, Sums(DIMENSION, self._bandit.half_life_ms))
-            if data is None
-            else LearnerShard.decode(data)
-        )
-
-
-class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
-    """Keyed by model (the variant); input: updates of shards; output: snapshots, at most one per interval."""
-
-    def __init__(self, bandit: Bandit, build_id: str) -> None:
-        self._bandit = bandit
-        self._build_id = build_id
-
-    def open(self, runtime_context: RuntimeContext) -> None:
-        """Finds the merged statistics."""
-        check_build(self._build_id)
-        self._merged = runtime_context.get_state(ValueStateDescriptor("merged", Types.PICKLED_BYTE_ARRAY()))
-        self._counters = Counters(runtime_context.get_metrics_group())
-        self._waiting: set[str] = set()
-
-    def process_element(self, value: bytes, ctx: Any) -> None:
-        """Merges, and sets the timer that publishes."""
-        name = ctx.get_current_key()
-        merger = self._load(name)
-        merger.absorb(_update.decode(value))
-        self._merged.update(merger.encode())
-        if name not in self._waiting:
-            self._waiting.add(name)
-            ctx.timer_service().register_processing_time_timer(next_tick_ms(self._bandit.publish_interval_ms // 2))
-
-    def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Row]:
-        """Publishes a snapshot."""
-        name = ctx.get_current_key()
-        self._waiting.discard(name)
-        snapshot = self._load(name).snapshot(time.time_ns() // 1_000_000)
-        self._counters.add("models_published", 1)
-        yield Row(MODEL_KEY, snapshot.encode())
-
-    def _load(self, variant: str) -> Merger:
-        merger = Merger(FEATURE_SET, variant, self._bandit.ridge, self._bandit.max_products)
-        data = self._merged.value()
-        if data is not None:
-            merger.restore(data)
-        return merger
+        if data is None:
+            return LearnerShard(name, Sums(DIMENSION, self._bandit.half_life_ms))
+        shard = LearnerShard.decode(data)
+        shard.use_half_life(self._bandit.half_life_ms, time.time_ns() // 1_000_000)
+        return shard
 
 
 def next_tick_ms(interval_ms: int) -> int:

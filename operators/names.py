@@ -13,6 +13,15 @@ EXAMPLES: Final = "examples"
 MODEL_KEY: Final = b"MODEL"
 """Key of the live snapshot in the model's topic."""
 
+COMMAND_KEY: Final = b"COMMAND"
+"""Key of what a person asks of the model: import, rollback."""
+
+
+def archive_key(version: int) -> bytes:
+    """Key of an archived snapshot."""
+    return b"%s@%d" % (MODEL_KEY, version)
+
+
 PRODUCT_RECORD: Final = "product"
 MODEL_RECORD: Final = "model"
 """Kinds of records that are broadcast to the session operators."""

@@ -27,6 +27,7 @@ class Attribution:
         settings: Settings,
         event_id: str,
         now_ms: int,
+        model_key: str,
         examination: Sequence[float] = (),
     ) -> None:
         self._session_id = session_id
@@ -34,6 +35,7 @@ class Attribution:
         self._settings = settings
         self._event_id = event_id
         self._now_ms = now_ms
+        self._model_key = model_key
         self._examination = examination
         self.records: list[Record] = []
         self.examples: list[Example] = []
@@ -121,8 +123,7 @@ class Attribution:
     def finish(self) -> list[Record]:
         """All records, the learner's examples among them."""
         if self.examples:
-            bandit = self._settings.bandit
-            shard = f"{bandit.variant}/{shard_of(self._session_id, bandit.shards)}"
+            shard = f"{self._model_key}/{shard_of(self._session_id, self._settings.bandit.shards)}"
             self.records.append(Record("examples", shard.encode(), msgspec.msgpack.encode(self.examples)))
             self.examples = []
         return self.records

@@ -11,6 +11,7 @@ from state.catalogue import UNLISTED, Catalogue, Rows
 from state.configuration import Settings
 from state.features import DIMENSION, FEATURE_SET, Candidates, Context, Features, features
 from state.interest import Interest
+from state.merger import terms_of
 from state.model import Predictor
 from state.policy import NO_RULES, Belief, Decision, Rules, policy_from
 from state.posterior import Posterior
@@ -49,6 +50,7 @@ class Chooser:
         self.predictor: Predictor | None = None
         self.rates = Rates(self.catalogue, None)
         self.examination: list[float] = []
+        self.model_key = terms_of(settings).key
         self._prior = Posterior.of(Sums(DIMENSION, None), settings.bandit.ridge, 0)
 
     def use_model(self, predictor: Predictor) -> None:

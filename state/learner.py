@@ -36,6 +36,13 @@ class LearnerShard:
             if weight:
                 self.pending.add(example.product_id, weight, example.count, example.reward, example.features())
 
+    def use_half_life(self, half_life_ms: int | None, now_ms: int) -> None:
+        """Goes over to another half-life, where the configuration has changed."""
+        if half_life_ms != self.sums.half_life_ms:
+            fade = self.sums.fade(now_ms)
+            self.sums = self.sums.under(half_life_ms, now_ms)
+            self.pending.scale(fade / self.sums.fade(now_ms))
+
     def take_update(self) -> ShardUpdate:
         """The update to hand on; what it holds of products is no longer pending."""
         return ShardUpdate(self.shard, self.sums.encode(), self.pending.take())

@@ -4,7 +4,7 @@ A row holds [n, R, X]: Σ w exposures, Σ w r rewards, and X = Σ w x, the d fea
 to R - θ·X: so its effect is always measured against the newest model, not against those in force when it was shown.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import msgspec
 import numpy as np
@@ -51,11 +51,14 @@ class ProductSums:
         if factor != 1.0:
             self.table[:] *= factor
 
+    def rows(self, product_ids: Iterable[str]) -> dict[str, bytes]:
+        """Rows of those products that are held, as float64 bytes."""
+        held = ((product, self._row_of.get(product)) for product in product_ids)
+        return {product: self._rows[row].astype("<f8").tobytes() for product, row in held if row is not None}
+
     def take(self) -> dict[str, bytes]:
         """All rows as float64 bytes by product; nothing is held afterwards."""
-        taken = {
-            product: row.astype("<f8").tobytes() for product, row in zip(self.product_ids, self.table, strict=True)
-        }
+        taken = self.rows(self.product_ids)
         self.keep([])
         return taken
 

@@ -120,16 +120,16 @@ class Sums:
             self.places *= scale
         self.landmark_ms = landmark_ms
 
-    def merge(self, other: "Sums") -> None:
-        """Adds another shard's sums."""
+    def merge(self, other: "Sums", sign: int = 1) -> None:
+        """Adds another shard's sums, or takes them off with a sign of -1."""
         landmark_ms = max(self.landmark_ms, other.landmark_ms)
         self.move_to(landmark_ms)
-        scale = landmark_scale(other.landmark_ms, landmark_ms, self.half_life_ms)
+        scale = sign * landmark_scale(other.landmark_ms, landmark_ms, self.half_life_ms)
         self.a += scale * other.a
         self.b += scale * other.b
         self.totals += scale * other.totals
         self.places += scale * other.places
-        self.refused += other.refused
+        self.refused += sign * other.refused
 
     def examination(self) -> Vector:
         """How likely each place is looked at, (20,), relative to the one that is looked at most.
@@ -143,6 +143,17 @@ class Sums:
         rate = (clicked + EXAMINATION_PRIOR * mean) / (seen + EXAMINATION_PRIOR)
         relative: Vector = np.clip(rate / rate.max(), 0.05, 1.0)
         return relative
+
+    def under(self, half_life_ms: int | None, now_ms: int) -> "Sums":
+        """These sums as of `now_ms` under another half-life: what was forgotten stays so, from now on the new one holds."""
+        if half_life_ms == self.half_life_ms:
+            return self
+        scale = self.fade(now_ms)
+        moved = Sums(self.dimension, half_life_ms, landmark_of(now_ms, half_life_ms))
+        scale /= moved.fade(now_ms)
+        moved.a, moved.b = scale * self.a, scale * self.b
+        moved.totals, moved.places, moved.refused = scale * self.totals, scale * self.places, self.refused
+        return moved
 
     def fade(self, now_ms: int) -> float:
         """What a weight as of the landmark is worth at `now_ms`."""

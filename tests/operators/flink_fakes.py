@@ -26,6 +26,24 @@ class ValueState:
         self._values.pop(self._keys.key, None)
 
 
+class MapState:
+    """A keyed map of bytes."""
+
+    def __init__(self, keys: "Context") -> None:
+        self._keys = keys
+        self._maps: dict[str, dict[str, bytes]] = {}
+
+    def put(self, name: str, value: bytes) -> None:
+        assert type(value) is bytes
+        self._maps.setdefault(self._keys.key, {})[name] = value
+
+    def items(self) -> Iterator[tuple[str, bytes]]:
+        return iter(list(self._maps.get(self._keys.key, {}).items()))
+
+    def clear(self) -> None:
+        self._maps.pop(self._keys.key, None)
+
+
 class Counter:
     def __init__(self) -> None:
         self.count = 0
@@ -40,12 +58,16 @@ class RuntimeContext:
     def __init__(self, context: "Context", subtask: int = 0) -> None:
         self._context = context
         self.states: dict[str, ValueState] = {}
+        self.maps: dict[str, MapState] = {}
         self.counters: dict[str, Counter] = {}
         info = SimpleNamespace(getIndexOfThisSubtask=lambda: subtask)
         self._runtime_context = SimpleNamespace(getTaskInfo=lambda: info)
 
     def get_state(self, descriptor: Any) -> ValueState:
         return self.states.setdefault(descriptor.name, ValueState(self._context))
+
+    def get_map_state(self, descriptor: Any) -> MapState:
+        return self.maps.setdefault(descriptor.name, MapState(self._context))
 
     def get_metrics_group(self) -> "RuntimeContext":
         return self

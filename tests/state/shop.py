@@ -9,8 +9,10 @@ from jobs.settings import settings_from
 from state.choice import Chooser
 from state.configuration import Settings
 from state.event import Event
+from state.feature_set import DIMENSION, FEATURE_SET
 from state.learner import LearnerShard
-from state.model import Merger, Predictor
+from state.merger import Merger, Terms
+from state.model import Predictor
 from state.personalizer import Effect, Personalizer
 from state.product import Product
 from state.session import Session
@@ -114,11 +116,31 @@ class Visit:
             self.profile = msgspec.json.decode(effect.write.profile)
 
 
+def make_merger(
+    half_life_ms: int | None = None,
+    max_products: int = 1_000,
+    feature_set: str = FEATURE_SET,
+    dimension: int = DIMENSION,
+    learned_from: str = "test",
+) -> Merger:
+    """A merger under plain terms that began at the start."""
+    terms = Terms(feature_set, "default", 1.0, half_life_ms, learned_from, max_products, dimension)
+    return Merger(terms, lineage="here", began_ms=T0)
+
+
+def restored_merger(merger: Merger) -> Merger:
+    """The merger as it comes out of state."""
+    restored = Merger.decode(merger.encode(), merger.terms)
+    restored.products.merge(merger.products.rows(merger.products.product_ids), 1.0)
+    restored.base = merger.base
+    return restored
+
+
 def predictor_of(examples: list[Example], dimension: int, now_ms: int = T0) -> Predictor:
     """A model that learned the examples in one shard."""
 
     shard = LearnerShard("default/0", Sums(dimension, None))
     shard.learn(examples)
-    merger = Merger("shop-1", "default", 1.0, 1_000)
-    merger.absorb(shard.take_update())
+    merger = make_merger(dimension=dimension)
+    merger.absorb(shard.take_update(), now_ms)
     return Predictor(merger.snapshot(now_ms))

@@ -3,10 +3,11 @@
 import numpy as np
 
 from state.learner import LearnerShard
-from state.model import Merger, Predictor
+from state.model import Predictor
 from state.posterior import Posterior
 from state.sums import Example, Sums
 from tests.state.policy.lab import Experiment, World
+from tests.state.shop import make_merger, restored_merger
 
 HALF_LIFE_MS = 3_600_000
 T0 = 1_763_770_000_000
@@ -62,8 +63,8 @@ def test_a_snapshot_states_products_as_of_its_time() -> None:
     """After one half-life a product's exposures count half, and after a thousand nothing overflows."""
     shard = LearnerShard("default/0", Sums(2, HALF_LIFE_MS))
     shard.learn([example(T0, [1, 0.5], 1.0, "a")] * 4)
-    merger = Merger("plain", "default", 1.0, 10)
-    merger.absorb(shard.take_update())
+    merger = make_merger(HALF_LIFE_MS, 10, "plain", 2)
+    merger.absorb(shard.take_update(), T0)
     now = Predictor(merger.snapshot(T0)).statistics[0]
     later = Predictor(merger.snapshot(T0 + HALF_LIFE_MS)).statistics[0]
     assert np.allclose(now[:2], [4, 4], rtol=1e-6)
@@ -74,19 +75,17 @@ def test_a_snapshot_states_products_as_of_its_time() -> None:
 def test_residuals_are_taken_against_the_newest_coefficients() -> None:
     """Sums of two shards at different landmarks, against residuals computed one by one."""
     rng = np.random.default_rng(2)
-    merger = Merger("plain", "default", 1.0, 100)
+    merger = make_merger(HALF_LIFE_MS, 100, "plain", 2)
     shards = [LearnerShard(f"default/{i}", Sums(2, HALF_LIFE_MS)) for i in range(2)]
     examples = [example(T0 + i * HALF_LIFE_MS, [1, rng.normal()], float(rng.random()), f"p{i % 3}") for i in range(60)]
     for i, item in enumerate(examples):
         shards[i % 2].learn([item])
         if i % 7 == 0:
-            merger.absorb(shards[i % 2].take_update())
-            restored = Merger("plain", "default", 1.0, 100)
-            restored.restore(merger.encode())
-            merger = restored
+            merger.absorb(shards[i % 2].take_update(), T0)
+            merger = restored_merger(merger)
             shards[i % 2] = LearnerShard.decode(shards[i % 2].encode())
     for shard in shards:
-        merger.absorb(shard.take_update())
+        merger.absorb(shard.take_update(), T0)
     now_ms = examples[-1].exposed_at_ms
     predictor = Predictor(merger.snapshot(now_ms))
     weights = np.array([2.0 ** ((e.exposed_at_ms - now_ms) / HALF_LIFE_MS) for e in examples])

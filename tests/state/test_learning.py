@@ -1,16 +1,22 @@
 """Sums, shards, the merged model and its codecs."""
 
+from functools import partial
+from typing import Any
+
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from state.features import DIMENSION, FEATURE_SET
+from state.features import DIMENSION
 from state.learner import LearnerShard
-from state.model import Merger, Predictor, Snapshot
+from state.merger import IncompatibleModelError, Merger
+from state.model import Predictor, Snapshot
 from state.product_sums import ProductSums
 from state.sums import Example, Sums
+from tests.state.shop import make_merger, restored_merger
 
 HOUR = 3_600_000
 T0 = 1_763_770_000_000
@@ -39,16 +45,16 @@ def reference(examples: list[Example], half_life_ms: int | None, now_ms: int, ri
 
 
 def learn(examples: list[Example], shards: int, half_life_ms: int | None) -> Merger:
-    merger = Merger(FEATURE_SET, "default", 1.0, 1_000)
+    merger = make_merger(half_life_ms)
     parts = [LearnerShard(f"default/{i}", Sums(DIMENSION, half_life_ms)) for i in range(shards)]
     for index, example in enumerate(examples):
         shard = parts[index % shards]
         shard.learn([example])
         if index % 7 == 0:
-            merger.absorb(LearnerShard.decode(shard.encode()).take_update())
+            merger.absorb(LearnerShard.decode(shard.encode()).take_update(), T0)
             shard.take_update()
     for shard in parts:
-        merger.absorb(shard.take_update())
+        merger.absorb(shard.take_update(), T0)
     return merger
 
 
@@ -112,10 +118,8 @@ def test_codecs_round_trip_and_refuse_other_versions() -> None:
     merger = learn(made_examples(4, 30), 2, HOUR)
     snapshot = merger.snapshot(T0)
     assert Snapshot.decode(snapshot.encode()) == snapshot
-    restored = Merger(FEATURE_SET, "default", 1.0, 1_000)
-    restored.restore(merger.encode())
-    assert restored.snapshot(T0) == snapshot
-    for decode in (Snapshot.decode, Sums.decode, LearnerShard.decode, restored.restore):
+    assert restored_merger(merger).snapshot(T0) == snapshot
+    for decode in (Snapshot.decode, Sums.decode, LearnerShard.decode, partial(Merger.decode, terms=merger.terms)):
         with pytest.raises(ValueError, match="version"):
             decode(b"\xff" + snapshot.encode()[1:])
     with pytest.raises(ValueError, match="damaged"):
@@ -123,10 +127,10 @@ def test_codecs_round_trip_and_refuse_other_versions() -> None:
 
 
 def test_a_snapshot_stays_below_what_readers_rely_on() -> None:
-    merger = Merger(FEATURE_SET, "default", 1.0, 20_000)
+    merger = make_merger(max_products=20_000)
     shard = LearnerShard("default/0", Sums(DIMENSION, None))
     shard.pending = pending({f"{i:0128}": (float(i), 0.5) for i in range(20_000)})
-    merger.absorb(shard.take_update())
+    merger.absorb(shard.take_update(), T0)
     data = merger.snapshot(T0).encode()
     assert len(data) <= 512 * 1024
     assert Snapshot.decode(data).product_ids[0] == f"{19_999:0128}"
@@ -134,14 +138,12 @@ def test_a_snapshot_stays_below_what_readers_rely_on() -> None:
 
 
 def test_products_of_the_merged_model_are_bounded() -> None:
-    merger = Merger(FEATURE_SET, "default", 1.0, 100)
+    merger = make_merger(max_products=100)
     for start in range(0, 1_000, 50):
         shard = LearnerShard("default/0", Sums(DIMENSION, None))
         shard.pending = pending({f"p{i}": (float(i), 0.0) for i in range(start, start + 50)})
-        merger.absorb(shard.take_update())
-        assert merger.products is not None
+        merger.absorb(shard.take_update(), T0)
         assert len(merger.products) <= 125
-    assert merger.products is not None
     assert "p999" in merger.products.product_ids
 
 
@@ -155,3 +157,98 @@ def test_examination_is_found_from_explored_items() -> None:
         click = float(rng.random() < 0.5 * truth[place])
         sums.add(Example(T0, "p", x, 1, click, click, position=place, seen=1, clicked=click))
     np.testing.assert_allclose(Sums.decode(sums.encode()).examination()[:4], truth, atol=0.05)
+
+
+def base_of(examples: list[Example], half_life_ms: int | None = None, **terms: Any) -> Snapshot:
+    """The snapshot of another job that learned the examples."""
+    merger = make_merger(half_life_ms, **terms)
+    merger.lineage = "elsewhere"
+    shard = LearnerShard("default/0", Sums(DIMENSION, half_life_ms))
+    shard.learn(examples)
+    merger.absorb(shard.take_update(), T0)
+    return merger.snapshot(T0 - 1)
+
+
+@pytest.mark.parametrize("half_life_ms", [None, 7 * HOUR])
+def test_a_job_goes_on_from_the_snapshot_of_an_earlier_one(half_life_ms: int | None) -> None:
+    before, after = made_examples(6, 80), made_examples(7, 50)
+    merger = make_merger(half_life_ms)
+    base = base_of(before, half_life_ms)
+    assert merger.is_of_earlier_job(base)
+    shard = LearnerShard("default/0", Sums(DIMENSION, half_life_ms))
+    shard.learn(after[:20])
+    merger.absorb(shard.take_update(), T0)
+    merger.take_over(base_of(before[:30], half_life_ms), T0)  # the topic may still hold an older one before the newest
+    merger.take_over(base, T0)
+    shard.learn(after[20:])
+    merger.absorb(shard.take_update(), T0)
+    now_ms = T0 + 20 * HOUR
+    predictor = Predictor(restored_merger(merger).snapshot(now_ms))
+    np.testing.assert_allclose(
+        predictor.theta, reference(before + after, half_life_ms, now_ms, 1.0), rtol=1e-9, atol=1e-12
+    )
+    whole = Predictor(learn(before + after, 1, half_life_ms).snapshot(now_ms))
+    found = dict(zip(predictor.product_ids, predictor.statistics[:, :2].tolist(), strict=True))
+    for product, row in zip(whole.product_ids, whole.statistics[:, :2].tolist(), strict=True):
+        np.testing.assert_allclose(found[product], row, rtol=1e-9)
+
+
+def test_what_was_explained_of_a_product_survives_the_way_through_a_snapshot() -> None:
+    base = base_of(made_examples(8, 200))
+    merger = make_merger()
+    merger.start_from(base, T0)
+    again = merger.snapshot(T0)
+    before = dict(zip(base.product_ids, Predictor(base).statistics.tolist(), strict=True))
+    after = dict(zip(again.product_ids, Predictor(again).statistics.tolist(), strict=True))
+    for product in before:
+        np.testing.assert_allclose(after[product], before[product], rtol=1e-4, atol=1e-4)
+
+
+def test_a_rollback_forgets_what_came_between_and_learns_on() -> None:
+    first, unwanted, later = made_examples(1, 40), made_examples(2, 40), made_examples(3, 40)
+    merger = make_merger()
+    shard = LearnerShard("default/0", Sums(DIMENSION, None))
+    shard.learn(first)
+    merger.absorb(shard.take_update(), T0)
+    archived = merger.snapshot(T0)
+    shard.learn(unwanted)
+    merger.absorb(shard.take_update(), T0)
+    merger.start_from(archived, T0)
+    shard.learn(later)
+    merger.absorb(shard.take_update(), T0)
+    theta = Predictor(restored_merger(merger).snapshot(T0)).theta
+    np.testing.assert_allclose(theta, reference(first + later, None, T0, 1.0), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("terms", [{"feature_set": "another"}, {"learned_from": "clicks only"}])
+def test_statistics_of_other_terms_are_refused(terms: dict[str, Any]) -> None:
+    merger = make_merger()
+    with pytest.raises(IncompatibleModelError, match="this job's is"):
+        merger.start_from(base_of(made_examples(1, 5), **terms), T0)
+    assert merger.is_empty()
+
+
+def test_own_and_later_snapshots_are_no_base() -> None:
+    merger = make_merger()
+    merger.start_from(base_of(made_examples(1, 5)), T0)
+    own = merger.snapshot(T0 - 1)
+    assert not merger.is_of_earlier_job(own)
+    assert not merger.is_of_earlier_job(msgspec.structs.replace(base_of(made_examples(1, 5)), model_version=T0 + 1))
+
+
+def test_a_changed_half_life_takes_effect_from_then_on() -> None:
+    examples = made_examples(9, 60, span_ms=HOUR)
+    shard = LearnerShard("default/0", Sums(DIMENSION, HOUR))
+    shard.learn(examples)
+    change_ms = T0 + 2 * HOUR
+    shard.use_half_life(4 * HOUR, change_ms)
+    merger = make_merger(4 * HOUR)
+    merger.absorb(shard.take_update(), change_ms)
+    at_change = Predictor(merger.snapshot(change_ms))
+    np.testing.assert_allclose(at_change.theta, reference(examples, HOUR, change_ms, 1.0), rtol=1e-9, atol=1e-12)
+    faded = [Example(change_ms, e.product_id, e.x, e.count * w, e.reward * w, 0) for e in examples
+             for w in [2.0 ** ((e.exposed_at_ms - change_ms) / HOUR)]]  # fmt: skip
+    later_ms = change_ms + 8 * HOUR
+    later = Predictor(merger.snapshot(later_ms))
+    np.testing.assert_allclose(later.theta, reference(faded, 4 * HOUR, later_ms, 1.0), rtol=1e-9, atol=1e-12)
+    assert later.statistics[:, 0].sum() == pytest.approx(sum(e.count for e in faded) / 4)

@@ -8,10 +8,11 @@ from numpy.typing import NDArray
 
 from jobs.settings import settings_from
 from state.choice import Chooser
-from state.features import DIMENSION, FEATURE_SET, Context
+from state.features import DIMENSION, Context
 from state.interest import Interest
 from state.learner import LearnerShard
-from state.model import Merger, Predictor
+from state.merger import Merger, terms_of
+from state.model import Predictor
 from state.product import Product
 from state.slate import Slate
 from state.sums import Example, Sums
@@ -51,7 +52,7 @@ class Experiment:
         self.rng = np.random.default_rng(seed)
         self.chooser = Chooser(self.settings, np.random.default_rng([seed, 1]))
         self.shard = LearnerShard("default/0", Sums(DIMENSION, self.settings.bandit.half_life_ms))
-        self.merger = Merger(FEATURE_SET, "default", self.settings.bandit.ridge, 10_000)
+        self.merger = Merger(terms_of(self.settings), "lab", T0)
         self.now_ms = T0
         self.exposures = np.zeros(world.products, dtype=np.int64)
         assert half_life is None or self.settings.bandit.half_life_ms
@@ -67,7 +68,7 @@ class Experiment:
         self.now_ms += ROUND_MS
         self.chooser.refresh(self.now_ms)
         rewards = [reward for _ in range(sessions) for reward in self._session()]
-        self.merger.absorb(self.shard.take_update())
+        self.merger.absorb(self.shard.take_update(), self.now_ms)
         self.chooser.use_model(Predictor(self.merger.snapshot(self.now_ms)))
         return float(np.mean(rewards))
 

@@ -1,0 +1,189 @@
+"""`heliotrope model`: the learned model as a thing that one can look at, keep, put back and go back to."""
+
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import msgspec
+import typer
+from rich.table import Table
+
+from cli.errors import UserError
+from cli.options import Config, Sets, Target, Workdir, find_target
+from cli.output import stdout_console, write_plain
+from cli.producing import Delivery
+from cli.topic_reader import TopicReader
+from operators.names import COMMAND_KEY, MODEL_KEY
+from state.feature_set import FEATURE_SET, NAMES
+from state.merger import IncompatibleModelError, refuse_incompatible, terms_of
+from state.model import Predictor, Snapshot
+from state.model_input import Command
+from state.sums import Sums
+
+model = typer.Typer(no_args_is_help=True, help="The bandit's model: show, export, import, roll back.")
+Version = Annotated[int, typer.Argument(help="An archived version, see `heliotrope model show`.")]
+
+
+@model.command("show")
+def show(
+    as_json: Annotated[bool, typer.Option("--json", help="JSON for programs.")] = False,
+    config: Config = None,
+    sets: Sets = None,
+    workdir: Workdir = None,
+) -> None:
+    """Show the live model: what it has learned of each feature, and which versions a rollback can go back to."""
+    target = find_target(config, sets, workdir)
+    live, archived = _read(target)
+    snapshot = _live(live)
+    if as_json:
+        write_plain(msgspec.json.encode(summary(snapshot, sorted(archived))).decode())
+        return
+    console = stdout_console()
+    console.print(_overview(snapshot))
+    console.print(_coefficients(snapshot))
+    versions = ", ".join(f"{version} ({_moment(version)})" for version in sorted(archived)) or "none yet, one an hour"
+    console.print(f"archived: {versions}", soft_wrap=True)
+
+
+@model.command("export")
+def export(
+    file: Annotated[Path, typer.Argument(help="Where to write it.")],
+    version: Annotated[int | None, typer.Option(help="An archived version; default: the live one.")] = None,
+    config: Config = None,
+    sets: Sets = None,
+    workdir: Workdir = None,
+) -> None:
+    """Write the live or an archived model to a file."""
+    live, archived = _read(find_target(config, sets, workdir))
+    snapshot = _live(live) if version is None else _archived(archived, version)
+    try:
+        file.write_bytes(snapshot.encode())
+    except OSError as error:
+        raise UserError(f"cannot write {file}: {error.strerror}: choose another path") from None
+    stdout_console().print(f"wrote model {snapshot.model_version} to {file}", soft_wrap=True)
+
+
+@model.command("import")
+def import_model(
+    file: Annotated[Path, typer.Argument(help="What `export` wrote.")],
+    config: Config = None,
+    sets: Sets = None,
+    workdir: Workdir = None,
+) -> None:
+    """Put a model from a file in place of the live one; the job goes on learning from it."""
+    try:
+        snapshot = Snapshot.decode(file.read_bytes())
+    except OSError as error:
+        raise UserError(
+            f"cannot read {file}: {error.strerror}: name a file that `heliotrope model export` wrote"
+        ) from None
+    except ValueError as error:
+        raise UserError(f"{file} is no model: {error}") from None
+    _command(find_target(config, sets, workdir), "import", snapshot)
+    stdout_console().print(f"asked the job to go on from model {snapshot.model_version}", soft_wrap=True)
+
+
+@model.command("rollback")
+def rollback(version: Version, config: Config = None, sets: Sets = None, workdir: Workdir = None) -> None:
+    """Go back to an archived model; what was learned since is forgotten."""
+    target = find_target(config, sets, workdir)
+    _, archived = _read(target)
+    snapshot = _archived(archived, version)
+    _command(target, "rollback", snapshot)
+    stdout_console().print(f"asked the job to go back to model {version} ({_moment(version)})", soft_wrap=True)
+
+
+def summary(snapshot: Snapshot, archived: list[int]) -> dict[str, Any]:
+    """A snapshot for programs; coefficients by feature where the feature set is this release's."""
+    predictor, sums = Predictor(snapshot), Sums.decode(snapshot.sums)
+    names = NAMES if snapshot.feature_set == FEATURE_SET else tuple(map(str, range(len(predictor.theta))))
+    return {
+        "model_version": snapshot.model_version,
+        "feature_set": snapshot.feature_set,
+        "variant": snapshot.variant,
+        "half_life_ms": sums.half_life_ms,
+        "exposures": sums.weight,
+        "mean_reward": predictor.posterior.mean_reward,
+        "refused": sums.refused,
+        "products": len(snapshot.product_ids),
+        "coefficients": dict(zip(names, predictor.theta.tolist(), strict=True)),
+        "archived": archived,
+    }
+
+
+def _overview(snapshot: Snapshot) -> Table:
+    found = summary(snapshot, [])
+    table = Table.grid(padding=(0, 2))
+    half_life = "never forgets" if found["half_life_ms"] is None else f"{found['half_life_ms'] / 3_600_000:g} h"
+    for name, value in (
+        ("model", f"{snapshot.model_version} ({_moment(snapshot.model_version)})"),
+        ("variant", snapshot.variant),
+        ("feature set", snapshot.feature_set),
+        ("exposures learned", f"{found['exposures']:,.0f}"),
+        ("mean reward", f"{found['mean_reward']:.4f}"),
+        ("products with own rates", f"{found['products']:,}"),
+        ("half-life", half_life),
+        ("examples refused", f"{found['refused']:,}"),
+    ):
+        table.add_row(name, str(value))
+    return table
+
+
+def _coefficients(snapshot: Snapshot) -> Table:
+    table = Table("feature", "coefficient", "± s.d.", title="what the features are worth")
+    predictor = Predictor(snapshot)
+    spread = (predictor.posterior.noise * (predictor.posterior.whitener**2).sum(axis=1)) ** 0.5
+    names = summary(snapshot, [])["coefficients"]
+    for name, value, deviation in zip(names, predictor.theta.tolist(), spread.tolist(), strict=True):
+        table.add_row(name, f"{value:+.4f}", f"{deviation:.4f}")
+    return table
+
+
+def _read(target: Target) -> tuple[Snapshot | None, dict[int, Snapshot]]:
+    """The live snapshot and the archived ones by version, as the topic's newest records have them."""
+    newest: dict[bytes, bytes | None] = {}
+    with TopicReader(target, target.settings.kafka.topics.bandit_model) as reader:
+        for batch in reader.to_end():
+            newest.update({record.key: record.value for record in batch if record.key is not None})
+    live = newest.get(MODEL_KEY)
+    prefix = MODEL_KEY + b"@"
+    try:
+        archived = {
+            int(key.removeprefix(prefix)): Snapshot.decode(value)
+            for key, value in newest.items()
+            if key.startswith(prefix) and value is not None
+        }
+        return (None if live is None else Snapshot.decode(live)), archived
+    except ValueError as error:
+        raise UserError(
+            f"the topic holds a model that this release cannot read ({error}): use the release that wrote it"
+        ) from None
+
+
+def _live(snapshot: Snapshot | None) -> Snapshot:
+    if snapshot is None:
+        raise UserError("no model has been published yet: it comes with the first impressions that the job learns from")
+    return snapshot
+
+
+def _archived(archived: dict[int, Snapshot], version: int) -> Snapshot:
+    if version not in archived:
+        known = ", ".join(map(str, sorted(archived))) or "none"
+        raise UserError(f"version {version} is not in the archive: choose one of {known}")
+    return archived[version]
+
+
+def _command(target: Target, action: Any, snapshot: Snapshot) -> None:
+    """Sends a command that the job will take: what it would refuse is refused here, with the reason."""
+    try:
+        refuse_incompatible(snapshot, terms_of(target.settings))
+    except IncompatibleModelError as error:
+        raise UserError(f"{error}: use the settings that it was learned under") from None
+    command = Command(action, int(time.time() * 1_000), snapshot.encode())
+    with Delivery(target) as delivery:
+        delivery.send(target.settings.kafka.topics.bandit_model, command.encode(), COMMAND_KEY)
+        delivery.flush()
+
+
+def _moment(version_ms: int) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(version_ms / 1_000))

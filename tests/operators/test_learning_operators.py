@@ -1,0 +1,150 @@
+"""The learner's and the model's operators: publishing, restarts, an earlier job's model, commands."""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from pyflink.datastream import TimeDomain
+
+from operators.learner import LearnerOperator
+from operators.model import ModelOperator
+from operators.names import MODEL_KEY
+from state.archive import ARCHIVE_INTERVAL_MS, ARCHIVE_SIZE
+from state.build import BUILD_ID
+from state.configuration import Bandit
+from state.feature_set import DIMENSION
+from state.model import Predictor, Snapshot
+from state.model_input import Command
+from tests.operators.flink_fakes import Context, RuntimeContext
+from tests.state.shop import T0, make_merger
+from tests.state.test_learning import base_of, made_examples, reference
+
+TERMS = make_merger().terms
+
+
+class Bench:
+    """Both operators in a row; `restart` makes them anew over the same state."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.now_ms = T0
+        monkeypatch.setattr("operators.model._now_ms", lambda: self.now_ms)
+        self.contexts = (Context(), Context())
+        self.runtimes = tuple(map(RuntimeContext, self.contexts))
+        self.published: list[tuple[bytes, bytes | None]] = []
+        self.restart()
+
+    def restart(self) -> None:
+        self.learner = LearnerOperator(Bandit(), BUILD_ID)
+        self.model = ModelOperator(TERMS, 500, BUILD_ID)
+        self.learner.open(self.runtimes[0])
+        self.model.open(self.runtimes[1])
+
+    def learn(self, examples: list[Any], shard: int = 0) -> None:
+        self.contexts[0].key = f"{TERMS.key}/{shard}"
+        self.learner.process_element(msgspec.msgpack.encode(examples), self.contexts[0])
+
+    def tell(self, message: bytes) -> None:
+        self.contexts[1].key = TERMS.key
+        self.model.process_element(message, self.contexts[1])
+
+    def tick(self) -> None:
+        """Fires all timers of the learner, then of the model."""
+        for key, due_ms in self._due(self.contexts[0]):
+            self.contexts[0].key = key
+            for row in self.learner.on_timer(due_ms, self.contexts[0]):
+                self.tell(row._values[1])
+        for key, due_ms in self._due(self.contexts[1]):
+            self.contexts[1].key = key
+            self.published.extend(row._values for row in self.model.on_timer(due_ms, self.contexts[1]))
+
+    def theta(self) -> Any:
+        newest = [value for key, value in self.published if key == MODEL_KEY][-1]
+        assert newest is not None
+        return Predictor(Snapshot.decode(newest)).theta
+
+    @staticmethod
+    def _due(context: Context) -> list[tuple[str, int]]:
+        due, context.domain = sorted(context.processing_timers), TimeDomain.PROCESSING_TIME
+        context.processing_timers.clear()
+        return due
+
+
+@pytest.fixture
+def bench(monkeypatch: pytest.MonkeyPatch) -> Bench:
+    return Bench(monkeypatch)
+
+
+def expect(theta: Any, examples: list[Any]) -> None:
+    np.testing.assert_allclose(theta, reference(examples, None, T0, 1.0), rtol=1e-9, atol=1e-12)
+
+
+def test_examples_of_all_shards_become_one_model(bench: Bench) -> None:
+    examples = made_examples(1, 40)
+    bench.learn(examples[:30], shard=0)
+    bench.learn(examples[30:], shard=1)
+    bench.tick()
+    expect(bench.theta(), examples)
+
+
+def test_a_restart_loses_and_repeats_nothing(bench: Bench) -> None:
+    examples = made_examples(2, 60)
+    for start in range(0, 60, 20):
+        bench.learn(examples[start : start + 20])
+        bench.restart()
+        bench.tick()
+        bench.restart()
+    expect(bench.theta(), examples)
+
+
+def test_the_model_of_an_earlier_job_is_taken_over_once(bench: Bench) -> None:
+    before, after = made_examples(3, 30), made_examples(4, 30)
+    bench.learn(after)
+    bench.tick()
+    bench.tell(base_of(before).encode())
+    bench.tick()
+    own = bench.published[0][1]
+    assert own is not None
+    bench.tell(own)
+    bench.tell(base_of(before).encode())
+    bench.restart()
+    bench.learn(after[:1])
+    bench.tick()
+    expect(bench.theta(), before + after + after[:1])
+
+
+def test_an_import_replaces_what_was_learned(bench: Bench) -> None:
+    bench.learn(made_examples(5, 30))
+    bench.tick()
+    imported = base_of(made_examples(6, 30))
+    bench.tell(Command("import", T0, imported.encode()).encode())
+    bench.tick()
+    expect(bench.theta(), made_examples(6, 30))
+
+
+def test_what_cannot_be_used_changes_nothing_and_is_counted(bench: Bench) -> None:
+    examples = made_examples(7, 30)
+    bench.learn(examples)
+    bench.tell(b"\xffwhatever")
+    bench.tell(Command("import", T0, base_of(examples, feature_set="another").encode()).encode())
+    bench.tick()
+    expect(bench.theta(), examples)
+    counters = bench.runtimes[1].counters
+    assert (counters["models_unreadable"].count, counters["models_incompatible"].count) == (1, 1)
+
+
+def test_a_snapshot_an_hour_is_archived_and_the_oldest_removed(bench: Bench) -> None:
+    for hour in range(ARCHIVE_SIZE + 2):
+        bench.now_ms = T0 + hour * ARCHIVE_INTERVAL_MS
+        for _ in range(2):
+            bench.learn(made_examples(hour, 1))
+            bench.tick()
+    archived = [(key, value) for key, value in bench.published if key != MODEL_KEY]
+    kept = {key for key, value in archived if value is not None} - {key for key, value in archived if value is None}
+    assert len(kept) == ARCHIVE_SIZE
+    assert b"MODEL@%d" % T0 not in kept
+    assert b"MODEL@%d" % bench.now_ms in kept
+
+
+def test_dimension_is_the_feature_sets() -> None:
+    assert TERMS.dimension == DIMENSION
