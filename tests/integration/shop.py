@@ -52,6 +52,10 @@ class Shop:
         product = {"product_id": product_id, "category_id": "kitchen"} | fields
         self.raw(json.dumps(product).encode(), product_id.encode(), self.stack.settings.kafka.topics.products)
 
+    def unlist(self, product_id: str) -> None:
+        """Takes a product off the list."""
+        self.raw(None, product_id.encode(), self.stack.settings.kafka.topics.products)
+
     def profile(self, session_id: str) -> dict[str, Any] | None:
         """The profile as it is now."""
         value: Any = self.redis.get(f"heliotrope:profile:{session_id}")

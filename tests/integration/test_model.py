@@ -19,6 +19,8 @@ def shop(stack: Stack) -> Iterator[Shop]:
         for number in range(4):
             opened.product(f"lamp-{number}", category_id="lamps")
         yield opened
+        for number in range(4):
+            opened.unlist(f"lamp-{number}")
 
 
 def heliotrope(stack: Stack, *words: str) -> str:
