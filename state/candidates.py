@@ -32,7 +32,10 @@ def find_candidates(interest: Interest, catalogue: Catalogue, limit: int, rng: n
     if missing > 0:
         rows += _drawn(catalogue.pool, missing, rng).tolist()
     distinct = np.array(list(dict.fromkeys(rows)), dtype=np.int64)
-    chosen = distinct[catalogue.active.take(distinct)][:limit]
+    eligible = catalogue.active.take(distinct)
+    if interest.disliked:
+        eligible &= ~np.isin(distinct, catalogue.listed(interest.disliked))
+    chosen = distinct[eligible][:limit]
     product_ids = catalogue.product_ids
     return Candidates(chosen, catalogue.category.take(chosen), [product_ids[row] for row in chosen.tolist()])
 

@@ -164,6 +164,7 @@ class Reward(Section, frozen=True):
 
     weights: Weights = Weights()
     aggregate: Literal["max", "sum", "first"] = "max"
+    affinity_boost: NonNegative = 0.0
     window_ms: PositiveMillis = 30 * MINUTE_MS
     disorder_ms: Millis = 10 * MINUTE_MS
 

@@ -3,10 +3,14 @@
 from collections.abc import Sequence
 
 import msgspec
+import numpy as np
 
 from state.configuration import Reward
+from state.feature_set import NAMES
 from state.interest import CATEGORY_VIEW, weight_of
 from state.recent_events import LoggedEvent
+
+PRODUCT_AFFINITY = NAMES.index("product_affinity")
 
 
 class Exposure(msgspec.Struct, array_like=True):
@@ -75,8 +79,19 @@ def rewards_of(exposures: Sequence[Exposure], events: Sequence[LoggedEvent], rul
             for product in event.products:
                 index = _credited_exposure(exposures, event, product, rules.window_ms)
                 if index is not None:
-                    credited[index].append(weight / largest)
+                    credited[index].append(weight / largest * _boost(exposures[index], rules.affinity_boost))
     return [aggregate(rewards, rules.aggregate) for rewards in credited]
+
+
+def _boost(exposure: Exposure, affinity_boost: float) -> float:
+    """1 + boost × affinity in [0, 1) of the session for the product when it was shown: what the source paper does.
+
+    It learns that liked products are rewarded, which they would be anywhere; predictions for them come out too high.
+    """
+    if not affinity_boost:
+        return 1.0
+    affinity = float(np.frombuffer(exposure.x, dtype=np.float16)[PRODUCT_AFFINITY])
+    return 1.0 + affinity_boost * max(0.0, affinity)
 
 
 def aggregate(rewards: Sequence[float], how: str) -> float:
@@ -84,10 +99,10 @@ def aggregate(rewards: Sequence[float], how: str) -> float:
     if not rewards:
         return 0.0
     if how == "first":
-        return rewards[0]
+        return max(-1.0, min(1.0, rewards[0]))
     if how == "sum":
         return max(-1.0, min(1.0, sum(rewards)))
-    return max(0.0, *rewards, 0.0) + min(0.0, *rewards, 0.0)
+    return min(1.0, max(0.0, *rewards)) + max(-1.0, min(0.0, *rewards))
 
 
 def largest_reward(rules: Reward) -> float:

@@ -18,16 +18,21 @@ ADD_TO_CART = EVENT_TYPES.index("add_to_cart")
 CHECKOUT = EVENT_TYPES.index("checkout")
 FEEDBACK = EVENT_TYPES.index("feedback")
 IMPRESSION = EVENT_TYPES.index("impression")
+THUMB_DOWN = -1.0
 DISLIKED_CATEGORY_SHARE = 0.2
 """A thumb down lowers the product, and its category by only this share of it."""
 
 
 class Interest(msgspec.Struct, frozen=True):
-    """Affinities by product and category (decayed weights), and `total`, the decayed weight of all counted events."""
+    """Affinities by product and category (decayed weights), and `total`, the decayed weight of all counted events.
+
+    `disliked` are the products whose newest thumb is down: they are shown no more until it is up.
+    """
 
     products: dict[str, float]
     categories: dict[str, float]
     total: float
+    disliked: frozenset[str] = frozenset()
 
 
 def weight_of(event: LoggedEvent, weights: Weights) -> float | None:
@@ -69,4 +74,9 @@ def interest(events: Sequence[LoggedEvent], weights: Weights, decay: Decay) -> I
                 categories[category] = categories.get(category, 0.0) + shared
         if decay.mode == "step":
             factor *= decay.factor
-    return Interest(products, categories, total)
+    return Interest(products, categories, total, _disliked(events))
+
+
+def _disliked(events: Sequence[LoggedEvent]) -> frozenset[str]:
+    newest = {product: event.strength for event in events if event.kind == FEEDBACK for product in event.products}
+    return frozenset(product for product, strength in newest.items() if strength <= THUMB_DOWN)

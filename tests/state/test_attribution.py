@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
+from state.exposure import aggregate
 from state.features import DIMENSION
 from state.sums import Sums
 from tests.state.shop import HOUR, MINUTE, SESSION, T0, Visit, event, settings, shop
@@ -279,3 +280,50 @@ def test_position_weighs_by_how_often_a_place_is_looked_at() -> None:
     counts = {e.product_id: e.count for e in visit.examples()}
     assert [counts[product] for product in slate.product_ids[:2]] == [1.0, 0.25]
     assert [r["examination"] for r in visit.records("outcomes")[:2]] == [1.0, 0.5]
+
+
+def thumb(value: int, at_ms: int, product: str) -> Any:
+    return event("feedback", at_ms, product_id=product, feedback={"kind": "thumb", "value": value})
+
+
+def test_a_thumb_down_takes_a_product_off_the_list_until_a_thumb_up() -> None:
+    visit = Visit(shop(products=10))
+
+    def shown() -> set[str]:
+        assert visit.profile is not None
+        return {item["product_id"] for item in visit.profile["score_data"]}
+
+    visit.send(event())
+    assert "product-1" in shown()
+    visit.send(thumb(-1, 1_000, "product-1"), event("product_view", 2_000, product_id="product-2"))
+    assert "product-1" not in shown()
+    visit.send(thumb(1, 3_000, "product-1"))
+    assert "product-1" in shown()
+
+
+@pytest.mark.parametrize(
+    ("how", "rewards", "total"),
+    [
+        ("max", [0.2, 0.6, 0.2], 0.6),
+        ("max", [0.2, -0.6], -0.4),
+        ("max", [1.5], 1.0),
+        ("max", [], 0.0),
+        ("sum", [0.2, 0.6, 0.6], 1.0),
+        ("sum", [0.2, 0.2], 0.4),
+        ("sum", [-0.6, -0.6], -1.0),
+        ("first", [0.2, 1.0], 0.2),
+    ],
+)
+def test_rewards_of_an_exposure_become_one(how: str, rewards: list[float], total: float) -> None:
+    assert aggregate(rewards, how) == pytest.approx(total)
+
+
+def test_the_papers_boost_raises_the_reward_of_what_was_liked_when_shown() -> None:
+    rewards = []
+    for boost in (0.0, 0.5):
+        visit = begun(reward={"affinity_boost": boost})
+        visit.send(visit.impression(1_000, items=20))
+        visit.send(event("product_view", 2_000))
+        rewards.append(max(r["reward"] for r in visit.records("outcomes")))
+    assert rewards[0] == pytest.approx(0.2)
+    assert 0.2 < rewards[1] <= 0.3
