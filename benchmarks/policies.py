@@ -88,8 +88,8 @@ def policy_timings(n: int) -> list[Timing]:
     belief = belief_of(n, rng)
     rows = []
     for name in typing.get_args(PolicyName):
-        policy = policy_from(Bandit(policy=name))
-        limit = LIMIT_US.get(name, DEFAULT_LIMIT_US) if n == SIZES[0] else None
+        policy = policy_from(Bandit(policy=name, river="river.linear_model.LinearRegression"))
+        limit = LIMIT_US.get(name, DEFAULT_LIMIT_US) if n == SIZES[0] and name != "river" else None
         rows.append(timing(name, n, lambda p=policy: p.decide(belief, rng).choose(SLOTS, rng), limit))  # type: ignore[misc]
     return rows
 

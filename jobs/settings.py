@@ -16,7 +16,8 @@ from typing import Any
 import msgspec
 import yaml
 
-from state.configuration import Section, Settings, key_of
+from state.configuration import Bandit, Section, Settings, key_of
+from state.river.learner import RiverError, create
 
 ENVIRONMENT_PREFIX = "HELIOTROPE_"
 # Secrets and the location of things have environment variables of their own that are no configuration keys.
@@ -211,6 +212,17 @@ def _check_together(settings: Settings) -> None:
     if settings.session.active_after < settings.session.warming_after:
         raise ConfigurationError("session.active_after: must be at least session.warming_after")
     start_mode(settings.kafka.start)
+    if settings.bandit.policy == "river":
+        _check_river(settings.bandit)
+
+
+def _check_river(bandit: Bandit) -> None:
+    if bandit.shards != 1:
+        raise ConfigurationError("bandit.shards: must be 1 for the policy river, whose models cannot be merged")
+    try:
+        create(bandit.river, bandit.river_parameters)
+    except RiverError as error:
+        raise ConfigurationError(f"bandit.river: {error}") from None
 
 
 def start_mode(start: str) -> str | int:

@@ -15,7 +15,7 @@ from state.configuration import Bandit
 from state.feature_set import DIMENSION
 from state.learner import LearnerShard
 from state.model_input import encode_update
-from state.sums import Example, Sums
+from state.sums import Example
 
 UPDATE_TYPE = Types.ROW([Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE())])
 """Row(model, update)."""
@@ -58,15 +58,12 @@ class LearnerOperator(KeyedProcessFunction):  # type: ignore[misc]
         shard = self._load(name)
         update = shard.take_update()
         self._shard.update(shard.encode())
+        self._counters.add("river_models_too_large", int(shard.river is not None and not update.river))
         yield Row(name.partition("/")[0], encode_update(update))
 
     def _load(self, name: str) -> LearnerShard:
-        data = self._shard.value()
-        if data is None:
-            return LearnerShard(name, Sums(DIMENSION, self._bandit.half_life_ms))
-        shard = LearnerShard.decode(data)
-        shard.use_half_life(self._bandit.half_life_ms, time.time_ns() // 1_000_000)
-        return shard
+        now_ms = time.time_ns() // 1_000_000
+        return LearnerShard.open(name, self._shard.value(), DIMENSION, self._bandit, now_ms)
 
 
 def next_tick_ms(interval_ms: int) -> int:

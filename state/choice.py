@@ -14,8 +14,10 @@ from state.interest import Interest
 from state.merger import terms_of
 from state.model import Predictor
 from state.policy import NO_RULES, Belief, Decision, Rules, policy_from
+from state.policy.river import RiverPolicy
 from state.posterior import Posterior
 from state.rates import Rates
+from state.river.learner import RiverLearner
 from state.slate import FullChoice, Slate
 from state.sums import Sums
 
@@ -57,6 +59,8 @@ class Chooser:
         """Scores with this model from now on."""
         self.predictor = predictor
         self.rates = Rates(self.catalogue, predictor)
+        if predictor.river and isinstance(self.policy, RiverPolicy):
+            self.policy.take(RiverLearner.decode(predictor.river))
         self.examination = predictor.examination if self.settings.exposure.model == "position" else []
 
     def refresh(self, now_ms: int) -> None:
@@ -113,6 +117,7 @@ class Chooser:
             rewards=rates.rewards.take(rows),
             prior=rates.prior.take(rows),
             total=posterior.weight,
+            product_ids=candidates.product_ids,
         )
 
     def _rules(self, candidates: Candidates, context: Context) -> Rules:

@@ -39,6 +39,7 @@ PolicyName = Literal[
     "thompson_linear",
     "softmax",
     "uniform",
+    "river",
 ]
 
 
@@ -181,6 +182,8 @@ class Bandit(Section, frozen=True):
     temperature: Annotated[float, Meta(ge=0.0001, le=1_000)] = 0.02
     prior_exposures: Annotated[float, Meta(ge=1, le=1e6)] = 20.0
     draws: Annotated[int, Meta(ge=2, le=1_024)] = 64
+    river: str = ""
+    river_parameters: dict[str, str | float | int | bool | None] = {}
     order_by: Literal["value", "score"] = "value"
     ridge: Positive = 1.0
     half_life_ms: Annotated[int, Meta(ge=1)] | None = None

@@ -2,30 +2,50 @@
 
 import msgspec
 
+from state.configuration import Bandit
 from state.product_sums import ProductSums
+from state.river.learner import RiverLearner, create, made_from
 from state.sums import Example, Sums, landmark_scale
 
 _VERSION = b"\x01"
+RIVER_LIMIT_BYTES = 256 * 1024
+"""A river model that has grown larger stays as it was when it last fitted into a snapshot."""
 
 
 class ShardUpdate(msgspec.Struct, array_like=True):
     """What a shard publishes: its sums so far (whole), and per product the change since the last time.
 
-    `products` holds a row of `ProductSums` each, 2 + d float64, as of the landmark of `sums`.
+    `products` holds a row of `ProductSums` each, 2 + d float64, as of the landmark of `sums`. `river` is a river model where one
+    learns, empty where there is none or where it has outgrown the snapshot.
     """
 
     shard: str
     sums: bytes
     products: dict[str, bytes]
+    river: bytes = b""
 
 
 class LearnerShard:
-    """The sums of one shard, and changes per product that were not handed on yet."""
+    """The sums of one shard, and changes per product that were not handed on yet; a river model where one is configured."""
 
-    def __init__(self, shard: str, sums: Sums, pending: ProductSums | None = None) -> None:
+    def __init__(
+        self, shard: str, sums: Sums, pending: ProductSums | None = None, river: RiverLearner | None = None
+    ) -> None:
         self.shard = shard
         self.sums = sums
         self.pending = pending or ProductSums(sums.dimension)
+        self.river = river
+
+    @classmethod
+    def open(cls, shard: str, data: bytes | None, dimension: int, bandit: Bandit, now_ms: int) -> "LearnerShard":
+        """The shard as it was stored, None for a new one, with the half-life and the river model that are configured now."""
+        opened = cls(shard, Sums(dimension, bandit.half_life_ms)) if data is None else cls.decode(data)
+        opened.use_half_life(bandit.half_life_ms, now_ms)
+        if bandit.policy != "river":
+            opened.river = None
+        elif opened.river is None or opened.river.made_from != made_from(bandit.river, bandit.river_parameters):
+            opened.river = create(bandit.river, bandit.river_parameters)
+        return opened
 
     def learn(self, examples: list[Example]) -> None:
         """Adds examples, in any order."""
@@ -35,6 +55,8 @@ class LearnerShard:
             self.pending.scale(landmark_scale(landmark_ms, self.sums.landmark_ms, self.sums.half_life_ms))
             if weight:
                 self.pending.add(example.product_id, weight, example.count, example.reward, example.features())
+                if self.river is not None:
+                    self.river.learn(example)
 
     def use_half_life(self, half_life_ms: int | None, now_ms: int) -> None:
         """Goes over to another half-life, where the configuration has changed."""
@@ -45,11 +67,16 @@ class LearnerShard:
 
     def take_update(self) -> ShardUpdate:
         """The update to hand on; what it holds of products is no longer pending."""
-        return ShardUpdate(self.shard, self.sums.encode(), self.pending.take())
+        river = self._river_bytes()
+        return ShardUpdate(
+            self.shard, self.sums.encode(), self.pending.take(), river if len(river) <= RIVER_LIMIT_BYTES else b""
+        )
 
     def encode(self) -> bytes:
         """Versioned bytes for Flink's state."""
-        return _VERSION + msgspec.msgpack.encode([self.shard, self.sums.encode(), self.pending.encode()])
+        return _VERSION + msgspec.msgpack.encode(
+            [self.shard, self.sums.encode(), self.pending.encode(), self._river_bytes()]
+        )
 
     @classmethod
     def decode(cls, data: bytes) -> "LearnerShard":
@@ -60,5 +87,9 @@ class LearnerShard:
         """
         if data[:1] != _VERSION:
             raise ValueError(f"a learner shard of version {data[:1]!r} was written by another release")
-        shard, sums, pending = msgspec.msgpack.decode(data[1:])
-        return cls(shard, Sums.decode(sums), ProductSums.decode(pending))
+        shard, sums, pending, river = msgspec.msgpack.decode(data[1:])
+        learner = RiverLearner.decode(river) if river else None
+        return cls(shard, Sums.decode(sums), ProductSums.decode(pending), learner)
+
+    def _river_bytes(self) -> bytes:
+        return b"" if self.river is None else self.river.encode()

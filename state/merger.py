@@ -64,7 +64,10 @@ def refuse_incompatible(snapshot: Snapshot, terms: Terms) -> None:
 
 
 class Merger:
-    """The model is base + Σ over shards (newest sums - sums when the base was taken), all as of `landmark_ms`."""
+    """The model is base + Σ over shards (newest sums - sums when the base was taken), all as of `landmark_ms`.
+
+    A river model is the one shard's own and has no base: neither an earlier job's nor a rollback changes it.
+    """
 
     def __init__(self, terms: Terms, lineage: str, began_ms: int) -> None:
         self.terms = terms
@@ -76,6 +79,7 @@ class Merger:
         self.base_taken_ms = 0
         self.products = ProductSums(terms.dimension)
         self.landmark_ms = 0
+        self.river = b""
 
     def absorb(self, update: ShardUpdate, now_ms: int) -> bool:
         """Takes a shard's update in; a shard's newer sums replace its older ones.
@@ -85,6 +89,7 @@ class Merger:
         landmark_ms, width = self.landmark_ms, len(self.products)
         sums = Sums.decode(update.sums).under(self.terms.half_life_ms, now_ms)
         self.shards[update.shard] = sums.encode()
+        self.river = update.river or self.river
         self._move_to(max(self.landmark_ms, sums.landmark_ms))
         scale = landmark_scale(sums.landmark_ms, self.landmark_ms, self.terms.half_life_ms)
         self.products.merge(update.products, scale)
@@ -136,13 +141,7 @@ class Merger:
     def snapshot(self, now_ms: int) -> Snapshot:
         """The merged model; the least shown products are left out where it would be too large."""
         merged, products, terms = self.sums(), self.products, self.terms
-        room = SNAPSHOT_LIMIT_BYTES - 16 * 1024
-        kept: list[int] = []
-        for row in products.most_shown().tolist():
-            room -= len(products.product_ids[row].encode()) + _BYTES_PER_PRODUCT
-            if room < 0:
-                break
-            kept.append(row)
+        kept = _rows_within(products, SNAPSHOT_LIMIT_BYTES - 16 * 1024 - len(self.river))
         table = merged.fade(now_ms) * products.table[kept]
         theta = merged.coefficients(terms.ridge, now_ms)
         own = own_rate_columns(terms.feature_set)
@@ -160,11 +159,12 @@ class Merger:
             residuals=np.column_stack([unexplained, share]).astype("<f4").tobytes(),
             lineage=self.lineage,
             learned_from=terms.learned_from,
+            river=self.river,
         )
 
     def encode(self) -> bytes:
         """Versioned bytes for Flink's state: all but `products`, which change one by one, and `base`, which hardly ever does."""
-        parts = [self.lineage, self.began_ms, self.landmark_ms, self.shards, self.marks, self.base_taken_ms]
+        parts = [self.lineage, self.began_ms, self.landmark_ms, self.shards, self.marks, self.base_taken_ms, self.river]
         return _VERSION + msgspec.msgpack.encode(parts)
 
     @classmethod
@@ -176,10 +176,10 @@ class Merger:
         """
         if data[:1] != _VERSION:
             raise ValueError(f"merged statistics of version {data[:1]!r} were written by another release")
-        lineage, began_ms, landmark_ms, shards, marks, taken_ms = msgspec.msgpack.decode(data[1:])
+        lineage, began_ms, landmark_ms, shards, marks, taken_ms, river = msgspec.msgpack.decode(data[1:])
         merger = cls(terms, lineage, began_ms)
         merger.landmark_ms, merger.shards, merger.marks = landmark_ms, shards, marks
-        merger.base_taken_ms = taken_ms
+        merger.base_taken_ms, merger.river = taken_ms, river
         return merger
 
     def _set_base(self, snapshot: Snapshot, now_ms: int) -> None:
@@ -202,6 +202,17 @@ class Merger:
     def _move_to(self, landmark_ms: int) -> None:
         self.products.scale(landmark_scale(self.landmark_ms, landmark_ms, self.terms.half_life_ms))
         self.landmark_ms = landmark_ms
+
+
+def _rows_within(products: ProductSums, room: int) -> list[int]:
+    """The rows of the most shown products that take at most `room` bytes in a snapshot."""
+    kept: list[int] = []
+    for row in products.most_shown().tolist():
+        room -= len(products.product_ids[row].encode()) + _BYTES_PER_PRODUCT
+        if room < 0:
+            break
+        kept.append(row)
+    return kept
 
 
 def product_rows(snapshot: Snapshot, sums: Sums) -> ProductSums:

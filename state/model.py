@@ -17,7 +17,8 @@ class Snapshot(msgspec.Struct, array_like=True, frozen=True):
     Per product, weighted as of `model_version`: `counts`, two float64, are exposures n and reward R; `residuals`, two float32,
     are R less what the snapshot's θ predicts of those exposures, but for the features of the product's own rate, and their
     summed category shares, with which whoever knows the product's present rate can take off the rest. `lineage` names the learner
-    that published it, `learned_from` what its numbers mean (rewards and exposures), see `meaning_of`.
+    that published it, `learned_from` what its numbers mean (rewards and exposures), see `meaning_of`. `river` is a river model as
+    `RiverLearner` writes it, empty without one.
     """
 
     model_version: int
@@ -30,6 +31,7 @@ class Snapshot(msgspec.Struct, array_like=True, frozen=True):
     residuals: bytes
     lineage: str = ""
     learned_from: str = ""
+    river: bytes = b""
 
     def encode(self) -> bytes:
         """Versioned bytes."""
@@ -66,6 +68,7 @@ class Predictor:
         self.theta = self.posterior.theta
         own = own_rate_columns(snapshot.feature_set)
         self.own_rate = self.theta[own] if own else np.zeros(3)
+        self.river = snapshot.river
         self.product_ids = snapshot.product_ids
         counts = np.frombuffer(snapshot.counts, dtype="<f8").reshape(-1, 2)
         residuals = np.frombuffer(snapshot.residuals, dtype="<f4").reshape(-1, 2)

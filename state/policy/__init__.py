@@ -6,9 +6,11 @@ from state.policy.belief import Belief
 from state.policy.epsilon_greedy import Decreasing, EpsilonGreedy, First, Fixed
 from state.policy.lin_ucb import LinUCB
 from state.policy.product_ucb import UCB1, BayesUCB
+from state.policy.river import RiverPolicy
 from state.policy.rules import NO_RULES, Rules
 from state.policy.softmax import Softmax
 from state.policy.thompson import BetaThompson, LinearThompson
+from state.river.learner import create
 
 
 def policy_from(bandit: Bandit) -> Policy:
@@ -35,6 +37,8 @@ def policy_from(bandit: Bandit) -> Policy:
             return BetaThompson(bandit.draws // 2, prior, floor)
         case "thompson_linear":
             return LinearThompson(bandit.draws, bandit.confidence, floor)
+        case "river":
+            return RiverPolicy(create(bandit.river, bandit.river_parameters), bandit.epsilon, bandit.draws, floor)
 
 
 __all__ = ["NO_RULES", "Belief", "Choice", "Decision", "Policy", "Rules", "policy_from"]

@@ -1,5 +1,6 @@
 """What the model believes of the candidates of one choice: all that a policy may look at."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,7 @@ class Belief:
         rewards: (n,) their weighted sum of rewards.
         prior: (n,) the mean reward of the product's category, in [0, 1]: the prior of a product that nobody has seen.
         total: weighted count of all exposures that the snapshot learned from, the policies' t.
+        product_ids: n ids, for policies that keep arms of their own.
     """
 
     mean: Values
@@ -38,6 +40,7 @@ class Belief:
     rewards: Values
     prior: Values
     total: float
+    product_ids: Sequence[str] = ()
 
     def __len__(self) -> int:
         """n."""

@@ -15,7 +15,7 @@ from state.merger import Merger, terms_of
 from state.model import Predictor
 from state.product import Product
 from state.slate import Slate
-from state.sums import Example, Sums
+from state.sums import Example
 
 T0 = 1_763_770_000_000
 ROUND_MS = 60_000
@@ -46,16 +46,14 @@ class Experiment:
     """One shop with one policy: rounds of sessions that choose with one snapshot, and then a new snapshot."""
 
     def __init__(self, world: World, seed: int, **bandit: object) -> None:
-        half_life = bandit.get("half_life")
         self.settings = settings_from({"bandit": bandit, "decisions": {"full_share": 0}})
         self.world = world
         self.rng = np.random.default_rng(seed)
         self.chooser = Chooser(self.settings, np.random.default_rng([seed, 1]))
-        self.shard = LearnerShard("default/0", Sums(DIMENSION, self.settings.bandit.half_life_ms))
+        self.shard = LearnerShard.open("default/0", None, DIMENSION, self.settings.bandit, T0)
         self.merger = Merger(terms_of(self.settings), "lab", T0)
         self.now_ms = T0
         self.exposures = np.zeros(world.products, dtype=np.int64)
-        assert half_life is None or self.settings.bandit.half_life_ms
 
     def list_products(self, products: Iterator[int] | range | list[int]) -> None:
         """Puts products into the catalogue."""
