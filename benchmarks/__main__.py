@@ -29,9 +29,9 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=RESULTS / "latest.json")
     options = parser.parse_args()
     console = Console()
-    runs, count, seconds = (1, 50_000, 20.0) if options.quick else (5, 110_000, 60.0)
+    runs, count, seconds = (3, 40_000, 20.0) if options.quick else (5, 110_000, 60.0)
     with benchmark_stack() as stack:
-        latency = [measure(stack, 500, seconds) for _ in range(runs)]
+        latency = [measure(stack, 500, seconds, run) for run in range(runs)]
         throughput = [_throughput(stack, count, seed) for seed in range(runs)]
     results = {
         "machine": machine(),

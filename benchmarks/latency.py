@@ -20,17 +20,20 @@ SESSIONS_PER_RATE = 20
 SETTLE_S = 5.0
 
 
-def measure(stack: Stack, rate: int, seconds: float, warm_up_seconds: float = 10.0) -> dict[str, float]:
-    """Latencies in ms over `seconds` at `rate` events per second, after a warm-up that is not counted."""
+def measure(stack: Stack, rate: int, seconds: float, run: int, warm_up_seconds: float = 10.0) -> dict[str, float]:
+    """Latencies in ms over `seconds` at `rate` events per second, after a warm-up that is not counted.
+
+    `run` keeps the sessions of one measurement apart from those of another.
+    """
     total = int(rate * (seconds + warm_up_seconds))
     seen = _Announcements(stack)
     seen.start()
     due = np.zeros(total)
-    _send(stack, rate, total, due)
+    _send(stack, rate, run, due)
     seen.stop_after(SETTLE_S)
     first = int(rate * warm_up_seconds)
     arrived = np.array(
-        [seen.at.get(_name(i, rate), {}).get(i // (rate * SESSIONS_PER_RATE) + 1, np.nan) for i in range(total)]
+        [seen.at.get(_name(i, rate, run), {}).get(i // (rate * SESSIONS_PER_RATE) + 1, np.nan) for i in range(total)]
     )
     latencies = (arrived - due)[first:] * 1_000
     missing = int(np.isnan(latencies).sum())
@@ -44,23 +47,23 @@ def measure(stack: Stack, rate: int, seconds: float, warm_up_seconds: float = 10
     }
 
 
-def _name(index: int, rate: int) -> str:
-    return f"latency-{rate}-{index % (rate * SESSIONS_PER_RATE)}"
+def _name(index: int, rate: int, run: int) -> str:
+    return f"latency-{run}-{rate}-{index % (rate * SESSIONS_PER_RATE)}"
 
 
-def _send(stack: Stack, rate: int, total: int, due: "np.ndarray[Any, np.dtype[np.float64]]") -> None:
+def _send(stack: Stack, rate: int, run: int, due: "np.ndarray[Any, np.dtype[np.float64]]") -> None:
     producer = KafkaProducer(bootstrap_servers=stack.kafka, linger_ms=0, acks=1)
     topic = stack.settings.kafka.topics.user_interactions
     begin = time.time() + 0.5
-    for index in range(total):
+    for index in range(len(due)):
         due[index] = begin + index / rate
         pause = due[index] - time.time()
         if pause > 0:
             time.sleep(pause)
-        session = _name(index, rate)
+        session = _name(index, rate, run)
         event = {
             "session_id": session,
-            "event_id": f"{rate}-{index}",
+            "event_id": f"{run}-{rate}-{index}",
             "event_type": "product_view",
             "timestamp": int(due[index] * 1_000),
             "product_id": f"product-{index % 997}",

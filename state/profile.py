@@ -17,6 +17,9 @@ from state.windows import window_counts
 SCHEMA = 1
 ITEMS_WITH_TWO_REASONS = 5
 CATEGORIES_LISTED = 5
+ITEM_BYTES = len(
+    '{"product_id":"","score":0.123456,"propensity":0.123456,"explored":false,"pinned":false,"reasons":[]},'
+)
 DIGITS = 4
 SCORE_DIGITS = 6
 
@@ -117,7 +120,7 @@ def build_profile(
         variant=slate.variant,
         model_version=slate.model_version,
         decision_id=slate.decision_id,
-        score_data=_score_data(slate, values, theta, interest),
+        score_data=[],
         category_data=_category_data(interest, category_rating),
         bundled_discount_suggestions=[],
         trending_recommendations=[],
@@ -129,6 +132,8 @@ def build_profile(
         counts={"applied": session.applied, "duplicates": session.duplicates, "dropped": session.dropped},
         last_event=_last_event(newest),
     )
+    room = settings.profile.max_bytes - len(msgspec.json.encode(profile))
+    profile.score_data = _score_data(slate, values, theta, interest, room)
     return _fitted(profile, settings.profile.max_bytes)
 
 
@@ -144,36 +149,36 @@ def _status(events: int, settings: Settings) -> str:
     return "warming" if events >= settings.session.warming_after else "cold"
 
 
-def _score_data(slate: Slate, values: Any, theta: Any, interest: Interest) -> list[Item]:
+def _score_data(slate: Slate, values: Any, theta: Any, interest: Interest, room: int) -> list[Item]:
+    """The slate's first items, as many as fit into about `room` bytes, with scores that sum to 1 over them."""
     if not slate.product_ids:
         return []
     base = base_weight(interest)
     personal = personal_weight(slate.product_ids, slate.category_ids, interest)
-    scores = engagement(values) * (base + personal.sum(axis=0))
+    ranked, terms = _largest_terms(_contributions(slate, theta, base, personal))
+    reasons = _reasons_within(room, slate, ranked, terms)
+    k = len(reasons)
+    scores = engagement(values[:k]) * (base + personal.sum(axis=0)[:k])
     total = scores.sum()
-    scores = scores / total if total > 0 else np.full(len(scores), 1 / len(scores))
-    contributions = _contributions(slate, theta, base, personal).tolist()
+    shares = scores / total if total > 0 else np.full(k, 1 / max(1, k))
+    propensity = np.round(slate.propensity[:k], SCORE_DIGITS).tolist()
     return [
-        Item(
-            product,
-            score,
+        Item(product, score, probability, explored, False, why)
+        for product, score, probability, explored, why in zip(
+            slate.product_ids,
+            np.round(shares, SCORE_DIGITS).tolist(),
             propensity,
-            explored,
-            False,
-            _EXPLORATION if explored else _reasons(terms, i, product, category),
-        )
-        for i, (product, category, score, propensity, explored, terms) in enumerate(
-            zip(
-                slate.product_ids,
-                slate.category_ids,
-                np.round(scores, SCORE_DIGITS).tolist(),
-                np.round(slate.propensity, SCORE_DIGITS).tolist(),
-                slate.explored,
-                contributions,
-                strict=True,
-            )
+            slate.explored,
+            reasons,
+            strict=False,
         )
     ]
+
+
+def _largest_terms(contributions: Any) -> tuple[list[list[int]], list[list[float]]]:
+    """The two largest terms of each item: their reasons and their sizes."""
+    ranked = np.argsort(-contributions, axis=1, kind="stable")[:, :2]
+    return ranked.tolist(), np.take_along_axis(contributions, ranked, axis=1).tolist()
 
 
 def _contributions(slate: Slate, theta: Any, base: float, personal: Any) -> Any:
@@ -189,18 +194,34 @@ def _contributions(slate: Slate, theta: Any, base: float, personal: Any) -> Any:
     return terms
 
 
-def _reasons(terms: list[float], position: int, product: str, category: str) -> list[Why]:
-    """The largest terms as shares that sum to 1; `general` where only the model's constant speaks."""
-    first = max(range(len(terms)), key=terms.__getitem__)
-    if terms[first] <= 0:
-        return _GENERAL
-    if position >= ITEMS_WITH_TWO_REASONS:
-        return [_why(first, 1.0, product, category)]
-    second = max((i for i in range(len(terms)) if i != first), key=terms.__getitem__)
-    share = round(terms[first] / (terms[first] + max(0.0, terms[second])), 2)
-    if share >= 1:
-        return [_why(first, 1.0, product, category)]
-    return [_why(first, share, product, category), _why(second, round(1 - share, 2), product, category)]
+def _reasons_within(room: int, slate: Slate, ranked: list[list[int]], terms: list[list[float]]) -> list[list[Why]]:
+    """Reasons of the first items, as many as fit: first one for each item, then a second one for the first few."""
+    found: list[list[Why]] = []
+    for i, (product, category) in enumerate(zip(slate.product_ids, slate.category_ids, strict=True)):
+        why = _EXPLORATION if slate.explored[i] else _GENERAL
+        if not slate.explored[i] and terms[i][0] > 0:
+            why = [_why(ranked[i][0], 1.0, product, category)]
+        room -= ITEM_BYTES + len(product) + _width(why[0])
+        if room < 0:
+            break
+        found.append(why)
+    for i in range(min(len(found), ITEMS_WITH_TWO_REASONS)):
+        largest, next_largest = terms[i]
+        share = round(largest / (largest + max(0.0, next_largest)), 2) if largest > 0 else 1.0
+        if slate.explored[i] or share >= 1:
+            continue
+        second = _why(ranked[i][1], round(1 - share, 2), slate.product_ids[i], slate.category_ids[i])
+        room -= _width(second)
+        if room < 0:
+            break
+        found[i] = [_why(ranked[i][0], share, slate.product_ids[i], slate.category_ids[i]), second]
+    return found
+
+
+def _width(why: Why) -> int:
+    """A reason's bytes in JSON, a few more than it takes."""
+    named = 18 + len(why.category_id or why.product_id or "") if why.category_id or why.product_id else 0
+    return 26 + len(why.code) + named
 
 
 def _why(reason: int, share: float, product: str, category: str) -> Why:
@@ -222,17 +243,12 @@ def _largest(values: dict[str, float], limit: int) -> dict[str, float]:
 
 
 def _fitted(profile: Profile, max_bytes: int) -> bytes:
-    """Leaves out, as long as it is too large: second reasons, categories beyond three, then the list's tail."""
+    """Leaves out categories beyond three, then the list's tail, where ids with escapes made it larger than was foreseen."""
     data = msgspec.json.encode(profile)
     if len(data) <= max_bytes:
         return data
-    for item in profile.score_data:
-        first = item.reasons[0]
-        item.reasons = [Why(first.code, 1.0, first.category_id, first.product_id)]
+    profile.category_data = profile.category_data[:3]
     data = msgspec.json.encode(profile)
-    if len(data) > max_bytes:
-        profile.category_data = profile.category_data[:3]
-        data = msgspec.json.encode(profile)
     while len(data) > max_bytes and profile.score_data:
         excess = len(data) - max_bytes
         size = len(msgspec.json.encode(profile.score_data)) // len(profile.score_data)

@@ -30,6 +30,10 @@ class Service(msgspec.Struct, frozen=True):
     orphan_signal: int = signal.SIGKILL
 
 
+# The model's matrices are small: threads of the linear algebra would only get in the way of each other.
+SMALL_MATRICES = {"OPENBLAS_NUM_THREADS": "1"}
+
+
 def child_environment(java_home: Path, layout: Layout, base: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The environment of all processes: without configuration keys, which the resolved file already holds.
 
@@ -40,7 +44,14 @@ def child_environment(java_home: Path, layout: Layout, base: Mapping[str, str] =
         kept.pop(name, None)
     # The interpreter in the TaskManager's JVM looks for its packages beside the first `python3` of the path.
     path = os.pathsep.join((str(Path(sys.executable).parent), kept.get("PATH", os.defpath)))
-    return {**kept, "PATH": path, "JAVA_HOME": str(java_home), "TMPDIR": str(layout.tmp), "LC_ALL": "C.UTF-8"}
+    return {
+        **kept,
+        "PATH": path,
+        "JAVA_HOME": str(java_home),
+        "TMPDIR": str(layout.tmp),
+        "LC_ALL": "C.UTF-8",
+        **SMALL_MATRICES,
+    }
 
 
 def _java(java_home: Path, layout: Layout, *options: str) -> tuple[str, ...]:
