@@ -8,7 +8,7 @@ import msgspec
 
 from state.configuration import Settings
 from state.event import Event
-from state.exposure import Exposure, closes_at_ms, rewards_of, weights_of
+from state.exposure import Exposure, Number, closes_at_ms, rewards_of, weights_of
 from state.interest import CATEGORY_VIEW, weight_of
 from state.log import Record, decision_record, outcome_record
 from state.recent_events import LoggedEvent
@@ -141,7 +141,7 @@ class Attribution:
             x=slate.feature_bytes(position),
             implicit=slate.implicit,
             explored=slate.explored[position],
-            examination=self._examination[shown_position] if shown_position < len(self._examination) else 1.0,
+            examination=self._examination[shown_position] if shown_position < len(self._examination) else 1,
         )
         self._write("exposure", exposure)
         self._session.exposures.append(exposure)
@@ -161,8 +161,8 @@ class Attribution:
     def _retract(self, slate: Slate) -> None:
         for exposure in [e for e in self._session.exposures if e.decision_id == slate.decision_id and e.implicit]:
             exposure.seq += 1
-            exposure.reward = 0.0
-            self._teach(exposure, 0.0)
+            exposure.reward = 0
+            self._teach(exposure, 0)
             self._write("retract", exposure)
             self._session.exposures.remove(exposure)
         slate.implicit = False
@@ -170,7 +170,7 @@ class Attribution:
 
     def _change_reward(self, exposure: Exposure, reward: float) -> None:
         exposure.seq += 1
-        exposure.reward = reward
+        exposure.reward = reward or 0
         self._write("reward", exposure)
         self._weigh(exposure.decision_id)
 
@@ -194,7 +194,7 @@ class Attribution:
             exposure.entered = True
             self._weigh(exposure.decision_id)
 
-    def _teach(self, exposure: Exposure, weight: float) -> None:
+    def _teach(self, exposure: Exposure, weight: Number) -> None:
         """Hands the learner the difference to what it was told of the exposure before."""
         known = exposure.taught_weight
         if (known, exposure.taught_reward) == (weight, exposure.reward):

@@ -1,5 +1,6 @@
 """Choosing a slate: candidates, features, prediction, policy."""
 
+import base64
 from collections.abc import Sequence
 from typing import Any
 
@@ -47,6 +48,7 @@ class Chooser:
     def __init__(self, settings: Settings, rng: np.random.Generator) -> None:
         self.settings = settings
         self.rng = rng
+        self._names = np.random.default_rng()  # never seeded: a decision's name is used once, also after a restart
         self.catalogue = Catalogue(settings.candidates.max_products, settings.candidates.per_category)
         self.policy = policy_from(settings.bandit)
         self.predictor: Predictor | None = None
@@ -86,7 +88,7 @@ class Chooser:
         decision = self.policy.decide(self.belief(candidates, x), self.rng, self._rules(candidates, context))
         choice = decision.choose(self.settings.profile.items, self.rng)
         return Slate(
-            decision_id=f"{context.now_ms:x}-{int(self.rng.integers(1 << 48)):012x}",
+            decision_id=base64.urlsafe_b64encode(self._names.bytes(12)).decode(),
             published_at_ms=context.now_ms,
             profile_version=profile_version,
             model_version=self.predictor.model_version if self.predictor else 0,

@@ -13,11 +13,15 @@ from state.recent_events import LoggedEvent
 PRODUCT_AFFINITY = NAMES.index("product_affinity")
 
 
+Number = int | float
+"""Whole numbers are kept as such: in state they take a byte instead of nine."""
+
+
 class Exposure(msgspec.Struct, array_like=True):
     """One product of one slate that was seen.
 
-    `position` is where it was published and `shown_position` where it was shown, both from 0; `cause` the packed identity of the
-    event that produced the slate; `x` its features as float16 bytes; `seq` numbers its outcomes; `reward` is the aggregate that
+    `position` is where it was published and `shown_position` where it was shown, both from 0; `cause` the digest of the event
+    that produced the slate; `x` its features as float16 bytes; `seq` numbers its outcomes; `reward` is the aggregate that
     was last written. `examination` is the probability that the place was looked at, 1 unless positions are modelled; `explored`
     says that the item was another than the best. `entered` says whether the learner has it, and `taught_weight` and
     `taught_reward` with which weight and reward.
@@ -32,12 +36,12 @@ class Exposure(msgspec.Struct, array_like=True):
     x: bytes
     implicit: bool
     seq: int = 0
-    reward: float = 0.0
+    reward: Number = 0
     entered: bool = False
     explored: bool = False
-    examination: float = 1.0
-    taught_weight: float = 0.0
-    taught_reward: float = 0.0
+    examination: Number = 1
+    taught_weight: Number = 0
+    taught_reward: Number = 0
 
 
 def closes_at_ms(exposure: Exposure, reward: Reward) -> int:
@@ -45,7 +49,7 @@ def closes_at_ms(exposure: Exposure, reward: Reward) -> int:
     return exposure.exposed_at_ms + reward.window_ms + reward.disorder_ms
 
 
-def weights_of(exposures: Sequence[Exposure], model: str) -> list[float]:
+def weights_of(exposures: Sequence[Exposure], model: str) -> list[Number]:
     """With which weight each exposure of one decision counts, given the rewards of all of them.
 
     `all`: 1. `cascade` (Craswell, Zoeter, Taylor, Ramsey 2008, "An experimental comparison of click position-bias models",
@@ -56,8 +60,8 @@ def weights_of(exposures: Sequence[Exposure], model: str) -> list[float]:
         return [exposure.examination for exposure in exposures]
     if model == "cascade":
         last = max((e.shown_position for e in exposures if e.reward > 0), default=None)
-        return [1.0 if last is None or e.shown_position <= last or e.reward else 0.0 for e in exposures]
-    return [1.0] * len(exposures)
+        return [1 if last is None or e.shown_position <= last or e.reward else 0 for e in exposures]
+    return [1] * len(exposures)
 
 
 def rewards_of(exposures: Sequence[Exposure], events: Sequence[LoggedEvent], rules: Reward) -> list[float]:
@@ -114,7 +118,7 @@ def largest_reward(rules: Reward) -> float:
 def _credited_exposure(exposures: Sequence[Exposure], event: LoggedEvent, product: str, window_ms: int) -> int | None:
     latest: int | None = None
     for index, exposure in enumerate(exposures):
-        if exposure.product_id != product or exposure.cause == event.identity:
+        if exposure.product_id != product or exposure.cause == event.digest:
             continue
         age_ms = event.timestamp_ms - exposure.exposed_at_ms
         if age_ms > window_ms:

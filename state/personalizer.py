@@ -144,7 +144,7 @@ class Personalizer:
         newest = session.recent.newest
         last = next((category for category in (newest.categories if newest else ()) if category), "")
         context = Context(known, last, in_vain, now_ms)
-        slate = self.chooser.choose(context, profile_version=session.applied, cause=entry.identity)
+        slate = self.chooser.choose(context, profile_version=session.applied, cause=entry.digest)
         session.slates = [*session.slates, slate][-SLATES_KEPT:]
         return slate, known
 

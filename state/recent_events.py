@@ -5,6 +5,7 @@ that had to go; what is not newer than it is dropped. So the same set of events 
 """
 
 import enum
+import hashlib
 import uuid
 from bisect import bisect_left
 
@@ -50,6 +51,11 @@ class LoggedEvent(msgspec.Struct, array_like=True):
     def event_id(self) -> str:
         """The identity as it came."""
         return unpack_identity(self.identity)
+
+    @property
+    def digest(self) -> bytes:
+        """The identity in 8 bytes."""
+        return hashlib.blake2b(self.identity, digest_size=8).digest()
 
     @property
     def order(self) -> tuple[int, str]:
