@@ -32,7 +32,7 @@ def build_graph(environment: StreamExecutionEnvironment, settings: Settings) -> 
 
     session = SessionOperator(settings, partial(read_secrets, settings), BUILD_ID)
     records = events.connect(reference.broadcast(REFERENCE_STATE)).process(session, OUTPUT_TYPE)
-    records = records.name(SESSION).uid(SESSION)  # Row(kind, key, value)
+    records = records.name(SESSION).uid(SESSION).disable_chaining()  # Row(kind, key, value); see docs/decisions/0006
 
     examples = keyed_in_jvm(examples_stream(tables, records))  # (shard, examples)
     updates = examples.process(LearnerOperator(settings.bandit, BUILD_ID), UPDATE_TYPE)

@@ -7,7 +7,7 @@ from typing import Any
 import msgspec
 from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
-from pyflink.datastream.state import ValueStateDescriptor
+from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from operators.counters import Counters
 from operators.task import check_build
@@ -24,7 +24,10 @@ _examples = msgspec.msgpack.Decoder(list[Example])
 
 
 class LearnerOperator(KeyedProcessFunction):  # type: ignore[misc]
-    """Keyed by shard (`model/number`); input: examples in msgpack; output: updates, at most one per shard and interval."""
+    """Keyed by shard (`model/number`); input: examples in msgpack; output: updates, at most one per shard and interval.
+
+    A shard lives in memory and, change by change, in state: a value for its sums, a map for the products that wait to be handed on.
+    """
 
     def __init__(self, bandit: Bandit, build_id: str) -> None:
         self._bandit = bandit
@@ -34,17 +37,24 @@ class LearnerOperator(KeyedProcessFunction):  # type: ignore[misc]
         """Finds the shard's state."""
         check_build(self._build_id)
         self._shard = runtime_context.get_state(ValueStateDescriptor("shard", Types.PICKLED_BYTE_ARRAY()))
+        pending = MapStateDescriptor("pending", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
+        self._pending = runtime_context.get_map_state(pending)
         self._counters = Counters(runtime_context.get_metrics_group())
         self._waiting: set[str] = set()
+        self._shards: dict[str, LearnerShard] = {}
 
     def process_element(self, value: bytes, ctx: Any) -> None:
         """Learns, and sets the timer that hands it on."""
         examples = _examples.decode(value)
         name = ctx.get_current_key()
         shard = self._load(name)
-        refused = shard.sums.refused
+        refused, landmark_ms = shard.sums.refused, shard.sums.landmark_ms
         shard.learn(examples)
-        self._shard.update(shard.encode())
+        moved = shard.sums.landmark_ms != landmark_ms
+        changed = shard.pending.product_ids if moved else {example.product_id for example in examples}
+        for product, row in shard.pending.rows(changed).items():
+            self._pending.put(product, row)
+        self._shard.update(shard.encode(pending=False))
         self._counters.add("examples_learned", len(examples))
         self._counters.add("examples_refused", shard.sums.refused - refused)
         if name not in self._waiting:
@@ -57,13 +67,18 @@ class LearnerOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._waiting.discard(name)
         shard = self._load(name)
         update = shard.take_update()
-        self._shard.update(shard.encode())
+        self._pending.clear()
+        self._shard.update(shard.encode(pending=False))
         self._counters.add("river_models_too_large", int(shard.river is not None and not update.river))
         yield Row(name.partition("/")[0], encode_update(update))
 
     def _load(self, name: str) -> LearnerShard:
-        now_ms = time.time_ns() // 1_000_000
-        return LearnerShard.open(name, self._shard.value(), DIMENSION, self._bandit, now_ms)
+        shard = self._shards.get(name)
+        if shard is None:
+            now_ms, rows = time.time_ns() // 1_000_000, dict(self._pending.items())
+            shard = LearnerShard.open(name, self._shard.value(), rows, DIMENSION, self._bandit, now_ms)
+            self._shards[name] = shard
+        return shard
 
 
 def next_tick_ms(interval_ms: int) -> int:

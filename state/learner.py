@@ -1,5 +1,7 @@
 """Learning in shards: a shard adds examples, and hands on its sums with what changed of each product."""
 
+from collections.abc import Mapping
+
 import msgspec
 
 from state.configuration import Bandit
@@ -37,9 +39,15 @@ class LearnerShard:
         self.river = river
 
     @classmethod
-    def open(cls, shard: str, data: bytes | None, dimension: int, bandit: Bandit, now_ms: int) -> "LearnerShard":
-        """The shard as it was stored, None for a new one, with the half-life and the river model that are configured now."""
+    def open(
+        cls, shard: str, data: bytes | None, pending: Mapping[str, bytes], dimension: int, bandit: Bandit, now_ms: int
+    ) -> "LearnerShard":
+        """The shard as it was stored, None for a new one, with the half-life and the river model that are configured now.
+
+        `pending` are rows that were stored beside it.
+        """
         opened = cls(shard, Sums(dimension, bandit.half_life_ms)) if data is None else cls.decode(data)
+        opened.pending.merge(pending, 1.0)
         opened.use_half_life(bandit.half_life_ms, now_ms)
         if bandit.policy != "river":
             opened.river = None
@@ -72,11 +80,10 @@ class LearnerShard:
             self.shard, self.sums.encode(), self.pending.take(), river if len(river) <= RIVER_LIMIT_BYTES else b""
         )
 
-    def encode(self) -> bytes:
-        """Versioned bytes for Flink's state."""
-        return _VERSION + msgspec.msgpack.encode(
-            [self.shard, self.sums.encode(), self.pending.encode(), self._river_bytes()]
-        )
+    def encode(self, pending: bool = True) -> bytes:
+        """Versioned bytes for Flink's state, with what is pending or, where its rows are stored beside it, without."""
+        rows = self.pending if pending else ProductSums(self.sums.dimension)
+        return _VERSION + msgspec.msgpack.encode([self.shard, self.sums.encode(), rows.encode(), self._river_bytes()])
 
     @classmethod
     def decode(cls, data: bytes) -> "LearnerShard":

@@ -50,7 +50,7 @@ class Experiment:
         self.world = world
         self.rng = np.random.default_rng(seed)
         self.chooser = Chooser(self.settings, np.random.default_rng([seed, 1]))
-        self.shard = LearnerShard.open("default/0", None, DIMENSION, self.settings.bandit, T0)
+        self.shard = LearnerShard.open("default/0", None, {}, DIMENSION, self.settings.bandit, T0)
         self.merger = Merger(terms_of(self.settings), "lab", T0)
         self.now_ms = T0
         self.exposures = np.zeros(world.products, dtype=np.int64)

@@ -86,21 +86,21 @@ def test_it_learns_through_shards_and_snapshots(dotted: str, parameters: dict[st
 
 def test_a_shard_keeps_its_model_and_begins_anew_with_another() -> None:
     bandit = Bandit(policy="river", river="river.linear_model.LinearRegression")
-    shard = LearnerShard.open("default/0", None, DIMENSION, bandit, 0)
+    shard = LearnerShard.open("default/0", None, {}, DIMENSION, bandit, 0)
     x = np.ones(DIMENSION, dtype=np.float16).tobytes()
     shard.learn([Example(0, "p", x, 1, 0.5, 0.25)] * 20)
-    again = LearnerShard.open("default/0", shard.encode(), DIMENSION, bandit, 0)
+    again = LearnerShard.open("default/0", shard.encode(), {}, DIMENSION, bandit, 0)
     assert again.river is not None
     assert shard.river is not None
     np.testing.assert_array_equal(
         again.river.predict(np.ones((1, DIMENSION))), shard.river.predict(np.ones((1, DIMENSION)))
     )
     ucb = Bandit(policy="river", river="river.bandit.UCB", river_parameters={"delta": 1})
-    other = LearnerShard.open("default/0", shard.encode(), DIMENSION, ucb, 0)
+    other = LearnerShard.open("default/0", shard.encode(), {}, DIMENSION, ucb, 0)
     assert other.river is not None
     assert other.river.is_policy
     assert other.sums.weight == 20
-    assert LearnerShard.open("default/0", shard.encode(), DIMENSION, Bandit(), 0).river is None
+    assert LearnerShard.open("default/0", shard.encode(), {}, DIMENSION, Bandit(), 0).river is None
 
 
 @pytest.mark.parametrize(
