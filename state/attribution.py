@@ -67,6 +67,7 @@ class Attribution:
         slate.implicit = True
         for position in range(min(rules.implicit_items, len(slate.product_ids))):
             self._expose(slate, position, position, slate.published_at_ms)
+        self._bound()
 
     def expose_explicitly(self, event: Event) -> None:
         """Takes what an impression shows as seen, and takes back what had been assumed of its slate."""
@@ -86,6 +87,7 @@ class Attribution:
                 self._count("impressions_of_unknown_products")
             elif not slate.seen >> position & 1:
                 self._expose(slate, position, shown_position, event.timestamp)
+        self._bound()
 
     def reward(self, products: Iterable[str]) -> None:
         """Brings the rewards of the products' exposures up to date and writes each difference."""
@@ -145,11 +147,13 @@ class Attribution:
         )
         self._write("exposure", exposure)
         self._session.exposures.append(exposure)
+
+    def _bound(self) -> None:
+        """Closes the oldest exposures where too many are open."""
         excess = len(self._session.exposures) - self._settings.exposure.open_max
         if excess > 0:
-            oldest = sorted(self._session.exposures, key=lambda e: e.exposed_at_ms)[:excess]
             self._count("exposures_closed_early", excess)
-            self._close(oldest)
+            self._close(sorted(self._session.exposures, key=lambda e: e.exposed_at_ms)[:excess])
 
     def _log(self, slate: Slate) -> None:
         if not slate.logged:
@@ -187,7 +191,8 @@ class Attribution:
         for exposure in closing:
             self._enter(exposure)
         if closing:
-            self._session.exposures = [e for e in self._session.exposures if not any(e is gone for gone in closing)]
+            gone = set(map(id, closing))
+            self._session.exposures = [e for e in self._session.exposures if id(e) not in gone]
 
     def _enter(self, exposure: Exposure) -> None:
         if not exposure.entered:
