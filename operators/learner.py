@@ -10,7 +10,7 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from operators.counters import Counters
-from operators.task import check_build
+from operators.task import begin_task
 from state.configuration import Bandit
 from state.feature_set import DIMENSION
 from state.learner import LearnerShard
@@ -35,7 +35,7 @@ class LearnerOperator(KeyedProcessFunction):  # type: ignore[misc]
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Finds the shard's state."""
-        check_build(self._build_id)
+        begin_task(self._build_id)
         self._shard = runtime_context.get_state(ValueStateDescriptor("shard", Types.PICKLED_BYTE_ARRAY()))
         pending = MapStateDescriptor("pending", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
         self._pending = runtime_context.get_map_state(pending)

@@ -13,7 +13,7 @@ from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 from operators.counters import Counters
 from operators.learner import next_tick_ms
 from operators.names import MODEL_KEY, archive_key
-from operators.task import check_build
+from operators.task import begin_task
 from state.archive import Archive
 from state.learner import ShardUpdate
 from state.merger import IncompatibleModelError, Merger, Terms
@@ -39,7 +39,7 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Finds the merged statistics."""
-        check_build(self._build_id)
+        begin_task(self._build_id)
         self._merged = runtime_context.get_state(ValueStateDescriptor("merged", Types.PICKLED_BYTE_ARRAY()))
         self._base = runtime_context.get_state(ValueStateDescriptor("base", Types.PICKLED_BYTE_ARRAY()))
         self._archived = runtime_context.get_state(ValueStateDescriptor("archived", Types.PICKLED_BYTE_ARRAY()))

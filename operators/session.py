@@ -16,7 +16,7 @@ from operators.counters import Counters
 from operators.names import PRODUCT_RECORD
 from operators.profile_writer import ProfileWriter, RedisUnavailableError
 from operators.reference_data import ReferenceData, state_key
-from operators.task import check_build, subtask_index
+from operators.task import begin_task, subtask_index
 from state.choice import Chooser
 from state.configuration import Settings
 from state.event import Event, read_event
@@ -49,7 +49,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Connects, and refuses to run with other code than the client's."""
-        check_build(self._build_id)
+        begin_task(self._build_id)
         settings, secrets = self._settings, self._secrets()
         index = subtask_index(runtime_context)
         self._is_first = index == 0

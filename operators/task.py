@@ -1,20 +1,25 @@
 """What an operator asks of the task that it runs in."""
 
+import sys
 from typing import Any
 
 from state.build import BUILD_ID
+
+SWITCH_INTERVAL_S = 0.0005
+"""How long one operator's thread may keep the interpreter from the others of its TaskManager, which wait with an event each."""
 
 
 class StaleCodeError(Exception):
     """The TaskManager holds the code of an earlier submission. Restart the TaskManagers, then the job starts by itself."""
 
 
-def check_build(client_build_id: str) -> None:
-    """Refuses to run with other code than the client that submitted the job has.
+def begin_task(client_build_id: str) -> None:
+    """Makes the interpreter fair to all operators, and refuses other code than the client's that submitted the job.
 
     Raises:
         StaleCodeError: a TaskManager keeps imported modules for its life, so after an upgrade it must be a new one.
     """
+    sys.setswitchinterval(SWITCH_INTERVAL_S)
     if client_build_id != BUILD_ID:
         raise StaleCodeError(
             f"the job was submitted with build {client_build_id}, this TaskManager runs {BUILD_ID}: restart the TaskManagers"
