@@ -1,0 +1,72 @@
+"""The laboratory's shops: deterministic by seed, and their scale runs from uniform choice to the true best."""
+
+import numpy as np
+import pytest
+
+from benchmarks.lab.methods import make_method
+from benchmarks.lab.shares import Run, difference, interval, run_once, share
+from benchmarks.lab.simple import Optimum, Uniform
+from benchmarks.lab.spec import NAMES, shop
+from benchmarks.lab.truth import START_MS, Truth
+from benchmarks.lab.vowpal import VARIANTS
+from benchmarks.lab.world import World
+
+VISITORS = 12
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_shop_follows_from_its_seed(name: str) -> None:
+    first, second = (World(shop(name, 3, VISITORS), 3).run(Uniform(3)) for _ in range(2))
+    other = World(shop(name, 4, VISITORS), 4).run(Uniform(4))
+    assert np.array_equal(first, second)
+    assert not np.array_equal(first[:5], other[:5])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_no_slate_is_worth_more_than_the_best(name: str) -> None:
+    truth = Truth(shop(name, 5, VISITORS), 5)
+    rng = np.random.default_rng(5)
+    for number in range(5):
+        chances = truth.chances(truth.visitor(number), START_MS)
+        best = truth.slate_value(chances, truth.best_slate(chances))
+        listed = np.flatnonzero(chances)
+        for _ in range(200):
+            slate = rng.choice(listed, size=truth.spec.shown, replace=False).tolist()
+            assert truth.slate_value(chances, slate) <= best + 1e-12
+        assert truth.uniform_value(chances, START_MS) <= best
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_optimum_has_all_of_the_way(name: str) -> None:
+    world = World(shop(name, 6, VISITORS), 6)
+    assert share(world.run(Optimum(world))) == pytest.approx(1.0, abs=1e-9)
+
+
+def test_uniform_choice_has_nothing_of_the_way() -> None:
+    run = run_once("position_bias", "uniform", 7, 300)
+    assert abs(run.share) < 0.02
+
+
+def test_all_methods_meet_the_same_visitors() -> None:
+    pages = {}
+    for name in ("uniform", "popularity", "thompson_linear", "river_epsilon"):
+        world = World(shop("new_products", 8, VISITORS), 8)
+        pages[name] = len(world.run(make_method(name, world, 8)))
+    assert len(set(pages.values())) == 1
+
+
+@pytest.mark.parametrize("name", ["thompson_linear", "vw_bag", "river_thompson", "river_lin_ucb"])
+def test_a_run_can_be_repeated(name: str) -> None:
+    if name in VARIANTS:
+        pytest.importorskip("vowpalwabbit")
+    assert run_once("linear", name, 9, VISITORS).share == run_once("linear", name, 9, VISITORS).share
+
+
+def test_differences_are_paired_by_seed() -> None:
+    def run(seed: int, value: float) -> Run:
+        return Run("linear", "any", seed, 1, 1, value, value, [], 0.0)
+
+    ours, theirs = [run(seed, 0.1 * seed + 0.05) for seed in range(5)], [run(seed, 0.1 * seed) for seed in range(5)]
+    found = difference(ours, theirs)
+    assert (found.low, found.mean, found.high) == pytest.approx((0.05, 0.05, 0.05))
+    assert interval([0.5]).low == interval([0.5]).high == 0.5
