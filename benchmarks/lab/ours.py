@@ -102,7 +102,7 @@ class Heliotrope(Method):
     def _learn(self, name: str, examples: list[Example]) -> None:
         shard = self._shards.get(name)
         if shard is None:
-            shard = self._shards[name] = LearnerShard.open(name, None, DIMENSION, self.settings.bandit, 0)
+            shard = self._shards[name] = LearnerShard.open(name, None, {}, DIMENSION, self.settings.bandit, 0)
         shard.learn(examples)
         self._changed.add(name)
 

@@ -1,6 +1,7 @@
 """Forgetting: recovery where the world changes, and features that fall silent."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from state.learner import LearnerShard
 from state.model import Predictor
@@ -17,23 +18,30 @@ def example(at_ms: int, x: list[float], reward: float, product: str = "p") -> Ex
     return Example(at_ms, product, np.array(x, dtype=np.float16).tobytes(), 1, reward, reward**2)
 
 
-def world_that_turns(half_life: str | None) -> list[float]:
-    """At midday the products' rates are turned upside down."""
-    world = World(products=20, categories=2, spread=1.2)
-    experiment = Experiment(world, 3, policy="lin_ucb", half_life=half_life)
-    experiment.list_products(range(20))
-    morning = experiment.rounds(80, sessions=10)
-    by_rate = np.argsort(world.rates)
-    world.rates[by_rate] = world.rates[by_rate[::-1]]
-    return [*morning, *experiment.rounds(80, sessions=10)]
+SEEDS = (3, 4, 5, 6, 7)
+
+
+def world_that_turns(half_life: str | None) -> NDArray[np.float64]:
+    """At midday the products' rates are turned upside down; mean rewards by round, averaged over the seeds."""
+    runs = []
+    for seed in SEEDS:
+        world = World(products=20, categories=2, spread=1.2)
+        experiment = Experiment(world, seed, policy="lin_ucb", half_life=half_life)
+        experiment.list_products(range(20))
+        morning = experiment.rounds(80, sessions=10)
+        by_rate = np.argsort(world.rates)
+        world.rates[by_rate] = world.rates[by_rate[::-1]]
+        runs.append([*morning, *experiment.rounds(80, sessions=10)])
+    average: NDArray[np.float64] = np.mean(runs, axis=0)
+    return average
 
 
 def test_forgetting_recovers_when_the_best_product_changes_at_midday() -> None:
-    """80 rounds of a minute each; with a half-life of 30 minutes the evening is as good as the morning, without it is not."""
+    """80 rounds of a minute each; with a half-life of 30 minutes the evening is nearly as good as the morning, else it is not."""
     forgetting, remembering = world_that_turns("30 min"), world_that_turns(None)
     morning, evening = slice(50, 80), slice(130, 160)
-    assert np.mean(forgetting[evening]) > 0.9 * np.mean(forgetting[morning])
-    assert np.mean(remembering[evening]) < 0.75 * np.mean(remembering[morning])
+    assert np.mean(forgetting[evening]) > 0.85 * np.mean(forgetting[morning])
+    assert np.mean(remembering[evening]) < 0.6 * np.mean(remembering[morning])
 
 
 def test_a_silent_feature_neither_blows_up_nor_freezes() -> None:
