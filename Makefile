@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test bench lint unit integration clean
+.PHONY: run test bench bench-lab lint unit integration clean
 run: $(READY)
 	@$(BIN)/heliotrope demo
 
@@ -24,6 +24,14 @@ integration: $(READY)
 
 bench: $(READY)
 	@$(BIN)/python -m benchmarks
+
+# What the laboratory compares with has a lock file of its own, in the same environment.
+bench-lab: $(VENV)/.ready-bench
+	@$(BIN)/python -m benchmarks.lab
+
+$(VENV)/.ready-bench: $(READY) requirements-bench.lock
+	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-bench.lock
+	@touch $@
 
 # Installed once per lock file: a second run finds the stamp and starts at once.
 $(READY): requirements.lock pyproject.toml
