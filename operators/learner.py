@@ -1,6 +1,5 @@
 """The bandit's learner: sums by shard, handed on in short intervals."""
 
-import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,7 +9,7 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from operators.counters import Counters
-from operators.task import begin_task
+from operators.task import begin_task, next_tick_ms, wall_clock_ms
 from state.configuration import Bandit
 from state.feature_set import DIMENSION
 from state.learner import LearnerShard
@@ -75,12 +74,7 @@ class LearnerOperator(KeyedProcessFunction):  # type: ignore[misc]
     def _load(self, name: str) -> LearnerShard:
         shard = self._shards.get(name)
         if shard is None:
-            now_ms, rows = time.time_ns() // 1_000_000, dict(self._pending.items())
+            now_ms, rows = wall_clock_ms(), dict(self._pending.items())
             shard = LearnerShard.open(name, self._shard.value(), rows, DIMENSION, self._bandit, now_ms)
             self._shards[name] = shard
         return shard
-
-
-def next_tick_ms(interval_ms: int) -> int:
-    """The next whole multiple of the interval, in ms since the epoch: timers of different keys fall together."""
-    return (time.time_ns() // 1_000_000 // interval_ms + 1) * interval_ms

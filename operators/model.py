@@ -1,6 +1,5 @@
 """The model operator: merges the learner's shards, publishes snapshots, and does what is asked of the model from outside."""
 
-import time
 import uuid
 from collections.abc import Iterator
 from typing import Any
@@ -11,9 +10,8 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from operators.counters import Counters
-from operators.learner import next_tick_ms
 from operators.names import MODEL_KEY, archive_key
-from operators.task import begin_task
+from operators.task import begin_task, next_tick_ms, wall_clock_ms
 from state.archive import Archive
 from state.learner import ShardUpdate
 from state.merger import IncompatibleModelError, Merger, Terms
@@ -51,7 +49,7 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
 
     def process_element(self, value: bytes, ctx: Any) -> None:
         """Merges or obeys, and sets the timer that publishes."""
-        name, now_ms = ctx.get_current_key(), _now_ms()
+        name, now_ms = ctx.get_current_key(), wall_clock_ms()
         merger = self._load(name, now_ms)
         try:
             self._take(merger, value, now_ms)
@@ -69,7 +67,7 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Row]:
         """Publishes a snapshot, and once an hour archives it."""
-        name, now_ms = ctx.get_current_key(), _now_ms()
+        name, now_ms = ctx.get_current_key(), wall_clock_ms()
         self._waiting.discard(name)
         snapshot = self._load(name, now_ms).snapshot(now_ms).encode()
         self._counters.add("models_published", 1)
@@ -124,7 +122,3 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
         for product, row in merger.products.rows(changed).items():
             self._products.put(product, row)
         self._merged.update(merger.encode())
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

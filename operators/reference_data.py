@@ -2,26 +2,25 @@
 
 from collections.abc import Iterable
 
-import structlog
-
 from operators.names import MODEL_KEY, MODEL_RECORD, PRODUCT_RECORD
 from state.choice import Chooser
 from state.features import FEATURE_SET
 from state.model import Predictor, Snapshot
-from state.product import Product, read_product
+from state.product import read_product
 from state.rejection import Reason, Rejection
-
-logger = structlog.get_logger()
 
 
 class ReferenceData:
-    """Feeds a chooser. Broadcast state holds one entry per product and one for the model, under `state_key`."""
+    """Feeds a chooser. Broadcast state holds one entry per product and one for the model, under the names that `take` returns."""
 
     def __init__(self, chooser: Chooser) -> None:
         self._chooser = chooser
 
-    def take(self, kind: str, key: bytes | None, value: bytes | None) -> Rejection | None:
-        """Takes a record in; says why where it cannot be used, and then broadcast state must not hold it either."""
+    def take(self, kind: str, key: bytes | None, value: bytes | None) -> Rejection | str | None:
+        """Takes a record in, and returns under which name broadcast state holds it: None for one that it does not hold.
+
+        A record that cannot be used is rejected, and then broadcast state must not hold it either.
+        """
         if kind == PRODUCT_RECORD:
             return self._take_product(key, value)
         if key == MODEL_KEY and value is not None:
@@ -37,18 +36,19 @@ class ReferenceData:
             count += 1
         return count
 
-    def _take_product(self, key: bytes | None, value: bytes | None) -> Rejection | None:
+    def _take_product(self, key: bytes | None, value: bytes | None) -> Rejection | str:
         if value is None:
-            self._chooser.catalogue.remove((key or b"").decode(errors="replace"))
-            return None
+            product_id = (key or b"").decode(errors="replace")
+            self._chooser.catalogue.remove(product_id)
+            return f"{PRODUCT_RECORD}/{product_id}"
         product = read_product(value)
         if isinstance(product, Rejection):
             return product
         if not self._chooser.catalogue.put(product):
             return Rejection(Reason.CATALOGUE_FULL, None, "candidates.max_products are listed already")
-        return None
+        return f"{PRODUCT_RECORD}/{product.product_id}"
 
-    def _take_model(self, value: bytes) -> Rejection | None:
+    def _take_model(self, value: bytes) -> Rejection | str:
         try:
             snapshot = Snapshot.decode(value)
         except ValueError as error:
@@ -56,14 +56,4 @@ class ReferenceData:
         if snapshot.feature_set != FEATURE_SET:
             return Rejection(Reason.INVALID_VALUE, "feature_set", f"{snapshot.feature_set} is not {FEATURE_SET}")
         self._chooser.use_model(Predictor(snapshot))
-        return None
-
-
-def state_key(kind: str, key: bytes | None, value: bytes | None) -> str | None:
-    """Under which key broadcast state holds a record; None for one that it does not hold."""
-    if kind == PRODUCT_RECORD:
-        product = read_product(value) if value is not None else None
-        if isinstance(product, Product):
-            return f"{kind}/{product.product_id}"
-        return f"{kind}/{(key or b'').decode(errors='replace')}"
-    return kind if key == MODEL_KEY else None
+        return MODEL_RECORD

@@ -1,6 +1,5 @@
 """The session operator: everything about a visitor happens here, in one Python operator per slot."""
 
-import time
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -15,8 +14,8 @@ from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 from operators.counters import Counters
 from operators.names import PRODUCT_RECORD
 from operators.profile_writer import ProfileWriter, RedisUnavailableError
-from operators.reference_data import ReferenceData, state_key
-from operators.task import begin_task, subtask_index
+from operators.reference_data import ReferenceData
+from operators.task import begin_task, next_tick_ms, subtask_index, wall_clock_ms
 from state.choice import Chooser
 from state.configuration import Settings
 from state.event import Event, read_event
@@ -76,7 +75,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             settings.redis.block_max_ms,
             self._counters.add,
         )
-        self._opened_ms = _now_ms()
+        self._opened_ms = wall_clock_ms()
         self._topic = settings.kafka.topics.user_interactions
 
     def close(self) -> None:
@@ -88,7 +87,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         """An input of a session."""
         self._restore(ctx)
         payload, origin_key, partition, offset, record_ms = value._values
-        now_ms = _now_ms()
+        now_ms = wall_clock_ms()
         origin = Origin(self._topic, partition, offset, record_ms)
         try:
             records = self._handle(payload, record_ms, now_ms, ctx)
@@ -109,8 +108,8 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self._restore(ctx)
         kind, key, payload, partition, offset, record_ms = value._values
         rejection = self._reference.take(kind, key, payload)
-        if rejection is None:
-            self._remember(kind, key, payload, ctx)
+        if not isinstance(rejection, Rejection):
+            self._remember(rejection, payload, ctx)
             return
         logger.warning("a reference record was refused", kind=kind, reason=rejection.reason, detail=rejection.detail)
         if self._is_first:  # every subtask sees it, one says so
@@ -131,7 +130,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         session = Session.decode(data)
         if timestamp < session.timer_ms:
             return  # an earlier timer than the one that counts
-        effect = self._personalizer.on_timer(session, ctx.get_current_key(), timestamp, _now_ms())
+        effect = self._personalizer.on_timer(session, ctx.get_current_key(), timestamp, wall_clock_ms())
         for record in self._carry_out(effect, ctx.get_current_key(), ctx):
             yield Row(record.kind, record.key, record.value)
 
@@ -172,8 +171,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         return effect.records
 
     def _flush_soon(self, ctx: Any) -> None:
-        interval_ms = self._settings.redis.flush_interval_ms
-        due_ms = (_now_ms() // interval_ms + 1) * interval_ms
+        due_ms = next_tick_ms(self._settings.redis.flush_interval_ms)
         ctx.timer_service().register_processing_time_timer(due_ms)
 
     def _flush(self, timer_ms: int, session_id: str) -> None:
@@ -185,7 +183,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self._writer.flush()
 
     def _write_again(self, session: Session | None, session_id: str) -> None:
-        write = self._personalizer.publish_again(session, session_id, _now_ms()) if session is not None else None
+        write = self._personalizer.publish_again(session, session_id, wall_clock_ms()) if session is not None else None
         if session is not None and write is not None:
             self._session.update(session.encode())
             self._writer.put(session_id, write)
@@ -198,8 +196,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             count = self._reference.restore(ctx.get_broadcast_state(REFERENCE_STATE).items())
             logger.info("reference data restored", entries=count)
 
-    def _remember(self, kind: str, key: bytes | None, payload: bytes | None, ctx: Any) -> None:
-        name = state_key(kind, key, payload)
+    def _remember(self, name: str | None, payload: bytes | None, ctx: Any) -> None:
         if name is None:
             return
         state = ctx.get_broadcast_state(REFERENCE_STATE)
@@ -207,7 +204,3 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             state.remove(name)
         else:
             state.put(name, payload)
-
-
-def _now_ms() -> int:
-    return time.time_ns() // 1_000_000

@@ -1,6 +1,7 @@
 """What an operator asks of the task that it runs in."""
 
 import sys
+import time
 from typing import Any
 
 from state.build import BUILD_ID
@@ -24,6 +25,16 @@ def begin_task(client_build_id: str) -> None:
         raise StaleCodeError(
             f"the job was submitted with build {client_build_id}, this TaskManager runs {BUILD_ID}: restart the TaskManagers"
         )
+
+
+def wall_clock_ms() -> int:
+    """The wall clock, in ms since the epoch."""
+    return time.time_ns() // 1_000_000
+
+
+def next_tick_ms(interval_ms: int) -> int:
+    """The next whole multiple of the interval, in ms since the epoch: timers of different keys fall together."""
+    return (wall_clock_ms() // interval_ms + 1) * interval_ms
 
 
 def subtask_index(runtime_context: Any) -> int:

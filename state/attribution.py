@@ -28,7 +28,7 @@ class Attribution:
         event_id: str,
         now_ms: int,
         model_key: str,
-        examination: Sequence[float] = (),
+        examination: Sequence[float],
     ) -> None:
         self._session_id = session_id
         self._session = session

@@ -71,7 +71,7 @@ class Personalizer:
     def on_timer(self, session: Session, session_id: str, timer_ms: int, now_ms: int) -> Effect:
         """The watermark has passed `timer_ms`: closes exposures that are due, and the session when its life is over."""
         session.timer_ms = 0
-        attribution = Attribution(session_id, session, self.settings, "", now_ms, self.chooser.model_key)
+        attribution = self._attribution(session, session_id, "", now_ms)
         if session.newest_input_ms + self.settings.session.ttl_ms <= timer_ms:
             attribution.enter()
             return Effect(None, attribution.finish(), counts={"sessions_ended": 1})
@@ -119,10 +119,7 @@ class Personalizer:
         watermark_ms: int,
     ) -> Attribution:
         """1 close what is over; 2 expose by the visitor's stay; 3 reward; 4 learn; 5 expose by impression."""
-        chooser, settings = self.chooser, self.settings
-        attribution = Attribution(
-            event.session_id, session, settings, event.identity, now_ms, chooser.model_key, chooser.examination
-        )
+        attribution = self._attribution(session, event.session_id, event.identity, now_ms)
         attribution.close_due(watermark_ms)
         attribution.close_evicted(evicted)
         if entry.kind != IMPRESSION:
@@ -134,6 +131,10 @@ class Personalizer:
             attribution.expose_explicitly(event)
             attribution.reward(event.shown or ())
         return attribution
+
+    def _attribution(self, session: Session, session_id: str, event_id: str, now_ms: int) -> Attribution:
+        chooser = self.chooser
+        return Attribution(session_id, session, self.settings, event_id, now_ms, chooser.model_key, chooser.examination)
 
     def _choose(self, session: Session, entry: LoggedEvent, now_ms: int) -> tuple[Slate, Interest]:
         known = self._interest(session)
@@ -174,9 +175,7 @@ class Personalizer:
         records: list[Record] = []
         if (consent.denied_ms, consent.erased_ms) != before:
             records.append(audit_record(event.session_id, action, event.timestamp, now_ms, self._salt))
-        attribution = Attribution(
-            event.session_id, session, self.settings, event.identity, now_ms, self.chooser.model_key
-        )
+        attribution = self._attribution(session, event.session_id, event.identity, now_ms)
         attribution.discard()
         fresh = Session.begin(record_ms)
         fresh.consent, fresh.newest_input_ms, fresh.timer_ms = consent, session.newest_input_ms, session.timer_ms

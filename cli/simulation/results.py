@@ -7,13 +7,12 @@ import msgspec
 
 
 class Visit(msgspec.Struct):
-    """What one visit came to. `best` and `expected` are sums of click probabilities over the items of its pages."""
+    """What one visit came to. `best` is the sum of click probabilities over the best items for its pages."""
 
     is_control: bool
     pages: int = 0
     shown: int = 0
     clicks: int = 0
-    expected: float = 0.0
     best: float = 0.0
     events: int = 0
     missing_profiles: int = 0

@@ -112,7 +112,6 @@ class Shopping:
             visit.pages += 1
             visit.shown += len(shown)
             visit.clicks += len(clicked)
-            visit.expected += float(chances.sum())
             visit.best += self._best * len(shown)
         return clicked
 

@@ -40,15 +40,22 @@ class FlinkRest:
         history = self._get(f"/jobs/{job_id}/exceptions").get("exceptionHistory", {})
         return [str(entry.get("stacktrace", "")) for entry in history.get("entries", [])]
 
-    def counter(self, job_id: str, operator: str, name: str) -> int:
-        """The sum over all subtasks of an operator's own counter; 0 where it has not counted yet."""
-        total = 0
+    def running_jobs(self) -> list[str]:
+        """The ids of the jobs that run."""
+        return [str(job["id"]) for job in self._get("/jobs")["jobs"] if job["status"] == "RUNNING"]
+
+    def operator_metrics(self, job_id: str, operator: str, name: str) -> list[dict[str, str]]:
+        """A metric of an operator, `{"id", "value"}` for each subtask that has it."""
+        found: list[dict[str, str]] = []
         for vertex in self._job(job_id).get("vertices", ()):
             if str(vertex["name"]).startswith(operator):
                 names = ",".join(f"{i}.{operator}.{name}" for i in range(vertex["parallelism"]))
-                metrics: Any = self._fetch(f"/jobs/{job_id}/vertices/{vertex['id']}/metrics?get={names}")
-                total += sum(int(float(metric["value"])) for metric in metrics)
-        return total
+                found += self._fetch(f"/jobs/{job_id}/vertices/{vertex['id']}/metrics?get={names}")
+        return found
+
+    def counter(self, job_id: str, operator: str, name: str) -> int:
+        """The sum over all subtasks of an operator's own counter; 0 where it has not counted yet."""
+        return sum(int(float(metric["value"])) for metric in self.operator_metrics(job_id, operator, name))
 
     def cancel(self, job_id: str) -> None:
         """Cancels the job; returns at once."""

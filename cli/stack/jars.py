@@ -45,6 +45,11 @@ def read_lock(path: Path = LOCK) -> list[Jar]:
     return [Jar(fields[1], fields[0]) for fields in lines if fields and not fields[0].startswith("#")]
 
 
+def connectors(paths: Iterable[Path]) -> list[Path]:
+    """Those of the jars that Flink needs in its own `lib/`."""
+    return [path for path in paths if path.name.startswith(CONNECTOR)]
+
+
 def folder() -> Path:
     """Where the jars lie."""
     return Path(sys.prefix) / "share" / "heliotrope" / "jars"

@@ -78,7 +78,7 @@ def make_plan(settings: Settings, layout: Layout, entry: Path | None = None) -> 
     )
     options = flink_conf.cluster_options(settings, layout, rest_port, rpc_port)
     flink_conf.write_conf(layout.flink_conf, options)
-    flink_conf.link_jars(layout.flink_lib, (jar for jar in all_jars if jar.name.startswith(jars.CONNECTOR)))
+    flink_conf.link_jars(layout.flink_lib, jars.connectors(all_jars))
     pack(layout.packages)
     write_settings(resolve(settings, plan, layout), layout.job_config)
     write_private(layout.plan, msgspec.json.encode(plan).decode())

@@ -114,7 +114,7 @@ def _run(settings: Settings, layout: Layout, jobmanager: str, python: str) -> st
     java_home = find_java_home(settings.local.java_home)
     for path in (layout.run, layout.tmp, layout.logs):
         path.mkdir(parents=True)
-    connectors = [jar for jar in jars.installed() if jar.name.startswith(jars.CONNECTOR)]
+    connectors = jars.connectors(jars.installed())
     flink_conf.write_conf(layout.flink_conf, client_options(settings, python))
     flink_conf.link_jars(layout.flink_lib, connectors)
     pack(layout.packages)

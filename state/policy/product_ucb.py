@@ -14,14 +14,18 @@ from state.policy.ranking import RankedDecision
 from state.policy.rules import NO_RULES, Rules
 
 
-class UCB1(Policy):
-    """Largest r̄ᵢ + c·√(2 ln t / nᵢ): Auer, Cesa-Bianchi, Fischer 2002, "Finite-time analysis of the multiarmed bandit problem",
-    figure 1, for c = 1 and rewards in [0, 1]. t counts all exposures, of whichever product."""
+class ProductUCB(Policy):
+    """What both have: a `scale` of the width, pseudo-exposures, and a floor of exploration."""
 
     def __init__(self, scale: float, prior_exposures: float, floor: float) -> None:
         self.scale = scale
         self.prior_exposures = prior_exposures
         self.floor = floor
+
+
+class UCB1(ProductUCB):
+    """Largest r̄ᵢ + c·√(2 ln t / nᵢ): Auer, Cesa-Bianchi, Fischer 2002, "Finite-time analysis of the multiarmed bandit problem",
+    figure 1, for c = 1 and rewards in [0, 1]. t counts all exposures, of whichever product."""
 
     def decide(self, belief: Belief, rng: np.random.Generator, rules: Rules = NO_RULES) -> RankedDecision:
         """See `Policy.decide`."""
@@ -31,17 +35,12 @@ class UCB1(Policy):
         return RankedDecision(rate + width, rate, self.floor, rules)
 
 
-class BayesUCB(Policy):
+class BayesUCB(ProductUCB):
     """Largest 1 - 1/t quantile of the product's posterior: Kaufmann, Cappé, Garivier 2012, "On Bayesian upper confidence bounds
     for bandit problems", algorithm 1 with c = 0, as the authors use it.
 
     The Beta posterior's quantile is that of the normal of the same mean and variance, times `scale` in its distance from the mean.
     """
-
-    def __init__(self, scale: float, prior_exposures: float, floor: float) -> None:
-        self.scale = scale
-        self.prior_exposures = prior_exposures
-        self.floor = floor
 
     def decide(self, belief: Belief, rng: np.random.Generator, rules: Rules = NO_RULES) -> RankedDecision:
         """See `Policy.decide`."""

@@ -52,7 +52,7 @@ print("UIDS " + json.dumps(build_graph(environment, settings)))
 
 
 def test_every_operator_has_the_uid_that_its_state_is_found_by() -> None:
-    connectors = [jar.absolute().as_uri() for jar in jars.installed() if jar.name.startswith(jars.CONNECTOR)]
+    connectors = [jar.absolute().as_uri() for jar in jars.connectors(jars.installed())]
     environment = os.environ | {"JAVA_HOME": str(find_java_home(""))}
     answer = subprocess.run(
         [sys.executable, "-c", PROGRAM, *connectors], env=environment, capture_output=True, text=True, check=True

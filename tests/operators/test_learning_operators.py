@@ -28,7 +28,7 @@ class Bench:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_ms = T0
-        monkeypatch.setattr("operators.model._now_ms", lambda: self.now_ms)
+        monkeypatch.setattr("operators.model.wall_clock_ms", lambda: self.now_ms)
         self.contexts = (Context(), Context())
         self.runtimes = tuple(map(RuntimeContext, self.contexts))
         self.published: list[tuple[bytes, bytes | None]] = []
