@@ -102,8 +102,10 @@ def preparation_timings(n: int) -> list[Timing]:
         catalogue.put(Product(f"product-{i}", f"category-{i % 50}", price=1.0 + i, rating=1.0 + i % 5, rating_count=i))
     catalogue.refresh(NOW_MS)
     products = {f"product-{50 * i + j}": 1.0 + i for i in range(3) for j in range(3)}
-    interest = Interest(products, {f"category-{j}": 2.0 for j in range(3)}, 10.0)
-    context = Context(interest, "category-1", {"product-5": 2, "product-60": 1}, NOW_MS)
+    categories = [f"category-{j}" for j in range(3)]
+    interest = Interest(products, dict.fromkeys(categories, 2.0), 10.0, visits=dict.fromkeys(categories, 3))
+    in_vain = {"product-5": 2, "product-60": 1}
+    context = Context(interest, "category-1", in_vain, NOW_MS, {"category-5": 2, "category-10": 1})
     rates = Rates(catalogue, None)
     found = find_candidates(interest, catalogue, n, rng)
     return [

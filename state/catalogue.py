@@ -13,11 +13,14 @@ UNLISTED = 0
 PRIOR_REVIEWS = 10
 """Weight of the category's mean in a product's rating: one five-star review does not win."""
 NEUTRAL_RATING = 3.0
+NEUTRAL_PRICE = 0.5
+"""Of a product without a price, on the scale of log(1 + price) / 8."""
 REBUILD_INTERVAL_MS = 500
 """Candidate lists follow changes of the catalogue within this time."""
 
 # Columns of `Catalogue.static`.
-PRICE, RATING, REVIEWS = range(3)
+PRICE, RATING, REVIEWS, DEARNESS = range(4)
+DEARNESS_SCALE = 4
 
 
 class Catalogue:
@@ -30,12 +33,13 @@ class Catalogue:
         self.category_ids: list[str] = [""]
         self.row_of: dict[str, int] = {}
         self._code_of: dict[str, int] = {"": 0}
-        self.static = np.zeros((1_024, 3), dtype=np.float32)
-        self.static[UNLISTED] = (0.5, NEUTRAL_RATING, 0.0)
+        self.static = np.zeros((1_024, 4), dtype=np.float32)
+        self.static[UNLISTED] = (NEUTRAL_PRICE, NEUTRAL_RATING, 0.0, 0.0)
         self.created_ms = np.zeros(1_024, dtype=np.float64)
         self.category = np.zeros(1_024, dtype=np.int64)
         self.active = np.zeros(1_024, dtype=np.bool_)
         self._rated = np.zeros(1_024, dtype=np.bool_)
+        self._priced = np.zeros(1_024, dtype=np.bool_)
         self._free: list[int] = []
         self._dirty = True
         self._built_ms = -REBUILD_INTERVAL_MS
@@ -54,8 +58,9 @@ class Catalogue:
             if len(self.row_of) >= self._max_products:
                 return False
             row = self._new_row(product.product_id)
-        price = 0.5 if product.price is None else float(np.log1p(product.price)) / 8
-        self.static[row] = (price, product.rating or NEUTRAL_RATING, np.log1p(product.rating_count or 0))
+        price = NEUTRAL_PRICE if product.price is None else float(np.log1p(product.price)) / 8
+        self.static[row] = (price, product.rating or NEUTRAL_RATING, np.log1p(product.rating_count or 0), 0.0)
+        self._priced[row] = product.price is not None
         self._rated[row] = product.rating is not None
         self.created_ms[row] = product.created_at or 0
         self.category[row] = self._code(product.category_id)
@@ -105,11 +110,21 @@ class Catalogue:
         means = np.where(counts > 0, sums / np.maximum(counts, 1), overall)
         rating = np.where(rated, rating, means[codes])
         self.static[rows, RATING] = rating
+        self.static[rows, DEARNESS] = self._dearness(rows, codes)
         reviews = np.expm1(self.static[rows, REVIEWS]) * rated
         quality = (means[codes] * PRIOR_REVIEWS + rating * reviews) / (PRIOR_REVIEWS + reviews)
         self._rebuild_lists(rows, codes, quality)
         present = np.bincount(codes, minlength=size)
         self.category_rating = {self.category_ids[code]: float(means[code]) for code in np.flatnonzero(present)}
+
+    def _dearness(self, rows: Rows, codes: Rows) -> NDArray[np.float64]:
+        """How far each product's log price lies above the mean one of its category; 0 without a price."""
+        price, priced = self.static[rows, PRICE].astype(np.float64), self._priced[rows]
+        size = len(self.category_ids)
+        counts = np.bincount(codes[priced], minlength=size)
+        means = np.bincount(codes[priced], weights=price[priced], minlength=size) / np.maximum(counts, 1)
+        dearness: NDArray[np.float64] = DEARNESS_SCALE * (price - means[codes]) * priced
+        return dearness
 
     def _rebuild_lists(self, rows: Rows, codes: Rows, quality: NDArray[np.float64]) -> None:
         order = np.lexsort((-quality, codes))
@@ -134,11 +149,12 @@ class Catalogue:
 
     def _grow(self) -> None:
         more = len(self.active)
-        self.static = np.concatenate([self.static, np.zeros((more, 3), dtype=np.float32)])
+        self.static = np.concatenate([self.static, np.zeros((more, 4), dtype=np.float32)])
         self.created_ms = np.concatenate([self.created_ms, np.zeros(more)])
         self.category = np.concatenate([self.category, np.zeros(more, dtype=np.int64)])
         self.active = np.concatenate([self.active, np.zeros(more, dtype=np.bool_)])
         self._rated = np.concatenate([self._rated, np.zeros(more, dtype=np.bool_)])
+        self._priced = np.concatenate([self._priced, np.zeros(more, dtype=np.bool_)])
 
     def _code(self, category_id: str) -> int:
         code = self._code_of.get(category_id)

@@ -164,7 +164,7 @@ class Reward(Section, frozen=True):
     """How outcomes are credited to exposures."""
 
     weights: Weights = Weights()
-    aggregate: Literal["max", "sum", "first"] = "max"
+    aggregate: Literal["max", "sum", "first"] = "first"
     affinity_boost: NonNegative = 0.0
     window_ms: PositiveMillis = 30 * MINUTE_MS
     disorder_ms: Millis = 10 * MINUTE_MS
@@ -173,12 +173,12 @@ class Reward(Section, frozen=True):
 class Bandit(Section, frozen=True):
     """The policy and its learner."""
 
-    policy: PolicyName = "epsilon_greedy"
+    policy: PolicyName = "thompson_linear"
     epsilon: Fraction = 0.2
     epsilon_tau: Positive = 5_000.0
     explore_first: NonNegative = 1_000.0
     floor: Fraction = 0.005
-    confidence: NonNegative = 1.0
+    confidence: NonNegative = 0.3
     temperature: Annotated[float, Meta(ge=0.0001, le=1_000)] = 0.02
     prior_exposures: Annotated[float, Meta(ge=1, le=1e6)] = 20.0
     draws: Annotated[int, Meta(ge=2, le=1_024)] = 64

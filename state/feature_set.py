@@ -1,6 +1,6 @@
 """The features that the shared linear model sees, by name and column. Scaling is fixed for a version of the set."""
 
-FEATURE_SET = "shop-1"
+FEATURE_SET = "shop-2"
 NAMES = (
     "bias",
     "price",
@@ -18,6 +18,16 @@ NAMES = (
     "uncertainty",
     "shown_in_vain",
     "price_match",
+    "taste",
+    "taste_root",
+    "acquaintance",
+    "rating_times_taste",
+    "category_in_vain",
+    "category_in_vain_times_taste",
+    "dearness",
+    "dearness_times_taste",
+    "dearness_times_usual",
+    "dearness_match",
 )
 DIMENSION = len(NAMES)
 """d, the number of features."""

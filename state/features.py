@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from state.catalogue import PRICE, RATING, REVIEWS, UNLISTED, Catalogue, Rows
+from state.catalogue import DEARNESS, PRICE, RATING, REVIEWS, UNLISTED, Catalogue, Rows
 from state.feature_set import DIMENSION, FEATURE_SET, NAMES
 from state.interest import Interest
 from state.rates import Rates
@@ -17,15 +17,21 @@ Features = NDArray[np.float16]
 
 NOVELTY_MS = 30 * 24 * 3_600_000
 MOST_IN_VAIN = 4
+HALFWAY_IN_VAIN = 4
+"""Exposures in vain at which a category's `category_in_vain` is one half."""
 
 
 class Context(msgspec.Struct, frozen=True):
-    """What a session brings to the choice."""
+    """What a session brings to the choice.
+
+    `shown_in_vain` counts by product how often it was shown without a reward, `category_in_vain` the same by category.
+    """
 
     interest: Interest
     last_category: str
     shown_in_vain: Mapping[str, int]
     now_ms: int
+    category_in_vain: Mapping[str, int] = {}
 
 
 class Candidates(msgspec.Struct, frozen=True):
@@ -41,8 +47,8 @@ def features(candidates: Candidates, context: Context, catalogue: Catalogue, rat
     rows, interest = candidates.rows, context.interest
     columns = np.zeros((DIMENSION, len(rows)), dtype=np.float32)  # by feature, so that each is written in one piece
     static = catalogue.static.take(rows, axis=0).T
-    price = static[PRICE]
-    share = _category_share(candidates, interest, catalogue)
+    price, dearness = static[PRICE], static[DEARNESS]
+    share, taste, in_vain = _by_category(candidates, context, catalogue)
     columns[0] = 1
     columns[1] = price
     np.multiply(price, price, out=columns[2])
@@ -58,21 +64,37 @@ def features(candidates: Candidates, context: Context, catalogue: Catalogue, rat
     columns[11] = rates.log_ratio.take(rated_rows)
     columns[12] = rates.rate.take(rated_rows) * share
     columns[13] = rates.uncertainty.take(rated_rows)
-    columns[15] = _price_match(price, rows, interest, catalogue)
-    return columns.T.astype(np.float16, order="C")
+    columns[16] = taste
+    np.sqrt(taste, out=columns[17])
+    visits = sum(interest.visits.values())
+    columns[18] = visits / (visits + 1)
+    np.multiply(columns[3], taste, out=columns[19])
+    columns[20] = in_vain
+    np.multiply(in_vain, taste, out=columns[21])
+    columns[22] = dearness
+    np.multiply(dearness, taste, out=columns[23])
+    _fill_by_price(columns, price, dearness, rows, interest, catalogue)
+    return np.ascontiguousarray(columns.astype(np.float16).T)
 
 
-def _category_share(candidates: Candidates, interest: Interest, catalogue: Catalogue) -> NDArray[np.float32]:
-    """Each candidate's category's share of what the session likes, (n,)."""
+def _by_category(candidates: Candidates, context: Context, catalogue: Catalogue) -> NDArray[np.float32]:
+    """What the session knows of each candidate's category, (3, n): its share of what the session likes, its share of the visits
+    with one more visit elsewhere, and how often it was shown in vain, as v/(v + HALFWAY_IN_VAIN)."""
+    by_code = np.zeros((3, len(catalogue.category_ids)), dtype=np.float32)
+    interest, code_of = context.interest, catalogue.code_of
     liked = {category: value for category, value in interest.categories.items() if value > 0}
-    if not liked:
-        return np.zeros(len(candidates.rows), dtype=np.float32)
-    scale = 1 / sum(liked.values())
-    by_code = np.zeros(len(catalogue.category_ids), dtype=np.float32)
-    for category, value in liked.items():
-        by_code[catalogue.code_of(category)] = value * scale
-    by_code[UNLISTED] = 0
-    return by_code.take(candidates.codes)
+    if liked:
+        scale = 1 / sum(liked.values())
+        for category, value in liked.items():
+            by_code[0, code_of(category)] = value * scale
+    if interest.visits:
+        scale = 1 / (1 + sum(interest.visits.values()))
+        for category, visits in interest.visits.items():
+            by_code[1, code_of(category)] = visits * scale
+    for category, times in context.category_in_vain.items():
+        by_code[2, code_of(category)] = times / (times + HALFWAY_IN_VAIN)
+    by_code[:, UNLISTED] = 0
+    return by_code.take(candidates.codes, axis=1)
 
 
 def _last_category(candidates: Candidates, context: Context, catalogue: Catalogue) -> NDArray[np.bool_] | float:
@@ -93,13 +115,20 @@ def _fill_by_product(columns: NDArray[np.float32], product_ids: list[str], conte
         columns[14, shown] = [min(in_vain[product_ids[i]], MOST_IN_VAIN) / MOST_IN_VAIN for i in shown]
 
 
-def _price_match(
-    price: NDArray[np.float32], rows: Rows, interest: Interest, catalogue: Catalogue
-) -> NDArray[np.float32] | float:
-    """Minus the distance to the mean (log) price of the products that the session looked at."""
+def _fill_by_price(
+    columns: NDArray[np.float32],
+    price: NDArray[np.float32],
+    dearness: NDArray[np.float32],
+    rows: Rows,
+    interest: Interest,
+    catalogue: Catalogue,
+) -> None:
+    """Minus the distances to the mean price and dearness of the products that the session looked at; 0 where it saw none."""
     seen = catalogue.listed(product for product, value in interest.products.items() if value > 0)
     if not seen:
-        return 0.0
-    usual = sum(catalogue.static[seen, PRICE].tolist()) / len(seen)
-    match: NDArray[np.float32] = np.abs(price - np.float32(usual)) * ((rows != UNLISTED) * np.float32(-2))
-    return match
+        return
+    usual = catalogue.static.take(seen, axis=0).sum(axis=0) / np.float32(len(seen))
+    listed = (rows != UNLISTED) * np.float32(-1)
+    columns[15] = np.abs(price - usual[PRICE]) * (2 * listed)
+    np.multiply(dearness, usual[DEARNESS], out=columns[24])
+    columns[25] = np.abs(dearness - usual[DEARNESS]) * listed

@@ -26,13 +26,15 @@ DISLIKED_CATEGORY_SHARE = 0.2
 class Interest(msgspec.Struct, frozen=True):
     """Affinities by product and category (decayed weights), and `total`, the decayed weight of all counted events.
 
-    `disliked` are the products whose newest thumb is down: they are shown no more until it is up.
+    `disliked` are the products whose newest thumb is down: they are shown no more until it is up. `visits` counts events by
+    category, undecayed and unweighted, but for thumbs down.
     """
 
     products: dict[str, float]
     categories: dict[str, float]
     total: float
     disliked: frozenset[str] = frozenset()
+    visits: dict[str, int] = {}
 
 
 def weight_of(event: LoggedEvent, weights: Weights) -> float | None:
@@ -55,6 +57,7 @@ def interest(events: Sequence[LoggedEvent], weights: Weights, decay: Decay) -> I
     """Sums decayed weights over `events` (oldest first), as of the newest; always in the same order, so to the last bit."""
     products: dict[str, float] = {}
     categories: dict[str, float] = {}
+    visits: dict[str, int] = {}
     total = 0.0
     now_ms = events[-1].timestamp_ms if events else 0
     factor = 1.0
@@ -72,9 +75,11 @@ def interest(events: Sequence[LoggedEvent], weights: Weights, decay: Decay) -> I
         for category in dict.fromkeys(event.categories):
             if category:
                 categories[category] = categories.get(category, 0.0) + shared
+                if weighted > 0:
+                    visits[category] = visits.get(category, 0) + 1
         if decay.mode == "step":
             factor *= decay.factor
-    return Interest(products, categories, total, _disliked(events))
+    return Interest(products, categories, total, _disliked(events), visits)
 
 
 def _disliked(events: Sequence[LoggedEvent]) -> frozenset[str]:

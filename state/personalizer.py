@@ -1,5 +1,7 @@
 """What one input does to one session: the heart of the job, without Flink."""
 
+from collections import Counter
+
 import msgspec
 
 from state.attribution import Attribution
@@ -138,13 +140,14 @@ class Personalizer:
 
     def _choose(self, session: Session, entry: LoggedEvent, now_ms: int) -> tuple[Slate, Interest]:
         known = self._interest(session)
-        in_vain: dict[str, int] = {}
-        for exposure in session.exposures:
-            if exposure.reward <= 0:
-                in_vain[exposure.product_id] = in_vain.get(exposure.product_id, 0) + 1
+        in_vain = Counter(exposure.product_id for exposure in session.exposures if exposure.reward <= 0)
+        category_of = self.chooser.catalogue.category_of
+        category_in_vain: Counter[str] = Counter()
+        for product, times in in_vain.items():
+            category_in_vain[category_of(product)] += times
         newest = session.recent.newest
         last = next((category for category in (newest.categories if newest else ()) if category), "")
-        context = Context(known, last, in_vain, now_ms)
+        context = Context(known, last, in_vain, now_ms, category_in_vain)
         slate = self.chooser.choose(context, profile_version=session.applied, cause=entry.digest)
         session.slates = [*session.slates, slate][-SLATES_KEPT:]
         return slate, known

@@ -28,8 +28,17 @@ FEATURE_REASONS = {
     "well_rated": ("rating", "reviews"),
     "popular": ("rate_log_ratio",),
     "new_arrival": ("novelty",),
-    "price_match": ("price_match",),
-    "category_affinity": ("category_share", "category_known", "rate_times_category_share", "last_category"),
+    "price_match": ("price_match", "dearness_times_usual", "dearness_match"),
+    "category_affinity": (
+        "category_share",
+        "category_known",
+        "rate_times_category_share",
+        "last_category",
+        "taste",
+        "taste_root",
+        "rating_times_taste",
+        "dearness_times_taste",
+    ),
     "product_affinity": ("product_affinity", "product_seen"),
 }
 REASON_CODES = (*FEATURE_REASONS, "general", "exploration")

@@ -77,7 +77,7 @@ def test_every_key_has_a_comment() -> None:
 def test_the_papers_settings_load() -> None:
     paper = load(path=CONF / "paper.yaml")
     assert paper.bandit.order_by == "score"
-    assert paper.bandit.epsilon == 0.2
+    assert (paper.bandit.policy, paper.bandit.epsilon, paper.reward.aggregate) == ("epsilon_greedy", 0.2, "max")
     assert paper.session.ttl_ms == 48 * 3_600_000
 
 

@@ -50,7 +50,7 @@ def test_an_impression_publishes_nothing_and_logs_its_decision_once() -> None:
 
 
 def test_a_view_after_an_exposure_is_its_reward() -> None:
-    visit = begun()
+    visit = begun(reward={"aggregate": "max"})
     product = first_product(visit)
     visit.send(visit.impression(1_000, items=2))
     visit.send(event("product_view", 5_000, product_id=product))
@@ -61,6 +61,15 @@ def test_a_view_after_an_exposure_is_its_reward() -> None:
     assert [e.count for e in examples] == [1, 1, 0]
     assert sum(e.reward for e in examples) == pytest.approx(0.6)
     assert sum(e.reward_squared for e in examples) == pytest.approx(0.36)
+
+
+def test_by_default_the_first_reward_of_an_exposure_is_learned() -> None:
+    visit = begun()
+    product = first_product(visit)
+    visit.send(visit.impression(1_000, items=2))
+    visit.send(event("product_view", 5_000, product_id=product))
+    visit.send(event("add_to_cart", 9_000, product_id=product))
+    assert [r["reward"] for r in visit.records("outcomes") if r["kind"] == "reward"] == pytest.approx([0.2])
 
 
 def test_an_ignored_exposure_counts_once_when_its_window_closes() -> None:

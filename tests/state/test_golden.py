@@ -2,12 +2,19 @@
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from operators.names import MODEL_KEY, MODEL_RECORD
+from operators.reference_data import ReferenceData
+from state.feature_set import DIMENSION, FEATURE_SET
 from state.learner import LearnerShard
+from state.merger import IncompatibleModelError, terms_of
 from state.model import Snapshot
+from state.rejection import Rejection
 from state.session import Session
-from state.sums import Sums
+from state.sums import Example, Sums
+from tests.state.shop import make_merger, settings, shop
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -38,3 +45,27 @@ def test_a_snapshot_of_version_1() -> None:
     snapshot = Snapshot.decode(read("snapshot-1.bin"))
     assert (snapshot.model_version, snapshot.feature_set) == (1_763_770_000_000, "shop-1")
     assert Sums.decode(snapshot.sums).weight == 2.0
+
+
+def test_a_model_of_the_first_feature_set_is_refused_and_never_misread() -> None:
+    """By the learner, by the session operators, and by the name under which statistics are kept."""
+    data = read("snapshot-1.bin")
+    merger = make_merger()
+    with pytest.raises(IncompatibleModelError, match=f"feature set is 'shop-1', this job's is '{FEATURE_SET}'"):
+        merger.start_from(Snapshot.decode(data), 1_763_770_000_000)
+    assert merger.is_empty()
+    chooser = shop().chooser
+    answer = ReferenceData(chooser).take(MODEL_RECORD, MODEL_KEY, data)
+    assert isinstance(answer, Rejection)
+    assert answer.detail == f"shop-1 is not {FEATURE_SET}"
+    assert chooser.predictor is None
+    terms = terms_of(settings())
+    assert msgspec.structs.replace(terms, feature_set="shop-1").key != terms.key
+
+
+def test_exposures_of_the_first_feature_set_are_refused_by_the_learner() -> None:
+    """What was shown before an upgrade and is rewarded after it has features that mean something else."""
+    sums = Sums(DIMENSION, None)
+    exposure = Session.decode(read("session-1.bin")).exposures[0]
+    assert sums.add(Example(exposure.exposed_at_ms, exposure.product_id, exposure.x, 1, 0.6, 0.36)) == 0.0
+    assert (sums.refused, sums.weight) == (1, 0.0)

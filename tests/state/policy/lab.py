@@ -76,7 +76,7 @@ class Experiment:
 
     def _session(self) -> list[float]:
         liked = int(self.rng.integers(self.world.categories))
-        interest = Interest({}, {f"category-{liked}": 1.0}, 1.0)
+        interest = Interest({}, {f"category-{liked}": 1.0}, 1.0, visits={f"category-{liked}": 1})
         context = Context(interest, f"category-{liked}", {}, self.now_ms)
         slate = self.chooser.choose(context, profile_version=1, cause=b"")
         return [self._expose(slate, position, liked) for position in range(min(SEEN, len(slate.product_ids)))]
