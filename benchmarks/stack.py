@@ -25,6 +25,8 @@ from jobs.settings import load_settings
 from state.configuration import Settings
 
 POLL_S = 0.2
+START_TIMEOUT = "10 min"
+"""For a machine that does other work too."""
 METRICS_INTERVAL = "250 ms"
 """How old a figure of Flink's REST interface may be."""
 
@@ -83,7 +85,8 @@ def benchmark_stack(task_managers: int = 1, sets: Sequence[str] = ()) -> Iterato
     """Starts a stack without its job running, and stops it with all its data."""
     with tempfile.TemporaryDirectory(prefix="heliotrope-bench-") as folder:
         workdir = Path(folder) / "stack"
-        settings = load_settings(None, [f"local.task_managers={task_managers}", *sets], environ={})
+        sizes = (f"local.task_managers={task_managers}", f"local.start_timeout={START_TIMEOUT}")
+        settings = load_settings(None, [*sizes, *sets], environ={})
         shipped = flink_conf.shipped_options() | {"metrics.fetcher.update-interval": METRICS_INTERVAL}
         try:
             with mock.patch.object(flink_conf, "shipped_options", return_value=shipped):
