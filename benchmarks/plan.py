@@ -17,4 +17,4 @@ class Plan(NamedTuple):
 
 
 FULL = Plan(rounds=5, events=1_000_000, lead=50_000, longest_s=90.0, plain_events=20_000)
-QUICK = Plan(rounds=2, events=80_000, lead=15_000, longest_s=6.0, plain_events=2_000)
+QUICK = Plan(rounds=2, events=80_000, lead=10_000, longest_s=6.0, plain_events=2_000)

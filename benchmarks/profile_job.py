@@ -1,7 +1,7 @@
-"""Where the whole job's time goes at full throughput: `python -m benchmarks.profile_job [--seconds S] [--folder DIR] [--set K=V]`.
+"""Where the whole job's time goes at full throughput: `python -m benchmarks.profile_job [--seconds S] [--set KEY=VALUE]…`.
 
-Prints the CPU of every process, of the TaskManagers' threads, and of the Python functions and lines in the session operator. The folder
-keeps all stacks as `taskmanager-N.txt`, which flame graph tools read.
+Prints the CPU of every process, of the TaskManagers' threads, and of the Python functions and lines in the session operator.
+The folder keeps all stacks as `taskmanager-N.txt`, which flame graph tools read.
 """
 
 import argparse
