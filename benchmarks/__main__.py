@@ -1,8 +1,13 @@
-"""`python -m benchmarks [--quick] [--out FILE]`: runs the benchmarks side by side and writes a table and a JSON file."""
+"""`python -m benchmarks [--quick] [--only SECTION,…] [--out FILE]`: the benchmarks on the real stack.
+
+Prints a table of medians and spreads, and writes a JSON file with the raw runs beside them.
+"""
 
 import argparse
-import statistics
+import signal
+import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,63 +15,55 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.latency import measure
+from benchmarks import sections
 from benchmarks.machine import machine
-from benchmarks.stack import Stack, benchmark_stack
-from benchmarks.throughput import drain, preload
-from benchmarks.traffic import events
-from cli.stack.topics import create_topics
-from jobs.settings import load_settings
+from benchmarks.plan import FULL, QUICK, Plan
+from benchmarks.summary import Figures
 
 RESULTS = Path(__file__).parent / "results"
-SPAN_MS = 2 * 3_600_000
+SECTIONS: dict[str, Callable[[Plan, Callable[[str], None]], Figures]] = {
+    "throughput": sections.throughput,
+}
 
 
 def main() -> None:
-    """Runs all and writes the results."""
+    """Runs the sections and writes the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--quick", action="store_true", help="fewer events and runs, under 5 minutes")
+    parser.add_argument("--only", default=",".join(SECTIONS), metavar="SECTION,…", help=f"of {', '.join(SECTIONS)}")
     parser.add_argument("--out", type=Path, default=RESULTS / "latest.json")
     options = parser.parse_args()
-    console = Console()
-    runs, count, seconds = (3, 40_000, 20.0) if options.quick else (5, 110_000, 60.0)
-    with benchmark_stack() as stack:
-        latency = [measure(stack, 500, seconds, run) for run in range(runs)]
-        throughput = [_throughput(stack, count, seed) for seed in range(runs)]
-    results = {
-        "machine": machine(),
+    chosen = [name for name in options.only.split(",") if name]
+    unknown = sorted(set(chosen) - set(SECTIONS))
+    if unknown:
+        parser.error(f"no section {', '.join(unknown)}: there are {', '.join(SECTIONS)}")
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that the stack is stopped
+    console, plan, begun = Console(), QUICK if options.quick else FULL, time.monotonic()
+    results: dict[str, Any] = {
         "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()),
-        "latency_500_ms": _medians(latency),
-        "events_per_second": statistics.median(run["events_per_second"] for run in throughput),
-        "runs": {"latency_500": latency, "throughput": throughput},
+        "quick": options.quick,
+        "machine": machine(),
+        "plan": plan._asdict(),
+        "runs": {},
     }
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    options.out.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2))
-    console.print(_table(results))
-    console.print(f"written to {options.out}")
+    for name in chosen:
+        figures = SECTIONS[name](plan, lambda line: console.print(f"{time.monotonic() - begun:6.0f} s  {line}"))
+        results |= figures.values
+        results["runs"][name] = figures.runs
+        console.print(_table(name, figures))
+        _write(options.out, results)
+    console.print(f"written to {options.out} after {time.monotonic() - begun:.0f} s")
 
 
-def _throughput(stack: Stack, count: int, seed: int) -> dict[str, float]:
-    """Loads a topic of its own while no job runs, then times the job on it."""
-    stack.stop_job()
-    topic = f"kafka.topics.user_interactions=throughput-{seed}"
-    settings = load_settings(stack.config, [topic], environ={})
-    create_topics(settings, stack.kafka)
-    traffic = events(count, int(time.time() * 1_000) - SPAN_MS, SPAN_MS, seed=seed)
-    loaded = preload(stack, settings.kafka.topics.user_interactions, traffic)
-    stack.start_job(topic)
-    return drain(stack, loaded)
+def _write(path: Path, results: dict[str, Any]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2))
 
 
-def _medians(runs: list[dict[str, float]]) -> dict[str, float]:
-    return {name: statistics.median(run[name] for run in runs) for name in runs[0]}
-
-
-def _table(results: dict[str, Any]) -> Table:
-    table = Table("figure", "median", title="Heliotrope")
-    for name in ("p50", "p95", "p99", "p999"):
-        table.add_row(f"click to Redis at 500 events/s, {name}", f"{results['latency_500_ms'][name]:.1f} ms")
-    table.add_row("events per second through the whole job", f"{results['events_per_second']:,.0f}")
+def _table(name: str, figures: Figures) -> Table:
+    table = Table("figure", "median", "least", "most", title=name)
+    for row in figures.rows:
+        table.add_row(row.name, *(f"{value:,.{row.decimals}f}" for value in (row.median, row.least, row.most)))
     return table
 
 

@@ -1,104 +1,120 @@
 """Click to Redis under open-loop load: from when an event was due to be sent until its profile can be read.
 
 Latency counts from the time at which the event was due, not from when the sender got round to it, so a stall of the sender or of
-the broker shows in every event that it delayed (coordinated omission).
+the broker shows in every event that it delayed (coordinated omission). An event whose profile had not come by the end counts with
+the time until then, which is less than its true latency: it is in the upper percentiles rather than left out.
 """
 
-import threading
+import json
+import subprocess
+import sys
+import tempfile
 import time
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
-import redis
-from kafka import KafkaProducer
+from numpy.typing import NDArray
 
+from benchmarks.cpu import cpu_seconds, difference
+from benchmarks.listener import announcements
+from benchmarks.load import expected_versions, planned
 from benchmarks.stack import Stack
+from benchmarks.traffic import PRODUCTS, Traffic
+from operators.names import SESSION
 
-SESSIONS_PER_RATE = 20
-"""Sessions for each event per second: a session acts every 20 seconds."""
 SETTLE_S = 5.0
+ENCODING_S = 10e-6
+"""To encode one event beforehand."""
+START_S = 3.0
+Times = NDArray[np.float64]
 
 
-def measure(stack: Stack, rate: int, seconds: float, run: int, warm_up_seconds: float = 10.0) -> dict[str, float]:
+def start_job(stack: Stack, topic: str, task_managers: int) -> None:
+    """Starts the job on a topic of its own, and returns once it knows the catalogue, which must be loaded."""
+    stack.start_job(f"kafka.topics.user_interactions={topic}", f"flink.parallelism={task_managers}")
+    while stack.rest.counter(stack.job_id, SESSION, "numRecordsIn") < PRODUCTS * task_managers:
+        time.sleep(0.2)
+
+
+def measure(stack: Stack, topic: str, rate: int, seconds: float, warm_up_s: float, seed: int) -> dict[str, Any]:
     """Latencies in ms over `seconds` at `rate` events per second, after a warm-up that is not counted.
 
-    `run` keeps the sessions of one measurement apart from those of another.
+    `seed` keeps the sessions of one measurement apart from those of another.
     """
-    total = int(rate * (seconds + warm_up_seconds))
-    seen = _Announcements(stack)
-    seen.start()
-    due = np.zeros(total)
-    _send(stack, rate, run, due)
-    seen.stop_after(SETTLE_S)
-    first = int(rate * warm_up_seconds)
-    arrived = np.array(
-        [seen.at.get(_name(i, rate, run), {}).get(i // (rate * SESSIONS_PER_RATE) + 1, np.nan) for i in range(total)]
-    )
-    latencies = (arrived - due)[first:] * 1_000
-    missing = int(np.isnan(latencies).sum())
-    latencies = latencies[~np.isnan(latencies)]
-    quantiles = np.percentile(latencies, [50, 95, 99, 99.9]) if len(latencies) else [float("nan")] * 4
-    names = ("p50", "p95", "p99", "p999")
-    return {name: round(float(value), 1) for name, value in zip(names, quantiles, strict=True)} | {
-        "max": round(float(latencies.max()), 1) if len(latencies) else float("nan"),
-        "events": float(len(latencies)),
-        "missing": float(missing),
+    whole_s = warm_up_s + seconds
+    begin = time.time() + START_S + rate * whole_s * ENCODING_S
+    events, due = planned(rate, whole_s, seed, begin)
+    with tempfile.TemporaryDirectory(prefix="heliotrope-bench-") as folder:
+        file = Path(folder) / "announcements"
+        with _listener(stack, file) as listener:
+            before = cpu_seconds(stack.processes)
+            sender = _send(stack, topic, rate, whole_s, seed, begin)
+            time.sleep(SETTLE_S)
+            used, end = difference(before, cpu_seconds(stack.processes)), time.time()
+        heard = file.read_bytes()
+    arrived = arrivals(events, announcements(heard))
+    counted = due >= begin + warm_up_s
+    return summary((arrived - due)[counted], (end - due)[counted]) | {
+        "rate": rate,
+        "seconds": seconds,
+        "sender": sender,
+        "listener": listener,
+        "cpu_s": used,
     }
 
 
-def _name(index: int, rate: int, run: int) -> str:
-    return f"latency-{run}-{rate}-{index % (rate * SESSIONS_PER_RATE)}"
+def arrivals(events: Traffic, heard: Iterable[tuple[float, str, int]]) -> Times:
+    """When each event's profile was announced; a later version also answers for those that it replaced. NaN: not at all."""
+    first: dict[str, dict[int, float]] = {}
+    for when, session, version in heard:
+        versions = first.setdefault(session, {})
+        for earlier in range(version, 0, -1):
+            if earlier in versions:
+                break
+            versions[earlier] = when
+    return np.array([first.get(session, {}).get(version, np.nan) for session, version in expected_versions(events)])
 
 
-def _send(stack: Stack, rate: int, run: int, due: "np.ndarray[Any, np.dtype[np.float64]]") -> None:
-    producer = KafkaProducer(bootstrap_servers=stack.kafka, linger_ms=0, acks=1)
-    topic = stack.settings.kafka.topics.user_interactions
-    begin = time.time() + 0.5
-    for index in range(len(due)):
-        due[index] = begin + index / rate
-        pause = due[index] - time.time()
-        if pause > 0:
-            time.sleep(pause)
-        session = _name(index, rate, run)
-        event = {
-            "session_id": session,
-            "event_id": f"{run}-{rate}-{index}",
-            "event_type": "product_view",
-            "timestamp": int(due[index] * 1_000),
-            "product_id": f"product-{index % 997}",
-            "category_id": f"category-{index % 97}",
-        }
-        producer.send(topic, key=session.encode(), value=msgspec.json.encode(event))
-    producer.flush()
-    producer.close()
+def summary(latencies_s: Times, waited_s: Times) -> dict[str, float]:
+    """Percentiles in ms; what has not arrived counts with how long was waited for it."""
+    missing = np.isnan(latencies_s)
+    all_ms = np.where(missing, waited_s, latencies_s) * 1_000
+    quantiles = np.percentile(all_ms, [50, 95, 99, 99.9])
+    named = dict(zip(("p50", "p95", "p99", "p999"), (round(float(value), 1) for value in quantiles), strict=True))
+    return named | {"max": round(float(all_ms.max()), 1), "events": len(all_ms), "missing": int(missing.sum())}
 
 
-class _Announcements(threading.Thread):
-    """When each version of each session's profile was announced; a later version also answers for the ones that it replaced."""
+def _send(stack: Stack, topic: str, rate: int, seconds: float, seed: int, begin: float) -> dict[str, float]:
+    where = ("--kafka", stack.kafka, "--topic", topic, "--partitions", str(stack.settings.kafka.partitions))
+    what = ("--rate", str(rate), "--seconds", str(seconds), "--seed", str(seed), "--begin", str(begin))
+    command = (sys.executable, "-m", "benchmarks.load", *where, *what)
+    return dict(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
 
-    def __init__(self, stack: Stack) -> None:
-        super().__init__(daemon=True)
-        self._listener = redis.Redis.from_url(stack.redis).pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
-        self._listener.subscribe(f"{stack.settings.redis.prefix}:profile-updated")
-        self._deadline: float | None = None
-        self.at: dict[str, dict[int, float]] = {}
 
-    def run(self) -> None:
-        while self._deadline is None or time.time() < self._deadline:
-            message = self._listener.get_message(timeout=0.2)
-            if message is None or not isinstance(message["data"], bytes):
-                continue
-            now = time.time()
-            update = msgspec.json.decode(message["data"])
-            versions = self.at.setdefault(update["session_id"], {})
-            for version in range(update["version"], 0, -1):
-                if version in versions:
-                    break
-                versions[version] = now
-
-    def stop_after(self, seconds: float) -> None:
-        """Listens for so long, then ends."""
-        self._deadline = time.time() + seconds
-        self.join()
-        self._listener.close()
+@contextmanager
+def _listener(stack: Stack, file: Path) -> Iterator[dict[str, float]]:
+    """A listener that hears all; what it says of itself is there afterwards."""
+    channel = f"{stack.settings.redis.prefix}:profile-updated"
+    command = (
+        sys.executable,
+        "-m",
+        "benchmarks.listener",
+        "--redis",
+        stack.redis,
+        "--channel",
+        channel,
+        "--file",
+        str(file),
+    )
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    process.stdout.readline()
+    said: dict[str, float] = {}
+    try:
+        yield said
+    finally:
+        out, _ = process.communicate()
+        said.update(json.loads(out))

@@ -1,64 +1,116 @@
-"""A stack of its own for one benchmark, and the job on it, which can be stopped to load a topic first."""
+"""A stack of its own for the benchmarks, and one job after the other on it."""
 
+import os
+import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from unittest import mock
 
-from typer.testing import CliRunner
+import redis
 
-from cli.main import app
-from cli.stack import control
+from cli.stack import control, flink_conf, jars
 from cli.stack.flink_rest import ENDED, JOB_ID, FlinkRest
-from cli.stack.layout import Layout
+from cli.stack.layout import PACKAGES, Layout
+from cli.stack.plan import read_plan, write_settings
+from cli.stack.record import StackRecord
+from cli.stack.services import child_environment
+from cli.stack.submit import entry_file, pack, run_service
+from cli.stack.submitting import client_options
+from cli.stack.topics import create_topics
 from jobs.settings import load_settings
 from state.configuration import Settings
 
 POLL_S = 0.2
+START_TIMEOUT = "10 min"
+"""For a machine that does other work too."""
+METRICS_INTERVAL = "250 ms"
+"""How old a figure of Flink's REST interface may be."""
 
 
 class Stack:
-    """Addresses, settings as the job has them, and the job's id."""
+    """Addresses, settings as a job has them, and the running job's id; the benchmarks' jobs come after one another."""
 
-    def __init__(self, workdir: Path, kafka: str, flink: str, job_id: str, settings: Settings) -> None:
-        self.workdir = workdir
-        self.kafka = kafka
-        self.flink = flink
-        self.job_id = job_id
+    def __init__(self, workdir: Path, record: StackRecord, settings: Settings) -> None:
+        self.kafka = record.kafka
+        self.job_id = record.job.id
         self.settings = settings
         self.redis = settings.redis.url
-        self.config = Layout(workdir).job_config
+        self.rest = FlinkRest(record.flink)
+        self.flink = record.flink
+        self.processes = {name: process.pid for name, process in record.processes.items()}
+        self._layout = Layout(workdir)
+
+    def settings_with(self, *sets: str) -> Settings:
+        """The stack's settings with some overruled."""
+        return load_settings(self._layout.job_config, sets, environ={})
 
     def stop_job(self) -> None:
         """Cancels the job; Kafka, Redis and the cluster go on."""
-        rest = FlinkRest(self.flink)
-        rest.cancel(self.job_id)
-        while rest.job_state(self.job_id) not in ENDED:
+        if self.job_id:
+            self.rest.cancel(self.job_id)
+            while self.rest.job_state(self.job_id) not in ENDED:
+                time.sleep(POLL_S)
+        self.job_id = ""
+
+    def start_job(self, *sets: str, entry: Path | None = None) -> None:
+        """Submits a job that reads from the beginning; returns once it is RUNNING.
+
+        `entry` is another job's module than Heliotrope's own.
+
+        Raises:
+            RuntimeError: `flink run` failed.
+        """
+        settings = self.settings_with("kafka.start=earliest", *sets)
+        self.create_topics(settings)
+        with tempfile.TemporaryDirectory(prefix="heliotrope-bench-") as folder:
+            self.job_id = _run(settings, Layout(Path(folder)), self._layout, entry or entry_file())
+        while not self.rest.is_fully_running(self.job_id):
             time.sleep(POLL_S)
 
-    def start_job(self, *sets: str) -> None:
-        """Submits the job anew, reading from the beginning; returns once it is RUNNING."""
-        arguments = ["submit", "--jobmanager", self.flink.removeprefix("http://"), "--config", str(self.config)]
-        for assignment in ("kafka.start=earliest", *sets):
-            arguments += ["--set", assignment]
-        answer = CliRunner().invoke(app, arguments)
-        if answer.exit_code != 0:
-            raise RuntimeError(f"the job could not be submitted: {answer.output}{answer.exception or ''}")
-        self.job_id = JOB_ID.findall(answer.stdout)[-1]
-        rest = FlinkRest(self.flink)
-        while not rest.is_fully_running(self.job_id):
-            time.sleep(POLL_S)
+    def create_topics(self, settings: Settings) -> None:
+        """Creates the topics that these settings name and that are missing."""
+        create_topics(settings, self.kafka)
+
+    def forget_profiles(self) -> None:
+        """Empties Redis, so that each run has the same room."""
+        redis.Redis.from_url(self.redis).flushall()
 
 
 @contextmanager
-def benchmark_stack(sets: Sequence[str] = ()) -> Iterator[Stack]:
-    """Starts a stack and stops it with all its data."""
+def benchmark_stack(task_managers: int = 1, sets: Sequence[str] = ()) -> Iterator[Stack]:
+    """Starts a stack without its job running, and stops it with all its data."""
     with tempfile.TemporaryDirectory(prefix="heliotrope-bench-") as folder:
         workdir = Path(folder) / "stack"
+        sizes = (f"local.task_managers={task_managers}", f"local.start_timeout={START_TIMEOUT}")
+        settings = load_settings(None, [*sizes, *sets], environ={})
+        shipped = flink_conf.shipped_options() | {"metrics.fetcher.update-interval": METRICS_INTERVAL}
         try:
-            record = control.start_stack(load_settings(None, sets, environ={}), workdir)
-            settings = control.job_settings(workdir)
-            yield Stack(workdir, record.kafka, record.flink, record.job.id, settings)
+            with mock.patch.object(flink_conf, "shipped_options", return_value=shipped):
+                record = control.start_stack(settings, workdir)
+            stack = Stack(workdir, record, control.job_settings(workdir))
+            stack.stop_job()
+            yield stack
         finally:
             control.stop_stack(workdir)
+
+
+def _run(settings: Settings, layout: Layout, cluster: Layout, entry: Path) -> str:
+    """`flink run` with the benchmarks packed beside the job, as `heliotrope submit` does it."""
+    for path in (layout.run, layout.tmp, layout.logs):
+        path.mkdir(parents=True)
+    plan = read_plan(cluster)
+    flink_conf.write_conf(layout.flink_conf, client_options(settings, sys.executable))
+    flink_conf.link_jars(layout.flink_lib, jars.connectors(jars.installed()))
+    pack(layout.packages, (*PACKAGES, "benchmarks"))
+    write_settings(settings, layout.job_config)
+    service = run_service(layout, plan.rest_address, entry=entry)
+    environment = {**child_environment(Path(plan.java_home), layout, os.environ), **service.environment}
+    answer = subprocess.run(service.command, env=environment, capture_output=True, text=True, errors="replace")
+    found = JOB_ID.findall(answer.stdout)
+    if answer.returncode != 0 or not found:
+        raise RuntimeError(f"`flink run` of {entry.name} failed: {(answer.stdout + answer.stderr)[-4_000:]}")
+    return str(found[-1])

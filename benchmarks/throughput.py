@@ -1,55 +1,129 @@
-"""How fast a preloaded topic goes through the whole job, from its first profile to its last event."""
+"""How fast one preloaded topic goes through the whole job, through the engine's floor, and through the plain loop.
 
+A run is counted from the end of a lead of warm-up events, in which the catalogue comes in and the JVM compiles, to the last event
+or to a limit of time. Counts are Flink's own `numRecordsIn` of the one Python operator.
+"""
+
+import json
+import subprocess
+import sys
 import time
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, NamedTuple
 
-import msgspec
 import redis
-from kafka import KafkaProducer
 
+from benchmarks import floor
+from benchmarks.cpu import cpu_seconds, difference
+from benchmarks.preload import load_catalogue, preload
 from benchmarks.stack import Stack
-from cli.stack.flink_rest import FlinkRest
+from benchmarks.traffic import PRODUCTS, SPAN_MS, messages, traffic
+from benchmarks.window import watch
+from operators.names import SESSION
 
-POLL_S = 0.25
-LONGEST_S = 1_800.0
-
-
-def preload(stack: Stack, topic: str, events: Iterable[dict[str, Any]]) -> int:
-    """Writes events into the topic; returns how many."""
-    producer = KafkaProducer(bootstrap_servers=stack.kafka, linger_ms=20, batch_size=262_144)
-    count = 0
-    for event in events:
-        producer.send(topic, key=event["session_id"].encode(), value=msgspec.json.encode(event))
-        count += 1
-    producer.flush()
-    producer.close()
-    return count
+TOPIC = "throughput"
+FLOOR = Path(floor.__file__)
 
 
-def processed(stack: Stack) -> int:
-    """Inputs that the job has accounted for, by its own counters."""
-    names = ("events_applied", "events_duplicate", "events_dropped", "events_late")
-    return sum(FlinkRest(stack.flink).counter(stack.job_id, "session", name) for name in names)
+class Load(NamedTuple):
+    """A preloaded topic: how many events it has, how many of them come first as warm-up, and for how long to count."""
+
+    topic: str
+    events: int
+    lead: int
+    longest_s: float
 
 
-def drain(stack: Stack, expected: int) -> dict[str, float]:
-    """Waits until `expected` inputs are accounted for in the profiles; events per second from the first to the last."""
+def prepare(stack: Stack, load: Load, seed: int = 0, sessions: int | None = None) -> int:
+    """Loads the catalogue and the topic; returns how many sessions the events have."""
+    settings = stack.settings_with(_topic(load))
+    events = traffic(load.events, int(time.time() * 1_000) - SPAN_MS, seed, sessions=sessions)
+    stack.create_topics(settings)
+    load_catalogue(stack, 0)
+    preload(stack, load.topic, messages(events))
+    return len(set(events.sessions.tolist()))
+
+
+def run_job(stack: Stack, load: Load, parallelism: int, *sets: str) -> dict[str, Any]:
+    """The whole job on the topic, everything on."""
+    stack.forget_profiles()
     client = redis.Redis.from_url(stack.redis)
-    begun: float | None = None
-    first = 0
-    limit = time.monotonic() + LONGEST_S
-    while time.monotonic() < limit:
-        done = processed(stack)
-        now = time.monotonic()
-        if begun is None and done:
-            begun, first = now, done
-        if done >= expected and begun is not None:
-            seconds = now - begun
-            return {
-                "events_per_second": (expected - first) / seconds,
-                "seconds": seconds,
-                "profiles": float(str(client.dbsize())),
-            }
-        time.sleep(POLL_S)
-    raise TimeoutError(f"only {processed(stack)} of {expected} events in {LONGEST_S} s")
+    stack.start_job(_topic(load), f"flink.parallelism={parallelism}", *sets)
+    reference = PRODUCTS * parallelism
+    result = _watch(stack, load, SESSION, reference, parallelism, lambda: _published(client))
+    result["profiles_with_items"] = _share_with_items(client, stack.settings.redis.prefix)
+    stack.stop_job()
+    return result
+
+
+def run_floor(stack: Stack, load: Load, parallelism: int) -> dict[str, Any]:
+    """The engine's floor on the topic."""
+    stack.start_job(_topic(load), f"flink.parallelism={parallelism}", entry=FLOOR)
+    result = _watch(stack, load, floor.OPERATOR, 0, parallelism, lambda: 0)
+    stack.stop_job()
+    return result
+
+
+def run_plain(stack: Stack, load: Load, events: int) -> dict[str, Any]:
+    """The plain loop on the first `events` of the topic, after a lead of a tenth."""
+    stack.forget_profiles()
+    where = ("--kafka", stack.kafka, "--redis", stack.redis, "--topic", load.topic)
+    counts = ("--events", str(events), "--lead", str(events // 10))
+    command = (sys.executable, "-m", "benchmarks.plain_loop", *where, *counts)
+    return dict(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
+
+
+def _topic(load: Load) -> str:
+    return f"kafka.topics.user_interactions={load.topic}"
+
+
+def _watch(
+    stack: Stack, load: Load, operator: str, reference: int, parallelism: int, published: Callable[[], int]
+) -> dict[str, Any]:
+    """`reference` are inputs of the operator that are no events."""
+
+    def processed() -> int:
+        return stack.rest.counter(stack.job_id, operator, "numRecordsIn") - reference
+
+    def mark() -> tuple[dict[str, float], int]:
+        return cpu_seconds(stack.processes), published()
+
+    window = watch(processed, load.lead, load.events, load.longest_s, mark)
+    (cpu_before, published_before), (cpu_after, published_after) = window.before, window.after
+    cpu = _of_workers(difference(cpu_before, cpu_after), parallelism)
+    return {
+        "task_managers": parallelism,
+        "events": window.events,
+        "seconds": round(window.seconds, 3),
+        "complete": window.complete,
+        "events_per_second": window.events / window.seconds,
+        "profiles_per_event": (published_after - published_before) / window.events,
+        "cpu_s": cpu,
+        "events_per_cpu_second": window.events / sum(cpu.values()),
+    }
+
+
+def _of_workers(cpu: dict[str, float], parallelism: int) -> dict[str, float]:
+    """Without the TaskManagers that had no part of the job."""
+    workers = sorted((name for name in cpu if name.startswith("taskmanager")), key=cpu.__getitem__)
+    for name in workers[: len(workers) - parallelism]:
+        del cpu[name]
+    return cpu
+
+
+def _published(client: redis.Redis) -> int:
+    """Profiles written since Redis began: each write is announced by one PUBLISH."""
+    stats: dict[str, Any] = client.info("commandstats")  # type: ignore[assignment]
+    return int(stats.get("cmdstat_publish", {}).get("calls", 0))
+
+
+def _share_with_items(client: redis.Redis, prefix: str) -> float:
+    """Of a sample of profiles, how many have a list: without a catalogue a slate would cost nothing."""
+    keys: list[bytes] = []
+    while len(keys) < 200:
+        key = client.randomkey()
+        if isinstance(key, bytes) and key.startswith(f"{prefix}:profile:".encode()):
+            keys.append(key)
+    profiles = [json.loads(value) for value in client.mget(keys) if isinstance(value, bytes)]  # type: ignore[union-attr]
+    return sum(bool(profile["score_data"]) for profile in profiles) / len(profiles)

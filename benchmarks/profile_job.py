@@ -1,0 +1,95 @@
+"""Where the whole job's time goes at full throughput: `python -m benchmarks.profile_job [--seconds S] [--set KEY=VALUE]…`.
+
+Prints the CPU of every process, of the TaskManagers' threads, and of the Python functions and lines in the session operator.
+The folder keeps all stacks as `taskmanager-N.txt`, which flame graph tools read.
+"""
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+
+from benchmarks import profiled
+from benchmarks.cpu import cpu_seconds, difference
+from benchmarks.sampler import own_and_total, read_collapsed
+from benchmarks.stack import Stack, benchmark_stack
+from benchmarks.threads import busiest, thread_seconds
+from benchmarks.throughput import Load, prepare
+from benchmarks.traffic import PRODUCTS
+from operators.names import SESSION
+
+LEAD = 15_000
+LINES = 45
+ENTRY = Path(profiled.__file__)
+
+
+def main() -> None:
+    """Profiles, and prints."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument(
+        "--events", type=int, default=400_000, help="of the topic; must last for the lead and the seconds"
+    )
+    parser.add_argument("--task-managers", type=int, default=1)
+    parser.add_argument("--folder", type=Path, default=Path("benchmarks/results/profile"))
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="sets")
+    options = parser.parse_args()
+    folder: Path = options.folder.absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    for old in folder.iterdir():
+        old.unlink()
+    os.environ[profiled.FOLDER_VARIABLE] = str(folder)
+    with benchmark_stack(options.task_managers) as stack:
+        load = Load("profile", options.events, LEAD, options.seconds)
+        prepare(stack, load)
+        stack.start_job(
+            f"kafka.topics.user_interactions={load.topic}",
+            f"flink.parallelism={options.task_managers}",
+            *options.sets,
+            entry=ENTRY,
+        )
+        _observe(stack, options.seconds, options.task_managers, folder)
+        stack.stop_job()
+    for file in sorted(folder.glob("*.txt")):
+        _print_python(file)
+    print(f"\nall stacks are in {folder}")
+
+
+def _observe(stack: Stack, seconds: float, task_managers: int, folder: Path) -> None:
+    def processed() -> int:
+        return stack.rest.counter(stack.job_id, SESSION, "numRecordsIn") - PRODUCTS * task_managers
+
+    while processed() < LEAD:
+        time.sleep(0.2)
+    workers = {name: pid for name, pid in stack.processes.items() if name.startswith("taskmanager")}
+    (folder / "go").touch()
+    first, begun, cpu = processed(), time.monotonic(), cpu_seconds(stack.processes)
+    threads = {name: thread_seconds(pid) for name, pid in workers.items()}
+    time.sleep(seconds)
+    events, took = processed() - first, time.monotonic() - begun
+    used = difference(cpu, cpu_seconds(stack.processes))
+    print(f"{events:,} events in {took:.1f} s: {events / took:,.0f} events/s; CPU s: {json.dumps(used)}")
+    for name, pid in workers.items():
+        print(f"\n{name}: thread, CPU s, CPU µs per event")
+        for thread, thread_s in busiest(threads[name], thread_seconds(pid)):
+            print(f"  {thread:20} {thread_s:7.2f} {thread_s / max(1, events) * task_managers * 1e6:8.0f}")
+    (folder / "go").unlink()
+
+
+def _print_python(file: Path) -> None:
+    stacks = read_collapsed(file.read_text(encoding="utf-8"))
+    samples = stacks.pop(("all samples",), 0)
+    own, total = own_and_total(stacks, "operators/session.py")
+    print(
+        f"\n{file.stem}: share of {samples} samples that were in a function and all it calls, below the session operator"
+    )
+    for name, count in total.most_common(LINES):
+        print(f"  {count / samples:6.1%} {name}")
+    print("\n  … and at a line itself")
+    for name, count in own.most_common(LINES):
+        print(f"  {count / samples:6.1%} {name}")
+
+
+if __name__ == "__main__":
+    main()
