@@ -17,6 +17,7 @@ import msgspec
 import yaml
 
 from state.configuration import Bandit, Section, Settings, key_of
+from state.merchandise import contradiction_in
 from state.river.learner import RiverError, create
 
 ENVIRONMENT_PREFIX = "HELIOTROPE_"
@@ -195,6 +196,8 @@ def _milliseconds(text: str, where: str) -> int:
 def _explain(error: msgspec.ValidationError) -> str:
     message, _, path = str(error).partition(" - at `$")
     key = path.rstrip("`").lstrip(".")
+    if message == "Expected `str`, got `int`":
+        message += ": put it in quotes"
     return f"{key}: {message[0].lower()}{message[1:]}" if key else message
 
 
@@ -212,6 +215,9 @@ def _check_together(settings: Settings) -> None:
     if settings.session.active_after < settings.session.warming_after:
         raise ConfigurationError("session.active_after: must be at least session.warming_after")
     start_mode(settings.kafka.start)
+    contradiction = contradiction_in(settings.rules, settings.profile.items)
+    if contradiction is not None:
+        raise ConfigurationError(contradiction)
     if settings.bandit.policy == "river":
         _check_river(settings.bandit)
 

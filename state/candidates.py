@@ -1,5 +1,7 @@
 """Finding what the policy chooses from: at most a hundred products, never a scan of the catalogue."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from state.catalogue import UNLISTED, Catalogue, Rows
@@ -11,17 +13,20 @@ LIKED_CATEGORIES = 3
 LIKED_SHARE = 0.6
 
 
-def find_candidates(interest: Interest, catalogue: Catalogue, limit: int, rng: np.random.Generator) -> Candidates:
+def find_candidates(
+    interest: Interest, catalogue: Catalogue, limit: int, rng: np.random.Generator, wanted: Sequence[str] = ()
+) -> Candidates:
     """The session's own products, the best of the categories it likes, and products drawn from all candidate lists.
 
-    Where no product is listed at all, the session's own stand for themselves, unlisted.
+    `wanted` products come first, where they are listed. Where no product is listed at all, the session's own stand for
+    themselves, unlisted.
     """
     own = [product for product, value in interest.products.items() if value > 0][:OWN_LIMIT]
     if not len(catalogue):
         own = own[:limit]
         nowhere = np.full(len(own), UNLISTED, dtype=np.int64)
         return Candidates(nowhere, nowhere, own)
-    rows = catalogue.listed(own)
+    rows = catalogue.listed([*wanted, *own])
     liked = sorted(((value, category) for category, value in interest.categories.items() if value > 0), reverse=True)
     quota = round(LIKED_SHARE * limit / LIKED_CATEGORIES)
     for _, category in liked[:LIKED_CATEGORIES]:

@@ -12,9 +12,10 @@ from state.catalogue import UNLISTED, Catalogue, Rows
 from state.configuration import Settings
 from state.features import DIMENSION, FEATURE_SET, Candidates, Context, Features, features
 from state.interest import Interest
+from state.merchandise import Merchandise
 from state.merger import terms_of
 from state.model import Predictor
-from state.policy import NO_RULES, Belief, Decision, Rules, policy_from
+from state.policy import Belief, Decision, Rules, combine, policy_from
 from state.policy.river import RiverPolicy
 from state.posterior import Posterior
 from state.rates import Rates
@@ -51,6 +52,7 @@ class Chooser:
         self._names = np.random.default_rng()  # never seeded: a decision's name is used once, also after a restart
         self.catalogue = Catalogue(settings.candidates.max_products, settings.candidates.per_category)
         self.policy = policy_from(settings.bandit)
+        self.merchandise = Merchandise(settings.rules, self.catalogue)
         self.predictor: Predictor | None = None
         self.rates = Rates(self.catalogue, None)
         self.examination: list[float] = []
@@ -83,7 +85,8 @@ class Chooser:
     def choose(self, context: Context, *, profile_version: int, cause: bytes) -> Slate:
         """A new slate under a new decision id."""
         bandit = self.settings.bandit
-        candidates = find_candidates(context.interest, self.catalogue, self.settings.candidates.max, self.rng)
+        wanted = self.merchandise.wanted(context.last_category)
+        candidates = find_candidates(context.interest, self.catalogue, self.settings.candidates.max, self.rng, wanted)
         x = features(candidates, context, self.catalogue, self.rates)
         decision = self.policy.decide(self.belief(candidates, x), self.rng, self._rules(candidates, context))
         choice = decision.choose(self.settings.profile.items, self.rng)
@@ -102,6 +105,7 @@ class Chooser:
             explored=choice.explored,
             features=x[choice.order].tobytes() if choice.order else b"",
             full=self._full(candidates, x, decision),
+            pinned=choice.pinned if True in choice.pinned else [],
         )
 
     def belief(self, candidates: Candidates, x: Features) -> Belief:
@@ -123,9 +127,13 @@ class Chooser:
         )
 
     def _rules(self, candidates: Candidates, context: Context) -> Rules:
-        if self.settings.bandit.order_by == "score":
-            return PublishedScore(candidates.product_ids, self._categories(candidates.codes), context.interest)
-        return NO_RULES
+        """The shop's rules change expected rewards, so they come before what makes a score of them."""
+        ours = self.merchandise.rules(candidates, context.last_category)
+        if self.settings.bandit.order_by != "score":
+            return ours
+        return combine(
+            ours, PublishedScore(candidates.product_ids, self._categories(candidates.codes), context.interest)
+        )
 
     def _categories(self, codes: Rows) -> list[str]:
         category_ids = self.catalogue.category_ids

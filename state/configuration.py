@@ -11,6 +11,8 @@ from msgspec import Meta
 
 MINUTE_MS = 60_000
 HOUR_MS = 60 * MINUTE_MS
+MOST_RULES = 100
+"""Entries of each list of business rules."""
 
 
 def key_of(attribute: str) -> str:
@@ -25,6 +27,7 @@ OpenFraction = Annotated[float, Meta(gt=0, lt=1)]
 NonNegative = Annotated[float, Meta(ge=0, le=1e9)]
 Positive = Annotated[float, Meta(gt=0, le=1e9)]
 Name = Annotated[str, Meta(min_length=1, max_length=249, pattern=r"^[A-Za-z0-9._-]+$")]
+Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
 Port = Annotated[int, Meta(ge=0, le=65535)]
 
 
@@ -194,6 +197,38 @@ class Bandit(Section, frozen=True):
     seed: Annotated[int, Meta(ge=0)] | None = None
 
 
+class Pin(Section, frozen=True):
+    """One product at one place, for everybody or where the visitor's newest event is of a category."""
+
+    product: Identifier
+    position: Annotated[int, Meta(ge=0, le=19)]
+    category: Annotated[str, Meta(max_length=128)] = ""
+
+
+class Bury(Section, frozen=True):
+    """How far the expected reward of a product, or of a category's products, is lowered in the choice."""
+
+    product: Annotated[str, Meta(max_length=128)] = ""
+    category: Annotated[str, Meta(max_length=128)] = ""
+    factor: Fraction = 1.0
+    offset: Annotated[float, Meta(ge=-1, le=0)] = 0.0
+
+
+class Block(Section, frozen=True):
+    """What is never shown."""
+
+    products: Annotated[list[Identifier], Meta(max_length=MOST_RULES)] = []
+    categories: Annotated[list[Identifier], Meta(max_length=MOST_RULES)] = []
+
+
+class BusinessRules(Section, frozen=True):
+    """What the shop says of its lists, whatever the policy."""
+
+    pin: Annotated[list[Pin], Meta(max_length=MOST_RULES)] = []
+    bury: Annotated[list[Bury], Meta(max_length=MOST_RULES)] = []
+    block: Block = Block()
+
+
 class Decisions(Section, frozen=True):
     """What is written to the decision log."""
 
@@ -247,6 +282,7 @@ class Settings(Section, frozen=True):
     exposure: Exposure = Exposure()
     reward: Reward = Reward()
     bandit: Bandit = Bandit()
+    rules: BusinessRules = BusinessRules()
     decisions: Decisions = Decisions()
     popularity: Popularity = Popularity()
     flink: Flink = Flink()

@@ -29,7 +29,7 @@ def decision_record(session_id: str, slate: Slate, exposure: Literal["explicit",
             "position": position,
             "propensity": slate.propensity[position],
             "explored": slate.explored[position],
-            "pinned": False,
+            "pinned": slate.is_pinned(position),
             "features": _base64(slate.feature_bytes(position)),
         }
         for position, product in enumerate(slate.product_ids)

@@ -172,12 +172,13 @@ def _score_data(slate: Slate, values: Any, theta: Any, interest: Interest, room:
     shares = scores / total if total > 0 else np.full(k, 1 / max(1, k))
     propensity = np.round(slate.propensity[:k], SCORE_DIGITS).tolist()
     return [
-        Item(product, score, probability, explored, False, why)
-        for product, score, probability, explored, why in zip(
+        Item(product, score, probability, explored, pinned, why)
+        for product, score, probability, explored, pinned, why in zip(
             slate.product_ids,
             np.round(shares, SCORE_DIGITS).tolist(),
             propensity,
             slate.explored,
+            slate.pinned or [False] * k,
             reasons,
             strict=False,
         )

@@ -17,7 +17,8 @@ class FullChoice(msgspec.Struct, array_like=True):
 class Slate(msgspec.Struct, array_like=True):
     """k items in order; `features` is k × d float16 bytes. `seen` has a bit for each position that counted as seen.
 
-    `implicit` says that positions were taken as seen without an impression, `logged` that the decision is in the log.
+    `implicit` says that positions were taken as seen without an impression, `logged` that the decision is in the log. `pinned` says
+    of each item whether a rule put it there; it is empty where none did, as in every slate from before there were pins.
     """
 
     decision_id: str
@@ -37,6 +38,11 @@ class Slate(msgspec.Struct, array_like=True):
     seen: int = 0
     implicit: bool = False
     logged: bool = False
+    pinned: list[bool] = []
+
+    def is_pinned(self, position: int) -> bool:
+        """Whether a rule put the item there."""
+        return bool(self.pinned) and self.pinned[position]
 
     def matrix(self) -> Features:
         """Features (k, d)."""

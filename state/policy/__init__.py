@@ -7,7 +7,7 @@ from state.policy.epsilon_greedy import Decreasing, EpsilonGreedy, First, Fixed
 from state.policy.lin_ucb import LinUCB
 from state.policy.product_ucb import UCB1, BayesUCB
 from state.policy.river import RiverPolicy
-from state.policy.rules import NO_RULES, Rules
+from state.policy.rules import NO_RULES, Rules, combine
 from state.policy.softmax import Softmax
 from state.policy.thompson import BetaThompson, LinearThompson
 from state.river.learner import create
@@ -41,4 +41,4 @@ def policy_from(bandit: Bandit) -> Policy:
             return RiverPolicy(create(bandit.river, bandit.river_parameters), bandit.epsilon, bandit.draws, floor)
 
 
-__all__ = ["NO_RULES", "Belief", "Choice", "Decision", "Policy", "Rules", "policy_from"]
+__all__ = ["NO_RULES", "Belief", "Choice", "Decision", "Policy", "Rules", "combine", "policy_from"]

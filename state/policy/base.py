@@ -5,8 +5,9 @@ A policy looks at what the model believes of n candidates and returns a decision
 probability that it was drawn with is its propensity. Nothing acts after the draw.
 """
 
+import copy
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -59,6 +60,11 @@ class Decision(ABC):
 
     def choose(self, slots: int, rng: np.random.Generator) -> Choice:
         """Draws at most `slots` items, each from `distribution` of those above it. Subclasses are faster, never different."""
+        places = {position: item for position, item in self.rules.places.items() if position < slots}
+        if places:
+            around = copy.copy(self)
+            around.rules = self.rules.around()
+            return _placed(around.choose(slots - len(places), rng), places, slots)
         n = len(self.values)
         choice = Choice([], [], [], [])
         for _ in range(min(slots, n)):
@@ -98,6 +104,22 @@ class Decision(ABC):
     def _best(self, prefix: Sequence[int]) -> int:
         eligible = self.rules.eligible(len(self.values), prefix)
         return int(np.argmax(np.where(eligible, self.rules.rescore(self.values, prefix), -np.inf)))
+
+
+def _placed(drawn: Choice, places: Mapping[int, int], slots: int) -> Choice:
+    """What was drawn, in its order, around the pinned items in their places; it ends where neither goes on."""
+    choice = Choice([], [], [], [])
+    rest = iter(zip(drawn.order, drawn.propensity, drawn.explored, strict=True))
+    for position in range(slots):
+        pinned = position in places
+        item, propensity, explored = (places[position], 1.0, False) if pinned else next(rest, (-1, 0.0, False))
+        if item < 0:
+            break
+        choice.order.append(item)
+        choice.propensity.append(propensity)
+        choice.explored.append(explored)
+        choice.pinned.append(pinned)
+    return choice
 
 
 class Policy(ABC):

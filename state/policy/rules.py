@@ -1,6 +1,7 @@
 """What acts inside the choice: exclusions, changes of the score, and pinned items, each given the items above."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,16 @@ class Rules:
     """The base: nothing is excluded, changed or pinned. Rules that merchandise override what they need.
 
     Where `fixed` is true, no method's answer depends on the items above (other than that nothing is shown twice) and nothing is
-    pinned; then a whole slate is drawn in one pass.
+    pinned; then a whole slate is drawn in one pass. `places` holds candidates by position where those pins are all that keeps the
+    rules from being fixed and `allowed` has them nowhere else; then the rest is drawn in one pass under the rules of `around()`.
     """
 
     fixed: bool = True
+    places: Mapping[int, int] = MappingProxyType({})
+
+    def around(self) -> "Rules":
+        """The fixed rules of the places that `places` leaves free."""
+        return self
 
     def allowed(self, n: int, prefix: Sequence[int]) -> Mask | None:
         """Which of n candidates may follow `prefix`, (n,); None for all. Those in the prefix need not be taken out."""
@@ -42,4 +49,42 @@ class Rules:
         return mask
 
 
+class Combined(Rules):
+    """Several rules at once: allowed by all, rescored by one after the other, pinned by the first that pins."""
+
+    def __init__(self, parts: Sequence[Rules]) -> None:
+        self._parts = parts
+        self.fixed = all(part.fixed for part in parts)
+        pinning = [part for part in parts if not part.fixed]
+        if len(pinning) == 1:
+            self.places = pinning[0].places
+
+    def around(self) -> Rules:
+        """See `Rules.around`."""
+        return Combined([part.around() for part in self._parts])
+
+    def allowed(self, n: int, prefix: Sequence[int]) -> Mask | None:
+        """See `Rules.allowed`."""
+        masks = [mask for part in self._parts if (mask := part.allowed(n, prefix)) is not None]
+        return np.logical_and.reduce(masks) if masks else None
+
+    def rescore(self, scores: NDArray[Any], prefix: Sequence[int]) -> NDArray[Any]:
+        """See `Rules.rescore`."""
+        for part in self._parts:
+            scores = part.rescore(scores, prefix)
+        return scores
+
+    def pinned(self, prefix: Sequence[int]) -> int | None:
+        """See `Rules.pinned`."""
+        return next((item for part in self._parts if (item := part.pinned(prefix)) is not None), None)
+
+
 NO_RULES = Rules()
+
+
+def combine(*parts: Rules) -> Rules:
+    """All of the rules that say anything."""
+    telling = [part for part in parts if part is not NO_RULES]
+    if len(telling) > 1:
+        return Combined(telling)
+    return telling[0] if telling else NO_RULES

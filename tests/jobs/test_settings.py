@@ -354,3 +354,57 @@ def test_secrets_are_never_in_the_settings(tmp_path: Path, monkeypatch: pytest.M
     shown = repr(settings) + msgspec.json.encode(to_tree(settings)).decode()
     for secret in ("hidden-1", "hidden-2", "password-in-file", "password=b"):
         assert secret not in shown
+
+
+# Business rules
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ({"pin": [{"product": "p"}]}, r"rules\.pin\[0\]: .*`position`"),
+        ({"pin": [{"product": "p", "position": 20}]}, r"rules\.pin\[0\]\.position: .*<= 19"),
+        ({"pin": [{"product": "", "position": 0}]}, r"rules\.pin\[0\]\.product: "),
+        ({"pin": [{"product": 7, "position": 0}]}, r"rules\.pin\[0\]\.product: .*put it in quotes"),
+        ({"pin": [{"product": "p", "place": 0}]}, r"rules\.pin\[0\]: .*`place`"),
+        ({"pin": [{"product": f"p{i}", "position": 0, "category": f"c{i}"} for i in range(101)]}, r"rules\.pin: .*100"),
+        (
+            {"pin": [{"product": "p", "position": 1}, {"product": "q", "position": 1}]},
+            "place and category must not be named",
+        ),
+        (
+            {"pin": [{"product": "p", "position": 1}, {"product": "p", "position": 2}]},
+            "product and category must not be",
+        ),
+        (
+            {"pin": [{"product": "p", "position": 0}], "block": {"products": ["p"]}},
+            r"rules\.pin\[0\]\.product: p is in",
+        ),
+        ({"bury": [{"factor": 0.5}]}, r"rules\.bury\[0\]: must name either"),
+        ({"bury": [{"product": "p", "category": "c", "factor": 0.5}]}, r"rules\.bury\[0\]: must name either"),
+        ({"bury": [{"product": "p"}]}, r"rules\.bury\[0\]: must have a factor below 1"),
+        ({"bury": [{"product": "p", "factor": 1.5}]}, r"rules\.bury\[0\]\.factor: .*<= 1"),
+        ({"bury": [{"product": "p", "offset": 0.5}]}, r"rules\.bury\[0\]\.offset: .*<= 0"),
+        (
+            {"bury": [{"product": "p", "factor": 0.5}, {"product": "p", "factor": 0.1}]},
+            "must not be named twice, as p is",
+        ),
+        ({"block": {"products": ["x"] * 101}}, r"rules\.block\.products: .*100"),
+        ({"block": {"product": ["x"]}}, r"unknown key rules\.block\.product: did you mean products\?"),
+    ],
+)
+def test_rules_that_cannot_hold_are_refused(rules: dict[str, Any], message: str) -> None:
+    with pytest.raises(ConfigurationError, match=message):
+        settings_from({"rules": rules})
+
+
+def test_a_pin_must_stand_within_the_list() -> None:
+    with pytest.raises(ConfigurationError, match=r"below profile\.items, which is 5"):
+        settings_from({"profile": {"items": 5}, "rules": {"pin": [{"product": "p", "position": 5}]}})
+
+
+def test_rules_from_the_command_line() -> None:
+    rules = load("rules.block.categories=[c1, c2]", "rules.pin=[{product: p, position: 0}]").rules
+    assert rules.block.categories == ["c1", "c2"]
+    assert (rules.pin[0].product, rules.pin[0].category) == ("p", "")
+    assert settings_from(to_tree(load("rules.block.categories=[c1]"))).rules.block.categories == ["c1"]

@@ -7,9 +7,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from jobs.settings import settings_from
+from state.catalogue import Catalogue
 from state.configuration import Bandit, PolicyName
+from state.features import Candidates
+from state.merchandise import Merchandise
 from state.policy import Belief, Policy, Rules, policy_from
 from state.policy.rules import Mask
+from state.product import Product
 
 POLICIES = tuple(name for name in typing.get_args(PolicyName) if name != "river")
 """River's have tests of their own: they are others' code, and slow."""
@@ -50,6 +55,23 @@ def belief_of(n: int, seed: int = 3, dimension: int = 4) -> Belief:
     ):
         values.setflags(write=False)
     return belief
+
+
+def shop_rules(n: int, **rules: Any) -> Rules:
+    """Rules as the configuration makes them, over product-0 … of which three and three share a category."""
+    catalogue = Catalogue(n, n)
+    for i in range(n):
+        catalogue.put(Product(f"product-{i}", f"category-{i // 3}"))
+    rows = np.array([catalogue.row_of[f"product-{i}"] for i in range(n)])
+    candidates = Candidates(rows, catalogue.category[rows], [f"product-{i}" for i in range(n)])
+    return Merchandise(settings_from({"rules": rules}).rules, catalogue).rules(candidates, "category-0")
+
+
+BURIED_AND_BLOCKED: dict[str, Any] = {
+    "bury": [{"category": "category-0", "factor": 0.6}, {"product": "product-2", "offset": -0.02}],
+    "block": {"products": ["product-4"]},
+}
+WITH_A_PIN = BURIED_AND_BLOCKED | {"pin": [{"product": "product-3", "position": 1, "category": "category-0"}]}
 
 
 class Excluding(Rules):

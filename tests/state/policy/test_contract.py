@@ -8,11 +8,27 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from state.policy import NO_RULES, Decision, Rules
-from tests.state.policy.beliefs import POLICIES, Excluding, Merchandising, belief_of, policy
+from state.policy import NO_RULES, Decision, Rules, combine
+from tests.state.policy.beliefs import (
+    BURIED_AND_BLOCKED,
+    POLICIES,
+    WITH_A_PIN,
+    Excluding,
+    Merchandising,
+    belief_of,
+    policy,
+    shop_rules,
+)
 from tests.state.policy.lab import Experiment, World, uniform_reward
 
-RULES = {"none": NO_RULES, "excluding": Excluding([0, 4], 2), "merchandising": Merchandising(5)}
+RULES = {
+    "none": NO_RULES,
+    "excluding": Excluding([0, 4], 2),
+    "merchandising": Merchandising(5),
+    "configured": shop_rules(9, **BURIED_AND_BLOCKED),
+    "configured with a pin": shop_rules(9, **WITH_A_PIN),
+    "combined": combine(shop_rules(9, **WITH_A_PIN), Merchandising(5)),
+}
 every_policy = pytest.mark.parametrize("name", POLICIES)
 under_any_rules = pytest.mark.parametrize("rules", RULES.values(), ids=RULES)
 

@@ -15,10 +15,25 @@ from state.policy import NO_RULES, Choice, Decision
 from state.policy.base import Values
 from state.policy.ranking import RankedDecision
 from state.policy.rules import Mask
-from tests.state.policy.beliefs import POLICIES, Excluding, Merchandising, belief_of, policy
+from tests.state.policy.beliefs import (
+    BURIED_AND_BLOCKED,
+    POLICIES,
+    WITH_A_PIN,
+    Excluding,
+    Merchandising,
+    belief_of,
+    policy,
+    shop_rules,
+)
 
 CANDIDATES, SLOTS, DRAWS = 6, 3, 100_000
-RULES = {"none": NO_RULES, "excluding": Excluding([4], 2), "merchandising": Merchandising(5)}
+RULES = {
+    "none": NO_RULES,
+    "excluding": Excluding([4], 2),
+    "merchandising": Merchandising(5),
+    "configured": shop_rules(CANDIDATES, **BURIED_AND_BLOCKED),
+    "configured with a pin": shop_rules(CANDIDATES, **WITH_A_PIN),
+}
 PREFIXES = 4
 TESTS = len(POLICIES) * len(RULES) * (PREFIXES + 1)
 LEVEL = 1e-3 / TESTS
@@ -95,12 +110,14 @@ def test_draws_follow_the_distribution(name: str, rules: str) -> None:
 
 
 @pytest.mark.parametrize("name", POLICIES)
-def test_the_mean_of_one_over_p_is_the_number_of_eligible(name: str) -> None:
-    made = policy(name).decide(belief_of(CANDIDATES), np.random.default_rng(1), Excluding([4], 2))
+@pytest.mark.parametrize(("rules", "eligible"), [("excluding", [5, 4, 3]), ("configured with a pin", [4, 1, 3])])
+def test_the_mean_of_one_over_p_is_the_number_of_eligible(name: str, rules: str, eligible: list[int]) -> None:
+    """A pinned place has one eligible item, and its product none elsewhere."""
+    made = policy(name).decide(belief_of(CANDIDATES), np.random.default_rng(1), RULES[rules])
     rng = np.random.default_rng(3)
     inverse = np.array([1 / np.array(made.choose(SLOTS, rng).propensity) for _ in range(20_000)])
     error = inverse.std(axis=0) / np.sqrt(len(inverse))
-    assert (np.abs(inverse.mean(axis=0) - [5, 4, 3]) < 4.5 * error + 1e-9).all()
+    assert (np.abs(inverse.mean(axis=0) - eligible) < 4.5 * error + 1e-9).all()
 
 
 @pytest.mark.parametrize("name", ["thompson_linear", "thompson_beta"])
