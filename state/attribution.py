@@ -87,6 +87,8 @@ class Attribution:
                 self._count("impressions_of_unknown_products")
             elif not slate.seen >> position & 1:
                 self._expose(slate, position, shown_position, event.timestamp)
+            else:
+                self._see_earlier(slate, position, shown_position, event.timestamp)
         self._bound()
 
     def reward(self, products: Iterable[str]) -> None:
@@ -143,10 +145,28 @@ class Attribution:
             x=slate.feature_bytes(position),
             implicit=slate.implicit,
             explored=slate.explored[position],
-            examination=self._examination[shown_position] if shown_position < len(self._examination) else 1,
+            examination=self._examination_of(shown_position),
+            seq=slate.next_seq,
         )
         self._write("exposure", exposure)
         self._session.exposures.append(exposure)
+
+    def _see_earlier(self, slate: Slate, position: int, shown_position: int, exposed_at_ms: int) -> None:
+        """Of several impressions of an item the earliest counts, in whichever order they arrive; a closed exposure stays."""
+        found = (e for e in self._session.exposures if (e.decision_id, e.position) == (slate.decision_id, position))
+        exposure = next(found, None)
+        if exposure is None or (exposed_at_ms, shown_position) >= (exposure.exposed_at_ms, exposure.shown_position):
+            return
+        if exposure.entered:
+            self._teach(exposure, 0)
+        exposure.exposed_at_ms, exposure.shown_position = exposed_at_ms, shown_position
+        exposure.examination = self._examination_of(shown_position)
+        exposure.seq += 1
+        self._write("exposure", exposure)
+        self._weigh(slate.decision_id)
+
+    def _examination_of(self, shown_position: int) -> Number:
+        return self._examination[shown_position] if shown_position < len(self._examination) else 1
 
     def _bound(self) -> None:
         """Closes the oldest exposures where too many are open."""
@@ -163,14 +183,16 @@ class Attribution:
             slate.full = None
 
     def _retract(self, slate: Slate) -> None:
+        """Takes back what was assumed, but for what is closed: that was learned, and must not be learned again."""
         for exposure in [e for e in self._session.exposures if e.decision_id == slate.decision_id and e.implicit]:
             exposure.seq += 1
             exposure.reward = 0
             self._teach(exposure, 0)
             self._write("retract", exposure)
             self._session.exposures.remove(exposure)
+            slate.seen &= ~(1 << exposure.position)
+            slate.next_seq = max(slate.next_seq, exposure.seq + 1)
         slate.implicit = False
-        slate.seen = 0
 
     def _change_reward(self, exposure: Exposure, reward: float) -> None:
         exposure.seq += 1

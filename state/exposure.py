@@ -68,7 +68,8 @@ def rewards_of(exposures: Sequence[Exposure], events: Sequence[LoggedEvent], rul
     """The aggregate reward of each exposure: a function of the two sets alone, whatever the order of arrival.
 
     An event rewards exposures of its own products only: the one its decision names, else the latest that is not after it; within
-    the window, one exposure per product, and never one of the slate that it produced. `events` are oldest first.
+    the window, one exposure per product, and never one of the slate that it produced. An event that names its decision may come
+    before the exposure by as much as the disorder. `events` are oldest first.
     """
     credited: list[list[float]] = [[] for _ in exposures]
     largest = largest_reward(rules)
@@ -81,7 +82,7 @@ def rewards_of(exposures: Sequence[Exposure], events: Sequence[LoggedEvent], rul
             if not weight:
                 continue
             for product in event.products:
-                index = _credited_exposure(exposures, event, product, rules.window_ms)
+                index = _credited_exposure(exposures, event, product, rules)
                 if index is not None:
                     credited[index].append(weight / largest * _boost(exposures[index], rules.affinity_boost))
     return [aggregate(rewards, rules.aggregate) for rewards in credited]
@@ -115,13 +116,13 @@ def largest_reward(rules: Reward) -> float:
     return max(weights.product_view, weights.add_to_cart, weights.checkout, weights.thumb)
 
 
-def _credited_exposure(exposures: Sequence[Exposure], event: LoggedEvent, product: str, window_ms: int) -> int | None:
+def _credited_exposure(exposures: Sequence[Exposure], event: LoggedEvent, product: str, rules: Reward) -> int | None:
     latest: int | None = None
     for index, exposure in enumerate(exposures):
         if exposure.product_id != product or exposure.cause == event.digest:
             continue
         age_ms = event.timestamp_ms - exposure.exposed_at_ms
-        if age_ms > window_ms:
+        if age_ms > rules.window_ms or age_ms < -rules.disorder_ms:
             continue
         if event.decision_id and exposure.decision_id == event.decision_id:
             return index

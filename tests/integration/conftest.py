@@ -66,17 +66,24 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.integration)
 
 
+@pytest.fixture(scope="session")
+def connectors() -> None:
+    """The jars that a stack needs, fetched where they are not there yet."""
+    try:
+        jars.installed()
+    except UserError:
+        jars.fetch(lambda done, of, name: None)
+
+
 @pytest.fixture(scope="session", params=["embedded", pytest.param("containers", marks=pytest.mark.containers)])
-def stack(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+def stack(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, connectors: None
+) -> Iterator[Stack]:
     """The stack with the real job RUNNING; stopped, with all its data, after the last test that uses it."""
     with ExitStack() as undo:
         sets = list(TEST_SETTINGS)
         if request.param == "containers":
             sets += _start_containers(undo)
-        try:
-            jars.installed()
-        except UserError:
-            jars.fetch(lambda done, of, name: None)
         workdir = tmp_path_factory.mktemp(f"stack-{request.param}")
         undo.callback(control.stop_stack, workdir)
         record = control.start_stack(load_settings(None, sets, environ={}), workdir)
