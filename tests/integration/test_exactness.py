@@ -4,6 +4,7 @@ import json
 import os
 import signal
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -92,7 +93,8 @@ def test_the_topics_alone_give_the_models_sums_across_a_savepoint_and_a_sigkill(
         for visitor, profile in zip(visitors, read, strict=True):
             visitor.act(shop, profile)  # to a job that is down: what this profile says may be rolled back
         rounds(shop, visitors, 3)
-        stack.wait_until(lambda: is_exact(shop), 120)
+        with suppress(AssertionError):  # what differs is said below
+            stack.wait_until(lambda: is_exact(shop), 120)
         model, expected = newest_model(shop), reference(shop)
         assert model is not None
         assert_equal(model, expected)

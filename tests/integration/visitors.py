@@ -16,8 +16,8 @@ Habit = Literal["explicit", "implicit", "late"]
 class Visitor:
     """One session.
 
-    `explicit` ones say what they saw, `implicit` ones never do, `late` ones begin to in their third round, with the list before
-    the newest: what had been assumed of it must be taken back.
+    `explicit` ones say what they saw, `implicit` ones never do, `late` ones begin to in their third round: what had been assumed of
+    the list when the view came before the impression must be taken back.
     """
 
     def __init__(self, habit: Habit, seed: int) -> None:
@@ -26,7 +26,6 @@ class Visitor:
         self._rng = np.random.default_rng(seed)
         self._sent: list[dict[str, Any]] = []
         self._rounds = 0
-        self._before: dict[str, Any] | None = None
 
     def look(self, shop: Shop) -> dict[str, Any]:
         """The profile after everything that was sent."""
@@ -36,14 +35,12 @@ class Visitor:
         """A view, what was seen of the profile, and what came of it: in disorder, some of it twice."""
         self._rounds += 1
         self._send(shop, "product_view", product_id=self._product())
-        seen, self._before = (self._before if self._habit == "late" else profile), profile
-        says = self._habit == "explicit" or (self._habit == "late" and self._rounds == 3)
         if profile is None or not profile["score_data"]:
             return
-        if seen is not None and says:
-            items = [item["product_id"] for item in seen["score_data"]]
+        if self._habit == "explicit" or (self._habit == "late" and self._rounds >= 3):
+            items = [item["product_id"] for item in profile["score_data"]]
             shown = self._rng.permutation(items[: int(self._rng.integers(2, 7))]).tolist()
-            self._send(shop, "impression", decision_id=seen["decision_id"], shown=shown)
+            self._send(shop, "impression", decision_id=profile["decision_id"], shown=shown)
         self._react(shop, profile)
         if self._rng.random() < 0.5:
             self._raw(shop, self._sent[int(self._rng.integers(len(self._sent)))])

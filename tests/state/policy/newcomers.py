@@ -5,6 +5,7 @@ two in the bottom fifth. Then 10,000 exposures more.
 """
 
 import argparse
+import sys
 
 import numpy as np
 from numpy.typing import NDArray
@@ -68,9 +69,12 @@ def main() -> None:
         good, bad = fates(seed, arguments.policy, arguments.confidence)
         noticed += good
         shown += bad
-    print(f"{arguments.policy} {arguments.confidence}, seeds {arguments.seeds}")
-    print(f"good, noticed after: {sorted(noticed)}; {sum(n <= N for n in noticed)} of {len(noticed)} within {N}")
-    print(f"bad, exposures in all: {sorted(shown)}; {sum(n <= M for n in shown)} of {len(shown)} at most {M}")
+    lines = (
+        f"{arguments.policy} {arguments.confidence}, seeds {arguments.seeds}",
+        f"good, noticed after: {sorted(noticed)}; {sum(n <= N for n in noticed)} of {len(noticed)} within {N}",
+        f"bad, exposures in all: {sorted(shown)}; {sum(n <= M for n in shown)} of {len(shown)} at most {M}",
+    )
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":
