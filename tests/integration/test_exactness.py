@@ -26,6 +26,7 @@ SETTINGS = (
     "flink.checkpoint_interval=1 s",
     "bandit.shards=3",
     "exposure.open_max=128",
+    "exposure.implicit_dwell=0 ms",  # these visitors do not dwell
     f"reward.window={RULES.window_ms} ms",
     f"reward.disorder={RULES.disorder_ms} ms",
     "popularity.allowed_lateness=0 ms",
@@ -100,4 +101,5 @@ def test_the_topics_alone_give_the_models_sums_across_a_savepoint_and_a_sigkill(
         assert_equal(model, expected)
         kinds = {decision["exposure"] for decision in decoded(shop, "decisions")}
         assert kinds == {"explicit", "implicit"}
+        shop.records_when("outcomes", lambda record: json.loads(record.value)["kind"] == "retract")
         assert expected.reward > 0
