@@ -336,3 +336,56 @@ def test_the_papers_boost_raises_the_reward_of_what_was_liked_when_shown() -> No
         rewards.append(max(r["reward"] for r in visit.records("outcomes")))
     assert rewards[0] == pytest.approx(0.2)
     assert 0.2 < rewards[1] <= 0.3
+
+
+def test_of_two_impressions_the_earlier_is_the_exposure_whichever_comes_first() -> None:
+    visit = begun()
+    visit.send(visit.impression(60_000, items=1, event_id="again"))
+    visit.send(event("search", 61_000, query="x"))
+    visit.send(
+        event("impression", 5_000, decision_id=visit.session.slates[0].decision_id, shown=[first_product_of(visit)])
+    )
+    assert [e.exposed_at_ms for e in visit.session.exposures] == [T0 + 5_000]
+    assert [(r["kind"], r["seq"]) for r in visit.records("outcomes")] == [("exposure", 0), ("exposure", 1)]
+    assert [(e.exposed_at_ms - T0, e.count) for e in visit.examples()] == [(60_000, 1), (60_000, -1), (5_000, 1)]
+
+
+def first_product_of(visit: Visit) -> str:
+    return visit.session.slates[0].product_ids[0]
+
+
+def test_what_was_assumed_and_has_closed_is_not_learned_again() -> None:
+    visit = begun()
+    visit.send(event("search", 5_000, query="x"))
+    visit.pass_watermark(T0 + HOUR)
+    slate = visit.session.slates[0]
+    shown = slate.product_ids[:6]
+    visit.send(event("impression", 1_000, decision_id=slate.decision_id, shown=shown), watermark_ms=T0 + HOUR)
+    visit.pass_watermark(T0 + 2 * HOUR)
+    assert sum(e.count for e in visit.examples()) == 6
+    assert [r["kind"] for r in visit.records("outcomes")] == ["exposure"] * 6
+
+
+def test_what_is_exposed_after_a_retraction_outranks_it() -> None:
+    visit = begun()
+    visit.send(event("search", 5_000, query="x"))
+    slate = visit.session.slates[0]
+    visit.send(event("impression", 1_500, decision_id=slate.decision_id, shown=slate.product_ids[:1]))
+    assert latest_outcomes(visit)[(slate.decision_id, slate.product_ids[0])]["kind"] == "exposure"
+    assert latest_outcomes(visit)[(slate.decision_id, slate.product_ids[1])]["kind"] == "retract"
+
+
+@pytest.mark.parametrize("seen_before", [False, True])
+def test_how_far_a_click_may_precede_the_exposure_it_names_depends_on_no_other(seen_before: bool) -> None:
+    """By the disorder of ten minutes, whatever else of the product was seen."""
+    visit = begun(exposure={"mode": "explicit"})
+    first, product = visit.session.slates[0].decision_id, first_product_of(visit)
+    visit.send(event("search", 1_000, query="x"))
+    second = next(s for s in visit.session.slates if s.decision_id != first)
+    if seen_before:
+        visit.send(event("impression", 0, decision_id=first, shown=[product], event_id="before"))
+    assert product in second.product_ids
+    visit.send(event("impression", 11 * MINUTE, decision_id=second.decision_id, shown=[product], event_id="named"))
+    visit.send(event("product_view", 30_000, product_id=product, decision_id=second.decision_id))
+    rewarded = {key[0] for key, outcome in latest_outcomes(visit).items() if outcome["reward"] > 0}
+    assert rewarded == ({first} if seen_before else set())
