@@ -190,6 +190,7 @@ class Attribution:
             self._teach(exposure, 0)
             self._write("retract", exposure)
             self._session.exposures.remove(exposure)
+            self.reward([exposure.product_id])  # what it had earned may be another exposure's
             slate.seen &= ~(1 << exposure.position)
             slate.next_seq = max(slate.next_seq, exposure.seq + 1)
         slate.implicit = False
