@@ -75,6 +75,11 @@ class Stack:
         """Creates the topics that these settings name and that are missing."""
         create_topics(settings, self.kafka)
 
+    def last_checkpoint(self) -> dict[str, int]:
+        """Size in bytes and duration in ms of the job's newest complete checkpoint; empty where there is none."""
+        found = self.rest._get(f"/jobs/{self.job_id}/checkpoints")["latest"]["completed"]
+        return {"state_bytes": found["state_size"], "duration_ms": found["end_to_end_duration"]} if found else {}
+
     def forget_profiles(self) -> None:
         """Empties Redis, so that each run has the same room."""
         redis.Redis.from_url(self.redis).flushall()

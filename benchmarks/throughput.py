@@ -1,7 +1,8 @@
 """How fast one preloaded topic goes through the whole job, through the engine's floor, and through the plain loop.
 
 A run is counted from the end of a lead of warm-up events, in which the catalogue comes in and the JVM compiles, to the last event
-or to a limit of time. Counts are Flink's own `numRecordsIn` of the one Python operator.
+or to a limit of time. Counts are Flink's own `numRecordsIn` of the one Python operator. Slates are counted from outside, as
+the profiles that Redis was told of: a slate that is scored and replaced before it is written does not count.
 """
 
 import json
@@ -53,6 +54,7 @@ def run_job(stack: Stack, load: Load, parallelism: int, *sets: str) -> dict[str,
     reference = PRODUCTS * parallelism
     result = _watch(stack, load, SESSION, reference, parallelism, lambda: _published(client))
     result["profiles_with_items"] = _share_with_items(client, stack.settings.redis.prefix)
+    result["checkpoint"] = stack.last_checkpoint()
     stack.stop_job()
     return result
 
@@ -98,7 +100,7 @@ def _watch(
         "seconds": round(window.seconds, 3),
         "complete": window.complete,
         "events_per_second": window.events / window.seconds,
-        "profiles_per_event": (published_after - published_before) / window.events,
+        "slates_per_event": (published_after - published_before) / window.events,
         "cpu_s": cpu,
         "events_per_cpu_second": window.events / sum(cpu.values()),
     }
