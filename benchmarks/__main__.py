@@ -17,6 +17,7 @@ from rich.table import Table
 
 from benchmarks.machine import machine
 from benchmarks.plan import FULL, QUICK
+from benchmarks.plots import draw
 from benchmarks.sections import TASK_MANAGERS, Bench, cost, latency, scaling, throughput
 from benchmarks.stack import benchmark_stack
 from benchmarks.summary import Figures
@@ -66,7 +67,8 @@ def main() -> None:
             results["runs"][name] = figures.runs
             console.print(_table(name, figures))
             _write(options.out, results)
-    say(f"written to {options.out}")
+    plots = draw(results, options.out.parent / "plots")
+    say(f"written to {options.out}, with {len(plots)} plots in {options.out.parent / 'plots'}")
 
 
 def _write(path: Path, results: dict[str, Any]) -> None:
