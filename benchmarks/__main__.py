@@ -23,6 +23,8 @@ from benchmarks.stack import benchmark_stack
 from benchmarks.summary import Figures
 from jobs.settings import to_tree
 
+ROOM = ("local.task_manager_memory_mb=5000",)
+"""For the state of a million sessions on one TaskManager."""
 RESULTS = Path(__file__).parent / "results"
 SECTIONS: dict[str, Callable[[Bench], Figures]] = {
     "throughput": throughput.run,
@@ -56,7 +58,7 @@ def main() -> None:
     def say(line: str) -> None:
         console.print(f"{time.monotonic() - begun:6.0f} s  {line}", highlight=False)
 
-    with benchmark_stack(max(TASK_MANAGERS)) as stack:
+    with benchmark_stack(max(TASK_MANAGERS), ROOM) as stack:
         say("the stack runs")
         results["configuration"] = to_tree(stack.settings)
         bench = Bench(stack, plan, say)

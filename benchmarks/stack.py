@@ -20,13 +20,14 @@ from cli.stack.record import StackRecord
 from cli.stack.services import child_environment
 from cli.stack.submit import entry_file, pack, run_service
 from cli.stack.submitting import client_options
-from cli.stack.topics import create_topics
+from cli.stack.topics import create_topics, open_admin
 from jobs.settings import load_settings
 from state.configuration import Settings
 
 POLL_S = 0.2
 START_TIMEOUT = "10 min"
 """For a machine that does other work too."""
+WRITTEN_TOPICS = ("dead_letters", "late_events", "decisions", "outcomes", "audit", "bandit_model")
 METRICS_INTERVAL = "250 ms"
 """How old a figure of Flink's REST interface may be."""
 
@@ -42,29 +43,42 @@ class Stack:
         self.rest = FlinkRest(record.flink)
         self.flink = record.flink
         self.processes = {name: process.pid for name, process in record.processes.items()}
+        self.has_catalogue = False
         self._layout = Layout(workdir)
+        self._started = 0
+        self._own_topics: list[str] = []
 
     def settings_with(self, *sets: str) -> Settings:
         """The stack's settings with some overruled."""
         return load_settings(self._layout.job_config, sets, environ={})
 
     def stop_job(self) -> None:
-        """Cancels the job; Kafka, Redis and the cluster go on."""
+        """Cancels the job and removes what it wrote; Kafka, Redis and the cluster go on."""
         if self.job_id:
             self.rest.cancel(self.job_id)
             while self.rest.job_state(self.job_id) not in ENDED:
                 time.sleep(POLL_S)
         self.job_id = ""
+        if self._own_topics:
+            admin = open_admin(self.settings, self.kafka)
+            admin.delete_topics(self._own_topics)
+            admin.close()
+        self._own_topics = []
 
     def start_job(self, *sets: str, entry: Path | None = None) -> None:
-        """Submits a job that reads from the beginning; returns once it is RUNNING.
+        """Submits a job that reads from the beginning and writes to topics of its own; returns once it is RUNNING.
 
-        `entry` is another job's module than Heliotrope's own.
+        It begins without a model: what an earlier run learned is in that run's topic. `entry` is another job's module than
+        Heliotrope's own.
 
         Raises:
             RuntimeError: `flink run` failed.
         """
-        settings = self.settings_with("kafka.start=earliest", *sets)
+        self._started += 1
+        own = {name: f"run-{self._started}-{name}" for name in WRITTEN_TOPICS}
+        self._own_topics = list(own.values())
+        named = (f"kafka.topics.{name}={topic}" for name, topic in own.items())
+        settings = self.settings_with("kafka.start=earliest", *named, *sets)
         self.create_topics(settings)
         with tempfile.TemporaryDirectory(prefix="heliotrope-bench-") as folder:
             self.job_id = _run(settings, Layout(Path(folder)), self._layout, entry or entry_file())

@@ -41,7 +41,7 @@ def prepare(stack: Stack, load: Load, seed: int = 0, sessions: int | None = None
     settings = stack.settings_with(_topic(load))
     events = traffic(load.events, int(time.time() * 1_000) - SPAN_MS, seed, sessions=sessions)
     stack.create_topics(settings)
-    load_catalogue(stack, 0)
+    load_catalogue(stack)
     preload(stack, load.topic, messages(events))
     return len(set(events.sessions.tolist()))
 

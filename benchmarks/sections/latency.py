@@ -14,7 +14,7 @@ QUANTILES = ("p50", "p95", "p99", "p999")
 def run(bench: Bench) -> Figures:
     """One rate after the other, the slowest first, on one job; on a new one after a rate that it could not keep up with."""
     plan, stack = bench.plan, bench.stack
-    load_catalogue(stack, 0)
+    load_catalogue(stack)
     rates = {f"latency_{rate}_ms": rate for rate in plan.rates}
     if "events_per_second" in bench.values:
         rates["latency_80_percent_ms"] = int(SHARE_OF_LIMIT * bench.values["events_per_second"])
