@@ -12,6 +12,7 @@ from unittest import mock
 
 import redis
 
+from benchmarks.progress import Progress, read
 from cli.stack import control, flink_conf, jars
 from cli.stack.flink_rest import ENDED, JOB_ID, FlinkRest
 from cli.stack.layout import PACKAGES, Layout
@@ -28,7 +29,7 @@ POLL_S = 0.2
 START_TIMEOUT = "10 min"
 """For a machine that does other work too."""
 WRITTEN_TOPICS = ("dead_letters", "late_events", "decisions", "outcomes", "audit", "bandit_model")
-METRICS_INTERVAL = "250 ms"
+METRICS_INTERVAL = "500 ms"
 """How old a figure of Flink's REST interface may be."""
 
 
@@ -89,9 +90,13 @@ class Stack:
         """Creates the topics that these settings name and that are missing."""
         create_topics(settings, self.kafka)
 
+    def progress(self, operator: str) -> Progress:
+        """The count of what this operator of the running job has taken in."""
+        return Progress(self.rest, self.job_id, operator)
+
     def last_checkpoint(self) -> dict[str, int]:
         """Size in bytes and duration in ms of the job's newest complete checkpoint; empty where there is none."""
-        found = self.rest._get(f"/jobs/{self.job_id}/checkpoints")["latest"]["completed"]
+        found = read(self.rest, f"/jobs/{self.job_id}/checkpoints")["latest"]["completed"]
         return {"state_bytes": found["state_size"], "duration_ms": found["end_to_end_duration"]} if found else {}
 
     def forget_profiles(self) -> None:

@@ -84,14 +84,12 @@ def _watch(
     stack: Stack, load: Load, operator: str, reference: int, parallelism: int, published: Callable[[], int]
 ) -> dict[str, Any]:
     """`reference` are inputs of the operator that are no events."""
-
-    def processed() -> int:
-        return stack.rest.counter(stack.job_id, operator, "numRecordsIn") - reference
+    progress = stack.progress(operator)
 
     def mark() -> tuple[dict[str, float], int]:
         return cpu_seconds(stack.processes), published()
 
-    window = watch(processed, load.lead, load.events, load.longest_s, mark)
+    window = watch(lambda: progress() - reference, load.lead, load.events, load.longest_s, mark)
     (cpu_before, published_before), (cpu_after, published_after) = window.before, window.after
     cpu = _of_workers(difference(cpu_before, cpu_after), parallelism)
     return {
