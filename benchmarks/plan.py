@@ -6,8 +6,9 @@ from typing import NamedTuple
 class Plan(NamedTuple):
     """Numbers of events and runs, and times in seconds.
 
-    `lead` events of a topic come before the counting starts; a run of the job is counted for `longest_s` at most. Each section that
-    compares does so `rounds` times in turn. `latency_s` are the seconds at each rate, `long_s` those at `long_rate`.
+    `lead` events of a topic come before the counting starts; a run of the job is counted for `longest_s` at most. Each
+    section that compares does so `rounds` times in turn. `latency_s` are the seconds at each rate, `long_s` those at `long_rate`; one
+    more rate is `share_of_limit` of the throughput that was found.
     """
 
     rounds: int
@@ -18,6 +19,7 @@ class Plan(NamedTuple):
     rates: tuple[int, ...]
     latency_s: float
     warm_up_s: float
+    share_of_limit: float
     long_rate: int
     long_s: float
     candidates: tuple[int, ...]
@@ -35,6 +37,7 @@ FULL = Plan(
     rates=(100, 1_000, 5_000, 10_000),
     latency_s=60.0,
     warm_up_s=20.0,
+    share_of_limit=0.8,
     long_rate=1_000,
     long_s=600.0,
     candidates=(10, 50, 100, 200, 500),
@@ -46,15 +49,16 @@ QUICK = Plan(
     rounds=1,
     events=100_000,
     lead=10_000,
-    longest_s=8.0,
+    longest_s=6.0,
     plain_events=3_000,
     rates=(1_000, 5_000, 10_000),
-    latency_s=8.0,
+    latency_s=6.0,
     warm_up_s=4.0,
+    share_of_limit=0.0,
     long_rate=0,
     long_s=0.0,
     candidates=(10, 500),
-    candidates_s=5.0,
+    candidates_s=4.0,
     stage_events=4_000,
     sized_sessions=40,
 )

@@ -7,7 +7,6 @@ from benchmarks.preload import load_catalogue
 from benchmarks.sections import Bench
 from benchmarks.summary import Figures, Row
 
-SHARE_OF_LIMIT = 0.8
 QUANTILES = ("p50", "p95", "p99", "p999")
 
 
@@ -16,8 +15,9 @@ def run(bench: Bench) -> Figures:
     plan, stack = bench.plan, bench.stack
     load_catalogue(stack)
     rates = {f"latency_{rate}_ms": rate for rate in plan.rates}
-    if "events_per_second" in bench.values:
-        rates["latency_80_percent_ms"] = int(SHARE_OF_LIMIT * bench.values["events_per_second"])
+    limit = plan.share_of_limit * bench.values.get("events_per_second", 0.0)
+    if limit >= 1:
+        rates[f"latency_{round(100 * plan.share_of_limit)}_percent_ms"] = int(limit)
     runs: dict[str, Any] = {}
     keeps_up, topic = False, ""
     for number, (name, rate) in enumerate(sorted(rates.items(), key=lambda item: item[1])):
