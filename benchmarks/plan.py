@@ -7,8 +7,8 @@ class Plan(NamedTuple):
     """Numbers of events and runs, and times in seconds.
 
     `lead` events of a topic come before the counting starts; a run of the job is counted for `longest_s` at most. Each
-    section that compares does so `rounds` times in turn. `latency_s` are the seconds at each rate, `long_s` those at `long_rate`; one
-    more rate is `share_of_limit` of the throughput that was found.
+    section that compares does so `rounds` times in turn. `latency_s` are the seconds at each rate, `long_s` those at `long_rate`;
+    one more rate is `share_of_limit` of the throughput that was found.
     """
 
     rounds: int
