@@ -44,11 +44,22 @@ class Stack:
         self.redis = settings.redis.url
         self.rest = FlinkRest(record.flink)
         self.flink = record.flink
-        self.processes = {name: process.pid for name, process in record.processes.items()}
         self.has_catalogue = False
         self._layout = Layout(workdir)
         self._started = 0
         self._own_topics: list[str] = []
+
+    @property
+    def processes(self) -> dict[str, int]:
+        """The process of each service by its name, as it runs now.
+
+        Raises:
+            RuntimeError: the stack has ended.
+        """
+        record = control.running(self._layout.root)
+        if record is None:
+            raise RuntimeError(f"the stack in {self._layout.root} has ended")
+        return {name: process.pid for name, process in record.processes.items()}
 
     def settings_with(self, *sets: str) -> Settings:
         """The stack's settings with some overruled."""
