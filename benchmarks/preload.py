@@ -30,10 +30,13 @@ def preload(stack: Stack, topic: str, messages: Iterable[Message]) -> int:
     return count
 
 
-def load_catalogue(stack: Stack, seed: int) -> int:
-    """Writes the products of the traffic; returns how many."""
-    products = ((str(product["product_id"]).encode(), msgspec.json.encode(product)) for product in catalogue(seed))
-    return preload(stack, stack.settings.kafka.topics.products, products)
+def load_catalogue(stack: Stack) -> None:
+    """Writes the products of the traffic, once for a stack."""
+    if stack.has_catalogue:
+        return
+    stack.has_catalogue = True
+    products = ((str(product["product_id"]).encode(), msgspec.json.encode(product)) for product in catalogue(0))
+    preload(stack, stack.settings.kafka.topics.products, products)
 
 
 def partition_of(key: bytes, partitions: int) -> int:

@@ -57,10 +57,8 @@ def main() -> None:
 
 
 def _observe(stack: Stack, seconds: float, task_managers: int, folder: Path) -> None:
-    def processed() -> int:
-        return stack.rest.counter(stack.job_id, SESSION, "numRecordsIn") - PRODUCTS * task_managers
-
-    while processed() < LEAD:
+    processed = stack.progress(SESSION)
+    while processed() < LEAD + PRODUCTS * task_managers:
         time.sleep(0.2)
     workers = {name: pid for name, pid in stack.processes.items() if name.startswith("taskmanager")}
     (folder / "go").touch()

@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from benchmarks.sampler import Sampler
 from jobs import personalize
@@ -39,5 +40,5 @@ class ProfiledSessionOperator(SessionOperator):
 if __name__ == "__main__":
     from benchmarks import profiled  # by its own name, so that the TaskManager can import the class
 
-    personalize.SessionOperator = profiled.ProfiledSessionOperator  # type: ignore[misc]
-    personalize.main(sys.argv[1:])
+    with mock.patch.object(personalize, "SessionOperator", profiled.ProfiledSessionOperator):
+        personalize.main(sys.argv[1:])

@@ -30,6 +30,7 @@ class Sampler(threading.Thread):
         self._file = folder / f"{name}.txt"
         self._stacks: Counter[Stack] = Counter()
         self._stopped = threading.Event()
+        self.samples = 0
 
     def run(self) -> None:
         """Samples until `stop`."""
@@ -52,7 +53,8 @@ class Sampler(threading.Thread):
 
     def _sample(self) -> None:
         own = threading.get_ident()
-        self._stacks[("all samples",)] += 1
+        self.samples += 1
+        self._stacks[("all samples",)] = self.samples
         for thread, frame in sys._current_frames().items():
             if thread != own:
                 self._stacks[stack_of(frame)] += 1

@@ -12,6 +12,8 @@ from unittest import mock
 
 import redis
 
+from benchmarks.progress import Progress, read
+from cli.errors import UserError
 from cli.stack import control, flink_conf, jars
 from cli.stack.flink_rest import ENDED, JOB_ID, FlinkRest
 from cli.stack.layout import PACKAGES, Layout
@@ -20,14 +22,15 @@ from cli.stack.record import StackRecord
 from cli.stack.services import child_environment
 from cli.stack.submit import entry_file, pack, run_service
 from cli.stack.submitting import client_options
-from cli.stack.topics import create_topics
+from cli.stack.topics import create_topics, open_admin
 from jobs.settings import load_settings
 from state.configuration import Settings
 
 POLL_S = 0.2
 START_TIMEOUT = "10 min"
 """For a machine that does other work too."""
-METRICS_INTERVAL = "250 ms"
+WRITTEN_TOPICS = ("dead_letters", "late_events", "decisions", "outcomes", "audit", "bandit_model")
+METRICS_INTERVAL = "500 ms"
 """How old a figure of Flink's REST interface may be."""
 
 
@@ -41,30 +44,54 @@ class Stack:
         self.redis = settings.redis.url
         self.rest = FlinkRest(record.flink)
         self.flink = record.flink
-        self.processes = {name: process.pid for name, process in record.processes.items()}
+        self.has_catalogue = False
         self._layout = Layout(workdir)
+        self._started = 0
+        self._own_topics: list[str] = []
+
+    @property
+    def processes(self) -> dict[str, int]:
+        """The process of each service by its name, as it runs now.
+
+        Raises:
+            RuntimeError: the stack has ended.
+        """
+        record = control.running(self._layout.root)
+        if record is None:
+            raise RuntimeError(f"the stack in {self._layout.root} has ended")
+        return {name: process.pid for name, process in record.processes.items()}
 
     def settings_with(self, *sets: str) -> Settings:
         """The stack's settings with some overruled."""
         return load_settings(self._layout.job_config, sets, environ={})
 
     def stop_job(self) -> None:
-        """Cancels the job; Kafka, Redis and the cluster go on."""
+        """Cancels the job and removes what it wrote; Kafka, Redis and the cluster go on."""
         if self.job_id:
             self.rest.cancel(self.job_id)
             while self.rest.job_state(self.job_id) not in ENDED:
                 time.sleep(POLL_S)
         self.job_id = ""
+        if self._own_topics:
+            admin = open_admin(self.settings, self.kafka)
+            admin.delete_topics(self._own_topics)
+            admin.close()
+        self._own_topics = []
 
     def start_job(self, *sets: str, entry: Path | None = None) -> None:
-        """Submits a job that reads from the beginning; returns once it is RUNNING.
+        """Submits a job that reads from the beginning and writes to topics of its own; returns once it is RUNNING.
 
-        `entry` is another job's module than Heliotrope's own.
+        It begins without a model: what an earlier run learned is in that run's topic. `entry` is another job's module than
+        Heliotrope's own.
 
         Raises:
             RuntimeError: `flink run` failed.
         """
-        settings = self.settings_with("kafka.start=earliest", *sets)
+        self._started += 1
+        own = {name: f"run-{self._started}-{name}" for name in WRITTEN_TOPICS}
+        self._own_topics = list(own.values())
+        named = (f"kafka.topics.{name}={topic}" for name, topic in own.items())
+        settings = self.settings_with("kafka.start=earliest", *named, *sets)
         self.create_topics(settings)
         with tempfile.TemporaryDirectory(prefix="heliotrope-bench-") as folder:
             self.job_id = _run(settings, Layout(Path(folder)), self._layout, entry or entry_file())
@@ -74,6 +101,15 @@ class Stack:
     def create_topics(self, settings: Settings) -> None:
         """Creates the topics that these settings name and that are missing."""
         create_topics(settings, self.kafka)
+
+    def progress(self, operator: str) -> Progress:
+        """The count of what this operator of the running job has taken in."""
+        return Progress(self.rest, self.job_id, operator)
+
+    def last_checkpoint(self) -> dict[str, int]:
+        """Size in bytes and duration in ms of the job's newest complete checkpoint; empty where there is none."""
+        found = read(self.rest, f"/jobs/{self.job_id}/checkpoints")["latest"]["completed"]
+        return {"state_bytes": found["state_size"], "duration_ms": found["end_to_end_duration"]} if found else {}
 
     def forget_profiles(self) -> None:
         """Empties Redis, so that each run has the same room."""
@@ -90,12 +126,21 @@ def benchmark_stack(task_managers: int = 1, sets: Sequence[str] = ()) -> Iterato
         shipped = flink_conf.shipped_options() | {"metrics.fetcher.update-interval": METRICS_INTERVAL}
         try:
             with mock.patch.object(flink_conf, "shipped_options", return_value=shipped):
-                record = control.start_stack(settings, workdir)
+                record = _start(settings, workdir)
             stack = Stack(workdir, record, control.job_settings(workdir))
             stack.stop_job()
             yield stack
         finally:
             control.stop_stack(workdir)
+
+
+def _start(settings: Settings, workdir: Path) -> StackRecord:
+    """Starts a stack, and once more where it failed: on a busy machine a port that was free may be taken when it is opened."""
+    try:
+        return control.start_stack(settings, workdir)
+    except UserError:
+        control.stop_stack(workdir)
+        return control.start_stack(settings, workdir)
 
 
 def _run(settings: Settings, layout: Layout, cluster: Layout, entry: Path) -> str:

@@ -1,7 +1,8 @@
 """How fast one preloaded topic goes through the whole job, through the engine's floor, and through the plain loop.
 
 A run is counted from the end of a lead of warm-up events, in which the catalogue comes in and the JVM compiles, to the last event
-or to a limit of time. Counts are Flink's own `numRecordsIn` of the one Python operator.
+or to a limit of time. Counts are Flink's own `numRecordsIn` of the one Python operator. Slates are counted from outside, as
+the profiles that Redis was told of: a slate that is scored and replaced before it is written does not count.
 """
 
 import json
@@ -40,7 +41,7 @@ def prepare(stack: Stack, load: Load, seed: int = 0, sessions: int | None = None
     settings = stack.settings_with(_topic(load))
     events = traffic(load.events, int(time.time() * 1_000) - SPAN_MS, seed, sessions=sessions)
     stack.create_topics(settings)
-    load_catalogue(stack, 0)
+    load_catalogue(stack)
     preload(stack, load.topic, messages(events))
     return len(set(events.sessions.tolist()))
 
@@ -53,6 +54,7 @@ def run_job(stack: Stack, load: Load, parallelism: int, *sets: str) -> dict[str,
     reference = PRODUCTS * parallelism
     result = _watch(stack, load, SESSION, reference, parallelism, lambda: _published(client))
     result["profiles_with_items"] = _share_with_items(client, stack.settings.redis.prefix)
+    result["checkpoint"] = stack.last_checkpoint()
     stack.stop_job()
     return result
 
@@ -82,14 +84,12 @@ def _watch(
     stack: Stack, load: Load, operator: str, reference: int, parallelism: int, published: Callable[[], int]
 ) -> dict[str, Any]:
     """`reference` are inputs of the operator that are no events."""
-
-    def processed() -> int:
-        return stack.rest.counter(stack.job_id, operator, "numRecordsIn") - reference
+    progress = stack.progress(operator)
 
     def mark() -> tuple[dict[str, float], int]:
         return cpu_seconds(stack.processes), published()
 
-    window = watch(processed, load.lead, load.events, load.longest_s, mark)
+    window = watch(lambda: progress() - reference, load.lead, load.events, load.longest_s, mark)
     (cpu_before, published_before), (cpu_after, published_after) = window.before, window.after
     cpu = _of_workers(difference(cpu_before, cpu_after), parallelism)
     return {
@@ -98,7 +98,7 @@ def _watch(
         "seconds": round(window.seconds, 3),
         "complete": window.complete,
         "events_per_second": window.events / window.seconds,
-        "profiles_per_event": (published_after - published_before) / window.events,
+        "slates_per_event": (published_after - published_before) / window.events,
         "cpu_s": cpu,
         "events_per_cpu_second": window.events / sum(cpu.values()),
     }

@@ -36,10 +36,6 @@ class Traffic(NamedTuple):
     products: Numbers
     types: Numbers
 
-    def __len__(self) -> int:
-        """How many events."""
-        return len(self.times_ms)
-
 
 def traffic(count: int, start_ms: int, seed: int, *, span_ms: int = SPAN_MS, sessions: int | None = None) -> Traffic:
     """`count` events over `span_ms`.

@@ -54,7 +54,7 @@ def batch(messages: Sequence[Message], time_ms: int) -> bytes:
     """
     if not 0 < len(messages) <= MOST_RECORDS:
         raise ValueError(f"a batch of {len(messages)} records")
-    parts = []
+    parts: list[bytes] = []
     for offset, (key, value) in zip(_OFFSETS, messages, strict=False):
         body = b"".join((b"\0\0", offset, _LENGTHS[len(key)], key, _LENGTHS[len(value)], value, b"\0"))
         parts += (_LENGTHS[len(body)], body)
@@ -90,6 +90,11 @@ class Connection:
     def send(self, data: bytes) -> None:
         """Sends a request."""
         self._socket.sendall(data)
+
+    def take_answers(self, count: int) -> None:
+        """Waits for so many answers."""
+        for _ in range(count):
+            self.take_answer()
 
     def take_answer(self) -> None:
         """Waits for the next answer.
