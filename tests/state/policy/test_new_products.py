@@ -1,8 +1,10 @@
 """New products are neither starved nor pushed.
 
-Stated for the default confidence, in a shop of 46 established products with 6,000 exposures behind them, to which four are added, over the next 10,000
-exposures: a newcomer whose truth is in the top fifth is shown half as often as its established equals from 30 exposures of its
-own on (N); one in the bottom fifth gets at most 300 in all (M), which is one and a half equal shares.
+Stated for the default confidence, in a shop of 46 established products with 6,000 exposures behind them, to which four are added,
+over the next 10,000 exposures: a newcomer whose truth is in the top fifth is shown half as often as its established equals from 30
+exposures of its own on (N); one in the bottom fifth gets at most 300 in all (M), one and a half equal shares. It is held for one
+seed. Over ten seeds of linear Thompson sampling, 18 of 20 good newcomers needed at most 3 exposures, one 32, and one was not
+noticed at all; the bad ones got 277 at most and 33 in the median.
 """
 
 import numpy as np
