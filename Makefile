@@ -28,6 +28,7 @@ bench: $(READY)
 # What the laboratory compares with has a lock file of its own, in the same environment.
 bench-lab: $(VENV)/.ready-bench
 	@$(BIN)/python -m benchmarks.lab
+	@$(BIN)/python -m benchmarks.lab.speed
 
 $(VENV)/.ready-bench: $(READY) requirements-bench.lock
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-bench.lock
