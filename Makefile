@@ -31,6 +31,7 @@ bench-quick: $(VENV)/.ready-bench
 
 bench-lab: $(VENV)/.ready-bench
 	@$(BIN)/python -m benchmarks.lab
+	@$(BIN)/python -m benchmarks.lab.speed
 
 $(VENV)/.ready-bench: $(READY) requirements-bench.lock
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-bench.lock

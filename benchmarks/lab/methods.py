@@ -11,12 +11,8 @@ from benchmarks.lab.vowpal import VARIANTS, VowpalWabbit
 from benchmarks.lab.world import World
 from state.configuration import PolicyName
 
-RECOMMENDED: dict[str, Any] = {
-    "bandit": {"policy": "thompson_linear", "confidence": 0.3},
-    "reward": {"aggregate": "first"},
-}
-"""What measured best across the shops: `heliotrope`. A policy's own name runs it with the configuration's defaults."""
 OURS = ("heliotrope", *(name for name in get_args(PolicyName) if name not in ("uniform", "river")))
+"""`heliotrope` is the configuration's defaults; a policy's own name is that policy with all other defaults."""
 SIMPLE = ("uniform", "popularity", "optimum")
 NAMES = (*SIMPLE, *OURS, *VARIANTS, *FACTORIES)
 DELAYS_JOINED = 3
@@ -40,7 +36,7 @@ def make_method(name: str, world: World, seed: int, overrides: dict[str, Any] | 
     spec = world.truth.spec
     join_ms = JOIN_MS + DELAYS_JOINED * spec.delay_ms
     if name == "heliotrope":
-        return Heliotrope({**RECOMMENDED, **(overrides or {})}, seed, spec.shown)
+        return Heliotrope(overrides or {}, seed, spec.shown)
     if name in OURS:
         changed = dict(overrides or {})
         changed["bandit"] = {"policy": name, **changed.get("bandit", {})}

@@ -16,7 +16,7 @@ from benchmarks.lab.shares import CURVE_POINTS, Run, by_method, interval
 def plot_shop(runs: list[Run], shop_name: str, folder: Path) -> Path:
     """One shop: a bar of shares and the mean regret curves; returns the PNG's path."""
     grouped = by_method(runs, shop_name)
-    figure, (left, right) = plt.subplots(1, 2, figsize=(13, 5))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(11, 4.2))
     names = sorted(grouped, key=lambda name: float(np.mean([run.share for run in grouped[name]])))
     for place, name in enumerate(names):
         shares = interval([run.share for run in grouped[name]])
@@ -27,13 +27,13 @@ def plot_shop(runs: list[Run], shop_name: str, folder: Path) -> Path:
     left.set_xlabel("share of the way from uniform to the best slate")
     right.set_xlabel("pages seen")
     right.set_ylabel("expected clicks lost to the best slates")
-    right.legend(fontsize="small")
+    right.legend(fontsize="x-small")
     seeds = max(len(found) for found in grouped.values())
     figure.suptitle(f"{shop_name}: {seeds} seeds, 95 % intervals")
     figure.tight_layout()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"lab-{shop_name}.png"
-    figure.savefig(path, dpi=110)
+    figure.savefig(path, dpi=75)
     plt.close(figure)
     return path
 

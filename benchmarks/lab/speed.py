@@ -72,9 +72,11 @@ def measure(name: str) -> Speed:
 def main() -> None:
     """Prints the table and writes it."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.lab.speed", description=__doc__)
+    names = (*OURS, *VARIANTS, *FACTORIES)
+    parser.add_argument("--methods", nargs="+", choices=names, default=names)
     parser.add_argument("--out", type=Path, default=RESULTS)
     options = parser.parse_args()
-    found = [measure(name) for name in (*OURS, *VARIANTS, *FACTORIES)]
+    found = [measure(name) for name in options.methods]
     table = Table("method", "slates/s", "updates/s", "publication", title=f"Slates of {ITEMS} from 100, one core")
     for speed in found:
         publish = f"{speed.publish_ms:.1f} ms" if speed.publish_ms is not None else ""

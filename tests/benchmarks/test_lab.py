@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from benchmarks.lab.methods import make_method
+from benchmarks.lab.report import markdown, summary
 from benchmarks.lab.shares import Run, difference, interval, run_once, share
 from benchmarks.lab.simple import Optimum, Uniform
 from benchmarks.lab.spec import NAMES, shop
@@ -70,3 +71,16 @@ def test_differences_are_paired_by_seed() -> None:
     found = difference(ours, theirs)
     assert (found.low, found.mean, found.high) == pytest.approx((0.05, 0.05, 0.05))
     assert interval([0.5]).low == interval([0.5]).high == 0.5
+
+
+def test_the_table_names_the_best_competitor_and_pairs_ours_with_it() -> None:
+    def run(method: str, seed: int, value: float) -> Run:
+        return Run("linear", method, seed, 1, 1, value, value, [], 0.0)
+
+    shares = {"heliotrope": 0.6, "vw_bag": 0.4, "vw_cover": 0.3, "optimum": 1.0}
+    runs = [run(method, seed, value + 0.01 * seed) for method, value in shares.items() for seed in range(4)]
+    results = summary(runs)
+    assert results["shops"]["linear"]["best_competitor"] == "vw_bag"
+    text = markdown(results)
+    assert "| linear | vw_bag | +0.200 [+0.200, +0.200] | 4 |" in text
+    assert "optimum" not in text
