@@ -17,7 +17,10 @@ import msgspec
 import yaml
 
 from state.configuration import Bandit, Section, Settings, key_of
+from state.disjoint import most_arms
+from state.feature_set import DIMENSION
 from state.merchandise import contradiction_in
+from state.merger import PRODUCTS_LIMIT_BYTES
 from state.river.learner import RiverError, create
 
 ENVIRONMENT_PREFIX = "HELIOTROPE_"
@@ -218,8 +221,20 @@ def _check_together(settings: Settings) -> None:
     contradiction = contradiction_in(settings.rules, settings.profile.items)
     if contradiction is not None:
         raise ConfigurationError(contradiction)
+    if settings.bandit.form == "disjoint":
+        _check_disjoint(settings.bandit)
     if settings.bandit.policy == "river":
         _check_river(settings.bandit)
+
+
+def _check_disjoint(bandit: Bandit) -> None:
+    most = most_arms(DIMENSION, PRODUCTS_LIMIT_BYTES)
+    if bandit.disjoint_products > most:
+        raise ConfigurationError(
+            f"bandit.disjoint_products: must be at most {most}, as many models of {DIMENSION} features as a snapshot holds"
+        )
+    if bandit.policy == "river":
+        raise ConfigurationError("bandit.form: must be shared for the policy river, whose models are its own")
 
 
 def _check_river(bandit: Bandit) -> None:

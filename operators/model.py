@@ -83,7 +83,9 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
     def _take(self, merger: Merger, value: bytes, now_ms: int) -> None:
         message = read_model_input(value)
         if isinstance(message, ShardUpdate):
+            beyond = merger.beyond
             whole = merger.absorb(message, now_ms)
+            self._counters.add("products_beyond_disjoint", merger.beyond - beyond)
             self._store(merger, None if whole else message)
         elif isinstance(message, Command):
             snapshot = Snapshot.decode(message.snapshot)

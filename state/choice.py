@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from state.candidates import find_candidates
 from state.catalogue import UNLISTED, Catalogue, Rows
 from state.configuration import Settings
+from state.disjoint import Arms
 from state.features import DIMENSION, FEATURE_SET, Candidates, Context, Features, features
 from state.interest import Interest
 from state.merchandise import Merchandise
@@ -58,11 +59,13 @@ class Chooser:
         self.examination: list[float] = []
         self.model_key = terms_of(settings).key
         self._prior = Posterior.of(Sums(DIMENSION, None), settings.bandit.ridge, 0)
+        self.arms = Arms.prior(DIMENSION, settings.bandit.ridge) if settings.bandit.form == "disjoint" else None
 
     def use_model(self, predictor: Predictor) -> None:
         """Scores with this model from now on."""
         self.predictor = predictor
         self.rates = Rates(self.catalogue, predictor)
+        self.arms = predictor.arms
         if predictor.river and isinstance(self.policy, RiverPolicy):
             self.policy.take(RiverLearner.decode(predictor.river))
         self.examination = predictor.examination if self.settings.exposure.model == "position" else []
@@ -77,10 +80,18 @@ class Chooser:
         x = slate.matrix() if slate.product_ids else np.zeros((0, 0))
         if self.predictor is None or x.shape[1:] != self.predictor.theta.shape:
             return np.zeros(len(x))
+        if self.arms is not None:
+            return self.arms.believe(slate.product_ids, x.astype(np.float64))[0]
         row_of = self.catalogue.row_of
         rows = np.array([row_of.get(product, UNLISTED) for product in slate.product_ids], dtype=np.int64)
         effect: Values = self.rates.effect.take(self.rates.known(rows))
         return x.astype(np.float64) @ self.predictor.theta + effect
+
+    def coefficients(self, slate: Slate) -> Values | None:
+        """θ (d,), or one for each item (k, d) where products have models of their own; None before a model has come."""
+        if self.predictor is None:
+            return None
+        return self.predictor.theta if self.arms is None else self.arms.coefficients(slate.product_ids)
 
     def choose(self, context: Context, *, profile_version: int, cause: bytes) -> Slate:
         """A new slate under a new decision id."""
@@ -113,12 +124,18 @@ class Chooser:
         posterior = self.predictor.posterior if self.predictor else self._prior
         rates, rows = self.rates, self.rates.known(candidates.rows)
         exact = x.astype(np.float64)
+        if self.arms is None:
+            mean, own_variance = exact @ posterior.theta + rates.effect.take(rows), rates.effect_variance.take(rows)
+            shared, whitener, noise = exact, posterior.whitener, posterior.noise
+        else:
+            mean, own_variance = self.arms.believe(candidates.product_ids, exact)
+            shared, whitener, noise = exact[:, :0], posterior.whitener[:0, :0], self.arms.noise
         return Belief(
-            mean=exact @ posterior.theta + rates.effect.take(rows),
-            x=exact,
-            whitener=posterior.whitener,
-            noise=posterior.noise,
-            own_variance=rates.effect_variance.take(rows),
+            mean=mean,
+            x=shared,
+            whitener=whitener,
+            noise=noise,
+            own_variance=own_variance,
             exposures=rates.exposures.take(rows),
             rewards=rates.rewards.take(rows),
             prior=rates.prior.take(rows),

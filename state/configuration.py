@@ -188,6 +188,8 @@ class Bandit(Section, frozen=True):
     river: str = ""
     river_parameters: dict[str, str | float | int | bool | None] = {}
     order_by: Literal["value", "score"] = "value"
+    form: Literal["shared", "disjoint"] = "shared"
+    disjoint_products: Annotated[int, Meta(ge=1, le=1_000)] = 100
     ridge: Positive = 1.0
     half_life_ms: Annotated[int, Meta(ge=1)] | None = None
     publish_interval_ms: Annotated[int, Meta(ge=50, le=60_000)] = 500

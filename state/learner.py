@@ -17,7 +17,7 @@ RIVER_LIMIT_BYTES = 256 * 1024
 class ShardUpdate(msgspec.Struct, array_like=True):
     """What a shard publishes: its sums so far (whole), and per product the change since the last time.
 
-    `products` holds a row of `ProductSums` each, 2 + d float64, as of the landmark of `sums`. `river` is a river model where one
+    `products` holds a row of `ProductSums` each, as float64, as of the landmark of `sums`. `river` is a river model where one
     learns, empty where there is none or where it has outgrown the snapshot.
     """
 
@@ -35,7 +35,7 @@ class LearnerShard:
     ) -> None:
         self.shard = shard
         self.sums = sums
-        self.pending = pending or ProductSums(sums.dimension)
+        self.pending = ProductSums(sums.dimension) if pending is None else pending
         self.river = river
 
     @classmethod
@@ -46,7 +46,11 @@ class LearnerShard:
 
         `pending` are rows that were stored beside it.
         """
-        opened = cls(shard, Sums(dimension, bandit.half_life_ms)) if data is None else cls.decode(data)
+        disjoint = bandit.form == "disjoint"
+        if data is None:
+            opened = cls(shard, Sums(dimension, bandit.half_life_ms), ProductSums(dimension, disjoint))
+        else:
+            opened = cls.decode(data)
         opened.pending.merge(pending, 1.0)
         opened.use_half_life(bandit.half_life_ms, now_ms)
         if bandit.policy != "river":
@@ -62,7 +66,8 @@ class LearnerShard:
             weight = self.sums.add(example)
             self.pending.scale(landmark_scale(landmark_ms, self.sums.landmark_ms, self.sums.half_life_ms))
             if weight:
-                self.pending.add(example.product_id, weight, example.count, example.reward, example.features())
+                x = example.features()
+                self.pending.add(example.product_id, weight, example.count, example.reward, x, example.reward_squared)
                 if self.river is not None:
                     self.river.learn(example)
 
@@ -82,7 +87,7 @@ class LearnerShard:
 
     def encode(self, pending: bool = True) -> bytes:
         """Versioned bytes for Flink's state, with what is pending or, where its rows are stored beside it, without."""
-        rows = self.pending if pending else ProductSums(self.sums.dimension)
+        rows = self.pending if pending else ProductSums(self.sums.dimension, self.pending.is_disjoint)
         return _VERSION + msgspec.msgpack.encode([self.shard, self.sums.encode(), rows.encode(), self._river_bytes()])
 
     @classmethod

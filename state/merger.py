@@ -6,15 +6,18 @@ import msgspec
 import numpy as np
 
 from state.configuration import Settings
+from state.disjoint import arm_width
 from state.feature_set import CATEGORY_SHARE, DIMENSION, FEATURE_SET, own_rate_columns
 from state.learner import ShardUpdate
 from state.model import Snapshot
 from state.product_sums import FIXED, ProductSums
-from state.sums import Sums, landmark_scale
+from state.sums import Sums, Vector, landmark_scale
 
 _VERSION = b"\x01"
 SNAPSHOT_LIMIT_BYTES = 480 * 1024
 """A snapshot stays below the 512 KiB that readers of the topic rely on."""
+PRODUCTS_LIMIT_BYTES = SNAPSHOT_LIMIT_BYTES - 16 * 1024
+"""What products may take of it."""
 _BYTES_PER_PRODUCT = 5 + 16 + 8
 """Of a product in a snapshot, beside its id: the id's length, counts and residuals."""
 BIAS = 0
@@ -34,11 +37,13 @@ class Terms(msgspec.Struct, frozen=True):
     learned_from: str
     max_products: int
     dimension: int = DIMENSION
+    form: str = "shared"
 
     @property
     def key(self) -> str:
-        """Names the statistics: those of other features, rewards or exposures are kept apart from these."""
-        digest = hashlib.sha256(f"{self.feature_set} {self.learned_from}".encode()).hexdigest()[:8]
+        """Names the statistics: those of other features, rewards, exposures or another form are kept apart from these."""
+        meaning = f"{self.feature_set} {self.learned_from}" + ("" if self.form == "shared" else f" {self.form}")
+        digest = hashlib.sha256(meaning.encode()).hexdigest()[:8]
         return f"{self.variant}@{digest}"
 
 
@@ -47,7 +52,10 @@ def terms_of(settings: Settings) -> Terms:
     meaning = [settings.reward, settings.exposure.model]
     digest = hashlib.sha256(msgspec.json.encode(meaning)).hexdigest()[:16]
     bandit = settings.bandit
-    return Terms(FEATURE_SET, bandit.variant, bandit.ridge, bandit.half_life_ms, digest, bandit.max_products)
+    most = bandit.disjoint_products if bandit.form == "disjoint" else bandit.max_products
+    return Terms(
+        FEATURE_SET, bandit.variant, bandit.ridge, bandit.half_life_ms, digest, max_products=most, form=bandit.form
+    )
 
 
 def refuse_incompatible(snapshot: Snapshot, terms: Terms) -> None:
@@ -55,6 +63,7 @@ def refuse_incompatible(snapshot: Snapshot, terms: Terms) -> None:
     for name, theirs, ours in (
         ("feature set", snapshot.feature_set, terms.feature_set),
         ("variant", snapshot.variant, terms.variant),
+        ("form (bandit.form)", snapshot.form, terms.form),
         ("meaning of rewards and exposures (reward.*, exposure.model)", snapshot.learned_from, terms.learned_from),
     ):
         if theirs != ours:
@@ -66,7 +75,8 @@ def refuse_incompatible(snapshot: Snapshot, terms: Terms) -> None:
 class Merger:
     """The model is base + Σ over shards (newest sums - sums when the base was taken), all as of `landmark_ms`.
 
-    A river model is the one shard's own and has no base: neither an earlier job's nor a rollback changes it.
+    A river model is the one shard's own and has no base: neither an earlier job's nor a rollback changes it. In the disjoint form
+    the first `max_products` products have a model; `beyond` counts updates of others, which are left to the prior.
     """
 
     def __init__(self, terms: Terms, lineage: str, began_ms: int) -> None:
@@ -77,9 +87,10 @@ class Merger:
         self.marks: dict[str, bytes] = {}
         self.base: Snapshot | None = None
         self.base_taken_ms = 0
-        self.products = ProductSums(terms.dimension)
+        self.products = ProductSums(terms.dimension, terms.form == "disjoint")
         self.landmark_ms = 0
         self.river = b""
+        self.beyond = 0
 
     def absorb(self, update: ShardUpdate, now_ms: int) -> bool:
         """Takes a shard's update in; a shard's newer sums replace its older ones.
@@ -92,7 +103,7 @@ class Merger:
         self.river = update.river or self.river
         self._move_to(max(self.landmark_ms, sums.landmark_ms))
         scale = landmark_scale(sums.landmark_ms, self.landmark_ms, self.terms.half_life_ms)
-        self.products.merge(update.products, scale)
+        self.products.merge(self._admitted(update.products), scale)
         if len(self.products) > self.terms.max_products * 5 // 4:
             self.products.keep(self.products.most_shown()[: self.terms.max_products].tolist())
         return self.landmark_ms != landmark_ms or len(self.products) < width
@@ -120,7 +131,7 @@ class Merger:
         """
         refuse_incompatible(snapshot, self.terms)
         self.marks = dict(self.shards)
-        self.products = ProductSums(self.terms.dimension)
+        self.products = ProductSums(self.terms.dimension, self.products.is_disjoint)
         self._set_base(snapshot, now_ms)
 
     def is_empty(self) -> bool:
@@ -141,8 +152,9 @@ class Merger:
     def snapshot(self, now_ms: int) -> Snapshot:
         """The merged model; the least shown products are left out where it would be too large."""
         merged, products, terms = self.sums(), self.products, self.terms
-        kept = _rows_within(products, SNAPSHOT_LIMIT_BYTES - 16 * 1024 - len(self.river))
-        table = merged.fade(now_ms) * products.table[kept]
+        kept = _rows_within(products, PRODUCTS_LIMIT_BYTES - len(self.river))
+        fade = merged.fade(now_ms)
+        table = fade * products.table[kept]
         theta = merged.coefficients(terms.ridge, now_ms)
         own = own_rate_columns(terms.feature_set)
         theta[own] = 0
@@ -160,6 +172,8 @@ class Merger:
             lineage=self.lineage,
             learned_from=terms.learned_from,
             river=self.river,
+            form=terms.form,
+            arms=(fade * products.arms[kept]).astype("<f8").tobytes(),
         )
 
     def encode(self) -> bytes:
@@ -191,6 +205,20 @@ class Merger:
         assert self.base is not None
         return Sums.decode(self.base.sums).under(self.terms.half_life_ms, self.base_taken_ms)
 
+    def _admitted(self, rows: dict[str, bytes]) -> dict[str, bytes]:
+        """Of an update's rows, those of products that are held, or for whose model there is room."""
+        if not self.products.is_disjoint:
+            return rows
+        room = self.terms.max_products - len(self.products)
+        admitted: dict[str, bytes] = {}
+        for product, row in rows.items():
+            known = product in self.products
+            if known or room > 0:
+                admitted[product] = row
+                room -= not known
+        self.beyond += len(rows) - len(admitted)
+        return admitted
+
     def _add_products_of_base(self, sign: int) -> None:
         assert self.base is not None
         original, moved = Sums.decode(self.base.sums), self._base_sums()
@@ -207,8 +235,9 @@ class Merger:
 def _rows_within(products: ProductSums, room: int) -> list[int]:
     """The rows of the most shown products that take at most `room` bytes in a snapshot."""
     kept: list[int] = []
+    width = _BYTES_PER_PRODUCT + 8 * products.arms.shape[1]
     for row in products.most_shown().tolist():
-        room -= len(products.product_ids[row].encode()) + _BYTES_PER_PRODUCT
+        room -= len(products.product_ids[row].encode()) + width
         if room < 0:
             break
         kept.append(row)
@@ -219,9 +248,14 @@ def product_rows(snapshot: Snapshot, sums: Sums) -> ProductSums:
     """The products' sums behind a snapshot, as of the landmark of its own `sums`.
 
     Exposures and rewards are the snapshot's. The summed features do not travel with it: they are taken as the mean exposure's,
-    moved along θ so far that they explain of the reward what the snapshot says was explained.
+    moved along θ so far that they explain of the reward what the snapshot says was explained. In the disjoint form they are in
+    each product's own A, in the row of the bias.
     """
     counts = np.frombuffer(snapshot.counts, dtype="<f8").reshape(-1, FIXED)
+    if snapshot.form == "disjoint":
+        d = sums.dimension
+        arms = np.frombuffer(snapshot.arms, dtype="<f8").reshape(-1, arm_width(d))
+        return _as_rows(snapshot, sums, np.column_stack([counts, arms[:, 1 + d : 1 + 2 * d], arms]))
     unexplained, share = np.frombuffer(snapshot.residuals, dtype="<f4").reshape(-1, 2).astype(np.float64).T
     theta = sums.coefficients(snapshot.ridge, snapshot.model_version)
     theta[own_rate_columns(snapshot.feature_set)] = 0
@@ -233,7 +267,12 @@ def product_rows(snapshot: Snapshot, sums: Sums) -> ProductSums:
     length = float(along @ along)
     if length > 0:
         x += np.outer((counts[:, 1] - unexplained - x @ theta) / length, along)
-    rows = np.column_stack([counts, x]) / sums.fade(snapshot.model_version)
-    products = ProductSums(sums.dimension)
-    products.merge({p: row.astype("<f8").tobytes() for p, row in zip(snapshot.product_ids, rows, strict=True)}, 1.0)
+    return _as_rows(snapshot, sums, np.column_stack([counts, x]))
+
+
+def _as_rows(snapshot: Snapshot, sums: Sums, table: Vector) -> ProductSums:
+    """Numbers (products, width) as of the snapshot's time as rows as of the landmark of `sums`."""
+    rows = (table / sums.fade(snapshot.model_version)).astype("<f8")
+    products = ProductSums(sums.dimension, snapshot.form == "disjoint")
+    products.merge({p: row.tobytes() for p, row in zip(snapshot.product_ids, rows, strict=True)}, 1.0)
     return products

@@ -4,11 +4,14 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from state.disjoint import Arms, arm_width
 from state.feature_set import own_rate_columns
 from state.posterior import Posterior
 from state.sums import Sums
 
-_VERSION = b"\x01"
+_VERSION = b"\x02"
+_READABLE = (b"\x01", _VERSION)
+"""A snapshot of version 1 lacks the last fields, which have defaults."""
 
 
 class Snapshot(msgspec.Struct, array_like=True, frozen=True):
@@ -18,7 +21,8 @@ class Snapshot(msgspec.Struct, array_like=True, frozen=True):
     are R less what the snapshot's θ predicts of those exposures, but for the features of the product's own rate, and their
     summed category shares, with which whoever knows the product's present rate can take off the rest. `lineage` names the learner
     that published it, `learned_from` what its numbers mean (rewards and exposures), see `meaning_of`. `river` is a river model as
-    `RiverLearner` writes it, empty without one.
+    `RiverLearner` writes it, empty without one. `form` is `shared` or `disjoint`; then `arms` holds float64 statistics of each
+    product's own model, see `state.disjoint`.
     """
 
     model_version: int
@@ -32,6 +36,8 @@ class Snapshot(msgspec.Struct, array_like=True, frozen=True):
     lineage: str = ""
     learned_from: str = ""
     river: bytes = b""
+    form: str = "shared"
+    arms: bytes = b""
 
     def encode(self) -> bytes:
         """Versioned bytes."""
@@ -44,7 +50,7 @@ class Snapshot(msgspec.Struct, array_like=True, frozen=True):
         Raises:
             ValueError: the version is unknown or the bytes are none of ours.
         """
-        if data[:1] != _VERSION:
+        if data[:1] not in _READABLE:
             raise ValueError(f"a model snapshot of version {data[:1]!r} cannot be read by this release")
         try:
             return msgspec.msgpack.decode(data[1:], type=cls)
@@ -58,6 +64,7 @@ class Predictor:
     Attributes:
         theta: (d,) coefficients; `own_rate` (3,) those of the features of the product's own rate.
         statistics: (products, 4) by `product_ids`: the snapshot's counts and residuals.
+        arms: the products' own models in the disjoint form, else None.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
@@ -73,3 +80,7 @@ class Predictor:
         counts = np.frombuffer(snapshot.counts, dtype="<f8").reshape(-1, 2)
         residuals = np.frombuffer(snapshot.residuals, dtype="<f4").reshape(-1, 2)
         self.statistics: NDArray[np.float64] = np.column_stack([counts, residuals])
+        self.arms: Arms | None = None
+        if snapshot.form == "disjoint":
+            table = np.frombuffer(snapshot.arms, dtype="<f8").reshape(-1, arm_width(sums.dimension))
+            self.arms = Arms.of(self.product_ids, counts[:, 0], table, sums.dimension, snapshot.ridge)

@@ -154,9 +154,8 @@ class Personalizer:
 
     def _profile(self, session: Session, session_id: str, slate: Slate, known: Interest, now_ms: int) -> Write:
         session.updated_at_ms = max(session.updated_at_ms, now_ms)
-        predictor = self.chooser.predictor
         values = self.chooser.predict(slate)
-        theta = predictor.theta if predictor else None
+        theta = self.chooser.coefficients(slate)
         ratings = self.chooser.catalogue.category_rating
         profile = build_profile(session_id, session, slate, values, theta, known, ratings, self.settings)
         return Write(session.generation, session.applied, session.updated_at_ms, profile)

@@ -1,7 +1,8 @@
 """Sums per product, for the product's own effect: additive, so that shards merge exactly.
 
 A row holds [n, R, X]: Σ w exposures, Σ w r rewards, and X = Σ w x, the d features summed. For any θ the product's residuals sum
-to R - θ·X: so its effect is always measured against the newest model, not against those in force when it was shown.
+to R - θ·X: so its effect is always measured against the newest model, not against those in force when it was shown. Where each
+product has a linear model of its own, the statistics of that follow in the row, see `state.disjoint`.
 """
 
 from collections.abc import Iterable, Mapping
@@ -10,6 +11,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from state.disjoint import arm_width, write_arm
 from state.sums import Vector
 
 FIXED = 2
@@ -19,27 +21,46 @@ FIXED = 2
 class ProductSums:
     """Rows of float64 by product id, as of a landmark that the owner keeps."""
 
-    def __init__(self, dimension: int) -> None:
+    def __init__(self, dimension: int, disjoint: bool = False) -> None:
+        self.dimension = dimension
         self.product_ids: list[str] = []
         self._row_of: dict[str, int] = {}
-        self._rows = np.zeros((16, FIXED + dimension))
+        self._rows = np.zeros((16, FIXED + dimension + (arm_width(dimension) if disjoint else 0)))
 
     def __len__(self) -> int:
         """Products held."""
         return len(self.product_ids)
 
+    def __contains__(self, product_id: str) -> bool:
+        """Whether a product is held."""
+        return product_id in self._row_of
+
+    @property
+    def is_disjoint(self) -> bool:
+        """Whether rows hold the statistics of a model per product."""
+        return self._rows.shape[1] > FIXED + self.dimension
+
     @property
     def table(self) -> Vector:
-        """(products, 2 + d) in the order of `product_ids`: a view."""
-        return self._rows[: len(self.product_ids)]
+        """(products, 2 + d) in the order of `product_ids`, without models per product: a view."""
+        return self._rows[: len(self.product_ids), : FIXED + self.dimension]
 
-    def add(self, product_id: str, weight: float, count: float, reward: float, x: Vector) -> None:
-        """Adds an example of that weight: its count, reward and features (d)."""
+    @property
+    def arms(self) -> Vector:
+        """(products, width of a model's statistics), 0 wide without models per product: a view."""
+        return self._rows[: len(self.product_ids), FIXED + self.dimension :]
+
+    def add(
+        self, product_id: str, weight: float, count: float, reward: float, x: Vector, reward_squared: float = 0.0
+    ) -> None:
+        """Adds an example of that weight: its count, reward, features (d) and squared reward."""
         row = self._row(product_id)
         row[0] += weight * count
         row[1] += weight * reward
         if count:
-            row[FIXED:] += (weight * count) * x
+            row[FIXED : FIXED + self.dimension] += (weight * count) * x
+        if self.is_disjoint:
+            write_arm(row[FIXED + self.dimension :], weight * count, weight * reward, weight * reward_squared, x)
 
     def merge(self, changes: Mapping[str, bytes], scale: float) -> None:
         """Adds rows that `take` returned, times `scale`."""
@@ -49,7 +70,7 @@ class ProductSums:
     def scale(self, factor: float) -> None:
         """Moves all rows to another landmark."""
         if factor != 1.0:
-            self.table[:] *= factor
+            self._rows[: len(self.product_ids)] *= factor
 
     def rows(self, product_ids: Iterable[str]) -> dict[str, bytes]:
         """Rows of those products that are held, as float64 bytes."""
@@ -68,7 +89,7 @@ class ProductSums:
 
     def keep(self, rows: list[int]) -> None:
         """Forgets all rows but these."""
-        kept = self.table[rows]
+        kept = self._rows[rows]
         self.product_ids = [self.product_ids[row] for row in rows]
         self._row_of = {product: row for row, product in enumerate(self.product_ids)}
         self._rows = np.zeros((max(16, len(rows)), self._rows.shape[1]))
@@ -76,13 +97,15 @@ class ProductSums:
 
     def encode(self) -> bytes:
         """Ids and rows; part of its owner's versioned bytes."""
-        return msgspec.msgpack.encode([self._rows.shape[1], self.product_ids, self.table.astype("<f8").tobytes()])
+        rows = self._rows[: len(self.product_ids)].astype("<f8").tobytes()
+        return msgspec.msgpack.encode([self._rows.shape[1], self.product_ids, rows, self.dimension])
 
     @classmethod
     def decode(cls, data: bytes) -> "ProductSums":
         """The inverse of `encode`."""
-        width, product_ids, rows = msgspec.msgpack.decode(data)
-        sums = cls(width - FIXED)
+        width, product_ids, rows, *dimension = msgspec.msgpack.decode(data)
+        sums = cls(dimension[0] if dimension else width - FIXED)
+        sums._rows = np.zeros((16, width))
         sums.product_ids = product_ids
         sums._row_of = {product: row for row, product in enumerate(product_ids)}
         if product_ids:
@@ -90,7 +113,7 @@ class ProductSums:
         return sums
 
     def _row(self, product_id: str) -> Vector:
-        """The product's row, (2 + d), as a view that lasts until the next new product."""
+        """The product's row as a view that lasts until the next new product."""
         row = self._row_of.get(product_id)
         if row is None:
             row = self._row_of[product_id] = len(self.product_ids)

@@ -113,7 +113,8 @@ def build_profile(
 ) -> bytes:
     """The profile's JSON, at most `profile.max_bytes`.
 
-    `values` (k,) are the model's predictions for the slate's items and `theta` (d,) its coefficients, None before there are any.
+    `values` (k,) are the model's predictions for the slate's items and `theta` (d,) or (k, d) its coefficients, None before there
+    are any.
     """
     newest = session.recent.newest
     profile = Profile(
@@ -195,7 +196,7 @@ def _contributions(slate: Slate, theta: Any, base: float, personal: Any) -> Any:
     """Positive terms of each item's score, (k, reasons): the model's share of the base, and the affinities."""
     terms = np.zeros((len(slate.product_ids), len(FEATURE_REASONS)))
     x = slate.matrix()
-    if theta is not None and x.shape[1:] == theta.shape:
+    if theta is not None and x.shape[1:] == theta.shape[-1:]:
         parts = np.maximum(0.0, x.astype(np.float64) * theta)
         sums = parts.sum(axis=1)
         terms = parts @ _REASON_OF_FEATURE * (base / np.where(sums > 0, sums, 1.0))[:, None]
