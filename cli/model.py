@@ -13,7 +13,8 @@ from cli.options import Config, Sets, Target, Workdir, find_target
 from cli.output import stdout_console, write_plain
 from cli.producing import Delivery
 from cli.topic_reader import TopicReader
-from operators.names import COMMAND_KEY, MODEL_KEY
+from operators.names import CHANGE_SUFFIX, COMMAND_KEY, MODEL_KEY
+from state.change import LiveModel
 from state.feature_set import FEATURE_SET, NAMES
 from state.merger import IncompatibleModelError, refuse_incompatible, terms_of
 from state.model import Predictor, Snapshot
@@ -145,15 +146,18 @@ def _read(target: Target) -> tuple[Snapshot | None, dict[int, Snapshot]]:
     with TopicReader(target, target.settings.kafka.topics.bandit_model) as reader:
         for batch in reader.to_end():
             newest.update({record.key: record.value for record in batch if record.key is not None})
-    live = newest.get(MODEL_KEY)
-    prefix = MODEL_KEY + b"@"
+    live, prefix = LiveModel(), MODEL_KEY + b"@"
     try:
+        for key in (MODEL_KEY, MODEL_KEY + CHANGE_SUFFIX):
+            value = newest.get(key)
+            if value is not None:
+                live.take(value)
         archived = {
             int(key.removeprefix(prefix)): Snapshot.decode(value)
             for key, value in newest.items()
             if key.startswith(prefix) and value is not None
         }
-        return (None if live is None else Snapshot.decode(live)), archived
+        return live.newest, archived
     except ValueError as error:
         raise UserError(
             f"the topic holds a model that this release cannot read ({error}): use the release that wrote it"

@@ -39,7 +39,7 @@ def build_graph(environment: StreamExecutionEnvironment, settings: Settings) -> 
     updates = updates.name(LEARNER).uid(LEARNER)  # Row(model, update)
 
     told = keyed_in_jvm(updates.union(model_stream(tables, settings)))  # (model, update, snapshot or command)
-    model = ModelOperator(terms_of(settings), settings.bandit.publish_interval_ms, BUILD_ID)
+    model = ModelOperator(terms_of(settings), settings.bandit, BUILD_ID)
     snapshots = told.process(model, SNAPSHOT_TYPE)
     snapshots = snapshots.set_parallelism(1).name(MODEL).uid(MODEL)  # Row(MODEL, snapshot)
 

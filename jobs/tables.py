@@ -9,7 +9,7 @@ from pyflink.table import StreamTableEnvironment
 
 from jobs.settings import kafka_client_properties, start_mode
 from operators.learner import UPDATE_TYPE
-from operators.names import COMMAND_KEY, EXAMPLES, MODEL_KEY, MODEL_RECORD, PRODUCT_RECORD
+from operators.names import CHANGE_SUFFIX, COMMAND_KEY, EXAMPLES, MODEL_KEY, MODEL_RECORD, PRODUCT_RECORD
 from state.configuration import Settings
 from state.merger import terms_of
 
@@ -85,8 +85,11 @@ def examples_stream(tables: StreamTableEnvironment, records: DataStream) -> Data
 
 
 def model_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStream:
-    """Snapshots and commands of the model's topic for the model operator, as UPDATE_TYPE; the table is `reference_stream`'s."""
-    keys = ", ".join(f"'{key.decode()}'" for key in (MODEL_KEY, COMMAND_KEY))
+    """Snapshots, changes and commands of the model's topic for the model operator, as UPDATE_TYPE.
+
+    The table is `reference_stream`'s.
+    """
+    keys = ", ".join(f"'{key.decode()}'" for key in (MODEL_KEY, MODEL_KEY + CHANGE_SUFFIX, COMMAND_KEY))
     query = f"""SELECT '{terms_of(settings).key}' AS model, payload FROM bandit_model_in
 WHERE payload IS NOT NULL AND DECODE(origin_key, 'UTF-8') IN ({keys})"""
     return tables.to_append_stream(tables.sql_query(query), UPDATE_TYPE)

@@ -10,9 +10,11 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from operators.counters import Counters
-from operators.names import MODEL_KEY, archive_key
+from operators.names import CHANGE_SUFFIX, MODEL_KEY, archive_key
 from operators.task import begin_task, next_tick_ms, wall_clock_ms
 from state.archive import Archive
+from state.change import Change, LiveModel, Publication
+from state.configuration import Bandit
 from state.learner import ShardUpdate
 from state.merger import IncompatibleModelError, Merger, Terms
 from state.model import Snapshot
@@ -25,14 +27,15 @@ SNAPSHOT_TYPE = Types.ROW([Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.PRIMITIVE_
 
 
 class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
-    """Keyed by model (the variant); input: see `read_model_input`; output: snapshots, at most one per interval.
+    """Keyed by model (the variant); input: see `read_model_input`; output: snapshots and changes, at most one per interval.
 
     The statistics live in memory and, change by change, in state: a value for the sums, a map for the products.
     """
 
-    def __init__(self, terms: Terms, publish_interval_ms: int, build_id: str) -> None:
+    def __init__(self, terms: Terms, bandit: Bandit, build_id: str) -> None:
         self._terms = terms
-        self._interval_ms = publish_interval_ms // 2
+        self._interval_ms = bandit.publish_interval_ms // 2
+        self._snapshot_interval_ms = bandit.snapshot_interval_ms
         self._build_id = build_id
 
     def open(self, runtime_context: RuntimeContext) -> None:
@@ -40,19 +43,22 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
         begin_task(self._build_id)
         self._merged = runtime_context.get_state(ValueStateDescriptor("merged", Types.PICKLED_BYTE_ARRAY()))
         self._base = runtime_context.get_state(ValueStateDescriptor("base", Types.PICKLED_BYTE_ARRAY()))
+        self._base_change = runtime_context.get_state(ValueStateDescriptor("base_change", Types.PICKLED_BYTE_ARRAY()))
         self._archived = runtime_context.get_state(ValueStateDescriptor("archived", Types.PICKLED_BYTE_ARRAY()))
         products = MapStateDescriptor("products", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
         self._products = runtime_context.get_map_state(products)
         self._counters = Counters(runtime_context.get_metrics_group())
         self._waiting: set[str] = set()
         self._mergers: dict[str, Merger] = {}
+        self._publications: dict[str, Publication] = {}
+        self._earlier: dict[str, LiveModel] = {}
 
     def process_element(self, value: bytes, ctx: Any) -> None:
         """Merges or obeys, and sets the timer that publishes."""
         name, now_ms = ctx.get_current_key(), wall_clock_ms()
-        merger = self._load(name, now_ms)
+        self._load(name, now_ms)
         try:
-            self._take(merger, value, now_ms)
+            has_news = self._take(name, value, now_ms)
         except IncompatibleModelError as error:
             self._counters.add("models_incompatible", 1)
             logger.warning("a model was not taken over", reason=str(error))
@@ -61,60 +67,102 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
             self._counters.add("models_unreadable", 1)
             logger.warning("a message for the model was not understood", reason=str(error))
             return
-        if name not in self._waiting and not merger.is_empty():
+        if has_news and name not in self._waiting:
             self._waiting.add(name)
             ctx.timer_service().register_processing_time_timer(next_tick_ms(self._interval_ms))
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Row]:
-        """Publishes a snapshot, and once an hour archives it."""
+        """Publishes what changed, or now and then the whole, which once an hour is archived."""
         name, now_ms = ctx.get_current_key(), wall_clock_ms()
         self._waiting.discard(name)
-        snapshot = self._load(name, now_ms).snapshot(now_ms).encode()
+        merger = self._load(name, now_ms)
+        publication = self._publications[name]
+        learned, version = merger.learned(now_ms), publication.version(now_ms)
+        base_version = publication.base_of(learned, now_ms)
         self._counters.add("models_published", 1)
+        if base_version is not None:
+            change = Change(base_version, merger.snapshot(version, publication.changed).encode())
+            yield Row(MODEL_KEY + CHANGE_SUFFIX, change.encode())
+            return
+        snapshot = merger.snapshot(version).encode()
+        publication.whole(version, learned)
         yield Row(MODEL_KEY, snapshot)
-        archive = Archive.decode(self._archived.value())
-        if archive.is_due(now_ms):
-            removed = archive.add(now_ms)
-            self._archived.update(archive.encode())
-            yield Row(archive_key(now_ms), snapshot)
-            for version in removed:
-                yield Row(archive_key(version), None)
+        yield from self._archive(version, snapshot)
 
-    def _take(self, merger: Merger, value: bytes, now_ms: int) -> None:
-        message = read_model_input(value)
+    def _archive(self, version: int, snapshot: bytes) -> Iterator[Row]:
+        archive = Archive.decode(self._archived.value())
+        if archive.is_due(version):
+            removed = archive.add(version)
+            self._archived.update(archive.encode())
+            yield Row(archive_key(version), snapshot)
+            for old in removed:
+                yield Row(archive_key(old), None)
+
+    def _take(self, name: str, value: bytes, now_ms: int) -> bool:
+        """Returns whether there is something to publish."""
+        message, merger = read_model_input(value), self._mergers[name]
         if isinstance(message, ShardUpdate):
             beyond = merger.beyond
             whole = merger.absorb(message, now_ms)
             self._counters.add("products_beyond_disjoint", merger.beyond - beyond)
+            self._publications[name].changed.update(message.products)
             self._store(merger, None if whole else message)
         elif isinstance(message, Command):
             snapshot = Snapshot.decode(message.snapshot)
             merger.start_from(snapshot, now_ms)
-            self._store_base(merger, snapshot)
+            self._base.update(snapshot.encode())
+            self._base_change.clear()
+            self._begin_anew(name)
             logger.info("the model was replaced", action=message.action, base=snapshot.model_version)
-        elif merger.is_of_earlier_job(message):
-            merger.take_over(message, now_ms)
-            self._store_base(merger, message)
-            logger.info("the model of an earlier job was taken over", base=message.model_version)
+        else:
+            return self._take_published(name, message, value, now_ms)
+        return True
 
-    def _load(self, variant: str, now_ms: int) -> Merger:
-        merger = self._mergers.get(variant)
+    def _take_published(self, name: str, message: Change | Snapshot, value: bytes, now_ms: int) -> bool:
+        """A snapshot or a change of the topic: what this job published itself tells it nothing."""
+        merger, is_change = self._mergers[name], isinstance(message, Change)
+        published = Snapshot.decode(message.snapshot) if isinstance(message, Change) else message
+        if not merger.is_of_earlier_job(published):
+            return False
+        newest = self._earlier[name].take(value)
+        if newest is None:
+            return False
+        merger.take_over(newest, now_ms)
+        if is_change:
+            self._base_change.update(value)
+        else:
+            self._base.update(value)
+            self._base_change.clear()
+        self._begin_anew(name)
+        logger.info("the model of an earlier job was taken over", base=newest.model_version)
+        return True
+
+    def _begin_anew(self, name: str) -> None:
+        self._publications[name].begin_anew()
+        self._store(self._mergers[name], None)
+
+    def _load(self, name: str, now_ms: int) -> Merger:
+        merger = self._mergers.get(name)
         if merger is None:
-            data = self._merged.value()
+            data, earlier = self._merged.value(), self._read_base()
+            self._earlier[name] = earlier
             if data is None:
                 merger = Merger(self._terms, uuid.uuid4().hex, now_ms)
                 self._merged.update(merger.encode())
             else:
                 merger = Merger.decode(data, self._terms)
                 merger.products.merge(dict(self._products.items()), 1.0)
-                base = self._base.value()
-                merger.base = None if base is None else Snapshot.decode(base)
-            self._mergers[variant] = merger
+                merger.base = earlier.newest
+            self._mergers[name], self._publications[name] = merger, Publication(self._snapshot_interval_ms)
         return merger
 
-    def _store_base(self, merger: Merger, snapshot: Snapshot) -> None:
-        self._base.update(snapshot.encode())
-        self._store(merger, None)
+    def _read_base(self) -> LiveModel:
+        """What the merged statistics stand on, as the topic had it."""
+        live = LiveModel()
+        for stored in (self._base.value(), self._base_change.value()):
+            if stored is not None:
+                live.take(stored)
+        return live
 
     def _store(self, merger: Merger, update: ShardUpdate | None) -> None:
         """What has changed: an update's products, or all where none is named."""

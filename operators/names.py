@@ -13,6 +13,9 @@ EXAMPLES: Final = "examples"
 MODEL_KEY: Final = b"MODEL"
 """Key of the live snapshot in the model's topic."""
 
+CHANGE_SUFFIX: Final = b"+"
+"""Ends the key of what changed since the live snapshot."""
+
 COMMAND_KEY: Final = b"COMMAND"
 """Key of what a person asks of the model: import, rollback."""
 

@@ -2,19 +2,22 @@
 
 from collections.abc import Iterable
 
-from operators.names import MODEL_KEY, MODEL_RECORD, PRODUCT_RECORD
+from operators.names import CHANGE_SUFFIX, MODEL_KEY, MODEL_RECORD, PRODUCT_RECORD
+from state.change import LiveModel
 from state.choice import Chooser
 from state.features import FEATURE_SET
-from state.model import Predictor, Snapshot
+from state.model import Predictor
 from state.product import read_product
 from state.rejection import Reason, Rejection
 
 
 class ReferenceData:
-    """Feeds a chooser. Broadcast state holds one entry per product and one for the model, under the names that `take` returns."""
+    """Feeds a chooser. Broadcast state holds one entry per product and two for the model (the whole, and what changed since),
+    under the names that `take` returns."""
 
     def __init__(self, chooser: Chooser) -> None:
         self._chooser = chooser
+        self._live = LiveModel()
 
     def take(self, kind: str, key: bytes | None, value: bytes | None) -> Rejection | str | None:
         """Takes a record in, and returns under which name broadcast state holds it: None for one that it does not hold.
@@ -23,8 +26,8 @@ class ReferenceData:
         """
         if kind == PRODUCT_RECORD:
             return self._take_product(key, value)
-        if key == MODEL_KEY and value is not None:
-            return self._take_model(value)
+        if key in (MODEL_KEY, MODEL_KEY + CHANGE_SUFFIX) and value is not None:
+            return self._take_model(key.removeprefix(MODEL_KEY).decode(), value)
         return None
 
     def restore(self, entries: Iterable[tuple[str, bytes]]) -> int:
@@ -32,7 +35,10 @@ class ReferenceData:
         count = 0
         for key, value in entries:
             kind, _, name = key.partition("/")
-            self.take(kind, MODEL_KEY if kind == MODEL_RECORD else name.encode(), value)
+            if kind.startswith(MODEL_RECORD):
+                self.take(MODEL_RECORD, MODEL_KEY + kind.removeprefix(MODEL_RECORD).encode(), value)
+            else:
+                self.take(kind, name.encode(), value)
             count += 1
         return count
 
@@ -48,12 +54,14 @@ class ReferenceData:
             return Rejection(Reason.CATALOGUE_FULL, None, "candidates.max_products are listed already")
         return f"{PRODUCT_RECORD}/{product.product_id}"
 
-    def _take_model(self, value: bytes) -> Rejection | str:
+    def _take_model(self, part: str, value: bytes) -> Rejection | str:
+        """A whole snapshot, or what changed since: `part` tells which, as the end of its key."""
         try:
-            snapshot = Snapshot.decode(value)
+            snapshot = self._live.take(value)
         except ValueError as error:
             return Rejection(Reason.INVALID_VALUE, None, str(error))
-        if snapshot.feature_set != FEATURE_SET:
+        if snapshot is not None and snapshot.feature_set != FEATURE_SET:
             return Rejection(Reason.INVALID_VALUE, "feature_set", f"{snapshot.feature_set} is not {FEATURE_SET}")
-        self._chooser.use_model(Predictor(snapshot))
-        return MODEL_RECORD
+        if snapshot is not None:
+            self._chooser.use_model(Predictor(snapshot))
+        return MODEL_RECORD + part

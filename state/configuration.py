@@ -193,6 +193,7 @@ class Bandit(Section, frozen=True):
     ridge: Positive = 1.0
     half_life_ms: Annotated[int, Meta(ge=1)] | None = None
     publish_interval_ms: Annotated[int, Meta(ge=50, le=60_000)] = 500
+    snapshot_interval_ms: Annotated[int, Meta(ge=50, le=HOUR_MS)] = 30_000
     shards: Annotated[int, Meta(ge=1, le=1_024)] = 4
     max_products: Annotated[int, Meta(ge=1, le=20_000)] = 10_000
     variant: Name = "default"

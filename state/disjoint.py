@@ -2,7 +2,7 @@
 
 Li, Chu, Langford, Schapire 2010, "A contextual-bandit approach to personalized news article recommendation", algorithm 1: every
 arm p has A_p = λI + Σ w e² x xᵀ and b_p = Σ w e r x, and nothing is shared but, here, the noise. The sums are additive and decay as
-the shared model's do, so shards merge exactly. They lie in a row of float64 numbers: [Σ w r², b_p (d), upper triangle of Σ w e² x xᵀ].
+the shared model's do, so shards merge exactly. They lie in a row of float64: [Σ w r², b_p (d), upper triangle of Σ w e² x xᵀ].
 """
 
 from collections.abc import Sequence

@@ -1,6 +1,7 @@
 """Shards' sums merged into the published model, on a base that may come from an earlier job, an import or a rollback."""
 
 import hashlib
+from collections.abc import Set
 
 import msgspec
 import numpy as np
@@ -149,10 +150,18 @@ class Merger:
                 merged.merge(Sums.decode(self.marks[shard]), sign=-1)
         return merged
 
-    def snapshot(self, now_ms: int) -> Snapshot:
-        """The merged model; the least shown products are left out where it would be too large."""
+    def learned(self, now_ms: int) -> float:
+        """The weighted count of exposures that the model knows as of `now_ms`."""
+        merged = self.sums()
+        return merged.weight * merged.fade(now_ms)
+
+    def snapshot(self, now_ms: int, only: Set[str] | None = None) -> Snapshot:
+        """The merged model, with the rows of all products or `only` those.
+
+        The least shown are left out where it would be too large.
+        """
         merged, products, terms = self.sums(), self.products, self.terms
-        kept = _rows_within(products, PRODUCTS_LIMIT_BYTES - len(self.river))
+        kept = _rows_within(products, PRODUCTS_LIMIT_BYTES - len(self.river), only)
         fade = merged.fade(now_ms)
         table = fade * products.table[kept]
         theta = merged.coefficients(terms.ridge, now_ms)
@@ -232,11 +241,13 @@ class Merger:
         self.landmark_ms = landmark_ms
 
 
-def _rows_within(products: ProductSums, room: int) -> list[int]:
-    """The rows of the most shown products that take at most `room` bytes in a snapshot."""
+def _rows_within(products: ProductSums, room: int, only: Set[str] | None) -> list[int]:
+    """The rows of the most shown products, all or `only` those, that take at most `room` bytes in a snapshot."""
     kept: list[int] = []
     width = _BYTES_PER_PRODUCT + 8 * products.arms.shape[1]
     for row in products.most_shown().tolist():
+        if only is not None and products.product_ids[row] not in only:
+            continue
         room -= len(products.product_ids[row].encode()) + width
         if room < 0:
             break

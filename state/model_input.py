@@ -1,9 +1,11 @@
-"""What the model operator is told: updates of shards, snapshots of the topic, a person's commands; the first byte tells which."""
+"""What the model operator is told: updates of shards, snapshots and changes of the topic, a person's commands; the first byte
+tells which."""
 
 from typing import Literal
 
 import msgspec
 
+from state.change import MARK, Change
 from state.learner import ShardUpdate
 from state.model import Snapshot
 
@@ -28,7 +30,7 @@ def encode_update(update: ShardUpdate) -> bytes:
     return _UPDATE + msgspec.msgpack.encode(update)
 
 
-def read_model_input(data: bytes) -> ShardUpdate | Command | Snapshot:
+def read_model_input(data: bytes) -> ShardUpdate | Command | Change | Snapshot:
     """What the bytes hold.
 
     Raises:
@@ -41,7 +43,7 @@ def read_model_input(data: bytes) -> ShardUpdate | Command | Snapshot:
             return _commands.decode(data[1:])
     except msgspec.DecodeError as error:
         raise ValueError(f"the message for the model is damaged: {error}") from None
-    return Snapshot.decode(data)
+    return Change.decode(data) if data[:1] == MARK else Snapshot.decode(data)
 
 
 _updates = msgspec.msgpack.Decoder(ShardUpdate)

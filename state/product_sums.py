@@ -38,7 +38,7 @@ class ProductSums:
     @property
     def is_disjoint(self) -> bool:
         """Whether rows hold the statistics of a model per product."""
-        return self._rows.shape[1] > FIXED + self.dimension
+        return bool(self._rows.shape[1] > FIXED + self.dimension)
 
     @property
     def table(self) -> Vector:

@@ -9,9 +9,10 @@ from pyflink.datastream import TimeDomain
 
 from operators.learner import LearnerOperator
 from operators.model import ModelOperator
-from operators.names import MODEL_KEY
+from operators.names import CHANGE_SUFFIX, MODEL_KEY
 from state.archive import ARCHIVE_INTERVAL_MS, ARCHIVE_SIZE
 from state.build import BUILD_ID
+from state.change import Change, LiveModel
 from state.configuration import Bandit
 from state.feature_set import DIMENSION
 from state.model import Predictor, Snapshot
@@ -21,6 +22,7 @@ from tests.state.shop import T0, make_merger
 from tests.state.test_learning import base_of, made_examples, reference
 
 TERMS = make_merger().terms
+CHANGE = MODEL_KEY + CHANGE_SUFFIX
 
 
 class Bench:
@@ -36,7 +38,7 @@ class Bench:
 
     def restart(self) -> None:
         self.learner = LearnerOperator(Bandit(), BUILD_ID)
-        self.model = ModelOperator(TERMS, 500, BUILD_ID)
+        self.model = ModelOperator(TERMS, Bandit(), BUILD_ID)
         self.learner.open(self.runtimes[0])
         self.model.open(self.runtimes[1])
 
@@ -59,9 +61,16 @@ class Bench:
             self.published.extend(row._values for row in self.model.on_timer(due_ms, self.contexts[1]))
 
     def theta(self) -> Any:
-        newest = [value for key, value in self.published if key == MODEL_KEY][-1]
-        assert newest is not None
-        return Predictor(Snapshot.decode(newest)).theta
+        return Predictor(self.newest()).theta
+
+    def newest(self) -> Snapshot:
+        """The model as a reader of the topic has it."""
+        live = LiveModel()
+        for key, value in self.published:
+            if b"@" not in key and value is not None:
+                live.take(value)
+        assert live.newest is not None
+        return live.newest
 
     @staticmethod
     def _due(context: Context) -> list[tuple[str, int]]:
@@ -139,11 +148,76 @@ def test_a_snapshot_an_hour_is_archived_and_the_oldest_removed(bench: Bench) -> 
         for _ in range(2):
             bench.learn(made_examples(hour, 1))
             bench.tick()
-    archived = [(key, value) for key, value in bench.published if key != MODEL_KEY]
+    archived = [(key, value) for key, value in bench.published if b"@" in key]
     kept = {key for key, value in archived if value is not None} - {key for key, value in archived if value is None}
     assert len(kept) == ARCHIVE_SIZE
     assert b"MODEL@%d" % T0 not in kept
     assert b"MODEL@%d" % bench.now_ms in kept
+
+
+def test_between_whole_snapshots_only_what_changed_goes_out(bench: Bench) -> None:
+    bench.learn(made_examples(1, 200))
+    bench.tick()
+    few = [e for e in made_examples(2, 12) if e.product_id == "product-1"]
+    versions = [bench.newest().model_version]
+    for _ in range(2):
+        bench.learn(few)
+        bench.tick()
+        versions.append(bench.newest().model_version)
+    assert [key for key, _ in bench.published if b"@" not in key] == [MODEL_KEY, CHANGE, CHANGE]
+    assert versions == [T0, T0 + 1, T0 + 2]  # the clock stands still, versions do not
+    change = bench.published[-1][1]
+    assert change is not None
+    assert Snapshot.decode(Change.decode(change).snapshot).product_ids == ["product-1"]
+    expect(bench.theta(), made_examples(1, 200) + few + few)
+    bench.now_ms += Bandit().snapshot_interval_ms
+    bench.learn(few)
+    bench.tick()
+    assert bench.published[-1][0] == MODEL_KEY
+
+
+@pytest.mark.parametrize("how", ["restart", "import", "an earlier job"])
+def test_after_a_break_the_whole_goes_out(bench: Bench, how: str) -> None:
+    bench.learn(made_examples(1, 200))
+    bench.tick()
+    if how == "restart":
+        bench.restart()
+        bench.learn(made_examples(2, 1))
+    elif how == "import":
+        bench.tell(Command("import", T0, base_of(made_examples(6, 30)).encode()).encode())
+    else:
+        bench.tell(base_of(made_examples(3, 3)).encode())
+    bench.tick()
+    assert bench.published[-1][0] == MODEL_KEY
+
+
+def test_what_the_job_published_itself_is_no_news(bench: Bench) -> None:
+    bench.learn(made_examples(1, 200))
+    bench.tick()
+    for _ in range(2):
+        bench.tell(bench.published[0][1] or b"")
+        bench.tick()
+    assert [key for key, _ in bench.published if b"@" not in key] == [MODEL_KEY]
+
+
+def test_an_earlier_jobs_model_is_taken_over_with_what_changed_since(bench: Bench) -> None:
+    """The whole before a restart, its changes after it."""
+    before, after = made_examples(3, 30), made_examples(4, 30)
+    whole = msgspec.structs.replace(base_of(before[:20]), model_version=T0 - 10)
+    later = [base_of(before[:count]) for count in (25, 30)]
+    later = [msgspec.structs.replace(s, model_version=whole.model_version + i) for i, s in enumerate(later)]
+    changes = [Change(whole.model_version, s.encode()).encode() for s in later]
+    bench.learn(after)
+    bench.tick()
+    bench.tell(whole.encode())
+    bench.tell(changes[0])
+    bench.restart()
+    bench.tell(changes[1])
+    bench.restart()
+    bench.tick()
+    bench.learn(after[:1])
+    bench.tick()
+    expect(bench.theta(), before + after + after[:1])
 
 
 def test_dimension_is_the_feature_sets() -> None:

@@ -15,7 +15,7 @@ from state.interest import Interest
 from state.learner import LearnerShard
 from state.merger import PRODUCTS_LIMIT_BYTES, IncompatibleModelError, Merger, terms_of
 from state.model import Predictor, Snapshot
-from state.policy import LinUCB
+from state.policy.lin_ucb import LinUCB
 from state.policy.rules import NO_RULES
 from state.sums import Example
 from tests.state.policy.lab import Experiment, World, best_reward, uniform_reward

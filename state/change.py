@@ -1,0 +1,145 @@
+"""What changed of the model since its last whole snapshot: small enough to travel with every publication."""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from state.model import Snapshot
+from state.sums import Sums
+
+MARK = b"+"
+"""First byte of a change, which tells it from a snapshot."""
+_VERSION = b"\x01"
+LEARNED_ANEW = 1.1
+"""A whole snapshot is due when what was learned has grown by this factor: the residuals of the products that did not change are
+taken against the coefficients of the last one."""
+
+
+class Change(msgspec.Struct, array_like=True, frozen=True):
+    """A snapshot with the rows of only those products that changed since the whole snapshot of `base_version`: cumulative, so that
+    the newest change and its base are all that a reader needs. All other products are as they were, but for forgetting."""
+
+    base_version: int
+    snapshot: bytes
+
+    def encode(self) -> bytes:
+        """Versioned bytes."""
+        return MARK + _VERSION + msgspec.msgpack.encode(self)
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Change":
+        """The inverse of `encode`.
+
+        Raises:
+            ValueError: the version is unknown or the bytes are none of ours.
+        """
+        if data[:2] != MARK + _VERSION:
+            raise ValueError(f"a change of the model of version {data[1:2]!r} cannot be read by this release")
+        try:
+            return msgspec.msgpack.decode(data[2:], type=cls)
+        except msgspec.DecodeError as error:
+            raise ValueError(f"the change of the model is damaged: {error}") from None
+
+
+class LiveModel:
+    """The model as a reader of the topic has it: the newest whole snapshot with the newest change of it."""
+
+    def __init__(self) -> None:
+        self.base: Snapshot | None = None
+        self.newest: Snapshot | None = None
+        self._change: tuple[int, Snapshot] | None = None
+
+    def take(self, data: bytes) -> Snapshot | None:
+        """Takes a snapshot or a change in, in the order of the topic; returns the newest model where it is another now.
+
+        A change whose base has not come is kept until it does.
+
+        Raises:
+            ValueError: the bytes cannot be read; then nothing is taken in.
+        """
+        if data[:1] == MARK:
+            change = Change.decode(data)
+            self._change = (change.base_version, Snapshot.decode(change.snapshot))
+            if not self._fits():
+                return None
+        else:
+            self.base = Snapshot.decode(data)
+        assert self.base is not None
+        self.newest = patched(self.base, self._change[1]) if self._change and self._fits() else self.base
+        return self.newest
+
+    def _fits(self) -> bool:
+        if self.base is None or self._change is None:
+            return False
+        base_version, change = self._change
+        return (base_version, change.lineage) == (self.base.model_version, self.base.lineage)
+
+
+class Publication:
+    """Decides whether the whole model goes out next or what changed of it. Not kept: a start begins with a whole one.
+
+    Args:
+        interval_ms: a whole snapshot at least so often.
+    """
+
+    def __init__(self, interval_ms: int) -> None:
+        self._interval_ms = interval_ms
+        self._base_version: int | None = None
+        self._learned = 0.0
+        self.changed: set[str] = set()
+        self.newest_version = 0
+
+    def begin_anew(self) -> None:
+        """The next publication is whole: the model was replaced."""
+        self._base_version = None
+
+    def base_of(self, learned: float, now_ms: int) -> int | None:
+        """The version of the whole snapshot that the next publication is a change of, None where it must be whole.
+
+        `learned` is the weighted count of exposures that the model knows.
+        """
+        if self._base_version is None or now_ms - self._base_version >= self._interval_ms:
+            return None
+        return None if learned > LEARNED_ANEW * self._learned else self._base_version
+
+    def whole(self, version: int, learned: float) -> None:
+        """A whole snapshot has gone out."""
+        self._base_version, self._learned = version, learned
+        self.changed = set()
+
+    def version(self, now_ms: int) -> int:
+        """The version of the next publication: the time, but later than any before."""
+        self.newest_version = max(now_ms, self.newest_version + 1)
+        return self.newest_version
+
+
+def patched(base: Snapshot, change: Snapshot) -> Snapshot:
+    """The whole model as of a change: the products that did not change keep their rows of `base`, faded by the time between."""
+    half_life_ms = Sums.decode(change.sums).half_life_ms
+    elapsed_ms = change.model_version - base.model_version
+    fade = 1.0 if half_life_ms is None else 2.0 ** (-elapsed_ms / half_life_ms)
+    row_of = {product: row for row, product in enumerate(base.product_ids)}
+    rows = np.array([row_of.setdefault(product, len(row_of)) for product in change.product_ids], dtype=np.int64)
+
+    def columns(old: bytes, new: bytes, kind: str) -> bytes:
+        if not row_of:
+            return b""
+        before: NDArray[Any] = (
+            np.frombuffer(old, dtype=kind).reshape(len(base.product_ids), -1) if old else np.zeros((0, 0))
+        )
+        after: NDArray[Any] = np.frombuffer(new, dtype=kind).reshape(len(rows), -1) if new else np.zeros((0, 0))
+        table = np.zeros((len(row_of), max(before.shape[1], after.shape[1])), dtype=kind)
+        table[: len(before)] = fade * before if len(before) else 0
+        if len(after):
+            table[rows] = after
+        return table.tobytes()
+
+    return msgspec.structs.replace(
+        change,
+        product_ids=list(row_of),
+        counts=columns(base.counts, change.counts, "<f8"),
+        residuals=columns(base.residuals, change.residuals, "<f4"),
+        arms=columns(base.arms, change.arms, "<f8"),
+    )

@@ -1,0 +1,69 @@
+"""The model as it reaches a session operator, whole and in changes, and back from broadcast state."""
+
+import msgspec
+import numpy as np
+
+from operators.names import CHANGE_SUFFIX, MODEL_KEY, MODEL_RECORD
+from operators.reference_data import ReferenceData
+from state.change import Change
+from state.choice import Chooser
+from state.model import Snapshot
+from state.rejection import Rejection
+from tests.state.shop import settings
+from tests.state.test_learning import base_of, made_examples
+
+WHOLE = base_of(made_examples(1, 40))
+LATER: Snapshot = msgspec.structs.replace(base_of(made_examples(1, 50)), model_version=WHOLE.model_version + 500)
+CHANGE = Change(WHOLE.model_version, LATER.encode()).encode()
+
+
+def opened() -> tuple[Chooser, ReferenceData]:
+    chooser = Chooser(settings(), np.random.default_rng(1))
+    return chooser, ReferenceData(chooser)
+
+
+def version(chooser: Chooser) -> int | None:
+    return chooser.predictor.model_version if chooser.predictor else None
+
+
+def test_a_change_is_scored_with_at_once() -> None:
+    chooser, reference = opened()
+    assert reference.take(MODEL_RECORD, MODEL_KEY, WHOLE.encode()) == "model"
+    assert version(chooser) == WHOLE.model_version
+    assert reference.take(MODEL_RECORD, MODEL_KEY + CHANGE_SUFFIX, CHANGE) == "model+"
+    assert version(chooser) == LATER.model_version
+
+
+def test_a_change_without_its_base_waits_for_it() -> None:
+    chooser, reference = opened()
+    assert reference.take(MODEL_RECORD, MODEL_KEY + CHANGE_SUFFIX, CHANGE) == "model+"
+    assert version(chooser) is None
+    reference.take(MODEL_RECORD, MODEL_KEY, WHOLE.encode())
+    assert version(chooser) == LATER.model_version
+
+
+def test_both_come_back_after_a_restart_in_whichever_order() -> None:
+    entries = {"model": WHOLE.encode(), "model+": CHANGE}
+    for names in (("model", "model+"), ("model+", "model")):
+        chooser, reference = opened()
+        assert reference.restore((name, entries[name]) for name in names) == 2
+        assert version(chooser) == LATER.model_version
+
+
+def test_what_cannot_be_used_is_refused_and_the_model_stays() -> None:
+    chooser, reference = opened()
+    reference.take(MODEL_RECORD, MODEL_KEY, WHOLE.encode())
+    foreign = msgspec.structs.replace(LATER, feature_set="another")
+    for key, value in (
+        (MODEL_KEY + CHANGE_SUFFIX, b"+?"),
+        (MODEL_KEY, foreign.encode()),
+    ):
+        assert isinstance(reference.take(MODEL_RECORD, key, value), Rejection)
+    assert version(chooser) == WHOLE.model_version
+
+
+def test_commands_and_archived_models_are_not_for_sessions() -> None:
+    chooser, reference = opened()
+    for key in (b"COMMAND", b"MODEL@1763770000000", None):
+        assert reference.take(MODEL_RECORD, key, WHOLE.encode()) is None
+    assert version(chooser) is None
