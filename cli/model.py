@@ -13,34 +13,42 @@ from cli.options import Config, Sets, Target, Workdir, find_target
 from cli.output import stdout_console, write_plain
 from cli.producing import Delivery
 from cli.topic_reader import TopicReader
-from operators.names import CHANGE_SUFFIX, COMMAND_KEY, MODEL_KEY
+from operators.names import CHANGE_SUFFIX, COMMAND_KEY, MODEL_KEY, key_of_model
 from state.change import LiveModel
 from state.feature_set import FEATURE_SET, NAMES
-from state.merger import IncompatibleModelError, refuse_incompatible, terms_of
+from state.merger import IncompatibleModelError, Terms, refuse_incompatible
 from state.model import Predictor, Snapshot
 from state.model_input import Command
 from state.sums import Sums
+from state.variants import models_of, settings_by_variant
 
 model = typer.Typer(no_args_is_help=True, help="The bandit's model: show, export, import, roll back.")
 Version = Annotated[int, typer.Argument(help="An archived version, see `heliotrope model show`.")]
 
 
+Name = Annotated[
+    str | None, typer.Option("--model", help="The variant whose model is meant; default: the model of bandit.variant.")
+]
+
+
 @model.command("show")
 def show(
     as_json: Annotated[bool, typer.Option("--json", help="JSON for programs.")] = False,
+    name: Name = None,
     config: Config = None,
     sets: Sets = None,
     workdir: Workdir = None,
 ) -> None:
     """Show the live model: what it has learned of each feature, and which versions a rollback can go back to."""
     target = find_target(config, sets, workdir)
-    live, archived = _read(target)
+    live, archived = _read(target, _terms(target, name))
     snapshot = _live(live)
+    users = _users(target, snapshot.variant)
     if as_json:
-        write_plain(msgspec.json.encode(summary(snapshot, sorted(archived))).decode())
+        write_plain(msgspec.json.encode(summary(snapshot, sorted(archived)) | {"variants": users}).decode())
         return
     console = stdout_console()
-    console.print(_overview(snapshot))
+    console.print(_overview(snapshot, users))
     console.print(_coefficients(snapshot))
     versions = ", ".join(f"{version} ({_moment(version)})" for version in sorted(archived)) or "none yet, one an hour"
     console.print(f"archived: {versions}", soft_wrap=True)
@@ -50,12 +58,14 @@ def show(
 def export(
     file: Annotated[Path, typer.Argument(help="Where to write it.")],
     version: Annotated[int | None, typer.Option(help="An archived version; default: the live one.")] = None,
+    name: Name = None,
     config: Config = None,
     sets: Sets = None,
     workdir: Workdir = None,
 ) -> None:
     """Write the live or an archived model to a file."""
-    live, archived = _read(find_target(config, sets, workdir))
+    target = find_target(config, sets, workdir)
+    live, archived = _read(target, _terms(target, name))
     snapshot = _live(live) if version is None else _archived(archived, version)
     try:
         file.write_bytes(snapshot.encode())
@@ -67,6 +77,7 @@ def export(
 @model.command("import")
 def import_model(
     file: Annotated[Path, typer.Argument(help="What `export` wrote.")],
+    name: Name = None,
     config: Config = None,
     sets: Sets = None,
     workdir: Workdir = None,
@@ -80,17 +91,21 @@ def import_model(
         ) from None
     except ValueError as error:
         raise UserError(f"{file} is no model: {error}") from None
-    _command(find_target(config, sets, workdir), "import", snapshot)
+    target = find_target(config, sets, workdir)
+    _command(target, _terms(target, name), "import", snapshot)
     stdout_console().print(f"asked the job to go on from model {snapshot.model_version}", soft_wrap=True)
 
 
 @model.command("rollback")
-def rollback(version: Version, config: Config = None, sets: Sets = None, workdir: Workdir = None) -> None:
+def rollback(
+    version: Version, name: Name = None, config: Config = None, sets: Sets = None, workdir: Workdir = None
+) -> None:
     """Go back to an archived model; what was learned since is forgotten."""
     target = find_target(config, sets, workdir)
-    _, archived = _read(target)
+    terms = _terms(target, name)
+    _, archived = _read(target, terms)
     snapshot = _archived(archived, version)
-    _command(target, "rollback", snapshot)
+    _command(target, terms, "rollback", snapshot)
     stdout_console().print(f"asked the job to go back to model {version} ({_moment(version)})", soft_wrap=True)
 
 
@@ -102,6 +117,7 @@ def summary(snapshot: Snapshot, archived: list[int]) -> dict[str, Any]:
         "model_version": snapshot.model_version,
         "feature_set": snapshot.feature_set,
         "variant": snapshot.variant,
+        "form": snapshot.form,
         "half_life_ms": sums.half_life_ms,
         "exposures": sums.weight,
         "mean_reward": predictor.posterior.mean_reward,
@@ -112,13 +128,14 @@ def summary(snapshot: Snapshot, archived: list[int]) -> dict[str, Any]:
     }
 
 
-def _overview(snapshot: Snapshot) -> Table:
+def _overview(snapshot: Snapshot, users: dict[str, str]) -> Table:
     found = summary(snapshot, [])
     table = Table.grid(padding=(0, 2))
     half_life = "never forgets" if found["half_life_ms"] is None else f"{found['half_life_ms'] / 3_600_000:g} h"
     for name, value in (
         ("model", f"{snapshot.model_version} ({_moment(snapshot.model_version)})"),
-        ("variant", snapshot.variant),
+        ("variants that choose by it", ", ".join(f"{variant} ({policy})" for variant, policy in users.items())),
+        ("form", "one model for all products" if snapshot.form == "shared" else "a model for each product"),
         ("feature set", snapshot.feature_set),
         ("exposures learned", f"{found['exposures']:,.0f}"),
         ("mean reward", f"{found['mean_reward']:.4f}"),
@@ -140,15 +157,31 @@ def _coefficients(snapshot: Snapshot) -> Table:
     return table
 
 
-def _read(target: Target) -> tuple[Snapshot | None, dict[int, Snapshot]]:
+def _terms(target: Target, name: str | None) -> Terms:
+    """The terms of a variant's model."""
+    models = models_of(target.settings)
+    variant = target.settings.bandit.variant if name is None else name
+    if variant not in models:
+        raise UserError(f"there is no variant {variant}: choose one of {', '.join(models)}")
+    return models[variant]
+
+
+def _users(target: Target, model_name: str) -> dict[str, str]:
+    """The policies of the variants that choose by a model, by variant."""
+    own = settings_by_variant(target.settings)
+    return {v: own[v].bandit.policy for v, terms in models_of(target.settings).items() if terms.variant == model_name}
+
+
+def _read(target: Target, terms: Terms) -> tuple[Snapshot | None, dict[int, Snapshot]]:
     """The live snapshot and the archived ones by version, as the topic's newest records have them."""
     newest: dict[bytes, bytes | None] = {}
     with TopicReader(target, target.settings.kafka.topics.bandit_model) as reader:
         for batch in reader.to_end():
             newest.update({record.key: record.value for record in batch if record.key is not None})
-    live, prefix = LiveModel(), MODEL_KEY + b"@"
+    live_key = key_of_model(MODEL_KEY, terms.variant, target.settings.bandit.variant)
+    live, prefix = LiveModel(), live_key + b"@"
     try:
-        for key in (MODEL_KEY, MODEL_KEY + CHANGE_SUFFIX):
+        for key in (live_key, live_key + CHANGE_SUFFIX):
             value = newest.get(key)
             if value is not None:
                 live.take(value)
@@ -177,15 +210,16 @@ def _archived(archived: dict[int, Snapshot], version: int) -> Snapshot:
     return archived[version]
 
 
-def _command(target: Target, action: Any, snapshot: Snapshot) -> None:
+def _command(target: Target, terms: Terms, action: Any, snapshot: Snapshot) -> None:
     """Sends a command that the job will take: what it would refuse is refused here, with the reason."""
     try:
-        refuse_incompatible(snapshot, terms_of(target.settings))
+        refuse_incompatible(snapshot, terms)
     except IncompatibleModelError as error:
         raise UserError(f"{error}: use the settings that it was learned under") from None
     command = Command(action, int(time.time() * 1_000), snapshot.encode())
+    key = key_of_model(COMMAND_KEY, terms.variant, target.settings.bandit.variant)
     with Delivery(target) as delivery:
-        delivery.send(target.settings.kafka.topics.bandit_model, command.encode(), COMMAND_KEY)
+        delivery.send(target.settings.kafka.topics.bandit_model, command.encode(), key)
         delivery.flush()
 
 

@@ -21,7 +21,7 @@ from operators.names import LEARNER, MODEL, SESSION
 from operators.session import OUTPUT_TYPE, REFERENCE_STATE, Secrets, SessionOperator
 from state.build import BUILD_ID
 from state.configuration import Settings
-from state.merger import terms_of
+from state.variants import learners_of, terms_by_key
 
 
 def build_graph(environment: StreamExecutionEnvironment, settings: Settings) -> list[str]:
@@ -35,13 +35,14 @@ def build_graph(environment: StreamExecutionEnvironment, settings: Settings) -> 
     records = records.name(SESSION).uid(SESSION).disable_chaining()  # Row(kind, key, value); see docs/decisions/0006
 
     examples = keyed_in_jvm(examples_stream(tables, records))  # (shard, examples)
-    updates = examples.process(LearnerOperator(settings.bandit, BUILD_ID), UPDATE_TYPE)
+    learner = LearnerOperator(learners_of(settings), settings.bandit.publish_interval_ms, BUILD_ID)
+    updates = examples.process(learner, UPDATE_TYPE)
     updates = updates.name(LEARNER).uid(LEARNER)  # Row(model, update)
 
     told = keyed_in_jvm(updates.union(model_stream(tables, settings)))  # (model, update, snapshot or command)
-    model = ModelOperator(terms_of(settings), settings.bandit, BUILD_ID)
+    model = ModelOperator(terms_by_key(settings), settings.bandit, BUILD_ID)
     snapshots = told.process(model, SNAPSHOT_TYPE)
-    snapshots = snapshots.set_parallelism(1).name(MODEL).uid(MODEL)  # Row(MODEL, snapshot)
+    snapshots = snapshots.set_parallelism(1).name(MODEL).uid(MODEL)  # Row(MODEL…, snapshot or change)
 
     write_records(tables, settings, snapshots)
     return set_uids(environment)

@@ -16,12 +16,13 @@ from typing import Any
 import msgspec
 import yaml
 
-from state.configuration import Bandit, Section, Settings, key_of
+from state.configuration import NOT_FOR_VARIANTS, Bandit, Section, Settings, Variant, key_of
 from state.disjoint import most_arms
 from state.feature_set import DIMENSION
 from state.merchandise import contradiction_in
 from state.merger import PRODUCTS_LIMIT_BYTES
 from state.river.learner import RiverError, create
+from state.variants import variant_of
 
 ENVIRONMENT_PREFIX = "HELIOTROPE_"
 # Secrets and the location of things have environment variables of their own that are no configuration keys.
@@ -155,6 +156,8 @@ def _put(tree: dict[str, Any], key: str, text: str, source: str) -> None:
 
 def _normalise(value: Any, kind: Any, path: str) -> Any:
     """Turns durations into milliseconds and refuses unknown keys with the nearest known one."""
+    if path == "bandit.variants" and isinstance(value, dict):
+        return {str(name): _normalise_variant(child, f"{path}.{name}") for name, child in value.items()}
     if not (isinstance(kind, type) and issubclass(kind, Section)):
         return value
     if value is None:
@@ -181,8 +184,18 @@ def _normalise(value: Any, kind: Any, path: str) -> Any:
     return normal
 
 
+def _normalise_variant(value: Any, path: str) -> Any:
+    """What a variant says of itself, under the keys of `bandit` that it may change."""
+    normal = _normalise(value, Variant, path)
+    for name in sorted(set(normal) & set(map(key_of, NOT_FOR_VARIANTS))):
+        raise ConfigurationError(f"{path}.{name}: is the same for all variants: set bandit.{name}")
+    if "share" not in normal:
+        raise ConfigurationError(f"{path}.share: must say the variant's share of the sessions, 0..1")
+    return normal
+
+
 def _takes_none(kind: Any) -> bool:
-    return isinstance(kind, types.UnionType) and types.NoneType in typing.get_args(kind)
+    return typing.get_origin(kind) in (types.UnionType, typing.Union) and types.NoneType in typing.get_args(kind)
 
 
 def _milliseconds(text: str, where: str) -> int:
@@ -210,40 +223,57 @@ def _check_together(settings: Settings) -> None:
         raise ConfigurationError(
             "events.allowed_lateness: must not exceed session.ttl, or a repeated event could start a session anew"
         )
-    half_life = settings.bandit.half_life_ms
-    if half_life is not None and half_life < settings.reward.window_ms:
-        raise ConfigurationError(
-            "bandit.half_life: must be at least reward.window, or rewards decay before they are known"
-        )
     if settings.session.active_after < settings.session.warming_after:
         raise ConfigurationError("session.active_after: must be at least session.warming_after")
     start_mode(settings.kafka.start)
     contradiction = contradiction_in(settings.rules, settings.profile.items)
     if contradiction is not None:
         raise ConfigurationError(contradiction)
-    if settings.bandit.form == "disjoint":
-        _check_disjoint(settings.bandit)
-    if settings.bandit.policy == "river":
-        _check_river(settings.bandit)
+    _check_bandit(settings.bandit, settings, "bandit")
+    _check_variants(settings)
 
 
-def _check_disjoint(bandit: Bandit) -> None:
+def _check_variants(settings: Settings) -> None:
+    bandit, total = settings.bandit, 0.0
+    for name in bandit.variants:
+        where = f"bandit.variants.{name}"
+        if name == bandit.variant:
+            raise ConfigurationError(
+                f"{where}: is bandit.variant's name, which takes the sessions that are left: choose another"
+            )
+        try:
+            variant = variant_of(bandit, name)
+        except msgspec.ValidationError as error:
+            raise ConfigurationError(f"{where}.{_explain(error)}") from None
+        _check_bandit(variant, settings, where)
+        total += variant.share
+    if total > 1 + 1e-9:
+        raise ConfigurationError(f"bandit.variants: their shares must sum to at most 1, not {total:g}")
+
+
+def _check_bandit(bandit: Bandit, settings: Settings, where: str) -> None:
+    """Rules for one variant, whose keys are found under `where`."""
+    if bandit.half_life_ms is not None and bandit.half_life_ms < settings.reward.window_ms:
+        raise ConfigurationError(
+            f"{where}.half_life: must be at least reward.window, or rewards decay before they are known"
+        )
+    if bandit.form == "disjoint":
+        _check_disjoint(bandit, where)
+    if bandit.policy == "river":
+        try:
+            create(bandit.river, bandit.river_parameters)
+        except RiverError as error:
+            raise ConfigurationError(f"{where}.river: {error}") from None
+
+
+def _check_disjoint(bandit: Bandit, where: str) -> None:
     most = most_arms(DIMENSION, PRODUCTS_LIMIT_BYTES)
     if bandit.disjoint_products > most:
         raise ConfigurationError(
-            f"bandit.disjoint_products: must be at most {most}, as many models of {DIMENSION} features as a snapshot holds"
+            f"{where}.disjoint_products: must be at most {most}, as many models of {DIMENSION} features as a snapshot holds"
         )
     if bandit.policy == "river":
-        raise ConfigurationError("bandit.form: must be shared for the policy river, whose models are its own")
-
-
-def _check_river(bandit: Bandit) -> None:
-    if bandit.shards != 1:
-        raise ConfigurationError("bandit.shards: must be 1 for the policy river, whose models cannot be merged")
-    try:
-        create(bandit.river, bandit.river_parameters)
-    except RiverError as error:
-        raise ConfigurationError(f"bandit.river: {error}") from None
+        raise ConfigurationError(f"{where}.form: must be shared for the policy river, whose models are its own")
 
 
 def start_mode(start: str) -> str | int:

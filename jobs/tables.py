@@ -9,9 +9,17 @@ from pyflink.table import StreamTableEnvironment
 
 from jobs.settings import kafka_client_properties, start_mode
 from operators.learner import UPDATE_TYPE
-from operators.names import CHANGE_SUFFIX, COMMAND_KEY, EXAMPLES, MODEL_KEY, MODEL_RECORD, PRODUCT_RECORD
+from operators.names import (
+    CHANGE_SUFFIX,
+    COMMAND_KEY,
+    EXAMPLES,
+    MODEL_KEY,
+    MODEL_RECORD,
+    PRODUCT_RECORD,
+    key_of_model,
+)
 from state.configuration import Settings
-from state.merger import terms_of
+from state.variants import terms_by_key
 
 BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
 EVENT_TYPE = Types.ROW([BYTES, BYTES, Types.INT(), Types.LONG(), Types.LONG()])
@@ -89,8 +97,13 @@ def model_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStre
 
     The table is `reference_stream`'s.
     """
-    keys = ", ".join(f"'{key.decode()}'" for key in (MODEL_KEY, MODEL_KEY + CHANGE_SUFFIX, COMMAND_KEY))
-    query = f"""SELECT '{terms_of(settings).key}' AS model, payload FROM bandit_model_in
+    model_of: dict[str, str] = {}
+    for name, terms in terms_by_key(settings).items():
+        live, command = (key_of_model(key, terms.variant, settings.bandit.variant) for key in (MODEL_KEY, COMMAND_KEY))
+        model_of |= {key.decode(): name for key in (live, live + CHANGE_SUFFIX, command)}
+    keys = ", ".join(f"'{key}'" for key in model_of)
+    models = " ".join(f"WHEN '{key}' THEN CAST('{name}' AS STRING)" for key, name in model_of.items())
+    query = f"""SELECT CASE DECODE(origin_key, 'UTF-8') {models} END AS model, payload FROM bandit_model_in
 WHERE payload IS NOT NULL AND DECODE(origin_key, 'UTF-8') IN ({keys})"""
     return tables.to_append_stream(tables.sql_query(query), UPDATE_TYPE)
 

@@ -1,6 +1,6 @@
 """The bandit's learner: sums by shard, handed on in short intervals."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import msgspec
@@ -25,11 +25,14 @@ _examples = msgspec.msgpack.Decoder(list[Example])
 class LearnerOperator(KeyedProcessFunction):  # type: ignore[misc]
     """Keyed by shard (`model/number`); input: examples in msgpack; output: updates, at most one per shard and interval.
 
+    `models` are the settings to learn with, by the key of the statistics.
+
     A shard lives in memory and, change by change, in state: a value for its sums, a map for the products that wait to be handed on.
     """
 
-    def __init__(self, bandit: Bandit, build_id: str) -> None:
-        self._bandit = bandit
+    def __init__(self, models: Mapping[str, Bandit], publish_interval_ms: int, build_id: str) -> None:
+        self._models = models
+        self._interval_ms = publish_interval_ms // 2
         self._build_id = build_id
 
     def open(self, runtime_context: RuntimeContext) -> None:
@@ -58,23 +61,30 @@ class LearnerOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._counters.add("examples_refused", shard.sums.refused - refused)
         if name not in self._waiting:
             self._waiting.add(name)
-            ctx.timer_service().register_processing_time_timer(next_tick_ms(self._bandit.publish_interval_ms // 2))
+            ctx.timer_service().register_processing_time_timer(next_tick_ms(self._interval_ms))
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Row]:
         """Hands the shard's sums on."""
         name = ctx.get_current_key()
         self._waiting.discard(name)
+        if model_of(name) not in self._models:
+            return  # set before a restart that took its variant out of the configuration
         shard = self._load(name)
         update = shard.take_update()
         self._pending.clear()
         self._shard.update(shard.encode(pending=False))
         self._counters.add("river_models_too_large", int(shard.river is not None and not update.river))
-        yield Row(name.partition("/")[0], encode_update(update))
+        yield Row(model_of(name), encode_update(update))
 
     def _load(self, name: str) -> LearnerShard:
         shard = self._shards.get(name)
         if shard is None:
             now_ms, rows = wall_clock_ms(), dict(self._pending.items())
-            shard = LearnerShard.open(name, self._shard.value(), rows, DIMENSION, self._bandit, now_ms)
+            shard = LearnerShard.open(name, self._shard.value(), rows, DIMENSION, self._models[model_of(name)], now_ms)
             self._shards[name] = shard
         return shard
+
+
+def model_of(shard: str) -> str:
+    """The key of the statistics that a shard belongs to."""
+    return shard.rpartition("/")[0]

@@ -1,7 +1,7 @@
 """The model operator: merges the learner's shards, publishes snapshots, and does what is asked of the model from outside."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import structlog
@@ -10,7 +10,7 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from operators.counters import Counters
-from operators.names import CHANGE_SUFFIX, MODEL_KEY, archive_key
+from operators.names import CHANGE_SUFFIX, MODEL_KEY, archive_key, key_of_model
 from operators.task import begin_task, next_tick_ms, wall_clock_ms
 from state.archive import Archive
 from state.change import Change, LiveModel, Publication
@@ -27,13 +27,15 @@ SNAPSHOT_TYPE = Types.ROW([Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.PRIMITIVE_
 
 
 class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
-    """Keyed by model (the variant); input: see `read_model_input`; output: snapshots and changes, at most one per interval.
+    """Keyed by model; input: see `read_model_input`; output: snapshots and changes, at most one per interval.
 
-    The statistics live in memory and, change by change, in state: a value for the sums, a map for the products.
+    `models` are the terms of the statistics by their key. The statistics live in memory and, change by change, in state: a value
+    for the sums, a map for the products.
     """
 
-    def __init__(self, terms: Terms, bandit: Bandit, build_id: str) -> None:
-        self._terms = terms
+    def __init__(self, models: Mapping[str, Terms], bandit: Bandit, build_id: str) -> None:
+        self._models = models
+        self._default = bandit.variant
         self._interval_ms = bandit.publish_interval_ms // 2
         self._snapshot_interval_ms = bandit.snapshot_interval_ms
         self._build_id = build_id
@@ -75,28 +77,30 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
         """Publishes what changed, or now and then the whole, which once an hour is archived."""
         name, now_ms = ctx.get_current_key(), wall_clock_ms()
         self._waiting.discard(name)
+        if name not in self._models:
+            return  # set before a restart that took its variant out of the configuration
         merger = self._load(name, now_ms)
-        publication = self._publications[name]
+        publication, live_key = self._publications[name], key_of_model(MODEL_KEY, merger.terms.variant, self._default)
         learned, version = merger.learned(now_ms), publication.version(now_ms)
         base_version = publication.base_of(learned, now_ms)
         self._counters.add("models_published", 1)
         if base_version is not None:
             change = Change(base_version, merger.snapshot(version, publication.changed).encode())
-            yield Row(MODEL_KEY + CHANGE_SUFFIX, change.encode())
+            yield Row(live_key + CHANGE_SUFFIX, change.encode())
             return
         snapshot = merger.snapshot(version).encode()
         publication.whole(version, learned)
-        yield Row(MODEL_KEY, snapshot)
-        yield from self._archive(version, snapshot)
+        yield Row(live_key, snapshot)
+        yield from self._archive(live_key, version, snapshot)
 
-    def _archive(self, version: int, snapshot: bytes) -> Iterator[Row]:
+    def _archive(self, live_key: bytes, version: int, snapshot: bytes) -> Iterator[Row]:
         archive = Archive.decode(self._archived.value())
         if archive.is_due(version):
             removed = archive.add(version)
             self._archived.update(archive.encode())
-            yield Row(archive_key(version), snapshot)
+            yield Row(archive_key(live_key, version), snapshot)
             for old in removed:
-                yield Row(archive_key(old), None)
+                yield Row(archive_key(live_key, old), None)
 
     def _take(self, name: str, value: bytes, now_ms: int) -> bool:
         """Returns whether there is something to publish."""
@@ -147,10 +151,10 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
             data, earlier = self._merged.value(), self._read_base()
             self._earlier[name] = earlier
             if data is None:
-                merger = Merger(self._terms, uuid.uuid4().hex, now_ms)
+                merger = Merger(self._models[name], uuid.uuid4().hex, now_ms)
                 self._merged.update(merger.encode())
             else:
-                merger = Merger.decode(data, self._terms)
+                merger = Merger.decode(data, self._models[name])
                 merger.products.merge(dict(self._products.items()), 1.0)
                 merger.base = earlier.newest
             self._mergers[name], self._publications[name] = merger, Publication(self._snapshot_interval_ms)

@@ -20,9 +20,14 @@ COMMAND_KEY: Final = b"COMMAND"
 """Key of what a person asks of the model: import, rollback."""
 
 
-def archive_key(version: int) -> bytes:
-    """Key of an archived snapshot."""
-    return b"%s@%d" % (MODEL_KEY, version)
+def archive_key(model_key: bytes, version: int) -> bytes:
+    """Key of an archived snapshot of the model whose live one has `model_key`."""
+    return b"%s@%d" % (model_key, version)
+
+
+def key_of_model(key: bytes, model: str, default: str) -> bytes:
+    """`MODEL_KEY` or `COMMAND_KEY` of a model by the name of its statistics; the default variant's have no name there."""
+    return key if model == default else b"%s:%s" % (key, model.encode())
 
 
 PRODUCT_RECORD: Final = "product"

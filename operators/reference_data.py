@@ -1,5 +1,6 @@
 """The catalogue and the model as they reach a session operator by broadcast, and back from broadcast state."""
 
+import re
 from collections.abc import Iterable
 
 from operators.names import CHANGE_SUFFIX, MODEL_KEY, MODEL_RECORD, PRODUCT_RECORD
@@ -10,14 +11,16 @@ from state.model import Predictor
 from state.product import read_product
 from state.rejection import Reason, Rejection
 
+_LIVE = re.compile(rb"%s(?P<model>:[^@+]+)?(?P<suffix>%s)?" % (MODEL_KEY, re.escape(CHANGE_SUFFIX)))
+
 
 class ReferenceData:
-    """Feeds a chooser. Broadcast state holds one entry per product and two for the model (the whole, and what changed since),
-    under the names that `take` returns."""
+    """Feeds a chooser. Broadcast state holds one entry per product and two per model (the whole, and what changed since), under
+    the names that `take` returns."""
 
     def __init__(self, chooser: Chooser) -> None:
         self._chooser = chooser
-        self._live = LiveModel()
+        self._live: dict[str, LiveModel] = {}
 
     def take(self, kind: str, key: bytes | None, value: bytes | None) -> Rejection | str | None:
         """Takes a record in, and returns under which name broadcast state holds it: None for one that it does not hold.
@@ -26,9 +29,10 @@ class ReferenceData:
         """
         if kind == PRODUCT_RECORD:
             return self._take_product(key, value)
-        if key in (MODEL_KEY, MODEL_KEY + CHANGE_SUFFIX) and value is not None:
-            return self._take_model(key.removeprefix(MODEL_KEY).decode(), value)
-        return None
+        part = _LIVE.fullmatch(key or b"")
+        if part is None or value is None:
+            return None
+        return self._take_model((part["model"] or b"").decode(), (part["suffix"] or b"").decode(), value)
 
     def restore(self, entries: Iterable[tuple[str, bytes]]) -> int:
         """Takes over broadcast state after a restart; returns the number of entries."""
@@ -54,14 +58,17 @@ class ReferenceData:
             return Rejection(Reason.CATALOGUE_FULL, None, "candidates.max_products are listed already")
         return f"{PRODUCT_RECORD}/{product.product_id}"
 
-    def _take_model(self, part: str, value: bytes) -> Rejection | str:
-        """A whole snapshot, or what changed since: `part` tells which, as the end of its key."""
+    def _take_model(self, model: str, suffix: str, value: bytes) -> Rejection | str | None:
+        """A whole snapshot, or with a suffix what changed since, of the default variant's model or of the one that is named."""
+        name = model.removeprefix(":") or self._chooser.model
+        if not self._chooser.knows(name):
+            return None  # of an experiment that is over
         try:
-            snapshot = self._live.take(value)
+            snapshot = self._live.setdefault(name, LiveModel()).take(value)
         except ValueError as error:
             return Rejection(Reason.INVALID_VALUE, None, str(error))
         if snapshot is not None and snapshot.feature_set != FEATURE_SET:
             return Rejection(Reason.INVALID_VALUE, "feature_set", f"{snapshot.feature_set} is not {FEATURE_SET}")
         if snapshot is not None:
-            self._chooser.use_model(Predictor(snapshot))
-        return MODEL_RECORD + part
+            self._chooser.use_model(Predictor(snapshot), name)
+        return MODEL_RECORD + model + suffix

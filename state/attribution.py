@@ -27,7 +27,7 @@ class Attribution:
         settings: Settings,
         event_id: str,
         now_ms: int,
-        model_key: str,
+        learners: Sequence[tuple[str, int]],
         examination: Sequence[float],
     ) -> None:
         self._session_id = session_id
@@ -35,7 +35,7 @@ class Attribution:
         self._settings = settings
         self._event_id = event_id
         self._now_ms = now_ms
-        self._model_key = model_key
+        self._learners = learners
         self._examination = examination
         self.records: list[Record] = []
         self.examples: list[Example] = []
@@ -125,10 +125,12 @@ class Attribution:
         self._session.exposures = []
 
     def finish(self) -> list[Record]:
-        """All records, the learner's examples among them."""
+        """All records, the examples among them: for each of the learners, given by their keys and numbers of shards."""
         if self.examples:
-            shard = f"{self._model_key}/{shard_of(self._session_id, self._settings.bandit.shards)}"
-            self.records.append(Record("examples", shard.encode(), msgspec.msgpack.encode(self.examples)))
+            examples = msgspec.msgpack.encode(self.examples)
+            for key, shards in self._learners:
+                shard = f"{key}/{shard_of(self._session_id, shards)}"
+                self.records.append(Record("examples", shard.encode(), examples))
             self.examples = []
         return self.records
 

@@ -14,7 +14,6 @@ from state.disjoint import Arms
 from state.features import DIMENSION, FEATURE_SET, Candidates, Context, Features, features
 from state.interest import Interest
 from state.merchandise import Merchandise
-from state.merger import terms_of
 from state.model import Predictor
 from state.policy import Belief, Decision, Rules, combine, policy_from
 from state.policy.river import RiverPolicy
@@ -23,6 +22,7 @@ from state.rates import Rates
 from state.river.learner import RiverLearner
 from state.slate import FullChoice, Slate
 from state.sums import Sums
+from state.variants import Assignment, models_of, settings_by_variant
 
 SMALLEST_ENGAGEMENT = 0.001
 Values = NDArray[np.float64]
@@ -45,26 +45,64 @@ class PublishedScore(Rules):
 
 
 class Chooser:
-    """The newest catalogue and model, and the policy that chooses with them."""
+    """The newest catalogue and model, and the policy that chooses with them.
 
-    def __init__(self, settings: Settings, rng: np.random.Generator) -> None:
+    Holds the choosers of the other variants; they share its catalogue, and those with the same statistics their model.
+
+    Attributes:
+        model: the name of the statistics that it chooses by.
+        learners: the keys and shards of all statistics, each of which learns every exposure.
+    """
+
+    def __init__(self, settings: Settings, rng: np.random.Generator, catalogue: Catalogue | None = None) -> None:
         self.settings = settings
         self.rng = rng
         self._names = np.random.default_rng()  # never seeded: a decision's name is used once, also after a restart
-        self.catalogue = Catalogue(settings.candidates.max_products, settings.candidates.per_category)
+        new = Catalogue(settings.candidates.max_products, settings.candidates.per_category)
+        self.catalogue = new if catalogue is None else catalogue
         self.policy = policy_from(settings.bandit)
         self.merchandise = Merchandise(settings.rules, self.catalogue)
         self.predictor: Predictor | None = None
         self.rates = Rates(self.catalogue, None)
         self.examination: list[float] = []
-        self.model_key = terms_of(settings).key
         self._prior = Posterior.of(Sums(DIMENSION, None), settings.bandit.ridge, 0)
         self.arms = Arms.prior(DIMENSION, settings.bandit.ridge) if settings.bandit.form == "disjoint" else None
+        models = models_of(settings)
+        self.model = settings.bandit.variant
+        self.learners = [(terms.key, terms.shards) for terms in dict.fromkeys(models.values())]
+        self._assignment = Assignment(settings.bandit)
+        self._others = {
+            name: Chooser(own, rng, self.catalogue)
+            for name, own in settings_by_variant(settings).items()
+            if name != self.model
+        }
+        for name, other in self._others.items():
+            other.model, other.learners = models[name].variant, self.learners
+        self._all = (self, *self._others.values())
+        self._last: tuple[str, Chooser] = ("", self)
 
-    def use_model(self, predictor: Predictor) -> None:
-        """Scores with this model from now on."""
+    def of(self, session_id: str) -> "Chooser":
+        """The chooser of the session's variant."""
+        if not self._others:
+            return self
+        if session_id != self._last[0]:  # an input asks several times
+            self._last = (session_id, self._others.get(self._assignment.variant(session_id), self))
+        return self._last[1]
+
+    def knows(self, model: str) -> bool:
+        """Whether a variant chooses by the statistics of that name."""
+        return any(chooser.model == model for chooser in self._all)
+
+    def use_model(self, predictor: Predictor, model: str | None = None) -> None:
+        """Scores with this model from now on, as do all variants that choose by it; None: that of this chooser itself."""
+        rates = Rates(self.catalogue, predictor)
+        for chooser in self._all:
+            if chooser.model == (model or self.model):
+                chooser._use(predictor, rates)
+
+    def _use(self, predictor: Predictor, rates: Rates) -> None:
         self.predictor = predictor
-        self.rates = Rates(self.catalogue, predictor)
+        self.rates = rates
         self.arms = predictor.arms
         if predictor.river and isinstance(self.policy, RiverPolicy):
             self.policy.take(RiverLearner.decode(predictor.river))
@@ -73,7 +111,10 @@ class Chooser:
     def refresh(self, now_ms: int) -> None:
         """Brings candidate lists up to date with the catalogue."""
         if self.catalogue.refresh(now_ms):
-            self.rates = Rates(self.catalogue, self.predictor)
+            predictors = {chooser.model: chooser.predictor for chooser in self._all}
+            rates = {model: Rates(self.catalogue, predictor) for model, predictor in predictors.items()}
+            for chooser in self._all:
+                chooser.rates = rates[chooser.model]
 
     def predict(self, slate: Slate) -> Values:
         """Expected rewards (k,) of a slate's items; 0 before a model has come or for another feature set's features."""

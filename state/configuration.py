@@ -4,7 +4,7 @@ Attributes that hold a time end in `_ms`; in the file the key has no suffix and 
 or a number of milliseconds. `jobs/settings.py` reads files, overrides and the environment into `Settings`.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
@@ -197,6 +197,8 @@ class Bandit(Section, frozen=True):
     shards: Annotated[int, Meta(ge=1, le=1_024)] = 4
     max_products: Annotated[int, Meta(ge=1, le=20_000)] = 10_000
     variant: Name = "default"
+    variants: Annotated[dict[Name, dict[str, Any]], Meta(max_length=8)] = {}
+    variants_salt: str = ""
     seed: Annotated[int, Meta(ge=0)] | None = None
 
 
@@ -230,6 +232,27 @@ class BusinessRules(Section, frozen=True):
     pin: Annotated[list[Pin], Meta(max_length=MOST_RULES)] = []
     bury: Annotated[list[Bury], Meta(max_length=MOST_RULES)] = []
     block: Block = Block()
+
+
+class Variant(Bandit, frozen=True):
+    """An arm of an experiment: its share of the sessions, and what of `bandit` is other for it."""
+
+    share: Fraction = 0.0
+
+
+NOT_FOR_VARIANTS = frozenset(
+    {
+        "publish_interval_ms",
+        "snapshot_interval_ms",
+        "shards",
+        "max_products",
+        "variant",
+        "variants",
+        "variants_salt",
+        "seed",
+    }
+)
+"""Attributes of `Bandit` that are the same for all variants."""
 
 
 class Decisions(Section, frozen=True):

@@ -12,6 +12,7 @@ from state.feature_set import CATEGORY_SHARE, DIMENSION, FEATURE_SET, own_rate_c
 from state.learner import ShardUpdate
 from state.model import Snapshot
 from state.product_sums import FIXED, ProductSums
+from state.river.learner import made_from
 from state.sums import Sums, Vector, landmark_scale
 
 _VERSION = b"\x01"
@@ -29,7 +30,11 @@ class IncompatibleModelError(ValueError):
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """Under which terms a model learns; what must agree for statistics to be shared."""
+    """Under which terms a model learns; what must agree for statistics to be shared.
+
+    `variant` is the name of the first of the variants that share them, and so that of the statistics; `river` tells which model of
+    the river library learns beside them, and `shards` in how many shards they are learned.
+    """
 
     feature_set: str
     variant: str
@@ -39,6 +44,8 @@ class Terms(msgspec.Struct, frozen=True):
     max_products: int
     dimension: int = DIMENSION
     form: str = "shared"
+    river: str = ""
+    shards: int = 1
 
     @property
     def key(self) -> str:
@@ -54,8 +61,17 @@ def terms_of(settings: Settings) -> Terms:
     digest = hashlib.sha256(msgspec.json.encode(meaning)).hexdigest()[:16]
     bandit = settings.bandit
     most = bandit.disjoint_products if bandit.form == "disjoint" else bandit.max_products
+    is_river = bandit.policy == "river"  # its models depend on the order of examples, so one shard has them all
     return Terms(
-        FEATURE_SET, bandit.variant, bandit.ridge, bandit.half_life_ms, digest, max_products=most, form=bandit.form
+        FEATURE_SET,
+        bandit.variant,
+        bandit.ridge,
+        bandit.half_life_ms,
+        digest,
+        max_products=most,
+        form=bandit.form,
+        river=made_from(bandit.river, bandit.river_parameters) if is_river else "",
+        shards=1 if is_river else bandit.shards,
     )
 
 

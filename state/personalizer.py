@@ -102,7 +102,7 @@ class Personalizer:
         attribution = self._attribute(session, event, entry, evicted, now_ms, watermark_ms)
         effect = Effect(session, counts={"events_applied": 1})
         if entry.kind != IMPRESSION:
-            slate, known = self._choose(session, entry, now_ms)
+            slate, known = self._choose(session, event.session_id, entry, now_ms)
             effect.write = self._profile(session, event.session_id, slate, known, now_ms)
             if self.settings.decisions.log == "published" and not slate.logged:
                 slate.logged = True
@@ -135,10 +135,10 @@ class Personalizer:
         return attribution
 
     def _attribution(self, session: Session, session_id: str, event_id: str, now_ms: int) -> Attribution:
-        chooser = self.chooser
-        return Attribution(session_id, session, self.settings, event_id, now_ms, chooser.model_key, chooser.examination)
+        chooser = self.chooser.of(session_id)
+        return Attribution(session_id, session, self.settings, event_id, now_ms, chooser.learners, chooser.examination)
 
-    def _choose(self, session: Session, entry: LoggedEvent, now_ms: int) -> tuple[Slate, Interest]:
+    def _choose(self, session: Session, session_id: str, entry: LoggedEvent, now_ms: int) -> tuple[Slate, Interest]:
         known = self._interest(session)
         in_vain = Counter(exposure.product_id for exposure in session.exposures if exposure.reward <= 0)
         category_of = self.chooser.catalogue.category_of
@@ -148,14 +148,15 @@ class Personalizer:
         newest = session.recent.newest
         last = next((category for category in (newest.categories if newest else ()) if category), "")
         context = Context(known, last, in_vain, now_ms, category_in_vain)
-        slate = self.chooser.choose(context, profile_version=session.applied, cause=entry.digest)
+        chooser = self.chooser.of(session_id)
+        slate = chooser.choose(context, profile_version=session.applied, cause=entry.digest)
         session.slates = [*session.slates, slate][-SLATES_KEPT:]
         return slate, known
 
     def _profile(self, session: Session, session_id: str, slate: Slate, known: Interest, now_ms: int) -> Write:
         session.updated_at_ms = max(session.updated_at_ms, now_ms)
-        values = self.chooser.predict(slate)
-        theta = self.chooser.coefficients(slate)
+        chooser = self.chooser.of(session_id)
+        values, theta = chooser.predict(slate), chooser.coefficients(slate)
         ratings = self.chooser.catalogue.category_rating
         profile = build_profile(session_id, session, slate, values, theta, known, ratings, self.settings)
         return Write(session.generation, session.applied, session.updated_at_ms, profile)
@@ -188,7 +189,7 @@ class Personalizer:
         newest = fresh.recent.newest
         if newest is not None:
             fresh.applied = len(fresh.recent.events)
-            slate, known = self._choose(fresh, newest, now_ms)
+            slate, known = self._choose(fresh, event.session_id, newest, now_ms)
             effect.write = self._profile(fresh, event.session_id, slate, known, now_ms)
         return self._with_timer(effect)
 
@@ -199,7 +200,7 @@ class Personalizer:
             return self._with_timer(Effect(session, counts={"events_without_consent": 1}))
         stranger = Session.begin(record_ms)
         context = Context(_NO_INTEREST, "", {}, now_ms)
-        slate = self.chooser.choose(context, profile_version=0, cause=b"")
+        slate = self.chooser.of(event.session_id).choose(context, profile_version=0, cause=b"")
         profile = self._profile(stranger, event.session_id, slate, _NO_INTEREST, now_ms)
         return Effect(None, write=profile, counts={"events_without_consent": 1})
 

@@ -17,8 +17,9 @@ from state.configuration import Bandit
 from state.feature_set import DIMENSION
 from state.model import Predictor, Snapshot
 from state.model_input import Command
+from state.variants import learners_of, terms_by_key
 from tests.operators.flink_fakes import Context, RuntimeContext
-from tests.state.shop import T0, make_merger
+from tests.state.shop import T0, make_merger, settings
 from tests.state.test_learning import base_of, made_examples, reference
 
 TERMS = make_merger().terms
@@ -37,8 +38,8 @@ class Bench:
         self.restart()
 
     def restart(self) -> None:
-        self.learner = LearnerOperator(Bandit(), BUILD_ID)
-        self.model = ModelOperator(TERMS, Bandit(), BUILD_ID)
+        self.learner = LearnerOperator({TERMS.key: Bandit()}, 500, BUILD_ID)
+        self.model = ModelOperator({TERMS.key: TERMS}, Bandit(), BUILD_ID)
         self.learner.open(self.runtimes[0])
         self.model.open(self.runtimes[1])
 
@@ -46,8 +47,8 @@ class Bench:
         self.contexts[0].key = f"{TERMS.key}/{shard}"
         self.learner.process_element(msgspec.msgpack.encode(examples), self.contexts[0])
 
-    def tell(self, message: bytes) -> None:
-        self.contexts[1].key = TERMS.key
+    def tell(self, message: bytes, model: str = TERMS.key) -> None:
+        self.contexts[1].key = model
         self.model.process_element(message, self.contexts[1])
 
     def tick(self) -> None:
@@ -55,7 +56,7 @@ class Bench:
         for key, due_ms in self._due(self.contexts[0]):
             self.contexts[0].key = key
             for row in self.learner.on_timer(due_ms, self.contexts[0]):
-                self.tell(row._values[1])
+                self.tell(row._values[1], row._values[0])
         for key, due_ms in self._due(self.contexts[1]):
             self.contexts[1].key = key
             self.published.extend(row._values for row in self.model.on_timer(due_ms, self.contexts[1]))
@@ -218,6 +219,39 @@ def test_an_earlier_jobs_model_is_taken_over_with_what_changed_since(bench: Benc
     bench.learn(after[:1])
     bench.tick()
     expect(bench.theta(), before + after + after[:1])
+
+
+def test_models_of_several_variants_learn_and_travel_apart(monkeypatch: pytest.MonkeyPatch) -> None:
+    configuration = settings(bandit={"variants": {"own": {"share": 0.5, "form": "disjoint"}}})
+    bench = Bench(monkeypatch)
+    bench.learner = LearnerOperator(learners_of(configuration), 500, BUILD_ID)
+    bench.model = ModelOperator(terms_by_key(configuration), configuration.bandit, BUILD_ID)
+    bench.learner.open(bench.runtimes[0])
+    bench.model.open(bench.runtimes[1])
+    keys = {terms.variant: key for key, terms in terms_by_key(configuration).items()}
+    examples = made_examples(1, 40)
+    for key in keys.values():
+        bench.contexts[0].key = f"{key}/0"
+        bench.learner.process_element(msgspec.msgpack.encode(examples), bench.contexts[0])
+    bench.tick()
+    found = {key: Snapshot.decode(value) for key, value in bench.published if value is not None and b"@" not in key}
+    assert {key: (s.variant, s.form) for key, s in found.items()} == {
+        b"MODEL": ("default", "shared"), b"MODEL:own": ("own", "disjoint"),
+    }  # fmt: skip
+    assert any(key.startswith(b"MODEL:own@") for key, _ in bench.published)
+    for snapshot in found.values():
+        expect(Predictor(snapshot).theta, examples)
+    predictor = Predictor(found[b"MODEL:own"])
+    assert predictor.arms is not None
+    assert set(predictor.arms.row_of) == {example.product_id for example in examples}
+
+
+def test_timers_of_a_model_that_is_no_more_do_nothing(bench: Bench) -> None:
+    bench.learn(made_examples(1, 10))
+    bench.learner = LearnerOperator({}, 500, BUILD_ID)
+    bench.learner.open(bench.runtimes[0])
+    bench.tick()
+    assert bench.published == []
 
 
 def test_dimension_is_the_feature_sets() -> None:

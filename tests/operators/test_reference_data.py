@@ -16,6 +16,8 @@ WHOLE = base_of(made_examples(1, 40))
 LATER: Snapshot = msgspec.structs.replace(base_of(made_examples(1, 50)), model_version=WHOLE.model_version + 500)
 CHANGE = Change(WHOLE.model_version, LATER.encode()).encode()
 
+WEEKLY = {"share": 0.5, "half_life": "7 d"}
+
 
 def opened() -> tuple[Chooser, ReferenceData]:
     chooser = Chooser(settings(), np.random.default_rng(1))
@@ -60,6 +62,20 @@ def test_what_cannot_be_used_is_refused_and_the_model_stays() -> None:
     ):
         assert isinstance(reference.take(MODEL_RECORD, key, value), Rejection)
     assert version(chooser) == WHOLE.model_version
+
+
+def test_each_variants_model_comes_under_its_name() -> None:
+    chooser = Chooser(settings(bandit={"variants": {"weekly": WEEKLY}}), np.random.default_rng(1))
+    reference = ReferenceData(chooser)
+    assert reference.take(MODEL_RECORD, b"MODEL:weekly", WHOLE.encode()) == "model:weekly"
+    assert reference.take(MODEL_RECORD, b"MODEL:weekly+", CHANGE) == "model:weekly+"
+    assert reference.take(MODEL_RECORD, b"MODEL:over", WHOLE.encode()) is None
+    weekly = next(own for i in range(99) if (own := chooser.of(f"visitor-{i}")) is not chooser)
+    assert (version(chooser), version(weekly)) == (None, LATER.model_version)
+    restored = Chooser(chooser.settings, np.random.default_rng(1))
+    ReferenceData(restored).restore([("model:weekly+", CHANGE), ("model:weekly", WHOLE.encode())])
+    weekly = next(own for i in range(99) if (own := restored.of(f"visitor-{i}")) is not restored)
+    assert version(weekly) == LATER.model_version
 
 
 def test_commands_and_archived_models_are_not_for_sessions() -> None:

@@ -10,6 +10,7 @@ from jobs.settings import ConfigurationError, settings_from
 from state.configuration import Bandit
 from state.features import DIMENSION
 from state.learner import LearnerShard
+from state.merger import terms_of
 from state.policy import policy_from
 from state.policy.river import RiverPolicy
 from state.river.learner import RiverError, RiverLearner, create
@@ -113,6 +114,6 @@ def test_a_name_that_is_none_of_rivers_stops_the_start(dotted: str) -> None:
         settings_from({"bandit": {"policy": "river", "river": dotted, "shards": 1}})
 
 
-def test_river_needs_one_shard() -> None:
-    with pytest.raises(ConfigurationError, match=r"bandit\.shards"):
-        settings_from({"bandit": {"policy": "river", "river": "river.bandit.RandomPolicy"}})
+def test_river_learns_in_one_shard() -> None:
+    settings = settings_from({"bandit": {"policy": "river", "river": "river.bandit.RandomPolicy"}})
+    assert (settings.bandit.shards, terms_of(settings).shards) == (4, 1)
