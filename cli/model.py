@@ -15,6 +15,7 @@ from cli.producing import Delivery
 from cli.topic_reader import TopicReader
 from operators.names import CHANGE_SUFFIX, COMMAND_KEY, MODEL_KEY, key_of_model
 from state.change import LiveModel
+from state.drift import Watched
 from state.feature_set import FEATURE_SET, NAMES
 from state.merger import IncompatibleModelError, Terms, refuse_incompatible
 from state.model import Predictor, Snapshot
@@ -122,6 +123,7 @@ def summary(snapshot: Snapshot, archived: list[int]) -> dict[str, Any]:
         "exposures": sums.weight,
         "mean_reward": predictor.posterior.mean_reward,
         "refused": sums.refused,
+        "watched": [msgspec.structs.asdict(each) for each in snapshot.watched],
         "products": len(snapshot.product_ids),
         "coefficients": dict(zip(names, predictor.theta.tolist(), strict=True)),
         "archived": archived,
@@ -142,9 +144,18 @@ def _overview(snapshot: Snapshot, users: dict[str, str]) -> Table:
         ("products with own rates", f"{found['products']:,}"),
         ("half-life", half_life),
         ("examples refused", f"{found['refused']:,}"),
+        *((f"drift in {each.variant}", _drift(each)) for each in snapshot.watched),
     ):
         table.add_row(name, str(value))
     return table
+
+
+def _drift(watched: Watched) -> str:
+    mean, seen = f"mean reward {watched.mean:.4f}", f"{watched.exposures:,} closed exposures"
+    if not watched.drifts:
+        return f"none found in {seen}, {mean}"
+    last = _moment(watched.drifted_at_ms)
+    return f"{watched.drifts} found in {seen}, {watched.falls} of them falls, the last at {last}; {mean} since"
 
 
 def _coefficients(snapshot: Snapshot) -> Table:

@@ -229,6 +229,10 @@ def _check_together(settings: Settings) -> None:
     contradiction = contradiction_in(settings.rules, settings.profile.items)
     if contradiction is not None:
         raise ConfigurationError(contradiction)
+    if settings.bandit.drift == "shorten" and settings.bandit.drift_least_half_life_ms < settings.reward.window_ms:
+        raise ConfigurationError(
+            "bandit.drift_least_half_life: must be at least reward.window, as bandit.half_life must"
+        )
     _check_bandit(settings.bandit, settings, "bandit")
     _check_variants(settings)
 

@@ -19,15 +19,17 @@ from state.sums import Example
 UPDATE_TYPE = Types.ROW([Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE())])
 """Row(model, update)."""
 
-_examples = msgspec.msgpack.Decoder(list[Example])
+_messages: msgspec.msgpack.Decoder[list[Example] | dict[str, list[float]]] = msgspec.msgpack.Decoder(
+    list[Example] | dict[str, list[float]]
+)
 
 
 class LearnerOperator(KeyedProcessFunction):  # type: ignore[misc]
-    """Keyed by shard (`model/number`); input: examples in msgpack; output: updates, at most one per shard and interval.
+    """Keyed by shard (`model/number`); input: examples, or rewards to watch by variant, in msgpack; output: updates, at most one
+    per shard and interval.
 
-    `models` are the settings to learn with, by the key of the statistics.
-
-    A shard lives in memory and, change by change, in state: a value for its sums, a map for the products that wait to be handed on.
+    `models` are the settings to learn with, by the key of the statistics. A shard lives in memory and, change by change, in
+    state: a value for its sums, a map for the products that wait to be handed on.
     """
 
     def __init__(self, models: Mapping[str, Bandit], publish_interval_ms: int, build_id: str) -> None:
@@ -47,21 +49,27 @@ class LearnerOperator(KeyedProcessFunction):  # type: ignore[misc]
 
     def process_element(self, value: bytes, ctx: Any) -> None:
         """Learns, and sets the timer that hands it on."""
-        examples = _examples.decode(value)
+        message = _messages.decode(value)
         name = ctx.get_current_key()
         shard = self._load(name)
+        if isinstance(message, dict):
+            shard.watches.add(message)
+        else:
+            self._learn(shard, message)
+        self._shard.update(shard.encode(pending=False))
+        if name not in self._waiting:
+            self._waiting.add(name)
+            ctx.timer_service().register_processing_time_timer(next_tick_ms(self._interval_ms))
+
+    def _learn(self, shard: LearnerShard, examples: list[Example]) -> None:
         refused, landmark_ms = shard.sums.refused, shard.sums.landmark_ms
         shard.learn(examples)
         moved = shard.sums.landmark_ms != landmark_ms
         changed = shard.pending.product_ids if moved else {example.product_id for example in examples}
         for product, row in shard.pending.rows(changed).items():
             self._pending.put(product, row)
-        self._shard.update(shard.encode(pending=False))
         self._counters.add("examples_learned", len(examples))
         self._counters.add("examples_refused", shard.sums.refused - refused)
-        if name not in self._waiting:
-            self._waiting.add(name)
-            ctx.timer_service().register_processing_time_timer(next_tick_ms(self._interval_ms))
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Row]:
         """Hands the shard's sums on."""
@@ -70,6 +78,7 @@ class LearnerOperator(KeyedProcessFunction):  # type: ignore[misc]
         if model_of(name) not in self._models:
             return  # set before a restart that took its variant out of the configuration
         shard = self._load(name)
+        self._counters.add("drifts_detected", shard.observe(self._models[model_of(name)], wall_clock_ms()))
         update = shard.take_update()
         self._pending.clear()
         self._shard.update(shard.encode(pending=False))

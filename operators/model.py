@@ -110,7 +110,10 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
             whole = merger.absorb(message, now_ms)
             self._counters.add("products_beyond_disjoint", merger.beyond - beyond)
             self._publications[name].changed.update(message.products)
-            self._store(merger, None if whole else message)
+            if whole:
+                self._begin_anew(name)
+            else:
+                self._store(merger, message)
         elif isinstance(message, Command):
             snapshot = Snapshot.decode(message.snapshot)
             merger.start_from(snapshot, now_ms)
@@ -156,7 +159,10 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
             else:
                 merger = Merger.decode(data, self._models[name])
                 merger.products.merge(dict(self._products.items()), 1.0)
-                merger.base = earlier.newest
+                merger.restore_base(earlier.newest)
+                if not merger.terms.shortens:
+                    merger.use_half_life(merger.terms.half_life_ms, now_ms)
+                    self._store(merger, None)
             self._mergers[name], self._publications[name] = merger, Publication(self._snapshot_interval_ms)
         return merger
 

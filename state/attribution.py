@@ -28,6 +28,7 @@ class Attribution:
         event_id: str,
         now_ms: int,
         learners: Sequence[tuple[str, int]],
+        watcher: tuple[str, str] | None,
         examination: Sequence[float],
     ) -> None:
         self._session_id = session_id
@@ -36,9 +37,11 @@ class Attribution:
         self._event_id = event_id
         self._now_ms = now_ms
         self._learners = learners
+        self._watcher = watcher
         self._examination = examination
         self.records: list[Record] = []
         self.examples: list[Example] = []
+        self.closed: list[float] = []
         self.counts: dict[str, int] = {}
 
     def close_due(self, watermark_ms: int) -> None:
@@ -125,13 +128,21 @@ class Attribution:
         self._session.exposures = []
 
     def finish(self) -> list[Record]:
-        """All records, the examples among them: for each of the learners, given by their keys and numbers of shards."""
+        """All records, with what is for the learners.
+
+        Examples go to each of them, given by their keys and numbers of shards. Where drift is watched, the rewards of closed
+        exposures go to the first shard of the `watcher`, given by its key and the session's variant.
+        """
         if self.examples:
             examples = msgspec.msgpack.encode(self.examples)
             for key, shards in self._learners:
                 shard = f"{key}/{shard_of(self._session_id, shards)}"
                 self.records.append(Record("examples", shard.encode(), examples))
             self.examples = []
+        if self._watcher and self.closed:
+            key, variant = self._watcher
+            self.records.append(Record("examples", f"{key}/0".encode(), msgspec.msgpack.encode({variant: self.closed})))
+            self.closed = []
         return self.records
 
     def _expose(self, slate: Slate, position: int, shown_position: int, exposed_at_ms: int) -> None:
@@ -215,6 +226,7 @@ class Attribution:
         closing = list(exposures)
         for exposure in closing:
             self._enter(exposure)
+            self.closed.append(exposure.reward)
         if closing:
             gone = set(map(id, closing))
             self._session.exposures = [e for e in self._session.exposures if id(e) not in gone]

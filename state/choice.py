@@ -14,6 +14,7 @@ from state.disjoint import Arms
 from state.features import DIMENSION, FEATURE_SET, Candidates, Context, Features, features
 from state.interest import Interest
 from state.merchandise import Merchandise
+from state.merger import Terms
 from state.model import Predictor
 from state.policy import Belief, Decision, Rules, combine, policy_from
 from state.policy.river import RiverPolicy
@@ -52,6 +53,7 @@ class Chooser:
     Attributes:
         model: the name of the statistics that it chooses by.
         learners: the keys and shards of all statistics, each of which learns every exposure.
+        watcher: the key of its statistics and its name, where drift is watched.
     """
 
     def __init__(self, settings: Settings, rng: np.random.Generator, catalogue: Catalogue | None = None) -> None:
@@ -70,6 +72,7 @@ class Chooser:
         models = models_of(settings)
         self.model = settings.bandit.variant
         self.learners = [(terms.key, terms.shards) for terms in dict.fromkeys(models.values())]
+        self.watcher = self._watcher(models)
         self._assignment = Assignment(settings.bandit)
         self._others = {
             name: Chooser(own, rng, self.catalogue)
@@ -77,7 +80,7 @@ class Chooser:
             if name != self.model
         }
         for name, other in self._others.items():
-            other.model, other.learners = models[name].variant, self.learners
+            other.model, other.learners, other.watcher = models[name].variant, self.learners, other._watcher(models)
         self._all = (self, *self._others.values())
         self._last: tuple[str, Chooser] = ("", self)
 
@@ -183,6 +186,10 @@ class Chooser:
             total=posterior.weight,
             product_ids=candidates.product_ids,
         )
+
+    def _watcher(self, models: dict[str, Terms]) -> tuple[str, str] | None:
+        bandit = self.settings.bandit
+        return None if bandit.drift == "ignore" else (models[bandit.variant].key, bandit.variant)
 
     def _rules(self, candidates: Candidates, context: Context) -> Rules:
         """The shop's rules change expected rewards, so they come before what makes a score of them."""

@@ -192,6 +192,10 @@ class Bandit(Section, frozen=True):
     disjoint_products: Annotated[int, Meta(ge=1, le=1_000)] = 100
     ridge: Positive = 1.0
     half_life_ms: Annotated[int, Meta(ge=1)] | None = None
+    drift: Literal["ignore", "watch", "shorten"] = "ignore"
+    drift_delta: OpenFraction = 0.002
+    drift_half_life_ms: PositiveMillis = 7 * 24 * HOUR_MS
+    drift_least_half_life_ms: PositiveMillis = 12 * HOUR_MS
     publish_interval_ms: Annotated[int, Meta(ge=50, le=60_000)] = 500
     snapshot_interval_ms: Annotated[int, Meta(ge=50, le=HOUR_MS)] = 30_000
     shards: Annotated[int, Meta(ge=1, le=1_024)] = 4
@@ -242,6 +246,10 @@ class Variant(Bandit, frozen=True):
 
 NOT_FOR_VARIANTS = frozenset(
     {
+        "drift",
+        "drift_delta",
+        "drift_half_life_ms",
+        "drift_least_half_life_ms",
         "publish_interval_ms",
         "snapshot_interval_ms",
         "shards",

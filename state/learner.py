@@ -5,11 +5,12 @@ from collections.abc import Mapping
 import msgspec
 
 from state.configuration import Bandit
+from state.drift import Watched, Watches, shortened
 from state.product_sums import ProductSums
 from state.river.learner import RiverLearner, create, made_from
 from state.sums import Example, Sums, landmark_scale
 
-_VERSION = b"\x01"
+_VERSION = b"\x02"
 RIVER_LIMIT_BYTES = 256 * 1024
 """A river model that has grown larger stays as it was when it last fitted into a snapshot."""
 
@@ -18,17 +19,23 @@ class ShardUpdate(msgspec.Struct, array_like=True):
     """What a shard publishes: its sums so far (whole), and per product the change since the last time.
 
     `products` holds a row of `ProductSums` each, as float64, as of the landmark of `sums`. `river` is a river model where one
-    learns, empty where there is none or where it has outgrown the snapshot.
+    learns, empty where there is none or where it has outgrown the snapshot. `watched` says what is known of drift, in the shard
+    that watches.
     """
 
     shard: str
     sums: bytes
     products: dict[str, bytes]
     river: bytes = b""
+    watched: list[Watched] = []
 
 
 class LearnerShard:
-    """The sums of one shard, and changes per product that were not handed on yet; a river model where one is configured."""
+    """The sums of one shard, and changes per product that were not handed on yet; a river model where one is configured.
+
+    `watches` watch the rewards of variants for drift, and `configured_ms` is the half-life that the configuration asked for last:
+    where drift shortens it, the sums' own is another.
+    """
 
     def __init__(
         self, shard: str, sums: Sums, pending: ProductSums | None = None, river: RiverLearner | None = None
@@ -37,6 +44,8 @@ class LearnerShard:
         self.sums = sums
         self.pending = ProductSums(sums.dimension) if pending is None else pending
         self.river = river
+        self.watches = Watches()
+        self.configured_ms = sums.half_life_ms
 
     @classmethod
     def open(
@@ -52,7 +61,9 @@ class LearnerShard:
         else:
             opened = cls.decode(data)
         opened.pending.merge(pending, 1.0)
-        opened.use_half_life(bandit.half_life_ms, now_ms)
+        if bandit.drift != "shorten" or opened.configured_ms != bandit.half_life_ms:
+            opened.use_half_life(bandit.half_life_ms, now_ms)
+            opened.configured_ms = bandit.half_life_ms
         if bandit.policy != "river":
             opened.river = None
         elif opened.river is None or opened.river.made_from != made_from(bandit.river, bandit.river_parameters):
@@ -71,24 +82,39 @@ class LearnerShard:
                 if self.river is not None:
                     self.river.learn(example)
 
+    def observe(self, bandit: Bandit, now_ms: int) -> int:
+        """Watches the rewards that wait, and forgets faster from now on where they fell and the configuration says so.
+
+        Returns the number of drifts.
+        """
+        drifts, falls = self.watches.observe(bandit.drift_delta, now_ms) if self.watches.waiting else (0, 0)
+        if falls and bandit.drift == "shorten":
+            self.use_half_life(shortened(bandit, self.sums.half_life_ms), now_ms)
+        return drifts
+
     def use_half_life(self, half_life_ms: int | None, now_ms: int) -> None:
-        """Goes over to another half-life, where the configuration has changed."""
+        """Goes over to another half-life: the configuration or the world has changed."""
         if half_life_ms != self.sums.half_life_ms:
-            fade = self.sums.fade(now_ms)
-            self.sums = self.sums.under(half_life_ms, now_ms)
-            self.pending.scale(fade / self.sums.fade(now_ms))
+            moved = self.sums.under(half_life_ms, now_ms)
+            self.pending.scale(2.0 ** (moved.half_lives_to(now_ms) - self.sums.half_lives_to(now_ms)))
+            self.sums = moved
 
     def take_update(self) -> ShardUpdate:
         """The update to hand on; what it holds of products is no longer pending."""
         river = self._river_bytes()
         return ShardUpdate(
-            self.shard, self.sums.encode(), self.pending.take(), river if len(river) <= RIVER_LIMIT_BYTES else b""
+            self.shard,
+            self.sums.encode(),
+            self.pending.take(),
+            river if len(river) <= RIVER_LIMIT_BYTES else b"",
+            list(self.watches.watched.values()),
         )
 
     def encode(self, pending: bool = True) -> bytes:
         """Versioned bytes for Flink's state, with what is pending or, where its rows are stored beside it, without."""
         rows = self.pending if pending else ProductSums(self.sums.dimension, self.pending.is_disjoint)
-        return _VERSION + msgspec.msgpack.encode([self.shard, self.sums.encode(), rows.encode(), self._river_bytes()])
+        parts = [self.shard, self.sums.encode(), rows.encode(), self._river_bytes()]
+        return _VERSION + msgspec.msgpack.encode([*parts, self.configured_ms, self.watches.encode()])
 
     @classmethod
     def decode(cls, data: bytes) -> "LearnerShard":
@@ -97,11 +123,14 @@ class LearnerShard:
         Raises:
             ValueError: the version is unknown.
         """
-        if data[:1] != _VERSION:
+        if data[:1] not in (b"\x01", _VERSION):
             raise ValueError(f"a learner shard of version {data[:1]!r} was written by another release")
-        shard, sums, pending, river = msgspec.msgpack.decode(data[1:])
+        shard, sums, pending, river, *later = msgspec.msgpack.decode(data[1:])
         learner = RiverLearner.decode(river) if river else None
-        return cls(shard, Sums.decode(sums), ProductSums.decode(pending), learner)
+        decoded = cls(shard, Sums.decode(sums), ProductSums.decode(pending), learner)
+        if later:
+            decoded.configured_ms, decoded.watches = later[0], Watches.decode(later[1])
+        return decoded
 
     def _river_bytes(self) -> bytes:
         return b"" if self.river is None else self.river.encode()

@@ -8,14 +8,15 @@ import numpy as np
 
 from state.configuration import Settings
 from state.disjoint import arm_width
+from state.drift import Watched
 from state.feature_set import CATEGORY_SHARE, DIMENSION, FEATURE_SET, own_rate_columns
 from state.learner import ShardUpdate
 from state.model import Snapshot
 from state.product_sums import FIXED, ProductSums
 from state.river.learner import made_from
-from state.sums import Sums, Vector, landmark_scale
+from state.sums import TURNS_KEPT, Sums, Vector, landmark_scale
 
-_VERSION = b"\x01"
+_VERSION = b"\x02"
 SNAPSHOT_LIMIT_BYTES = 480 * 1024
 """A snapshot stays below the 512 KiB that readers of the topic rely on."""
 PRODUCTS_LIMIT_BYTES = SNAPSHOT_LIMIT_BYTES - 16 * 1024
@@ -33,7 +34,8 @@ class Terms(msgspec.Struct, frozen=True):
     """Under which terms a model learns; what must agree for statistics to be shared.
 
     `variant` is the name of the first of the variants that share them, and so that of the statistics; `river` tells which model of
-    the river library learns beside them, and `shards` in how many shards they are learned.
+    the river library learns beside them, and `shards` in how many shards they are learned. `shortens` says that a drift shortens
+    the half-life that they begin with.
     """
 
     feature_set: str
@@ -46,6 +48,7 @@ class Terms(msgspec.Struct, frozen=True):
     form: str = "shared"
     river: str = ""
     shards: int = 1
+    shortens: bool = False
 
     @property
     def key(self) -> str:
@@ -61,7 +64,7 @@ def terms_of(settings: Settings) -> Terms:
     digest = hashlib.sha256(msgspec.json.encode(meaning)).hexdigest()[:16]
     bandit = settings.bandit
     most = bandit.disjoint_products if bandit.form == "disjoint" else bandit.max_products
-    is_river = bandit.policy == "river"  # its models depend on the order of examples, so one shard has them all
+    is_river, shortens = bandit.policy == "river", bandit.drift == "shorten"
     return Terms(
         FEATURE_SET,
         bandit.variant,
@@ -71,7 +74,8 @@ def terms_of(settings: Settings) -> Terms:
         max_products=most,
         form=bandit.form,
         river=made_from(bandit.river, bandit.river_parameters) if is_river else "",
-        shards=1 if is_river else bandit.shards,
+        shards=1 if is_river or shortens else bandit.shards,  # both depend on the order of what comes
+        shortens=shortens,
     )
 
 
@@ -90,7 +94,9 @@ def refuse_incompatible(snapshot: Snapshot, terms: Terms) -> None:
 
 
 class Merger:
-    """The model is base + Σ over shards (newest sums - sums when the base was taken), all as of `landmark_ms`.
+    """The model is base + Σ over shards (newest sums - sums when the base was taken), all as of `landmark_ms` under `half_life_ms`.
+
+    Where drift shortens the half-life, the one shard that watches says so with its sums, and all others turn at the same moment.
 
     A river model is the one shard's own and has no base: neither an earlier job's nor a rollback changes it. In the disjoint form
     the first `max_products` products have a model; `beyond` counts updates of others, which are left to the prior.
@@ -102,8 +108,13 @@ class Merger:
         self.began_ms = began_ms
         self.shards: dict[str, bytes] = {}
         self.marks: dict[str, bytes] = {}
+        self.half_life_ms = terms.half_life_ms
+        self.turns: list[tuple[int, int | None]] = []
         self.base: Snapshot | None = None
         self.base_taken_ms = 0
+        self.base_sums: Sums | None = None
+        self.base_scale = 1.0
+        self.watched: list[Watched] = []
         self.products = ProductSums(terms.dimension, terms.form == "disjoint")
         self.landmark_ms = 0
         self.river = b""
@@ -114,16 +125,43 @@ class Merger:
 
         Returns whether rows of other products than the update's changed.
         """
-        landmark_ms, width = self.landmark_ms, len(self.products)
-        sums = Sums.decode(update.sums).under(self.terms.half_life_ms, now_ms)
+        before, width = (self.landmark_ms, self.half_life_ms), len(self.products)
+        original = Sums.decode(update.sums)
+        if self.terms.shortens and original.turns:
+            self.use_half_life(original.half_life_ms, original.turns[-1][0])
+        sums = original.under(self.half_life_ms, now_ms)
         self.shards[update.shard] = sums.encode()
-        self.river = update.river or self.river
+        self.river, self.watched = update.river or self.river, update.watched or self.watched
         self._move_to(max(self.landmark_ms, sums.landmark_ms))
-        scale = landmark_scale(sums.landmark_ms, self.landmark_ms, self.terms.half_life_ms)
+        scale = self._scale(original, sums, now_ms)
         self.products.merge(self._admitted(update.products), scale)
         if len(self.products) > self.terms.max_products * 5 // 4:
             self.products.keep(self.products.most_shown()[: self.terms.max_products].tolist())
-        return self.landmark_ms != landmark_ms or len(self.products) < width
+        return (self.landmark_ms, self.half_life_ms) != before or len(self.products) < width
+
+    def use_half_life(self, half_life_ms: int | None, at_ms: int) -> None:
+        """Goes over to another half-life at a time: what was forgotten until then stays so."""
+        if half_life_ms == self.half_life_ms:
+            return
+        before = Sums(1, self.half_life_ms, self.landmark_ms)
+        after = before.under(half_life_ms, at_ms)
+        scale = 2.0 ** (after.half_lives_to(at_ms) - before.half_lives_to(at_ms))
+        self.products.scale(scale)
+        self.base_scale *= scale
+        for held in (self.shards, self.marks):
+            held.update({shard: Sums.decode(data).under(half_life_ms, at_ms).encode() for shard, data in held.items()})
+        if self.base_sums is not None:
+            self.base_sums = self.base_sums.under(half_life_ms, at_ms)
+        self.turns = [*self.turns, (at_ms, self.half_life_ms)][-TURNS_KEPT:]
+        self.half_life_ms, self.landmark_ms = half_life_ms, after.landmark_ms
+
+    def restore_base(self, base: Snapshot | None) -> None:
+        """Gives a merger that was decoded the snapshot that it stands on."""
+        self.base = base
+        if base is not None and self.base_sums is None:  # version 1 computed its sums anew each time
+            original = Sums.decode(base.sums)
+            self.base_sums = original.under(self.half_life_ms, self.base_taken_ms)
+            self.base_scale = self._scale(original, self.base_sums, self.base_taken_ms)
 
     def is_of_earlier_job(self, snapshot: Snapshot) -> bool:
         """Whether a snapshot of the topic was published by another learner before this one began."""
@@ -157,9 +195,10 @@ class Merger:
 
     def sums(self) -> Sums:
         """The merged statistics."""
-        merged = Sums(self.terms.dimension, self.terms.half_life_ms, self.landmark_ms)
-        if self.base is not None:
-            merged.merge(self._base_sums())
+        merged = Sums(self.terms.dimension, self.half_life_ms, self.landmark_ms)
+        merged.turns = self.turns
+        if self.base_sums is not None:
+            merged.merge(self.base_sums)
         for shard, data in self.shards.items():
             merged.merge(Sums.decode(data))
             if shard in self.marks:
@@ -199,36 +238,50 @@ class Merger:
             river=self.river,
             form=terms.form,
             arms=(fade * products.arms[kept]).astype("<f8").tobytes(),
+            watched=self.watched,
         )
 
     def encode(self) -> bytes:
         """Versioned bytes for Flink's state: all but `products`, which change one by one, and `base`, which hardly ever does."""
         parts = [self.lineage, self.began_ms, self.landmark_ms, self.shards, self.marks, self.base_taken_ms, self.river]
-        return _VERSION + msgspec.msgpack.encode(parts)
+        base_sums = b"" if self.base_sums is None else self.base_sums.encode()
+        later = [self.half_life_ms, self.turns, base_sums, self.base_scale, self.watched]
+        return _VERSION + msgspec.msgpack.encode(parts + later)
 
     @classmethod
     def decode(cls, data: bytes, terms: Terms) -> "Merger":
-        """The inverse of `encode`; `products` and `base` are the caller's to fill in.
+        """The inverse of `encode`; `products` and, by `restore_base`, `base` are the caller's to fill in.
 
         Raises:
             ValueError: the version is unknown.
         """
-        if data[:1] != _VERSION:
+        if data[:1] not in (b"\x01", _VERSION):
             raise ValueError(f"merged statistics of version {data[:1]!r} were written by another release")
-        lineage, began_ms, landmark_ms, shards, marks, taken_ms, river = msgspec.msgpack.decode(data[1:])
+        lineage, began_ms, landmark_ms, shards, marks, taken_ms, river, *later = msgspec.msgpack.decode(data[1:])
         merger = cls(terms, lineage, began_ms)
         merger.landmark_ms, merger.shards, merger.marks = landmark_ms, shards, marks
         merger.base_taken_ms, merger.river = taken_ms, river
+        if later:
+            merger.half_life_ms, turns, base_sums, merger.base_scale, watched = later
+            merger.turns = [(turned_ms, before_ms) for turned_ms, before_ms in turns]
+            merger.base_sums = Sums.decode(base_sums) if base_sums else None
+            merger.watched = msgspec.convert(watched, list[Watched])
         return merger
 
     def _set_base(self, snapshot: Snapshot, now_ms: int) -> None:
+        original = Sums.decode(snapshot.sums)
         self.base, self.base_taken_ms = snapshot, now_ms
-        self._move_to(max(self.landmark_ms, self._base_sums().landmark_ms))
+        self.base_sums = original.under(self.half_life_ms, now_ms)
+        self._move_to(max(self.landmark_ms, self.base_sums.landmark_ms))
+        self.base_scale = self._scale(original, self.base_sums, now_ms)
         self._add_products_of_base(1)
 
-    def _base_sums(self) -> Sums:
-        assert self.base is not None
-        return Sums.decode(self.base.sums).under(self.terms.half_life_ms, self.base_taken_ms)
+    def _scale(self, original: Sums, moved: Sums, at_ms: int) -> float:
+        """What takes numbers as of the landmark of `original` to this landmark, by way of `moved`, the same sums since `at_ms`."""
+        scale = landmark_scale(moved.landmark_ms, self.landmark_ms, self.half_life_ms)
+        if moved is original:
+            return scale
+        return scale * float(2.0 ** (moved.half_lives_to(at_ms) - original.half_lives_to(at_ms)))
 
     def _admitted(self, rows: dict[str, bytes]) -> dict[str, bytes]:
         """Of an update's rows, those of products that are held, or for whose model there is room."""
@@ -246,14 +299,13 @@ class Merger:
 
     def _add_products_of_base(self, sign: int) -> None:
         assert self.base is not None
-        original, moved = Sums.decode(self.base.sums), self._base_sums()
-        rows = product_rows(self.base, original)
-        scale = sign * landmark_scale(moved.landmark_ms, self.landmark_ms, self.terms.half_life_ms)
-        scale *= original.fade(self.base_taken_ms) / moved.fade(self.base_taken_ms)
-        self.products.merge(rows.rows(rows.product_ids), scale)
+        rows = product_rows(self.base, Sums.decode(self.base.sums))
+        self.products.merge(rows.rows(rows.product_ids), sign * self.base_scale)
 
     def _move_to(self, landmark_ms: int) -> None:
-        self.products.scale(landmark_scale(self.landmark_ms, landmark_ms, self.terms.half_life_ms))
+        scale = landmark_scale(self.landmark_ms, landmark_ms, self.half_life_ms)
+        self.products.scale(scale)
+        self.base_scale *= scale
         self.landmark_ms = landmark_ms
 
 

@@ -5,6 +5,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from state.disjoint import Arms, arm_width
+from state.drift import Watched
 from state.feature_set import own_rate_columns
 from state.posterior import Posterior
 from state.sums import Sums
@@ -22,7 +23,7 @@ class Snapshot(msgspec.Struct, array_like=True, frozen=True):
     summed category shares, with which whoever knows the product's present rate can take off the rest. `lineage` names the learner
     that published it, `learned_from` what its numbers mean (rewards and exposures), see `meaning_of`. `river` is a river model as
     `RiverLearner` writes it, empty without one. `form` is `shared` or `disjoint`; then `arms` holds float64 statistics of each
-    product's own model, see `state.disjoint`.
+    product's own model, see `state.disjoint`. `watched` says what is known of drift, by variant.
     """
 
     model_version: int
@@ -38,6 +39,7 @@ class Snapshot(msgspec.Struct, array_like=True, frozen=True):
     river: bytes = b""
     form: str = "shared"
     arms: bytes = b""
+    watched: list[Watched] = []
 
     def encode(self) -> bytes:
         """Versioned bytes."""

@@ -136,7 +136,16 @@ class Personalizer:
 
     def _attribution(self, session: Session, session_id: str, event_id: str, now_ms: int) -> Attribution:
         chooser = self.chooser.of(session_id)
-        return Attribution(session_id, session, self.settings, event_id, now_ms, chooser.learners, chooser.examination)
+        return Attribution(
+            session_id,
+            session,
+            self.settings,
+            event_id,
+            now_ms,
+            chooser.learners,
+            chooser.watcher,
+            chooser.examination,
+        )
 
     def _choose(self, session: Session, session_id: str, entry: LoggedEvent, now_ms: int) -> tuple[Slate, Interest]:
         known = self._interest(session)

@@ -3,6 +3,9 @@
 Forgetting is forward decay (Cormode, Shkapenyuk, Srivastava, Xu 2009, "Forward decay: a practical time decay model for
 streaming systems", section 3): an example of time t has the weight 2^((t - L)/h) for a landmark L. Landmarks are multiples of 32
 half-lives, so that moving to a later one scales by an exact power of two.
+
+The half-life may change, at a `turn`: then weights go on from what they were at that time. An example from before the turn weighs
+what it would if it had been there in time: the half-lives between two moments are counted under the half-life that was in force.
 """
 
 import math
@@ -13,6 +16,8 @@ from numpy.typing import NDArray
 
 Vector = NDArray[np.float64]
 HALF_LIVES_PER_LANDMARK = 32
+TURNS_KEPT = 16
+"""Changes of the half-life that are remembered, for examples from before them."""
 LARGEST_FEATURE = 1_000.0
 POSITIONS = 20
 EXAMINATION_PRIOR = 50.0
@@ -61,12 +66,13 @@ class Sums:
     """A = Σ w e² x xᵀ (d × d), b = Σ w e r x (d), and Σ w e², Σ w e r, Σ w r², with weights w as of `landmark_ms`.
 
     e is an exposure's weight, 1 unless its place may not have been looked at. `places` (2, 20) holds exposures and rewards of
-    explored items by place.
+    explored items by place. `turns` are the changes of the half-life, oldest first: when, and what it was before.
     """
 
     def __init__(self, dimension: int, half_life_ms: int | None, landmark_ms: int = 0) -> None:
         self.half_life_ms = half_life_ms
         self.landmark_ms = landmark_ms
+        self.turns: list[tuple[int, int | None]] = []
         self.a = np.zeros((dimension, dimension))
         self.b = np.zeros(dimension)
         self.totals = np.zeros(3)
@@ -85,10 +91,19 @@ class Sums:
 
     def weight_of(self, time_ms: int) -> float:
         """The weight of an example of that time, after moving to a later landmark where one is due."""
-        if self.half_life_ms is None:
-            return 1.0
-        self.move_to(max(self.landmark_ms, landmark_of(time_ms, self.half_life_ms)))
-        return float(2.0 ** ((time_ms - self.landmark_ms) / self.half_life_ms))
+        if self.half_life_ms is not None:
+            self.move_to(max(self.landmark_ms, landmark_of(time_ms, self.half_life_ms)))
+        return float(2.0 ** self.half_lives_to(time_ms))
+
+    def half_lives_to(self, time_ms: int) -> float:
+        """Half-lives from the landmark to a time, negative for an earlier one; before a turn under those of that time."""
+        count, moment_ms, half_life_ms = 0.0, self.landmark_ms, self.half_life_ms
+        for turned_ms, before_ms in reversed(self.turns):
+            if time_ms >= turned_ms:
+                break
+            count += (turned_ms - moment_ms) / half_life_ms if half_life_ms else 0.0
+            moment_ms, half_life_ms = turned_ms, before_ms
+        return count + ((time_ms - moment_ms) / half_life_ms if half_life_ms else 0.0)
 
     def add(self, example: Example) -> float:
         """Adds an example and returns its weight; 0 where it is not finite or out of range, which is refused and counted."""
@@ -148,9 +163,9 @@ class Sums:
         """These sums as of `now_ms` under another half-life: what was forgotten stays so, from now on the new one holds."""
         if half_life_ms == self.half_life_ms:
             return self
-        scale = self.fade(now_ms)
         moved = Sums(self.dimension, half_life_ms, landmark_of(now_ms, half_life_ms))
-        scale /= moved.fade(now_ms)
+        scale = 2.0 ** (moved.half_lives_to(now_ms) - self.half_lives_to(now_ms))
+        moved.turns = [*self.turns, (now_ms, self.half_life_ms)][-TURNS_KEPT:]
         moved.a, moved.b = scale * self.a, scale * self.b
         moved.totals, moved.places, moved.refused = scale * self.totals, scale * self.places, self.refused
         return moved
@@ -170,8 +185,8 @@ class Sums:
         """Versioned bytes: the upper triangle of A and the rest, float64, little endian."""
         upper = self.a[np.triu_indices(self.dimension)]
         numbers = np.concatenate([upper, self.b, self.totals, self.places.ravel()]).astype("<f8").tobytes()
-        return b"\x01" + msgspec.msgpack.encode(
-            [self.dimension, self.half_life_ms, self.landmark_ms, self.refused, numbers]
+        return b"\x02" + msgspec.msgpack.encode(
+            [self.dimension, self.half_life_ms, self.landmark_ms, self.refused, numbers, self.turns]
         )
 
     @classmethod
@@ -181,9 +196,9 @@ class Sums:
         Raises:
             ValueError: the version is unknown: a newer Heliotrope wrote it.
         """
-        if data[:1] != b"\x01":
+        if data[:1] not in (b"\x01", b"\x02"):
             raise ValueError(f"sums of version {data[:1]!r} were written by another release")
-        dimension, half_life_ms, landmark_ms, refused, numbers = msgspec.msgpack.decode(data[1:])
+        dimension, half_life_ms, landmark_ms, refused, numbers, *turns = msgspec.msgpack.decode(data[1:])
         sums = cls(dimension, half_life_ms, landmark_ms)
         values = np.frombuffer(numbers, dtype="<f8")
         triangle = dimension * (dimension + 1) // 2
@@ -194,4 +209,5 @@ class Sums:
         sums.totals = values[triangle + dimension : triangle + dimension + 3].copy()
         sums.places = values[triangle + dimension + 3 :].reshape(2, POSITIONS).copy()
         sums.refused = refused
+        sums.turns = [(turned_ms, before_ms) for turned_ms, before_ms in (turns[0] if turns else [])]
         return sums

@@ -17,6 +17,7 @@ from state.configuration import Bandit
 from state.feature_set import DIMENSION
 from state.model import Predictor, Snapshot
 from state.model_input import Command
+from state.sums import Sums
 from state.variants import learners_of, terms_by_key
 from tests.operators.flink_fakes import Context, RuntimeContext
 from tests.state.shop import T0, make_merger, settings
@@ -256,3 +257,62 @@ def test_timers_of_a_model_that_is_no_more_do_nothing(bench: Bench) -> None:
 
 def test_dimension_is_the_feature_sets() -> None:
     assert TERMS.dimension == DIMENSION
+
+
+def test_drift_shortens_the_half_life_once_and_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Learner and model turn at the same moment, restarts in between change nothing, and readers are told."""
+    configuration = settings(bandit={"drift": "shorten", "half_life": "8 h", "drift_least_half_life": "4 h"})
+    bench = Bench(monkeypatch)
+    [key] = learners_of(configuration)
+
+    def restart() -> None:
+        bench.learner = LearnerOperator(learners_of(configuration), 500, BUILD_ID)
+        bench.model = ModelOperator(terms_by_key(configuration), configuration.bandit, BUILD_ID)
+        bench.learner.open(bench.runtimes[0])
+        bench.model.open(bench.runtimes[1])
+
+    def send(message: Any) -> None:
+        bench.contexts[0].key = f"{key}/0"
+        bench.learner.process_element(msgspec.msgpack.encode(message), bench.contexts[0])
+
+    restart()
+    monkeypatch.setattr("operators.learner.wall_clock_ms", lambda: bench.now_ms)
+    examples = made_examples(1, 30, span_ms=3_600_000)
+    send(examples)
+    send({"default": [0.5, 1.0] * 1_000})
+    bench.now_ms = T0 + 2 * 3_600_000
+    bench.tick()
+    assert Sums.decode(bench.newest().sums).half_life_ms == 8 * 3_600_000
+    send({"default": [0.0] * 300})
+    restart()
+    bench.now_ms = turned_ms = T0 + 4 * 3_600_000
+    bench.tick()
+    restart()
+    send(examples[:1])
+    bench.now_ms = T0 + 10 * 3_600_000
+    bench.tick()
+    newest = bench.newest()
+    sums = Sums.decode(newest.sums)
+    assert (sums.half_life_ms, sums.turns) == (4 * 3_600_000, [(turned_ms, 8 * 3_600_000)])
+    [watched] = newest.watched
+    assert (watched.variant, watched.exposures, watched.falls) == ("default", 2_300, watched.drifts)
+    assert bench.runtimes[0].counters["drifts_detected"].count == watched.drifts > 0
+    known = [*examples, examples[0]]
+    faded = [msgspec.structs.replace(e, count=w, reward=w * e.reward) for e in known
+             for w in [2.0 ** (-(turned_ms - e.exposed_at_ms) / (8 * 3_600_000) - 1.5)]]  # fmt: skip
+    np.testing.assert_allclose(Predictor(newest).theta, reference(faded, None, T0, 1.0), rtol=1e-9, atol=1e-12)
+
+
+def test_a_half_life_that_was_configured_anew_holds_for_all_from_the_restart_on(bench: Bench) -> None:
+    examples = made_examples(1, 30, span_ms=3_600_000)
+    bench.learn(examples)
+    bench.tick()
+    terms = msgspec.structs.replace(TERMS, half_life_ms=8 * 3_600_000)
+    bench.model = ModelOperator({TERMS.key: terms}, Bandit(), BUILD_ID)
+    bench.model.open(bench.runtimes[1])
+    bench.tell(bench.published[0][1] or b"")
+    bench.now_ms = T0 + 8 * 3_600_000
+    bench.learn([])
+    bench.tick()
+    row = Predictor(bench.newest()).statistics[:, 0].sum()
+    assert row == pytest.approx(15)

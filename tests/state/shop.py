@@ -132,7 +132,7 @@ def restored_merger(merger: Merger) -> Merger:
     """The merger as it comes out of state."""
     restored = Merger.decode(merger.encode(), merger.terms)
     restored.products.merge(merger.products.rows(merger.products.product_ids), 1.0)
-    restored.base = merger.base
+    restored.restore_base(merger.base)
     return restored
 
 

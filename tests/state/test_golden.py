@@ -7,10 +7,11 @@ import pytest
 
 from operators.names import MODEL_KEY, MODEL_RECORD
 from operators.reference_data import ReferenceData
+from state.change import LiveModel
 from state.feature_set import DIMENSION, FEATURE_SET
 from state.learner import LearnerShard
-from state.merger import IncompatibleModelError, terms_of
-from state.model import Snapshot
+from state.merger import IncompatibleModelError, Merger, Terms, terms_of
+from state.model import Predictor, Snapshot
 from state.rejection import Rejection
 from state.session import Session
 from state.sums import Example, Sums
@@ -69,3 +70,52 @@ def test_exposures_of_the_first_feature_set_are_refused_by_the_learner() -> None
     exposure = Session.decode(read("session-1.bin")).exposures[0]
     assert sums.add(Example(exposure.exposed_at_ms, exposure.product_id, exposure.x, 1, 0.6, 0.36)) == 0.0
     assert (sums.refused, sums.weight) == (1, 0.0)
+
+
+HOUR = 3_600_000
+TURN = (1_763_770_000_000 + HOUR, 8 * HOUR)
+
+
+def terms(dimension: int, form: str = "shared") -> Terms:
+    return Terms("golden", "default", 1.0, 7 * HOUR, "golden", 100, dimension, form, shortens=form == "disjoint")
+
+
+def test_merged_statistics_of_version_1() -> None:
+    """Five examples on the snapshot of an earlier job that had learned four, under a half-life of 7 hours."""
+    merger = Merger.decode(read("merger-1.bin"), terms(26))
+    merger.restore_base(Snapshot.decode(read("merger-1-base.bin")))
+    sums = merger.sums()
+    assert sums.half_life_ms == 7 * HOUR
+    assert 4 < sums.weight * sums.fade(1_763_770_000_000) < 9 * 2 ** (10 / 7)
+    assert list(merger.shards) == ["default/0"]
+
+
+def test_a_learner_shard_of_version_2() -> None:
+    shard = LearnerShard.decode(read("learner-shard-2.bin"))
+    assert (shard.sums.half_life_ms, shard.sums.turns, shard.configured_ms) == (4 * HOUR, [TURN], 8 * HOUR)
+    assert shard.pending.is_disjoint
+    assert shard.pending.product_ids == ["product-0", "product-1"]
+    assert shard.watches.waiting == {"default": [0.25]}
+    assert shard.watches.watched["default"].exposures == 2_300
+
+
+def test_merged_statistics_of_version_2() -> None:
+    merger = Merger.decode(read("merger-2.bin"), terms(3, "disjoint"))
+    assert (merger.half_life_ms, merger.turns) == (4 * HOUR, [TURN])
+    assert merger.sums().turns == [TURN]
+    assert merger.watched[0].falls == 1
+
+
+def test_a_snapshot_of_version_2_and_a_change_of_version_1() -> None:
+    live = LiveModel()
+    base = live.take(read("snapshot-2.bin"))
+    assert base is not None
+    assert (base.form, base.product_ids, base.watched[0].exposures) == ("disjoint", ["product-1", "product-0"], 2_300)
+    newest = live.take(read("change-1.bin"))
+    assert newest is not None
+    assert newest.model_version == base.model_version + HOUR
+    before, after = Predictor(base), Predictor(newest)
+    assert after.statistics[1, 0] == pytest.approx(before.statistics[1, 0] * 2 ** (-1 / 4))
+    assert after.statistics[0, 0] > before.statistics[0, 0]
+    assert after.arms is not None
+    assert after.arms.row_of.keys() == {"product-0", "product-1"}

@@ -1,0 +1,44 @@
+"""Two variants with statistics of their own, side by side on the real stack."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+from tests.integration.conftest import Stack
+from tests.integration.shop import open_shop
+
+
+def learned(stack: Stack, variant: str) -> float:
+    """Exposures that a variant's model knows, 0 before there is one."""
+    answer = CliRunner().invoke(app, ["model", "show", "--json", "--model", variant, "--workdir", str(stack.workdir)])
+    return float(json.loads(answer.stdout)["exposures"]) if answer.exit_code == 0 else 0.0
+
+
+def test_two_variants_run_side_by_side_and_learn_from_each_other(stack: Stack) -> None:
+    assert stack.settings.bandit.variants.keys() == {"weekly"}, "the variant of TEST_SETTINGS"
+    with open_shop(stack) as shop:
+        for number in range(4):
+            shop.product(f"vase-{number}", category_id="vases")
+        served: dict[str, list[str]] = {"default": [], "weekly": []}
+
+        def both_are_served_and_learn() -> bool:
+            session = shop.session()
+            shop.send(session, product_id="vase-1", category_id="vases")
+            profile = shop.profile_of_version(session, 1)
+            served[profile["variant"]].append(profile["policy"])
+            shown = [item["product_id"] for item in profile["score_data"]]
+            if shown:
+                shop.send(session, "impression", decision_id=profile["decision_id"], shown=shown)
+                shop.send(session, "search", query="vase")
+            return all(served.values()) and all(learned(stack, variant) > 0 for variant in served)
+
+        stack.wait_until(both_are_served_and_learn)
+        assert set(served["default"]) == {stack.settings.bandit.policy}
+        assert set(served["weekly"]) == {"thompson_linear"}
+        decisions = shop.records_when("decisions", lambda record: json.loads(record.value)["variant"] == "weekly")
+        assert json.loads(decisions[0].value)["policy"] == "thompson_linear"
+        stack.wait_until(lambda: learned(stack, "weekly") == pytest.approx(learned(stack, "default"), rel=0.01))
+        for number in range(4):
+            shop.unlist(f"vase-{number}")
