@@ -120,7 +120,7 @@ def summary(snapshot: Snapshot, archived: list[int]) -> dict[str, Any]:
         "variant": snapshot.variant,
         "form": snapshot.form,
         "half_life_ms": sums.half_life_ms,
-        "exposures": sums.weight,
+        "exposures": predictor.posterior.weight,
         "mean_reward": predictor.posterior.mean_reward,
         "refused": sums.refused,
         "watched": [msgspec.structs.asdict(each) for each in snapshot.watched],

@@ -25,7 +25,7 @@ TEST_SETTINGS = (
     "flink.checkpoint_interval=1 s",
     "bandit.seed=1",
     "decisions.log=published",
-    "bandit.variants={weekly: {share: 0.3, policy: thompson_linear, half_life: 7 d}}",
+    "bandit.variants={weekly: {share: 0.3, policy: lin_ucb, half_life: 7 d}}",
 )
 POLL_SECONDS = 0.2
 

@@ -36,9 +36,9 @@ def test_two_variants_run_side_by_side_and_learn_from_each_other(stack: Stack) -
 
         stack.wait_until(both_are_served_and_learn)
         assert set(served["default"]) == {stack.settings.bandit.policy}
-        assert set(served["weekly"]) == {"thompson_linear"}
+        assert set(served["weekly"]) == {"lin_ucb"}
         decisions = shop.records_when("decisions", lambda record: json.loads(record.value)["variant"] == "weekly")
-        assert json.loads(decisions[0].value)["policy"] == "thompson_linear"
+        assert json.loads(decisions[0].value)["policy"] == "lin_ucb"
         stack.wait_until(lambda: learned(stack, "weekly") == pytest.approx(learned(stack, "default"), rel=0.01))
         for number in range(4):
             shop.unlist(f"vase-{number}")
