@@ -20,8 +20,8 @@ from state.configuration import NOT_FOR_VARIANTS, Bandit, Section, Settings, Var
 from state.disjoint import most_arms
 from state.feature_set import DIMENSION
 from state.merchandise import contradiction_in
-from state.merger import PRODUCTS_LIMIT_BYTES
 from state.river.learner import RiverError, create
+from state.snapshot_rows import PRODUCTS_LIMIT_BYTES
 from state.variants import variant_of
 
 ENVIRONMENT_PREFIX = "HELIOTROPE_"

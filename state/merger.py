@@ -7,23 +7,16 @@ import msgspec
 import numpy as np
 
 from state.configuration import Settings
-from state.disjoint import arm_width
 from state.drift import Watched
 from state.feature_set import CATEGORY_SHARE, DIMENSION, FEATURE_SET, own_rate_columns
 from state.learner import ShardUpdate
 from state.model import Snapshot
 from state.product_sums import FIXED, ProductSums
 from state.river.learner import made_from
-from state.sums import TURNS_KEPT, Sums, Vector, landmark_scale
+from state.snapshot_rows import PRODUCTS_LIMIT_BYTES, product_rows, rows_within
+from state.sums import TURNS_KEPT, Sums, landmark_scale
 
 _VERSION = b"\x02"
-SNAPSHOT_LIMIT_BYTES = 480 * 1024
-"""A snapshot stays below the 512 KiB that readers of the topic rely on."""
-PRODUCTS_LIMIT_BYTES = SNAPSHOT_LIMIT_BYTES - 16 * 1024
-"""What products may take of it."""
-_BYTES_PER_PRODUCT = 5 + 16 + 8
-"""Of a product in a snapshot, beside its id: the id's length, counts and residuals."""
-BIAS = 0
 
 
 class IncompatibleModelError(ValueError):
@@ -216,7 +209,7 @@ class Merger:
         The least shown are left out where it would be too large.
         """
         merged, products, terms = self.sums(), self.products, self.terms
-        kept = _rows_within(products, PRODUCTS_LIMIT_BYTES - len(self.river), only)
+        kept = rows_within(products, PRODUCTS_LIMIT_BYTES - len(self.river), only)
         fade = merged.fade(now_ms)
         table = fade * products.table[kept]
         theta = merged.coefficients(terms.ridge, now_ms)
@@ -307,51 +300,3 @@ class Merger:
         self.products.scale(scale)
         self.base_scale *= scale
         self.landmark_ms = landmark_ms
-
-
-def _rows_within(products: ProductSums, room: int, only: Set[str] | None) -> list[int]:
-    """The rows of the most shown products, all or `only` those, that take at most `room` bytes in a snapshot."""
-    kept: list[int] = []
-    width = _BYTES_PER_PRODUCT + 8 * products.arms.shape[1]
-    for row in products.most_shown().tolist():
-        if only is not None and products.product_ids[row] not in only:
-            continue
-        room -= len(products.product_ids[row].encode()) + width
-        if room < 0:
-            break
-        kept.append(row)
-    return kept
-
-
-def product_rows(snapshot: Snapshot, sums: Sums) -> ProductSums:
-    """The products' sums behind a snapshot, as of the landmark of its own `sums`.
-
-    Exposures and rewards are the snapshot's. The summed features do not travel with it: they are taken as the mean exposure's,
-    moved along θ so far that they explain of the reward what the snapshot says was explained. In the disjoint form they are in
-    each product's own A, in the row of the bias.
-    """
-    counts = np.frombuffer(snapshot.counts, dtype="<f8").reshape(-1, FIXED)
-    if snapshot.form == "disjoint":
-        d = sums.dimension
-        arms = np.frombuffer(snapshot.arms, dtype="<f8").reshape(-1, arm_width(d))
-        return _as_rows(snapshot, sums, np.column_stack([counts, arms[:, 1 + d : 1 + 2 * d], arms]))
-    unexplained, share = np.frombuffer(snapshot.residuals, dtype="<f4").reshape(-1, 2).astype(np.float64).T
-    theta = sums.coefficients(snapshot.ridge, snapshot.model_version)
-    theta[own_rate_columns(snapshot.feature_set)] = 0
-    seen = sums.a[BIAS, BIAS]
-    x = np.outer(counts[:, 0], sums.a[BIAS] / seen if seen > 0 else np.zeros(len(theta)))
-    x[:, CATEGORY_SHARE] = share
-    along = theta.copy()
-    along[CATEGORY_SHARE] = 0
-    length = float(along @ along)
-    if length > 0:
-        x += np.outer((counts[:, 1] - unexplained - x @ theta) / length, along)
-    return _as_rows(snapshot, sums, np.column_stack([counts, x]))
-
-
-def _as_rows(snapshot: Snapshot, sums: Sums, table: Vector) -> ProductSums:
-    """Numbers (products, width) as of the snapshot's time as rows as of the landmark of `sums`."""
-    rows = (table / sums.fade(snapshot.model_version)).astype("<f8")
-    products = ProductSums(sums.dimension, snapshot.form == "disjoint")
-    products.merge({p: row.tobytes() for p, row in zip(snapshot.product_ids, rows, strict=True)}, 1.0)
-    return products

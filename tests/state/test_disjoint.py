@@ -13,10 +13,11 @@ from state.disjoint import Arms, arm_width, most_arms
 from state.features import DIMENSION, Context, features
 from state.interest import Interest
 from state.learner import LearnerShard
-from state.merger import PRODUCTS_LIMIT_BYTES, IncompatibleModelError, Merger, terms_of
+from state.merger import IncompatibleModelError, Merger, terms_of
 from state.model import Predictor, Snapshot
 from state.policy.lin_ucb import LinUCB
 from state.policy.rules import NO_RULES
+from state.snapshot_rows import PRODUCTS_LIMIT_BYTES
 from state.sums import Example
 from tests.state.policy.lab import Experiment, World, best_reward, uniform_reward
 from tests.state.shop import T0, make_merger, restored_merger
