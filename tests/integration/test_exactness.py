@@ -12,6 +12,8 @@ import pytest
 
 from cli.stack import control
 from jobs.settings import load_settings
+from operators.names import CHANGE_SUFFIX, MODEL_KEY
+from state.change import LiveModel
 from state.model import Snapshot
 from tests.integration.conftest import Stack
 from tests.integration.shop import Shop, open_shop
@@ -63,8 +65,11 @@ def reference(shop: Shop) -> Statistics:
 
 
 def newest_model(shop: Shop) -> Snapshot | None:
-    models = [record.value for record in shop.records("bandit_model") if record.key == b"MODEL"]
-    return Snapshot.decode(models[-1]) if models else None
+    live = LiveModel()
+    for record in shop.records("bandit_model"):
+        if record.key in (MODEL_KEY, MODEL_KEY + CHANGE_SUFFIX):
+            live.take(record.value)
+    return live.newest
 
 
 def is_exact(shop: Shop) -> bool:
