@@ -145,7 +145,7 @@ def raw_event(what: Raw, session_id: str, timestamp: int, name: str, slate: Slat
 class FixedDecisions(Personalizer):
     """Slates are given: nothing is chosen, so that events can come in any order."""
 
-    def _choose(self, session: Session, entry: LoggedEvent, now_ms: int) -> tuple[Slate, Interest]:
+    def _choose(self, session: Session, session_id: str, entry: LoggedEvent, now_ms: int) -> tuple[Slate, Interest]:
         return session.slates[-1], Interest({}, {}, 0.0)
 
 
