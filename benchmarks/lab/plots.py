@@ -29,7 +29,7 @@ def plot_shop(runs: list[Run], shop_name: str, folder: Path) -> Path:
     right.set_ylabel("expected clicks lost to the best slates")
     right.legend(fontsize="x-small")
     seeds = max(len(found) for found in grouped.values())
-    figure.suptitle(f"{shop_name}: {seeds} seeds, 95 % intervals")
+    figure.suptitle(f"{shop_name}: {seeds} seeds, bootstrap intervals over them; bands are 1.96 standard errors")
     figure.tight_layout()
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"lab-{shop_name}.png"
