@@ -25,6 +25,7 @@ from state.configuration import Bandit, PolicyName
 from state.features import Context, features
 from state.interest import Interest
 from state.policy import Belief, policy_from
+from state.policy.normals import Normals
 from state.product import Product
 from state.rates import Rates
 
@@ -49,7 +50,7 @@ class Timing(msgspec.Struct):
 
 def belief_of(n: int, rng: np.random.Generator) -> Belief:
     """A belief such as 20,000 exposures leave: n products, some of them new."""
-    x = rng.standard_normal((n, DIMENSION)).astype(np.float16).astype(np.float64)
+    x = rng.standard_normal((n, DIMENSION)).astype(np.float16).astype(np.float32)
     seen = rng.standard_normal((20_000, DIMENSION))
     precision = np.eye(DIMENSION) + seen.T @ seen
     exposures = rng.exponential(200.0, n) * (rng.random(n) < 0.9)
@@ -57,7 +58,8 @@ def belief_of(n: int, rng: np.random.Generator) -> Belief:
     return Belief(
         mean=rate + 0.01 * x[:, 0],
         x=x,
-        whitener=np.linalg.inv(np.linalg.cholesky(precision)).T,
+        whitener=np.ascontiguousarray(np.linalg.inv(np.linalg.cholesky(precision)).T),
+        normals=Normals(rng),
         noise=0.03,
         own_variance=0.03 / (exposures + 30),
         exposures=exposures,

@@ -51,7 +51,7 @@ STAGES = (
     Stage("interest", state.personalizer, "interest"),
     Stage("slate", Chooser, "choose"),
     Stage("candidates", state.choice, "find_candidates"),
-    Stage("features", state.choice, "features"),
+    Stage("features", state.choice, "described"),
     Stage("score", Chooser, "belief"),
     Stage("encode", state.personalizer, "build_profile"),
     Stage("learn", Heliotrope, "_learn"),

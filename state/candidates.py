@@ -4,9 +4,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from state.catalogue import UNLISTED, Catalogue, Rows
+from state.catalogue import UNLISTED, Catalogue
 from state.features import Candidates
 from state.interest import Interest
+from state.kernels import gather
 
 OWN_LIMIT = 20
 LIKED_CATEGORIES = 3
@@ -26,27 +27,22 @@ def find_candidates(
         own = own[:limit]
         nowhere = np.full(len(own), UNLISTED, dtype=np.int64)
         return Candidates(nowhere, nowhere, own)
-    rows = catalogue.listed([*wanted, *own])
+    catalogue.make_room()
     liked = sorted(((value, category) for category, value in interest.categories.items() if value > 0), reverse=True)
     quota = round(LIKED_SHARE * limit / LIKED_CATEGORIES)
-    for _, category in liked[:LIKED_CATEGORIES]:
-        best = catalogue.best_of.get(category)
-        if best is not None:
-            rows += best[:quota].tolist()
-    missing = limit - len(dict.fromkeys(rows))
-    if missing > 0:
-        rows += _drawn(catalogue.pool, missing, rng).tolist()
-    distinct = np.array(list(dict.fromkeys(rows)), dtype=np.int64)
-    eligible = catalogue.active.take(distinct)
-    if interest.disliked:
-        eligible &= ~np.isin(distinct, catalogue.listed(interest.disliked))
-    chosen = distinct[eligible][:limit]
-    product_ids = catalogue.product_ids
-    return Candidates(chosen, catalogue.category.take(chosen), [product_ids[row] for row in chosen.tolist()])
+    spans = [(start, min(quota, size)) for start, size in _spans(liked[:LIKED_CATEGORIES], catalogue)]
+    rows = gather(
+        np.array(catalogue.listed([*wanted, *own]), dtype=np.int64),
+        np.array(spans, dtype=np.int64).reshape(-1, 2),
+        catalogue.pool,
+        catalogue.active,
+        np.array(catalogue.listed(interest.disliked), dtype=np.int64),
+        rng.random(limit),
+        catalogue.stamp,
+        catalogue.next_mark(),
+    )
+    return Candidates(rows, column_of_codes=catalogue.category, column_of_ids=catalogue.product_ids)
 
 
-def _drawn(pool: Rows, count: int, rng: np.random.Generator) -> Rows:
-    """At most `count` rows of the pool: all where it holds no more, else drawn with replacement."""
-    if len(pool) <= count:
-        return pool
-    return pool.take((rng.random(count) * len(pool)).astype(np.int64))
+def _spans(liked: list[tuple[float, str]], catalogue: Catalogue) -> list[tuple[int, int]]:
+    return [span for _, category in liked if (span := catalogue.span_of.get(category)) is not None]

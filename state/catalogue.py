@@ -19,12 +19,17 @@ REBUILD_INTERVAL_MS = 500
 """Candidate lists follow changes of the catalogue within this time."""
 
 # Columns of `Catalogue.static`.
-PRICE, RATING, REVIEWS, DEARNESS = range(4)
+PRICE, RATING, REVIEWS, DEARNESS, CREATED_MS, CODE = range(6)
+STATIC_COLUMNS = 6
 DEARNESS_SCALE = 4
 
 
 class Catalogue:
-    """Products by row. A product that was removed is never returned, at once; lists are rebuilt at most twice a second."""
+    """Products by row. A product that was removed is never returned, at once; lists are rebuilt at most twice a second.
+
+    `pool` holds the rows of all candidate lists, category by category, the best first; `span_of` says where a category's begin
+    in it, and how many they are.
+    """
 
     def __init__(self, max_products: int, per_category: int) -> None:
         self._max_products = max_products
@@ -33,9 +38,8 @@ class Catalogue:
         self.category_ids: list[str] = [""]
         self.row_of: dict[str, int] = {}
         self._code_of: dict[str, int] = {"": 0}
-        self.static = np.zeros((1_024, 4), dtype=np.float32)
-        self.static[UNLISTED] = (NEUTRAL_PRICE, NEUTRAL_RATING, 0.0, 0.0)
-        self.created_ms = np.zeros(1_024, dtype=np.float64)
+        self.static = np.zeros((1_024, STATIC_COLUMNS))
+        self.static[UNLISTED, :2] = (NEUTRAL_PRICE, NEUTRAL_RATING)
         self.category = np.zeros(1_024, dtype=np.int64)
         self.active = np.zeros(1_024, dtype=np.bool_)
         self._rated = np.zeros(1_024, dtype=np.bool_)
@@ -44,7 +48,9 @@ class Catalogue:
         self._dirty = True
         self._built_ms = -REBUILD_INTERVAL_MS
         self.pool: Rows = np.zeros(0, dtype=np.int64)
-        self.best_of: dict[str, Rows] = {}
+        self.span_of: dict[str, tuple[int, int]] = {}
+        self.stamp, self.row_slot, self.code_slot = (np.zeros(0, dtype=np.int64) for _ in range(3))
+        self._mark = 0
         self.category_rating: dict[str, float] = {}
 
     def __len__(self) -> int:
@@ -59,11 +65,11 @@ class Catalogue:
                 return False
             row = self._new_row(product.product_id)
         price = NEUTRAL_PRICE if product.price is None else float(np.log1p(product.price)) / 8
-        self.static[row] = (price, product.rating or NEUTRAL_RATING, np.log1p(product.rating_count or 0), 0.0)
+        code, reviews = self._code(product.category_id), float(np.log1p(product.rating_count or 0))
+        self.static[row] = (price, product.rating or NEUTRAL_RATING, reviews, 0.0, product.created_at or 0, code)
         self._priced[row] = product.price is not None
         self._rated[row] = product.rating is not None
-        self.created_ms[row] = product.created_at or 0
-        self.category[row] = self._code(product.category_id)
+        self.category[row] = code
         self.active[row] = True
         self._dirty = True
         return True
@@ -99,6 +105,18 @@ class Catalogue:
         """Rows of those that are listed."""
         return [row for product_id in product_ids if (row := self.row_of.get(product_id)) is not None]
 
+    def make_room(self) -> None:
+        """Brings the scratch arrays of the kernels to the catalogue's size: `stamp`, `row_slot` by row, `code_slot` by category."""
+        if len(self.row_slot) != len(self.active):
+            self.stamp, self.row_slot = np.zeros((2, len(self.active)), dtype=np.int64)
+        if len(self.code_slot) < len(self.category_ids):
+            self.code_slot = np.zeros(2 * len(self.category_ids), dtype=np.int64)
+
+    def next_mark(self) -> int:
+        """A number that no row of `stamp` holds."""
+        self._mark += 1
+        return self._mark
+
     def _rebuild(self) -> None:
         rows = np.flatnonzero(self.active[: len(self.product_ids)])
         codes, rating = self.category[rows], self.static[rows, RATING].astype(np.float64)
@@ -129,11 +147,13 @@ class Catalogue:
     def _rebuild_lists(self, rows: Rows, codes: Rows, quality: NDArray[np.float64]) -> None:
         order = np.lexsort((-quality, codes))
         starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
-        best: dict[str, Rows] = {}
-        for part in np.split(order, starts[1:]) if len(order) else []:
-            best[self.category_ids[codes[part[0]]]] = rows[part[: self._per_category]]
-        self.best_of = best
-        self.pool = np.concatenate(list(best.values())) if best else np.zeros(0, dtype=np.int64)
+        lists = [rows[part[: self._per_category]] for part in np.split(order, starts[1:])] if len(order) else []
+        ends = np.cumsum([len(best) for best in lists]).tolist()
+        self.span_of = {
+            self.category_ids[self.category[best[0]]]: (end - len(best), len(best))
+            for best, end in zip(lists, ends, strict=True)
+        }
+        self.pool = np.concatenate(lists) if lists else np.zeros(0, dtype=np.int64)
 
     def _new_row(self, product_id: str) -> int:
         if self._free:
@@ -149,8 +169,7 @@ class Catalogue:
 
     def _grow(self) -> None:
         more = len(self.active)
-        self.static = np.concatenate([self.static, np.zeros((more, 4), dtype=np.float32)])
-        self.created_ms = np.concatenate([self.created_ms, np.zeros(more)])
+        self.static = np.concatenate([self.static, np.zeros((more, STATIC_COLUMNS))])
         self.category = np.concatenate([self.category, np.zeros(more, dtype=np.int64)])
         self.active = np.concatenate([self.active, np.zeros(more, dtype=np.bool_)])
         self._rated = np.concatenate([self._rated, np.zeros(more, dtype=np.bool_)])

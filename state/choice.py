@@ -1,6 +1,6 @@
 """Choosing a slate: candidates, features, prediction, policy."""
 
-import base64
+import secrets
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,12 +11,14 @@ from state.candidates import find_candidates
 from state.catalogue import UNLISTED, Catalogue, Rows
 from state.configuration import Settings
 from state.disjoint import Arms
-from state.features import DIMENSION, FEATURE_SET, Candidates, Context, Features, features
+from state.features import DIMENSION, FEATURE_SET, Candidates, Context, Described, Features, described
 from state.interest import Interest
+from state.kernels import SMALLEST_ENGAGEMENT
 from state.merchandise import Merchandise
 from state.merger import Terms
 from state.model import Predictor
 from state.policy import Belief, Decision, Rules, combine, policy_from
+from state.policy.normals import Normals
 from state.policy.river import RiverPolicy
 from state.posterior import Posterior
 from state.rates import Rates
@@ -25,7 +27,6 @@ from state.slate import FullChoice, Slate
 from state.sums import Sums
 from state.variants import Assignment, models_of, settings_by_variant
 
-SMALLEST_ENGAGEMENT = 0.001
 Values = NDArray[np.float64]
 
 
@@ -37,7 +38,8 @@ class PublishedScore(Rules):
     """
 
     def __init__(self, product_ids: list[str], category_ids: list[str], interest: Interest) -> None:
-        self._factor = base_weight(interest) + personal_weight(product_ids, category_ids, interest).sum(axis=0)
+        personal = personal_weight(product_ids, category_ids, interest).sum(axis=0)
+        self._factor = np.maximum(0.0, base_weight(interest) + personal)
 
     def rescore(self, scores: NDArray[Any], prefix: Sequence[int]) -> NDArray[Any]:
         """See `Rules.rescore`."""
@@ -59,7 +61,9 @@ class Chooser:
     def __init__(self, settings: Settings, rng: np.random.Generator, catalogue: Catalogue | None = None) -> None:
         self.settings = settings
         self.rng = rng
-        self._names = np.random.default_rng()  # never seeded: a decision's name is used once, also after a restart
+        self._name = secrets.token_urlsafe(9)  # never seeded: a decision's name is used once, also after a restart
+        self._named = 0
+        self._normals = Normals(rng)
         new = Catalogue(settings.candidates.max_products, settings.candidates.per_category)
         self.catalogue = new if catalogue is None else catalogue
         self.policy = policy_from(settings.bandit)
@@ -142,11 +146,13 @@ class Chooser:
         bandit = self.settings.bandit
         wanted = self.merchandise.wanted(context.last_category)
         candidates = find_candidates(context.interest, self.catalogue, self.settings.candidates.max, self.rng, wanted)
-        x = features(candidates, context, self.catalogue, self.rates)
-        decision = self.policy.decide(self.belief(candidates, x), self.rng, self._rules(candidates, context))
+        found = described(candidates, context, self.catalogue, self.rates, self._posterior.theta)
+        x = found.features
+        decision = self.policy.decide(self.belief(candidates, found), self.rng, self._rules(candidates, context))
         choice = decision.choose(self.settings.profile.items, self.rng)
+        codes, product_ids = candidates.some(choice.order)
         return Slate(
-            decision_id=base64.urlsafe_b64encode(self._names.bytes(12)).decode(),
+            decision_id=self._next_name(),
             published_at_ms=context.now_ms,
             profile_version=profile_version,
             model_version=self.predictor.model_version if self.predictor else 0,
@@ -154,8 +160,8 @@ class Chooser:
             variant=bandit.variant,
             feature_set=FEATURE_SET,
             cause=cause,
-            product_ids=[candidates.product_ids[i] for i in choice.order],
-            category_ids=self._categories(candidates.codes[choice.order]),
+            product_ids=product_ids,
+            category_ids=[self.catalogue.category_ids[code] for code in codes],
             propensity=choice.propensity,
             explored=choice.explored,
             features=x[choice.order].tobytes() if choice.order else b"",
@@ -163,29 +169,34 @@ class Chooser:
             pinned=choice.pinned if True in choice.pinned else [],
         )
 
-    def belief(self, candidates: Candidates, x: Features) -> Belief:
-        """What the newest model says of the candidates, with features `x` (n, d)."""
-        posterior = self.predictor.posterior if self.predictor else self._prior
-        rates, rows = self.rates, self.rates.known(candidates.rows)
-        exact = x.astype(np.float64)
-        if self.arms is None:
-            mean, own_variance = exact @ posterior.theta + rates.effect.take(rows), rates.effect_variance.take(rows)
-            shared, whitener, noise = exact, posterior.whitener, posterior.noise
-        else:
-            mean, own_variance = self.arms.believe(candidates.product_ids, exact)
-            shared, whitener, noise = exact[:, :0], posterior.whitener[:0, :0], self.arms.noise
+    @property
+    def _posterior(self) -> Posterior:
+        return self.predictor.posterior if self.predictor else self._prior
+
+    def belief(self, candidates: Candidates, found: Described) -> Belief:
+        """What the newest model says of the candidates."""
+        posterior, x, mean, own_variance = self._posterior, found.x, found.mean, found.effect_variance
+        whitener, noise = posterior.whitener, posterior.noise
+        if self.arms is not None:
+            mean, own_variance = self.arms.believe(candidates.product_ids, x.astype(np.float64))
+            x, whitener, noise = x[:, :0], whitener[:0, :0], self.arms.noise
         return Belief(
             mean=mean,
-            x=shared,
+            x=x,
             whitener=whitener,
             noise=noise,
             own_variance=own_variance,
-            exposures=rates.exposures.take(rows),
-            rewards=rates.rewards.take(rows),
-            prior=rates.prior.take(rows),
+            exposures=found.exposures,
+            rewards=found.rewards,
+            prior=found.prior,
             total=posterior.weight,
-            product_ids=candidates.product_ids,
+            product_ids=candidates.product_ids if self.settings.bandit.policy == "river" else (),
+            normals=self._normals,
         )
+
+    def _next_name(self) -> str:
+        self._named += 1
+        return f"{self._name}{self._named:x}"
 
     def _watcher(self, models: dict[str, Terms]) -> tuple[str, str] | None:
         bandit = self.settings.bandit
@@ -222,9 +233,11 @@ def base_weight(interest: Interest) -> float:
 
 
 def personal_weight(product_ids: list[str], category_ids: list[str], interest: Interest) -> Values:
-    """Half the affinities, (2, n): by product and by category; together never below minus the base."""
-    base = base_weight(interest)
-    by_product = np.array([0.5 * interest.products.get(product, 0.0) for product in product_ids])
-    by_category = np.array([0.5 * interest.categories.get(category, 0.0) for category in category_ids])
-    floor = np.minimum(0.0, by_product + by_category + base)
-    return np.stack([by_product - floor, by_category])
+    """Half the affinities, (2, n): by product and by category."""
+    products, categories = interest.products, interest.categories
+    return np.array(
+        [
+            [0.5 * products.get(product, 0.0) for product in product_ids],
+            [0.5 * categories.get(category, 0.0) for category in category_ids],
+        ]
+    )

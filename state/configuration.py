@@ -184,7 +184,7 @@ class Bandit(Section, frozen=True):
     confidence: NonNegative = 0.3
     temperature: Annotated[float, Meta(ge=0.0001, le=1_000)] = 0.02
     prior_exposures: Annotated[float, Meta(ge=1, le=1e6)] = 20.0
-    draws: Annotated[int, Meta(ge=2, le=1_024)] = 64
+    draws: Annotated[int, Meta(ge=2, le=1_024)] = 32
     river: str = ""
     river_parameters: dict[str, str | float | int | bool | None] = {}
     order_by: Literal["value", "score"] = "value"

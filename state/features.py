@@ -1,24 +1,34 @@
 """Features of a candidate in a context: what the shared linear model sees. Scaling is fixed for a feature-set version."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from state.catalogue import DEARNESS, PRICE, RATING, REVIEWS, UNLISTED, Catalogue, Rows
+from state.catalogue import Catalogue, Rows
 from state.feature_set import DIMENSION, FEATURE_SET, NAMES
 from state.interest import Interest
+from state.kernels import NO_AFFINITY, describe, round_to_half
 from state.rates import Rates
 
-__all__ = ["DIMENSION", "FEATURE_SET", "NAMES", "Candidates", "Context", "Features", "features"]
+__all__ = [
+    "DIMENSION",
+    "FEATURE_SET",
+    "NAMES",
+    "Candidates",
+    "Context",
+    "Described",
+    "Features",
+    "described",
+    "features",
+]
 
 Features = NDArray[np.float16]
+Rounded = NDArray[np.float32]
 
-NOVELTY_MS = 30 * 24 * 3_600_000
-MOST_IN_VAIN = 4
-HALFWAY_IN_VAIN = 4
-"""Exposures in vain at which a category's `category_in_vain` is one half."""
+_NO_THETA = np.zeros(DIMENSION)
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -34,101 +44,132 @@ class Context(msgspec.Struct, frozen=True):
     category_in_vain: Mapping[str, int] = {}
 
 
-class Candidates(msgspec.Struct, frozen=True):
-    """n candidates: catalogue rows, codes of categories, and product ids, all of length n and in the same order."""
+class Candidates:
+    """n candidates: catalogue `rows` (n,).
 
-    rows: Rows
-    codes: Rows
-    product_ids: list[str]
+    `codes` of their categories and `product_ids`, in the same order, are looked up in the catalogue's columns once they are
+    needed, where they are not given.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        codes: Rows | None = None,
+        product_ids: list[str] | None = None,
+        *,
+        column_of_codes: Rows | None = None,
+        column_of_ids: Sequence[str] = (),
+    ) -> None:
+        self.rows = rows
+        self._codes = codes
+        self._product_ids = product_ids
+        self._column_of_codes = column_of_codes
+        self._column_of_ids = column_of_ids
+
+    def __len__(self) -> int:
+        """n."""
+        return len(self.rows)
+
+    @property
+    def codes(self) -> Rows:
+        """Codes of their categories, (n,)."""
+        if self._codes is None:
+            assert self._column_of_codes is not None
+            self._codes = self._column_of_codes.take(self.rows)
+        return self._codes
+
+    @property
+    def product_ids(self) -> list[str]:
+        """Product ids, n."""
+        if self._product_ids is None:
+            names = self._column_of_ids
+            self._product_ids = [names[row] for row in self.rows.tolist()]
+        return self._product_ids
+
+    def some(self, order: list[int]) -> tuple[list[int], list[str]]:
+        """Category codes and product ids of some of them."""
+        if self._product_ids is not None:
+            return self.codes[order].tolist(), [self._product_ids[index] for index in order]
+        rows = self.rows[order].tolist()
+        column, names = self._column_of_codes, self._column_of_ids
+        assert column is not None
+        return column[rows].tolist(), [names[row] for row in rows]
+
+
+class Described(NamedTuple):
+    """What is known of n candidates: `features` (n, d) in float16, the very numbers that are scored, logged and learned; the same
+    numbers in float32; `mean` (n,) the expected rewards; and what their products have shown on their own, a row (n,) each."""
+
+    features: Features
+    x: Rounded
+    mean: NDArray[np.float64]
+    effect: NDArray[np.float64]
+    effect_variance: NDArray[np.float64]
+    exposures: NDArray[np.float64]
+    rewards: NDArray[np.float64]
+    prior: NDArray[np.float64]
 
 
 def features(candidates: Candidates, context: Context, catalogue: Catalogue, rates: Rates) -> Features:
-    """The n × d matrix of features in float16: the very numbers that are scored, logged and learned."""
-    rows, interest = candidates.rows, context.interest
-    columns = np.zeros((DIMENSION, len(rows)), dtype=np.float32)  # by feature, so that each is written in one piece
-    static = catalogue.static.take(rows, axis=0).T
-    price, dearness = static[PRICE], static[DEARNESS]
-    share, taste, in_vain = _by_category(candidates, context, catalogue)
-    columns[0] = 1
-    columns[1] = price
-    np.multiply(price, price, out=columns[2])
-    columns[3] = (static[RATING] - 3) / 2
-    columns[4] = static[REVIEWS] / 12
-    created_ms = catalogue.created_ms.take(rows)
-    columns[5] = np.exp(np.minimum(0.0, created_ms - context.now_ms) / NOVELTY_MS) * (created_ms > 0)
-    columns[6] = share
-    columns[7] = share > 0
-    _fill_by_product(columns, candidates.product_ids, context)
-    columns[10] = _last_category(candidates, context, catalogue)
-    rated_rows = rates.known(rows)
-    columns[11] = rates.log_ratio.take(rated_rows)
-    columns[12] = rates.rate.take(rated_rows) * share
-    columns[13] = rates.uncertainty.take(rated_rows)
-    columns[16] = taste
-    np.sqrt(taste, out=columns[17])
-    visits = sum(interest.visits.values())
-    columns[18] = visits / (visits + 1)
-    np.multiply(columns[3], taste, out=columns[19])
-    columns[20] = in_vain
-    np.multiply(in_vain, taste, out=columns[21])
-    columns[22] = dearness
-    np.multiply(dearness, taste, out=columns[23])
-    _fill_by_price(columns, price, dearness, rows, interest, catalogue)
-    return np.ascontiguousarray(columns.astype(np.float16).T)
+    """The n × d matrix of features in float16."""
+    return described(candidates, context, catalogue, rates, _NO_THETA).features
 
 
-def _by_category(candidates: Candidates, context: Context, catalogue: Catalogue) -> NDArray[np.float32]:
-    """What the session knows of each candidate's category, (3, n): its share of what the session likes, its share of the visits
-    with one more visit elsewhere, and how often it was shown in vain, as v/(v + HALFWAY_IN_VAIN)."""
-    by_code = np.zeros((3, len(catalogue.category_ids)), dtype=np.float32)
-    interest, code_of = context.interest, catalogue.code_of
-    liked = {category: value for category, value in interest.categories.items() if value > 0}
-    if liked:
-        scale = 1 / sum(liked.values())
-        for category, value in liked.items():
-            by_code[0, code_of(category)] = value * scale
-    if interest.visits:
-        scale = 1 / (1 + sum(interest.visits.values()))
-        for category, visits in interest.visits.items():
-            by_code[1, code_of(category)] = visits * scale
-    for category, times in context.category_in_vain.items():
-        by_code[2, code_of(category)] = times / (times + HALFWAY_IN_VAIN)
-    by_code[:, UNLISTED] = 0
-    return by_code.take(candidates.codes, axis=1)
+def described(
+    candidates: Candidates, context: Context, catalogue: Catalogue, rates: Rates, theta: NDArray[np.float64]
+) -> Described:
+    """All that a policy looks at, under the model's coefficients `theta` (d,)."""
+    catalogue.make_room()
+    half, x, mean, own = describe(
+        candidates.rows,
+        rates.table,
+        _categories(context, catalogue),
+        _products(context, catalogue),
+        float(context.now_ms),
+        catalogue.code_of(context.last_category),
+        float(sum(context.interest.visits.values())),
+        catalogue.code_slot,
+        catalogue.row_slot,
+        theta,
+    )
+    if not len(catalogue):
+        _fill_unlisted(x, candidates.product_ids, context)
+        half, mean = round_to_half(x), x @ theta + own[0]
+    return Described(half.view(np.float16), x, mean, *own)
 
 
-def _last_category(candidates: Candidates, context: Context, catalogue: Catalogue) -> NDArray[np.bool_] | float:
-    """Whether a candidate is of the category of the newest event, (n,)."""
-    code = catalogue.code_of(context.last_category)
-    return candidates.codes == code if code else 0.0
+def _categories(context: Context, catalogue: Catalogue) -> NDArray[np.float64]:
+    """What the session knows of categories, (c, 4): the category's code, its share of what the session likes, its share of the
+    visits with one more visit elsewhere, and how often it was shown in vain."""
+    interest, code_of, in_vain = context.interest, catalogue.code_of, context.category_in_vain
+    liked, visits = interest.categories, interest.visits
+    total = sum(value for value in liked.values() if value > 0) or 1.0
+    visited = 1 + sum(visits.values())
+    known = {**liked, **visits, **in_vain}
+    return np.array(
+        [
+            (code_of(name), max(0.0, liked.get(name, 0.0)) / total, visits.get(name, 0) / visited, in_vain.get(name, 0))
+            for name in known
+        ],
+        dtype=np.float64,
+    ).reshape(-1, 4)
 
 
-def _fill_by_product(columns: NDArray[np.float32], product_ids: list[str], context: Context) -> None:
-    """What the session knows of single products: few of the candidates, so they are looked for by id."""
-    affinity, in_vain = context.interest.products, context.shown_in_vain
-    touched = [i for i, product in enumerate(product_ids) if product in affinity]
-    if touched:
-        columns[8, touched] = np.tanh([affinity[product_ids[i]] / 3 for i in touched])
-        columns[9, touched] = 1
-    shown = [i for i, product in enumerate(product_ids) if product in in_vain] if in_vain else []
-    if shown:
-        columns[14, shown] = [min(in_vain[product_ids[i]], MOST_IN_VAIN) / MOST_IN_VAIN for i in shown]
+def _products(context: Context, catalogue: Catalogue) -> NDArray[np.float64]:
+    """What the session knows of listed products, (p, 3): the product's row, its affinity, and how often it was shown in vain."""
+    affinity, in_vain, row_of = context.interest.products, context.shown_in_vain, catalogue.row_of
+    known = [(row_of.get(name), value, in_vain.get(name, 0)) for name, value in affinity.items()]
+    if in_vain:
+        known += [(row_of.get(name), NO_AFFINITY, times) for name, times in in_vain.items() if name not in affinity]
+    return np.array([line for line in known if line[0] is not None], dtype=np.float64).reshape(-1, 3)
 
 
-def _fill_by_price(
-    columns: NDArray[np.float32],
-    price: NDArray[np.float32],
-    dearness: NDArray[np.float32],
-    rows: Rows,
-    interest: Interest,
-    catalogue: Catalogue,
-) -> None:
-    """Minus the distances to the mean price and dearness of the products that the session looked at; 0 where it saw none."""
-    seen = catalogue.listed(product for product, value in interest.products.items() if value > 0)
-    if not seen:
-        return
-    usual = catalogue.static.take(seen, axis=0).sum(axis=0) / np.float32(len(seen))
-    listed = (rows != UNLISTED) * np.float32(-1)
-    columns[15] = np.abs(price - usual[PRICE]) * (2 * listed)
-    np.multiply(dearness, usual[DEARNESS], out=columns[24])
-    columns[25] = np.abs(dearness - usual[DEARNESS]) * listed
+def _fill_unlisted(x: Rounded, product_ids: list[str], context: Context) -> None:
+    """What the session knows of the products where none is listed, so that they have no rows of their own."""
+    affinity = context.interest.products
+    for index, product in enumerate(product_ids):
+        x[index, _AFFINITY] = np.tanh(affinity.get(product, 0.0) / 3)
+        x[index, _SEEN] = product in affinity
+
+
+_AFFINITY, _SEEN = NAMES.index("product_affinity"), NAMES.index("product_seen")

@@ -46,6 +46,6 @@ class Posterior:
         residual = max(0.0, squares - 2 * float(theta @ b) + float(theta @ a @ theta))
         noise = (residual + PRIOR_NOISE_WEIGHT * PRIOR_NOISE) / (weight + PRIOR_NOISE_WEIGHT)
         values, vectors = np.linalg.eigh(a)
-        whitener = vectors / np.sqrt(ridge + np.maximum(0.0, values))
+        whitener = np.ascontiguousarray(vectors / np.sqrt(ridge + np.maximum(0.0, values)))
         mean = float(np.clip(reward / weight, 0.001, 1.0)) if weight > 0 else PRIOR_REWARD
         return cls(theta, whitener, noise, weight, mean)

@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "jobs": frozenset({"operators", "state", "conf"}),
     "cli": frozenset({"jobs", "operators", "state", "conf"}),
 }
-PURE = frozenset({"numpy", "msgspec", "river"})
+PURE = frozenset({"numpy", "msgspec", "numba", "river"})
 
 
 def sources(package: str) -> list[Path]:

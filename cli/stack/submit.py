@@ -7,8 +7,10 @@ from pathlib import Path
 from cli.errors import UserError
 from cli.stack.layout import PACKAGES, Layout, package_folder, source_root
 from cli.stack.services import Service, flink_environment, flink_java_options
+from state.kernels import warm
 
 ENTRY = Path("jobs") / "personalize.py"
+PACKED = ("*.py", "*.nbi", "*.nbc")
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the same files give the same zip
 
 
@@ -25,9 +27,13 @@ def entry_file() -> Path:
 
 
 def pack(target: Path, names: Iterable[str] = PACKAGES) -> None:
-    """Writes the zip for `-pyfs`: the modules that the operators import on the TaskManagers."""
+    """Writes the zip for `-pyfs`: the modules that the operators import on the TaskManagers, with the compiled kernels.
+
+    A TaskManager of another kind of processor compiles its own.
+    """
+    warm()
     root = source_root()
-    files = sorted(file for name in names for file in (root / name).rglob("*.py"))
+    files = sorted(file for name in names for pattern in PACKED for file in (root / name).rglob(pattern))
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in files:
             entry = zipfile.ZipInfo(str(file.relative_to(root)), ZIP_TIME)

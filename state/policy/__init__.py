@@ -34,7 +34,7 @@ def policy_from(bandit: Bandit) -> Policy:
         case "lin_ucb":
             return LinUCB(bandit.confidence, floor)
         case "thompson_beta":
-            return BetaThompson(bandit.draws // 2, prior, floor)
+            return BetaThompson(bandit.draws, prior, floor)
         case "thompson_linear":
             return LinearThompson(bandit.draws, bandit.confidence, floor)
         case "river":

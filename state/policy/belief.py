@@ -6,6 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from state.kernels import joint_draws
+from state.policy.normals import Normals
+
 Values = NDArray[np.float64]
 Draws = NDArray[np.float32]
 
@@ -29,10 +32,11 @@ class Belief:
         prior: (n,) the mean reward of the product's category, in [0, 1]: the prior of a product that nobody has seen.
         total: weighted count of all exposures that the snapshot learned from, the policies' t.
         product_ids: n ids, for policies that keep arms of their own.
+        normals: where draws take their normal variables from; None for fresh ones.
     """
 
     mean: Values
-    x: Values
+    x: Values | NDArray[np.float32]
     whitener: Values
     noise: float
     own_variance: Values
@@ -41,6 +45,7 @@ class Belief:
     prior: Values
     total: float
     product_ids: Sequence[str] = ()
+    normals: Normals | None = None
 
     def __len__(self) -> int:
         """n."""
@@ -57,15 +62,25 @@ class Belief:
         deviation: Values = np.sqrt(np.einsum("ij,ij->i", factor, factor) + self.own_variance)
         return deviation
 
-    def draws(self, count: int, rng: np.random.Generator) -> Draws:
-        """(count, n) joint posterior draws of the expected rewards: one θ per draw for all candidates, one u per candidate."""
-        factor = self.shared_factor().astype(np.float32)
-        shared = rng.standard_normal((count, factor.shape[1]), dtype=np.float32) @ factor.T
-        own = rng.standard_normal((count, len(self)), dtype=np.float32)
-        own *= np.sqrt(self.own_variance).astype(np.float32)
-        own += shared
-        own += self.mean.astype(np.float32)
-        return own
+    def draws(self, count: int, rng: np.random.Generator, scale: float = 1.0) -> Draws:
+        """(count, n) joint posterior draws of the expected rewards: one θ per draw for all candidates, one u per candidate.
+
+        `scale` multiplies their standard deviations.
+        """
+        width = self.whitener.shape[1]
+        size = count * (width + len(self))
+        normal = rng.standard_normal(size, dtype=np.float32) if self.normals is None else self.normals.take(size)
+        draws: Draws = joint_draws(
+            np.ascontiguousarray(self.x, dtype=np.float32),
+            self.mean,
+            self.own_variance,
+            self.whitener,
+            float(self.noise),
+            scale,
+            normal[: count * width].reshape(count, width),
+            normal[count * width :].reshape(count, len(self)),
+        )
+        return draws
 
     def rates(self, prior_exposures: float) -> tuple[Values, Values]:
         """Weighted counts and sums of rewards in [0, count] per product, (n,) each, the category's pseudo-counts included."""

@@ -65,5 +65,5 @@ class RiverPolicy(Policy):
         if self.learner.is_policy:
             seed = int(rng.integers(1 << 62))
             return PulledDecision(self.learner, belief, self.pulls, seed, self.floor, rules)
-        values = self.learner.predict(belief.x)
+        values = self.learner.predict(belief.x.astype(np.float64))
         return RankedDecision(values, values, max(self.epsilon, self.floor), rules)

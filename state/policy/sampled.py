@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from state.kernels import draw_down_draws
 from state.policy.base import Choice, Decision, Values
 from state.policy.belief import Draws
 from state.policy.rules import NO_RULES, Mask, Rules
@@ -31,26 +32,11 @@ class SampledDecision(Decision):
         """The same distribution as the generic way; only draws whose first has gone look for their next."""
         if not self.rules.fixed:
             return super().choose(slots, rng)
-        left = self.ranked(self.values)
-        slots = min(slots, len(left))
-        if not slots:
-            return Choice([], [], [], [])
-        draws = self.rules.rescore(self.draws, ()).copy()
-        if len(left) < draws.shape[1]:
-            draws[:, ~self.rules.eligible(draws.shape[1], ())] = -np.inf
-        first = draws.argmax(axis=1)
-        explores = (rng.random(slots) < self.floor).tolist()
-        picks = rng.random(slots).tolist()
-        choice = Choice([], [], [], [False] * slots)
-        for slot in range(slots):
-            item = left[int(picks[slot] * len(left))] if explores[slot] else int(first[int(picks[slot] * len(first))])
-            followers = (first == item).nonzero()[0]
-            share = len(followers) / len(first)
-            choice.propensity.append((1 - self.floor) * share + self.floor / len(left))
-            choice.explored.append(item != left[0])
-            choice.order.append(item)
-            left.remove(item)
-            draws[:, item] = -np.inf
-            if share:
-                first[followers] = draws.take(followers, axis=0).argmax(axis=1)
-        return choice
+        n = self.draws.shape[1]
+        allowed = self.rules.allowed(n, ())
+        open_ = np.ones(n, dtype=np.bool_) if allowed is None else allowed
+        values, draws = self.rules.rescore(self.values, ()), self.rules.rescore(self.draws, ())
+        uniforms = rng.random((2, min(slots, n)))
+        items, propensity, explored = draw_down_draws(draws, values, open_, self.floor, uniforms)
+        order = items.astype(np.int64).tolist()
+        return Choice(order, propensity.tolist(), (explored > 0).tolist(), [False] * len(order))

@@ -19,10 +19,7 @@ class LinearThompson(Policy):
 
     def decide(self, belief: Belief, rng: np.random.Generator, rules: Rules = NO_RULES) -> SampledDecision:
         """See `Policy.decide`."""
-        draws = belief.draws(self.draws, rng)
-        if self.scale != 1:
-            mean = belief.mean.astype(np.float32)
-            draws = mean + np.float32(self.scale) * (draws - mean)
+        draws = belief.draws(self.draws, rng, self.scale)
         return SampledDecision(draws, belief.mean, self.floor, rules)
 
 

@@ -10,7 +10,7 @@ from jobs.settings import ConfigurationError, settings_from
 from state.candidates import find_candidates
 from state.choice import Chooser
 from state.disjoint import Arms, arm_width, most_arms
-from state.features import DIMENSION, Context, features
+from state.features import DIMENSION, Context, described
 from state.interest import Interest
 from state.learner import LearnerShard
 from state.merger import IncompatibleModelError, Merger, terms_of
@@ -192,8 +192,8 @@ def test_lin_ucb_is_the_papers() -> None:
     """Li et al. 2010, eq. 5, of each product's own A and b, the width in units of the noise."""
     chooser, context = taught_chooser("lin_ucb")
     candidates = find_candidates(context.interest, chooser.catalogue, 100, np.random.default_rng(1))
-    x = features(candidates, context, chooser.catalogue, chooser.rates)
-    belief = chooser.belief(candidates, x)
+    found = described(candidates, context, chooser.catalogue, chooser.rates, np.zeros(DIMENSION))
+    belief, x = chooser.belief(candidates, found), found.x
     assert chooser.arms is not None
     decision = LinUCB(1.5, 0.0).decide(belief, np.random.default_rng(1), NO_RULES)
     for i, product in enumerate(candidates.product_ids):

@@ -12,7 +12,7 @@ from state.feature_set import DIMENSION, NAMES
 from state.features import Candidates, Context, features
 from state.interest import Interest
 from state.product import Product
-from state.profile import FEATURE_REASONS
+from state.profile_items import FEATURE_REASONS
 from state.rates import Rates
 from tests.state.shop import T0, Visit, event, shop
 
