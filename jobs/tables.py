@@ -15,6 +15,7 @@ from operators.names import (
     EXAMPLES,
     MODEL_KEY,
     MODEL_RECORD,
+    OUTCOMES,
     PRODUCT_RECORD,
     key_of_model,
 )
@@ -139,7 +140,10 @@ def write_records(tables: StreamTableEnvironment, settings: Settings, snapshots:
     choose_topic = " ".join(f"WHEN '{kind}' THEN '{topic}'" for kind, topic in names.items())
     statements = tables.create_statement_set()
     statements.add_insert_sql(
-        f"INSERT INTO log_topics SELECT CASE f0 {choose_topic} END, f1, f2 FROM records WHERE f0 <> '{EXAMPLES}'"
+        f"""INSERT INTO log_topics SELECT CASE f0 {choose_topic} END, f1, f2 FROM records
+WHERE f0 <> '{EXAMPLES}' AND f0 <> '{OUTCOMES}'
+UNION ALL SELECT '{topics.outcomes}', f1, ENCODE(line, 'UTF-8')
+FROM records CROSS JOIN UNNEST(SPLIT(DECODE(f2, 'UTF-8'), CHR(10))) AS lines (line) WHERE f0 = '{OUTCOMES}'"""
     )
     statements.add_insert_sql("INSERT INTO bandit_model_out SELECT f0, f1 FROM snapshots")
     statements.attach_as_datastream()

@@ -83,6 +83,7 @@ class LearnerOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._pending.clear()
         self._shard.update(shard.encode(pending=False))
         self._counters.add("river_models_too_large", int(shard.river is not None and not update.river))
+        self._counters.flush()
         yield Row(model_of(name), encode_update(update))
 
     def _load(self, name: str) -> LearnerShard:

@@ -69,6 +69,8 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
             self._counters.add("models_unreadable", 1)
             logger.warning("a message for the model was not understood", reason=str(error))
             return
+        finally:
+            self._counters.flush()
         if has_news and name not in self._waiting:
             self._waiting.add(name)
             ctx.timer_service().register_processing_time_timer(next_tick_ms(self._interval_ms))
@@ -84,6 +86,7 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
         learned, version = merger.learned(now_ms), publication.version(now_ms)
         base_version = publication.base_of(learned, now_ms)
         self._counters.add("models_published", 1)
+        self._counters.flush()
         if base_version is not None:
             change = Change(base_version, merger.snapshot(version, publication.changed).encode())
             yield Row(live_key + CHANGE_SUFFIX, change.encode())

@@ -10,6 +10,9 @@ REFERENCE: Final = "reference"
 EXAMPLES: Final = "examples"
 """The one kind of record that stays in the job; all others are topics."""
 
+OUTCOMES: Final = "outcomes"
+"""The kind of record that holds several, a line each."""
+
 MODEL_KEY: Final = b"MODEL"
 """Key of the live snapshot in the model's topic."""
 

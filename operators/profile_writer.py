@@ -13,19 +13,27 @@ from state.personalizer import Write
 FIRST_BACKOFF_S = 0.05
 LONGEST_BACKOFF_S = 2.0
 
-# KEYS[1] profile. ARGV: 1 generation, 2 version, 3 updated_at, 4 profile, 5 life in ms, 6 channel, 7 message.
-# A profile begins with these three numbers, so 160 bytes tell whether what stands there is newer.
+# KEYS: profiles. ARGV: life in ms, channel, then five for each key: generation, version, updated_at, profile, message.
+# A profile begins with these three numbers, so 160 bytes tell whether what stands there is newer. Returns how many were written.
 WRITE_IF_NEWER = """
-local head = redis.call('GETRANGE', KEYS[1], 0, 160)
-local g, v, u = string.match(head, '"generation":(%d+),"version":(%d+),"updated_at":(%d+)')
-if g then
-  local og, ov, ou = tonumber(g), tonumber(v), tonumber(u)
-  local ng, nv, nu = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-  if ng < og or (ng == og and (nv < ov or (nv == ov and nu < ou))) then return 0 end
+local written = 0
+for i, key in ipairs(KEYS) do
+  local at = 5 * i - 2
+  local head = redis.call('GETRANGE', key, 0, 160)
+  local g, v, u = string.match(head, '"generation":(%d+),"version":(%d+),"updated_at":(%d+)')
+  local newer = true
+  if g then
+    local og, ov, ou = tonumber(g), tonumber(v), tonumber(u)
+    local ng, nv, nu = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
+    newer = not (ng < og or (ng == og and (nv < ov or (nv == ov and nu < ou))))
+  end
+  if newer then
+    redis.call('SET', key, ARGV[at + 3], 'PX', ARGV[1])
+    redis.call('PUBLISH', ARGV[2], ARGV[at + 4])
+    written = written + 1
+  end
 end
-redis.call('SET', KEYS[1], ARGV[4], 'PX', ARGV[5])
-redis.call('PUBLISH', ARGV[6], ARGV[7])
-return 1
+return written
 """
 
 
@@ -98,35 +106,30 @@ class ProfileWriter:
     def _try_flush(self) -> None:
         if not self._script:
             self._script = str(self._client.script_load(WRITE_IF_NEWER))
-        pipeline = self._client.pipeline(transaction=False)
+        keys: list[str] = []
+        arguments: list[Any] = [self._ttl_ms, self._channel]
+        gone: list[str] = []
         for session_id, write in self._pending.items():
             key = f"{self._prefix}:profile:{session_id}"
             if write is None:
-                pipeline.delete(key)
+                gone.append(key)
             else:
-                pipeline.evalsha(self._script, 1, key, *self._arguments(session_id, write))
-        results = pipeline.execute(raise_on_error=False)
-        failed = next((result for result in results if isinstance(result, RedisError)), None)
-        if failed is not None:
-            if isinstance(failed, NoScriptError):
-                self._script = ""  # a restarted Redis has forgotten it; the next try loads it again
-            raise failed
-        written = sum(1 for write, result in zip(self._pending.values(), results, strict=True) if write and result == 1)
-        self._count("profiles_written", written)
-        stale = sum(1 for write, result in zip(self._pending.values(), results, strict=True) if write and result == 0)
-        self._count("profiles_stale", stale)
-
-    def _arguments(self, session_id: str, write: Write) -> tuple[Any, ...]:
-        message = updated_message(session_id, write.version, write.updated_at_ms)
-        return (
-            write.generation,
-            write.version,
-            write.updated_at_ms,
-            write.profile,
-            self._ttl_ms,
-            self._channel,
-            message,
-        )
+                keys.append(key)
+                message = updated_message(session_id, write.version, write.updated_at_ms)
+                arguments += (write.generation, write.version, write.updated_at_ms, write.profile, message)
+        pipeline = self._client.pipeline(transaction=False)
+        if gone:
+            pipeline.delete(*gone)
+        if keys:
+            pipeline.evalsha(self._script, len(keys), *keys, *arguments)
+        try:
+            results = pipeline.execute()
+        except NoScriptError:
+            self._script = ""  # a restarted Redis has forgotten it; the next try loads it again
+            raise
+        if keys:
+            self._count("profiles_written", results[-1])
+            self._count("profiles_stale", len(keys) - results[-1])
 
 
 def updated_message(session_id: str, version: int, updated_at_ms: int) -> bytes:

@@ -19,6 +19,7 @@ from operators.task import begin_task, next_tick_ms, subtask_index, wall_clock_m
 from state.choice import Chooser
 from state.configuration import Settings
 from state.event import Event, read_event
+from state.kernels import warm
 from state.log import Record
 from state.personalizer import Effect, Personalizer
 from state.rejection import Origin, Reason, Rejection, dead_letter
@@ -29,6 +30,10 @@ logger = structlog.get_logger()
 REFERENCE_STATE = MapStateDescriptor("reference", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
 OUTPUT_TYPE = Types.ROW([Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.PRIMITIVE_ARRAY(Types.BYTE())])
 """Row(kind, key, value)."""
+
+
+COUNT_INTERVAL_MS = 100
+"""Metrics follow within this time while events come."""
 
 
 class Secrets(msgspec.Struct, frozen=True):
@@ -49,6 +54,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
     def open(self, runtime_context: RuntimeContext) -> None:
         """Connects, and refuses to run with other code than the client's."""
         begin_task(self._build_id)
+        warm()
         settings, secrets = self._settings, self._secrets()
         index = subtask_index(runtime_context)
         self._is_first = index == 0
@@ -75,13 +81,14 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             settings.redis.block_max_ms,
             self._counters.add,
         )
-        self._opened_ms = wall_clock_ms()
+        self._opened_ms = self._counted_ms = wall_clock_ms()
         self._topic = settings.kafka.topics.user_interactions
 
     def close(self) -> None:
         """Lets nothing that is pending wait for the next start."""
         if hasattr(self, "_writer"):
             self._writer.flush()
+            self._counters.flush()
 
     def process_element(self, value: Row, ctx: Any) -> Iterator[Row]:
         """An input of a session."""
@@ -96,8 +103,12 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         except Exception as error:  # one event must not stop the others
             logger.exception("an event could not be processed", partition=partition, offset=offset)
             records = Rejection(Reason.INTERNAL_ERROR, None, f"{type(error).__name__}: {error}")
+        if now_ms >= self._counted_ms + COUNT_INTERVAL_MS:
+            self._counted_ms = now_ms
+            self._counters.flush()
         if isinstance(records, Rejection):
             self._counters.add(f"dead_letters_{records.reason}", 1)
+            self._counters.flush()
             yield Row("dead_letters", origin_key, dead_letter(records, origin, payload))
         else:
             for record in records:
@@ -123,6 +134,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self._restore(ctx)
         if ctx.time_domain() == TimeDomain.PROCESSING_TIME:
             self._flush(timestamp, ctx.get_current_key())
+            self._counters.flush()
             return
         data = self._session.value()
         if data is None:
@@ -144,6 +156,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         watermark_ms = ctx.timer_service().current_watermark()
         if self._personalizer.is_late(event, watermark_ms):
             self._counters.add("events_late", 1)
+            self._counters.flush()
             return [Record("late_events", event.session_id.encode(), payload or b"")]
         effect = self._apply(event, record_ms, now_ms, watermark_ms)
         return self._carry_out(effect, event.session_id, ctx)

@@ -10,7 +10,7 @@ from state.configuration import Settings
 from state.event import Event
 from state.exposure import Exposure, Number, closes_at_ms, rewards_of, weights_of
 from state.interest import CATEGORY_VIEW, weight_of
-from state.log import Record, decision_record, outcome_record
+from state.log import LoggedOutcome, Record, decision_record, outcome, outcome_records
 from state.recent_events import LoggedEvent
 from state.session import Session
 from state.slate import Slate
@@ -40,6 +40,7 @@ class Attribution:
         self._watcher = watcher
         self._examination = examination
         self.records: list[Record] = []
+        self._outcomes: list[LoggedOutcome] = []
         self.examples: list[Example] = []
         self.closed: list[float] = []
         self.counts: dict[str, int] = {}
@@ -117,8 +118,7 @@ class Attribution:
 
     def enter(self) -> None:
         """Hands the learner the exposures that it does not have."""
-        for exposure in self._session.exposures:
-            self._enter(exposure)
+        self._enter(self._session.exposures)
 
     def discard(self) -> None:
         """Drops all exposures; those that the learner does not have are retracted in the log."""
@@ -133,6 +133,8 @@ class Attribution:
         Examples go to each of them, given by their keys and numbers of shards. Where drift is watched, the rewards of closed
         exposures go to the first shard of the `watcher`, given by its key and the session's variant.
         """
+        self.records += outcome_records(self._session_id, self._outcomes)
+        self._outcomes = []
         if self.examples:
             examples = msgspec.msgpack.encode(self.examples)
             for key, shards in self._learners:
@@ -224,17 +226,20 @@ class Attribution:
 
     def _close(self, exposures: Iterable[Exposure]) -> None:
         closing = list(exposures)
-        for exposure in closing:
-            self._enter(exposure)
-            self.closed.append(exposure.reward)
+        self._enter(closing)
+        self.closed += [exposure.reward for exposure in closing]
         if closing:
             gone = set(map(id, closing))
             self._session.exposures = [e for e in self._session.exposures if id(e) not in gone]
 
-    def _enter(self, exposure: Exposure) -> None:
-        if not exposure.entered:
-            exposure.entered = True
-            self._weigh(exposure.decision_id)
+    def _enter(self, exposures: Iterable[Exposure]) -> None:
+        decisions: dict[str, None] = {}
+        for exposure in exposures:
+            if not exposure.entered:
+                exposure.entered = True
+                decisions[exposure.decision_id] = None
+        for decision_id in decisions:
+            self._weigh(decision_id)
 
     def _teach(self, exposure: Exposure, weight: Number) -> None:
         """Hands the learner the difference to what it was told of the exposure before."""
@@ -258,7 +263,7 @@ class Attribution:
         exposure.taught_weight, exposure.taught_reward = weight, exposure.reward
 
     def _write(self, kind: Literal["exposure", "reward", "retract"], exposure: Exposure) -> None:
-        self.records.append(outcome_record(self._session_id, kind, exposure, self._event_id, self._now_ms))
+        self._outcomes.append(outcome(kind, exposure, self._event_id, self._now_ms))
 
     def _count(self, name: str, by: int = 1) -> None:
         if by:

@@ -75,8 +75,9 @@ def rewards_of(exposures: Sequence[Exposure], events: Sequence[LoggedEvent], rul
     largest = largest_reward(rules)
     if exposures and largest > 0:
         first_ms = min(exposure.exposed_at_ms for exposure in exposures) - rules.disorder_ms
+        exposed = {exposure.product_id for exposure in exposures}
         for event in events:
-            if event.timestamp_ms < first_ms or event.kind == CATEGORY_VIEW:
+            if event.timestamp_ms < first_ms or event.kind == CATEGORY_VIEW or exposed.isdisjoint(event.products):
                 continue
             weight = weight_of(event, rules.weights)
             if not weight:

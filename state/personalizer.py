@@ -1,7 +1,5 @@
 """What one input does to one session: the heart of the job, without Flink."""
 
-from collections import Counter
-
 import msgspec
 
 from state.attribution import Attribution
@@ -149,11 +147,14 @@ class Personalizer:
 
     def _choose(self, session: Session, session_id: str, entry: LoggedEvent, now_ms: int) -> tuple[Slate, Interest]:
         known = self._interest(session)
-        in_vain = Counter(exposure.product_id for exposure in session.exposures if exposure.reward <= 0)
-        category_of = self.chooser.catalogue.category_of
-        category_in_vain: Counter[str] = Counter()
-        for product, times in in_vain.items():
-            category_in_vain[category_of(product)] += times
+        in_vain: dict[str, int] = {}
+        category_in_vain: dict[str, int] = {}
+        for exposure in session.exposures:
+            if exposure.reward <= 0:
+                product = exposure.product_id
+                category = self.chooser.catalogue.category_of(product)
+                in_vain[product] = in_vain.get(product, 0) + 1
+                category_in_vain[category] = category_in_vain.get(category, 0) + 1
         newest = session.recent.newest
         last = next((category for category in (newest.categories if newest else ()) if category), "")
         context = Context(known, last, in_vain, now_ms, category_in_vain)

@@ -21,7 +21,7 @@ from tests.integration.visitors import PRODUCTS, Habit, Visitor
 from tests.reference.comparison import TOLERANCE, assert_equal, differences
 from tests.reference.regression import Rules, Statistics, causes_in_log, regression
 
-RULES = Rules(window_ms=8_000, disorder_ms=10_000)
+RULES = Rules(window_ms=8_000, disorder_ms=10_000, aggregate="first")
 SETTINGS = (
     "kafka.partitions=2",
     "local.start_timeout=5 min",
@@ -29,6 +29,7 @@ SETTINGS = (
     "bandit.shards=3",
     "exposure.open_max=128",
     "exposure.implicit_dwell=0 ms",  # these visitors do not dwell
+    f"reward.aggregate={RULES.aggregate}",
     f"reward.window={RULES.window_ms} ms",
     f"reward.disorder={RULES.disorder_ms} ms",
     "popularity.allowed_lateness=0 ms",
@@ -60,7 +61,8 @@ def decoded(shop: Shop, topic: str) -> list[dict[str, Any]]:
 
 
 def reference(shop: Shop) -> Statistics:
-    events, decisions = decoded(shop, "user_interactions"), decoded(shop, "decisions")
+    decisions = decoded(shop, "decisions")  # first: whatever brought them about is among the events that are read later
+    events = decoded(shop, "user_interactions")
     return regression(events, decisions, RULES, causes_in_log(events, decisions))
 
 

@@ -67,6 +67,7 @@ class Bench:
         return None if value is None else dict(json.loads(value))
 
     def count(self, name: str) -> int:
+        self.operator._counters.flush()
         return self.runtime.counters[name].count if name in self.runtime.counters else 0
 
 

@@ -88,7 +88,8 @@ class Visit:
 
     def records(self, kind: str) -> list[dict[str, Any]]:
         """All records of a kind so far, decoded."""
-        return [msgspec.json.decode(r.value) for effect in self.effects for r in effect.records if r.kind == kind]
+        found = (r.value for effect in self.effects for r in effect.records if r.kind == kind)
+        return [msgspec.json.decode(line) for value in found for line in value.split(b"\n")]
 
     def examples(self) -> list[Example]:
         """All that the learner was told."""
