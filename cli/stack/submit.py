@@ -7,7 +7,6 @@ from pathlib import Path
 from cli.errors import UserError
 from cli.stack.layout import PACKAGES, Layout, package_folder, source_root
 from cli.stack.services import Service, flink_environment, flink_java_options
-from state.kernels import warm
 
 ENTRY = Path("jobs") / "personalize.py"
 PACKED = ("*.py", "*.nbi", "*.nbc")
@@ -31,6 +30,8 @@ def pack(target: Path, names: Iterable[str] = PACKAGES) -> None:
 
     A TaskManager of another kind of processor compiles its own.
     """
+    from state.kernels import warm  # numba takes half a second to import, which only a submission should wait for
+
     warm()
     root = source_root()
     files = sorted(file for name in names for pattern in PACKED for file in (root / name).rglob(pattern))

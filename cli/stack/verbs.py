@@ -19,12 +19,16 @@ NOTHING_RUNS = 3
 
 
 def fetch() -> None:
-    """Fetch the jars of Kafka and Flink's connector, and verify them; a second call only verifies."""
+    """Fetch the jars of Kafka and Flink's connector, verify them, and compile the job's kernels; a second call only verifies."""
+    from state.kernels import warm  # numba takes half a second to import, which no other verb should wait for
+
     console = stderr_console()
     columns = (SpinnerColumn(), TextColumn("{task.description:<40}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as progress:
         task = progress.add_task("verifying", total=None)
         fetched = jars.fetch(lambda done, of, name: progress.update(task, completed=done, total=of, description=name))
+        progress.update(task, total=None, description="compiling")
+        warm()
     total = len(jars.read_lock())
     stdout_console().print(f"{total} jars verified in {jars.folder()}, {fetched} fetched now", soft_wrap=True)
 
