@@ -32,6 +32,7 @@ from jobs.settings import load_settings
 REDRAW_S = 0.5
 PLAIN_LINE_S = 5.0
 CONTROL_SHARE = 1 / 3
+POPULARITY_SHARE = 1 / 6
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # all end like Ctrl-C, also where a shell had them ignored
 
 
@@ -50,7 +51,8 @@ def demo(
     try:
         with _stack(config, sets, workdir, console):
             target = find_target(config, sets, workdir)
-            _demonstrate(target, Plan(sessions_per_second, CONTROL_SHARE, seed, duration), console)
+            plan = Plan(sessions_per_second, CONTROL_SHARE, seed, duration, POPULARITY_SHARE)
+            _demonstrate(target, plan, console)
     except KeyboardInterrupt:
         console.print("the demo is over")
 
@@ -145,7 +147,7 @@ class _Watcher:
         """The newest shopper who was served a list; the one before stays on screen until then."""
         for session_id in reversed(self._runner.active):
             visit = self._runner.active[session_id].visit
-            if visit.profiles and not visit.is_control:
+            if visit.profiles:
                 return session_id
         return self._session
 

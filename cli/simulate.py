@@ -29,6 +29,9 @@ def simulate(
         float | None, typer.Option(min=0.1, metavar="S", help="Seconds; default: until Ctrl-C.")
     ] = None,
     control_share: Annotated[float, typer.Option(min=0, max=1, help="Sessions with random lists.")] = 1 / 3,
+    popularity_share: Annotated[
+        float, typer.Option(min=0, max=1, help="Sessions with the most viewed products, the same for everybody.")
+    ] = 1 / 6,
     catalogue: Annotated[Path | None, typer.Option(help="Products file; default: the demo catalogue.")] = None,
     load: Annotated[bool, typer.Option("--load/--no-load", help="Put the catalogue into the products topic.")] = True,
     as_json: Annotated[bool, typer.Option("--json", help="A JSON summary as the last line.")] = False,
@@ -38,7 +41,7 @@ def simulate(
 ) -> None:
     """Simulate shoppers who read their profile, see its first five items and act; prints click-through by arm."""
     target = find_target(config, sets, workdir)
-    plan = Plan(sessions_per_second, control_share, seed, duration)
+    plan = Plan(sessions_per_second, control_share, seed, duration, popularity_share)
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop_as_by_keyboard)
     with open_runner(target, plan, catalogue or demo_catalogue(), load) as (runner, _):

@@ -41,16 +41,18 @@ class Trend:
 
 
 def arms_table(results: Results) -> Table:
-    """Click-through of the three arms as bars, with standard errors."""
+    """Click-through of the arms as bars, with standard errors; popular lists only where a session had them."""
     table = Table(box=None, header_style="dim", padding=(0, 1))
     for name, justify in (("lists", "left"), ("click-through", "right"), ("± s.e.", "right"), ("", "left")):
         table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
     table.add_column("items", justify="right")
-    rows = (
+    rows = [
         ("best possible (expected)", results.best, "blue"),
         ("Heliotrope", results.heliotrope, "green"),
+        ("most popular", results.popularity, "magenta"),
         ("uniformly random", results.uniform, "yellow"),
-    )
+    ]
+    rows = [row for row in rows if row[1] is not results.popularity or row[1].visits]
     largest = max((ratio.value for _, ratio, _ in rows), default=0.0) or 1.0
     for name, ratio, colour in rows:
         bar = Text("█" * round(BAR_WIDTH * ratio.value / largest), style=colour)
@@ -99,7 +101,8 @@ def plain_line(runner: Runner) -> str:
     results = runner.results
     arms = ", ".join(
         f"{name} {percent(ratio.value)} ± {percent(ratio.standard_error)}"
-        for name, ratio in (("heliotrope", results.heliotrope), ("uniform", results.uniform), ("best", results.best))
+        for name in ("heliotrope", "popularity", "uniform", "best")
+        if (ratio := getattr(results, name)).visits or name != "popularity"
     )
     return f"{figures_line(runner).plain}; click-through {arms}"
 

@@ -5,11 +5,13 @@ from typing import Any
 
 import msgspec
 
+from cli.simulation.lists import HELIOTROPE, POPULARITY, UNIFORM
+
 
 class Visit(msgspec.Struct):
-    """What one visit came to. `best` is the sum of click probabilities over the best items for its pages."""
+    """What one visit to an arm came to. `best` is the sum of click probabilities over the best items for its pages."""
 
-    is_control: bool
+    arm: str
     pages: int = 0
     shown: int = 0
     clicks: int = 0
@@ -56,9 +58,10 @@ class Ratio(msgspec.Struct):
 
 
 class Results(msgspec.Struct):
-    """All visits so far: click-through of Heliotrope's lists, of uniformly random ones, and of the best possible (expected)."""
+    """All visits so far: click-through of Heliotrope's, popular and uniformly random lists, and of the best possible (expected)."""
 
     heliotrope: Ratio = msgspec.field(default_factory=Ratio)
+    popularity: Ratio = msgspec.field(default_factory=Ratio)
     uniform: Ratio = msgspec.field(default_factory=Ratio)
     best: Ratio = msgspec.field(default_factory=Ratio)
     visits: int = 0
@@ -70,8 +73,8 @@ class Results(msgspec.Struct):
 
     def add(self, visit: Visit) -> None:
         """Counts a visit that is over."""
-        arm = self.uniform if visit.is_control else self.heliotrope
-        arm.add(visit.clicks, visit.shown)
+        arms = {HELIOTROPE: self.heliotrope, POPULARITY: self.popularity, UNIFORM: self.uniform}
+        arms[visit.arm].add(visit.clicks, visit.shown)
         self.best.add(visit.best, visit.shown)
         self.visits += 1
         self.pages += visit.pages
@@ -107,7 +110,7 @@ def summary(results: Results, seconds: float, waits_ms: list[float]) -> dict[str
         "missing_profiles": results.missing_profiles,
         "empty_lists": results.empty_lists,
         "profile_wait_ms": {"p50": quantile(waits_ms, 0.5), "p99": quantile(waits_ms, 0.99)},
-        **{name: arm(getattr(results, name)) for name in ("heliotrope", "uniform", "best")},
+        **{name: arm(getattr(results, name)) for name in ("heliotrope", "popularity", "uniform", "best")},
         "ratio_to_uniform": _known(lift) if lift else None,
         "ratio_standard_error": _known(lift_error),
         "share_of_possible": round(results.share_of_possible(), 4),

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
+from cli.simulation.lists import Lists, PopularLists, UniformLists
 from cli.simulation.profiles import ProfileReader
 from cli.simulation.results import Results
 from cli.simulation.shop import Shop, draw_shopper
@@ -21,12 +22,16 @@ MGET_MAX = 500
 
 
 class Plan(NamedTuple):
-    """What is to be simulated; `duration_s` None for without end."""
+    """What is to be simulated; `duration_s` None for without end.
+
+    `control_share` of the sessions see random lists, `popularity_share` popular ones, of the rest at most, all others Heliotrope's.
+    """
 
     sessions_per_second: float
     control_share: float
     seed: int
     duration_s: float | None
+    popularity_share: float = 0.0
     patience_s: float = 2.0
 
 
@@ -64,6 +69,7 @@ class Runner:
         self.waits_ms: deque[float] = deque(maxlen=WAITS_KEPT)
         self.active: dict[str, Shopping] = {}
         self.sent = 0
+        self._uniform, self._popular = UniformLists(shop), PopularLists(shop, plan.seed)
         self._shop, self._plan, self._reader, self._send = shop, plan, reader, send
         self._clock = clock if clock is not None else Clock()
         self._heap: list[tuple[float, int, Shopping, Script, Seen | None]] = []
@@ -115,13 +121,19 @@ class Runner:
             self._shop,
             draw_shopper(self._shop, rng),
             f"sim-{self._run_id}-{self._arrived}",
-            bool(rng.random() < self._plan.control_share),
+            self._lists(float(rng.random())),
             rng,
             self._clock.epoch_ms,
             self._send_event,
         )
         self.active[shopping.session_id] = shopping
         self._schedule(now_s, shopping, shopping.script(), None)
+
+    def _lists(self, draw: float) -> Lists | None:
+        """The arm's lists for a number in [0, 1)."""
+        if draw < self._plan.control_share:
+            return self._uniform
+        return self._popular if draw < self._plan.control_share + self._plan.popularity_share else None
 
     def _schedule(self, at_s: float, shopping: Shopping, script: Script, seen: Seen | None) -> None:
         self._sequence += 1

@@ -5,6 +5,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from cli.simulation.lists import HELIOTROPE, Lists
 from cli.simulation.results import Visit
 from cli.simulation.shop import Shop, Shopper, Vector, best_mean
 
@@ -15,7 +16,6 @@ LANDS_ON_PRODUCT = 0.7
 ADDS_TO_CART = 0.25
 CHECKS_OUT = 0.4
 LOOK_S = (0.1, 0.4)  # before an act
-CONTROL_DECISION = "uniform-"  # names no decision of Heliotrope: it teaches nothing, and no list counts as seen unsaid
 
 
 class Pause(NamedTuple):
@@ -46,6 +46,7 @@ class Shopping:
     """A visit of one session.
 
     Args:
+        lists: where its pages come from; None for Heliotrope's profile.
         clock_ms: the wall clock, for the events' times, which always rise within a session.
         send: takes (session id, event).
     """
@@ -55,16 +56,17 @@ class Shopping:
         shop: Shop,
         shopper: Shopper,
         session_id: str,
-        is_control: bool,
+        lists: Lists | None,
         rng: np.random.Generator,
         clock_ms: Callable[[], int],
         send: Callable[[str, dict[str, Any]], None],
     ) -> None:
         self.session_id = session_id
-        self.visit = Visit(is_control)
+        self.visit = Visit(lists.name if lists else HELIOTROPE)
         self._shop = shop
         self._shopper = shopper
         self._rng = rng
+        self._lists = lists
         self._clock_ms = clock_ms
         self._send = send
         self._last_ms = 0
@@ -75,13 +77,11 @@ class Shopping:
         """The visit: land, then page after page until the shopper leaves."""
         self._land()
         for _ in range(PAGES_MAX):
-            page = (
-                self._random_page() if self.visit.is_control else (yield AwaitProfile(self.session_id, self._last_ms))
-            )
+            page = self._own_page(self._lists) if self._lists else (yield AwaitProfile(self.session_id, self._last_ms))
             if page is None:
                 self.visit.missing_profiles += 1
                 return
-            self.visit.profiles += not self.visit.is_control
+            self.visit.profiles += self._lists is None
             shown = list(page.product_ids[:ITEMS_SEEN])
             if not shown:
                 self.visit.empty_lists += 1
@@ -94,7 +94,7 @@ class Shopping:
         clicked = self._decide(shown)
         if shown:
             self._emit({"event_type": "impression", "decision_id": decision_id, "shown": shown})
-        reaction = {} if self.visit.is_control else {"decision_id": decision_id}
+        reaction = {} if self._lists else {"decision_id": decision_id}
         for row in clicked:
             yield Pause(self._rng.uniform(*LOOK_S))
             yield from self._click(row, reaction)
@@ -154,9 +154,9 @@ class Shopping:
     def _liked_category(self) -> int:
         return self._shopper.liked[int(self._rng.random() < 0.3)]
 
-    def _random_page(self) -> Seen:
-        rows = self._rng.choice(len(self._shop), size=min(ITEMS_SEEN, len(self._shop)), replace=False)
-        return Seen(f"{CONTROL_DECISION}{self.visit.events}", [self._shop.product_ids[row] for row in rows.tolist()])
+    def _own_page(self, lists: Lists) -> Seen:
+        """Its id names no decision of Heliotrope: it teaches nothing, and no list counts as seen unsaid."""
+        return Seen(f"{lists.name}-{self.visit.events}", lists.page(ITEMS_SEEN, self._rng))
 
     def _emit(self, event: dict[str, Any]) -> None:
         self._last_ms = max(self._last_ms + 1, self._clock_ms())
@@ -168,4 +168,6 @@ class Shopping:
             "region": self._shopper.region,
             "device": self._shopper.device,
         }
+        if self._lists:
+            self._lists.learn(event)
         self._send(self.session_id, event)

@@ -17,13 +17,14 @@ from cli.demo_view import Figures, Rate, demo_line, demo_view
 from cli.endpoints import Endpoints
 from cli.errors import UserError
 from cli.simulate import check_served
+from cli.simulation.lists import HELIOTROPE, POPULARITY, UNIFORM, PopularLists
 from cli.simulation.profiles import ProfileReader
 from cli.simulation.report import Trend, live_view, plain_line
 from cli.simulation.results import Ratio, Results, Visit, quantile, summary
 from cli.simulation.runner import Clock, Plan, Runner
 from cli.simulation.session import demo_catalogue, read_shop
 from cli.simulation.shop import APPEAL_FLOOR, Shop, appeal_of, best_mean, draw_shopper
-from cli.simulation.visit import CONTROL_DECISION, ITEMS_SEEN, AwaitProfile, Seen
+from cli.simulation.visit import ITEMS_SEEN, AwaitProfile, Seen
 from state.event import Event, read_event
 from state.product import Product
 
@@ -56,12 +57,12 @@ class Server(ProfileReader):
 
 
 def simulate(
-    server: Server, seconds: float = 60, rate: float = 20, seed: int = 0
+    server: Server, seconds: float = 60, rate: float = 20, seed: int = 0, popularity_share: float = 0.0
 ) -> tuple[Runner, list[dict[str, Any]]]:
     events: list[dict[str, Any]] = []
     runner = Runner(
         SHOP,
-        Plan(rate, 1 / 3, seed, seconds),
+        Plan(rate, 1 / 3, seed, seconds, popularity_share),
         server,
         lambda session, event: events.append(json.loads(event)),
         Time().clock(),
@@ -135,13 +136,45 @@ def test_control_sessions_show_no_list_of_heliotropes() -> None:
         if event["event_type"] == "impression":
             by_session.setdefault(event["session_id"], set()).add(event["decision_id"])
             assert len(set(event["shown"])) == ITEMS_SEEN
-    control = [ids for ids in by_session.values() if any(name.startswith(CONTROL_DECISION) for name in ids)]
+    control = [ids for ids in by_session.values() if any(name.startswith(UNIFORM) for name in ids)]
     assert len(control) / len(by_session) == pytest.approx(1 / 3, abs=0.06)
-    assert all(name.startswith(CONTROL_DECISION) for ids in control for name in ids)
+    assert all(name.startswith(UNIFORM) for ids in control for name in ids)
     clicked = {
         event["session_id"] for event in events if "decision_id" in event and event["event_type"] != "impression"
     }
     assert not clicked & {session for session, ids in by_session.items() if ids in control}
+
+
+def test_popular_lists_show_what_their_own_sessions_viewed_most() -> None:
+    lists = PopularLists(SHOP, seed=3)
+    first, second, third = SHOP.product_ids[7], SHOP.product_ids[5], SHOP.product_ids[200]
+    viewed = [first, first, first, second, second]
+    for product in viewed:
+        lists.learn({"event_type": "product_view", "product_id": product})
+    lists.learn({"event_type": "checkout", "items": [{"product_id": third}]})
+    lists.learn({"event_type": "category_view", "category_id": SHOP.category_ids[0]})
+    page = lists.page(ITEMS_SEEN, np.random.default_rng(0))
+    assert page[:3] == [first, second, third]
+    assert len(set(page)) == ITEMS_SEEN
+
+
+def test_the_arm_of_popularity_has_its_share_and_teaches_heliotrope_nothing() -> None:
+    runner, events = simulate(random_lists(), seconds=300, popularity_share=1 / 3)
+    results = runner.results
+    arms = results.heliotrope, results.popularity, results.uniform
+    assert [arm.visits / sum(arm.visits for arm in arms) for arm in arms] == pytest.approx([1 / 3] * 3, abs=0.03)
+    shown = [event for event in events if event["event_type"] == "impression"]
+    sessions = {event["session_id"] for event in shown if event["decision_id"].startswith(POPULARITY)}
+    reactions = [event for event in events if event["session_id"] in sessions and "decision_id" in event]
+    assert all(event["event_type"] == "impression" for event in reactions)
+    products = {product for event in shown if event["session_id"] in sessions for product in event["shown"]}
+    assert len(products) < len(SHOP) / 10, "the most viewed stay the most viewed"
+
+
+def test_the_arm_of_popularity_takes_what_the_random_one_leaves() -> None:
+    runner, _ = simulate(random_lists(), seconds=30, popularity_share=1.0)
+    assert runner.results.heliotrope.visits == 0
+    assert runner.results.uniform.visits > 0
 
 
 def test_every_page_is_followed_by_an_event_that_is_no_impression() -> None:
@@ -216,7 +249,7 @@ def test_quantiles() -> None:
 
 def test_visits_without_pages_count_nothing_but_themselves() -> None:
     results = Results()
-    results.add(Visit(is_control=False, missing_profiles=1))
+    results.add(Visit(HELIOTROPE, missing_profiles=1))
     assert (results.visits, results.heliotrope.visits) == (1, 0)
 
 
@@ -243,9 +276,14 @@ def test_the_views_are_readable_without_a_terminal() -> None:
     text = file.getvalue()
     assert "\x1b" not in text
     assert "pw" not in text
+    assert "most popular" not in text
     for part in ("best possible", "Heliotrope", "uniformly random", "http://f:3", SHOP.titles[SHOP.product_ids[0]]):
         assert part in text
     assert "click-through" in plain_line(runner)
+    popular, _ = simulate(random_lists(), 30, popularity_share=1 / 3)
+    console.print(live_view(popular, Trend()))
+    assert "most popular" in file.getvalue()
+    assert "popularity" in plain_line(popular)
     assert "sees first" in demo_line(figures, runner, profile, SHOP.titles)
 
 
