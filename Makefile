@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test bench bench-quick bench-lab lint unit integration clean
+.PHONY: run test bench bench-quick bench-lab bench-online lint unit integration clean
 run: $(READY)
 	@$(BIN)/heliotrope demo
 
@@ -32,6 +32,9 @@ bench-quick: $(VENV)/.ready-bench
 bench-lab: $(VENV)/.ready-bench
 	@$(BIN)/python -m benchmarks.lab
 	@$(BIN)/python -m benchmarks.lab.speed
+
+bench-online: $(VENV)/.ready-bench
+	@$(BIN)/python -m benchmarks.online
 
 $(VENV)/.ready-bench: $(READY) requirements-bench.lock
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-bench.lock
