@@ -27,15 +27,13 @@ def figures(runs: Sequence[Run]) -> dict[str, Any]:
 
 
 def table(found: dict[str, Any]) -> Table:
-    """The figures for a person, in percent."""
-    result = Table("seconds", *ARMS, *(f"{name}: of the way" for name in LEARNERS))
-    rows = [*found["minutes"], found["all"], *found["seeds"].values()]
-    names = [*(f"{row['start_s']:.0f} to {row['end_s']:.0f}" for row in found["minutes"]), "all"]
-    for name, row in zip([*names, *(f"seed {seed}" for seed in found["seeds"])], rows, strict=True):
-        cells = [_cell(row["click_through"][arm], 1) for arm in ARMS] + [
-            _cell(row["share"][arm], 0) for arm in LEARNERS
-        ]
-        result.add_row(name, *cells)
+    """The figures for a person, in percent with 95 % intervals; the last columns are shares of the way from uniform to best."""
+    result = Table("seconds", *ARMS, *(f"way: {name}" for name in LEARNERS), box=None, padding=(0, 1))
+    named = [(f"{row['start_s']:.0f} to {row['end_s']:.0f}", row) for row in found["minutes"]]
+    named += [("all", found["all"]), *((f"seed {seed}", row) for seed, row in found["seeds"].items())]
+    for name, row in named:
+        rates = (_rate(row["click_through"][arm]) for arm in ARMS)
+        result.add_row(name, *rates, *(_way(row["share"][arm]) for arm in LEARNERS))
     return result
 
 
@@ -54,6 +52,9 @@ def _plain(interval: Interval) -> dict[str, float]:
     return {name: round(value, 5) for name, value in msgspec.structs.asdict(interval).items()}
 
 
-def _cell(interval: dict[str, float], decimals: int) -> str:
-    value, low, high = (f"{100 * interval[name]:.{decimals}f}" for name in ("value", "low", "high"))
-    return f"{value} % [{low}, {high}]"
+def _rate(interval: dict[str, float]) -> str:
+    return f"{100 * interval['value']:.1f} ± {100 * (interval['high'] - interval['value']):.1f}"
+
+
+def _way(interval: dict[str, float]) -> str:
+    return f"{100 * interval['value']:.0f} [{100 * interval['low']:.0f}, {100 * interval['high']:.0f}]"
