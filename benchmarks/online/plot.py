@@ -21,6 +21,7 @@ NAMES = {
     "popularity": "popularity only",
     "uniform": "uniformly random",
 }
+SAME_FOR_ALL = "best list that is the same for all (expected)"
 SHARE_WINDOWS = 3
 STEADY = {"svg.hashsalt": "online", "svg.fonttype": "none"}  # small, and the same file for the same runs
 
@@ -34,7 +35,7 @@ def plot(runs: Sequence[Run], everybody: float, path: Path) -> None:
     with plt.rc_context(STEADY):
         figure, (left, right) = plt.subplots(1, 2, figsize=(10, 4), layout="constrained")
         _click_through(left, side_by_side([run.windows for run in runs], 1), everybody)
-        _shares(right, runs)
+        _shares(right, runs, everybody)
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, metadata={"Date": None})
         plt.close(figure)
@@ -44,13 +45,13 @@ def _click_through(axes: Any, windows: Sequence[Window], everybody: float) -> No
     for arm, colour in COLOURS.items():
         found = [click_through(window.arms[arm]) for window in windows]
         _band(axes, windows, found, colour, NAMES[arm])
-    axes.axhline(100 * everybody, color="grey", linestyle=":", label="best list that is the same for all (expected)")
+    axes.axhline(100 * everybody, color="grey", linestyle=":", label=SAME_FOR_ALL)
     axes.set(xlabel="seconds from the first shopper", ylabel="clicks per item seen, %", ylim=(0, None))
     axes.grid(alpha=0.3)
-    axes.legend(fontsize="x-small", loc="center right")
+    axes.legend(fontsize="x-small", loc="center right", bbox_to_anchor=(1, 0.43))
 
 
-def _shares(axes: Any, runs: Sequence[Run]) -> None:
+def _shares(axes: Any, runs: Sequence[Run], everybody: float) -> None:
     everything = pooled([window for run in runs for window in run.windows])
     uniform, best = everything.arms["uniform"], everything.arms["best"]
     for arm in LEARNERS:
@@ -61,6 +62,8 @@ def _shares(axes: Any, runs: Sequence[Run]) -> None:
             values = [100 * share(window.arms[arm], uniform, best).value for window in own]
             axes.plot([_middle(window) for window in own], values, color=COLOURS[arm], linewidth=0.6, alpha=0.6)
     axes.set(xlabel="seconds from the first shopper", ylabel="of the way from uniform to best, %")
+    same_for_all = (everybody - uniform.value) / (best.value - uniform.value)
+    axes.axhline(100 * same_for_all, color="grey", linestyle=":", label=SAME_FOR_ALL)
     axes.axhline(0, color="grey", linewidth=0.5)
     axes.grid(alpha=0.3)
     axes.legend(fontsize="x-small")

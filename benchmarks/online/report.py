@@ -28,7 +28,7 @@ def figures(runs: Sequence[Run]) -> dict[str, Any]:
 
 def table(found: dict[str, Any]) -> Table:
     """The figures for a person, in percent with 95 % intervals; the last columns are shares of the way from uniform to best."""
-    result = Table("seconds", *ARMS, *(f"way: {name}" for name in LEARNERS), box=None, padding=(0, 1))
+    result = Table("seconds", *ARMS, *(f"way, {name}" for name in LEARNERS), box=None, padding=(0, 1))
     named = [(f"{row['start_s']:.0f} to {row['end_s']:.0f}", row) for row in found["minutes"]]
     named += [("all", found["all"]), *((f"seed {seed}", row) for seed, row in found["seeds"].items())]
     for name, row in named:
