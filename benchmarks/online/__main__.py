@@ -21,6 +21,7 @@ from benchmarks.online.plot import plot
 from benchmarks.online.report import figures, table
 from benchmarks.online.run import Load, Run, run_once
 from benchmarks.online.windows import best_for_everybody
+from benchmarks.stack import benchmark_stack
 from cli.simulation.session import demo_catalogue, read_shop
 
 RESULTS = Path(__file__).parent.parent / "results"
@@ -35,8 +36,9 @@ def main() -> None:
     runs = {run.seed: run for run in (_read(options.out) if options.keep else [])}
     for seed in range(options.first_seed, options.first_seed + options.seeds):
         console.print(f"seed {seed}: {load.duration_s:g} s of {load.sessions_per_second:g} sessions/s")
-        runs[seed] = run_once(seed, load)
-        _write(options.out, list(runs.values()), console)
+        with benchmark_stack() as stack:
+            runs[seed] = run_once(stack, seed, load)
+            _write(options.out, [runs[known] for known in sorted(runs)], console)
 
 
 def _write(out: Path, runs: list[Run], console: Console) -> None:

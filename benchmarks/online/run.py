@@ -1,12 +1,12 @@
-"""One run: a stack of its own, a job that has learned nothing, shoppers in three arms."""
+"""One run: a job that has learned nothing, shoppers in three arms."""
 
 import os
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from benchmarks.online.windows import Window, Windows
-from benchmarks.stack import benchmark_stack
+from benchmarks.stack import Stack
 from cli.endpoints import Endpoints
 from cli.options import Target
 from cli.simulation.results import quantile
@@ -44,29 +44,27 @@ class Run(msgspec.Struct, frozen=True):
     policy: str
 
 
-def run_once(seed: int, load: Load) -> Run:
-    """Starts a stack, runs the shoppers, and stops it."""
+def run_once(stack: Stack, seed: int, load: Load) -> Run:
+    """Starts a job on a stack on which no shoppers have been, and runs them."""
+    stack.start_job()
+    before = os.getloadavg()[0]
+    target = Target(stack.settings, Endpoints(stack.kafka, stack.redis, stack.flink))
     plan = Plan(load.sessions_per_second, CONTROL_SHARE, seed, load.duration_s, POPULARITY_SHARE)
-    with benchmark_stack() as stack:
-        stack.start_job()
-        before = os.getloadavg()[0]
-        target = Target(stack.settings, Endpoints(stack.kafka, stack.redis, stack.flink))
-        windows = Windows()
-        with open_runner(target, plan, demo_catalogue(), load=True) as (runner, _):
-            for _ in runner.run(WINDOW_S):
-                windows.close(runner.results, runner.elapsed_s)
+    windows = Windows()
+    with open_runner(target, plan, demo_catalogue(), load=True) as (runner, _):
+        for _ in runner.run(WINDOW_S):
             windows.close(runner.results, runner.elapsed_s)
-        waits = list(runner.waits_ms)
-        counts: dict[str, Any] = {
-            name: getattr(runner.results, name) for name in ("events", "missing_profiles", "empty_lists")
-        }
-        return Run(
-            seed=seed,
-            load=load,
-            windows=windows.closed,
-            sessions=runner.results.visits,
-            waits_ms={"p50": quantile(waits, 0.5), "p99": quantile(waits, 0.99)},
-            load_average=(before, os.getloadavg()[0]),
-            policy=stack.settings.bandit.policy,
-            **counts,
-        )
+        windows.close(runner.results, runner.elapsed_s)
+    results, waits = runner.results, list(runner.waits_ms)
+    return Run(
+        seed=seed,
+        load=load,
+        windows=windows.closed,
+        sessions=results.visits,
+        events=results.events,
+        missing_profiles=results.missing_profiles,
+        empty_lists=results.empty_lists,
+        waits_ms={"p50": quantile(waits, 0.5), "p99": quantile(waits, 0.99)},
+        load_average=(before, os.getloadavg()[0]),
+        policy=stack.settings.bandit.policy,
+    )
