@@ -57,4 +57,5 @@ def _rate(interval: dict[str, float]) -> str:
 
 
 def _way(interval: dict[str, float]) -> str:
-    return f"{100 * interval['value']:.0f} [{100 * interval['low']:.0f}, {100 * interval['high']:.0f}]"
+    value, low, high = (round(100 * interval[name]) for name in ("value", "low", "high"))
+    return f"{value} [{low}, {high}]"
