@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from benchmarks.online.plot import plot
 from benchmarks.online.report import figures, table
 from benchmarks.online.run import Load, Run
 from benchmarks.online.windows import Window, Windows, best_for_everybody, click_through, pooled, share, side_by_side
@@ -108,6 +107,9 @@ def test_no_list_that_is_the_same_for_all_reaches_the_best_for_each() -> None:
 
 
 def test_runs_come_back_from_json_and_make_figures_and_a_plot(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    from benchmarks.online.plot import plot
+
     runs = msgspec.json.decode(msgspec.json.encode([run(1), run(2)]), type=list[Run])
     assert isinstance(runs[0].windows[0], Window)
     found = figures(runs)
