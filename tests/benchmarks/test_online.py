@@ -107,9 +107,6 @@ def test_no_list_that_is_the_same_for_all_reaches_the_best_for_each() -> None:
 
 
 def test_runs_come_back_from_json_and_make_figures_and_a_plot(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib")
-    from benchmarks.online.plot import plot
-
     runs = msgspec.json.decode(msgspec.json.encode([run(1), run(2)]), type=list[Run])
     assert isinstance(runs[0].windows[0], Window)
     found = figures(runs)
@@ -119,6 +116,9 @@ def test_runs_come_back_from_json_and_make_figures_and_a_plot(tmp_path: Path) ->
     assert len(found["minutes"]) == 2
     assert set(found["seeds"]) == {"1", "2"}
     assert table(found).row_count == 2 + 1 + 2
+    pytest.importorskip("matplotlib")
+    from benchmarks.online.plot import plot
+
     plot(runs, 0.1, tmp_path / "a.svg")
     plot(runs, 0.1, tmp_path / "b.svg")
     drawn = (tmp_path / "a.svg").read_bytes()
