@@ -68,8 +68,7 @@ class Belief:
         `scale` multiplies their standard deviations.
         """
         width = self.whitener.shape[1]
-        size = count * (width + len(self))
-        normal = rng.standard_normal(size, dtype=np.float32) if self.normals is None else self.normals.take(size)
+        normal = self.standard_normal(count * (width + len(self)), rng)
         draws: Draws = joint_draws(
             np.ascontiguousarray(self.x, dtype=np.float32),
             self.mean,
@@ -81,6 +80,10 @@ class Belief:
             normal[count * width :].reshape(count, len(self)),
         )
         return draws
+
+    def standard_normal(self, size: int, rng: np.random.Generator) -> Draws:
+        """(size,) standard normal variables, independent of each other; to be read only."""
+        return rng.standard_normal(size, dtype=np.float32) if self.normals is None else self.normals.take(size)
 
     def rates(self, prior_exposures: float) -> tuple[Values, Values]:
         """Weighted counts and sums of rewards in [0, count] per product, (n,) each, the category's pseudo-counts included."""

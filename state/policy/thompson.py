@@ -38,21 +38,22 @@ class BetaThompson(Policy):
     def decide(self, belief: Belief, rng: np.random.Generator, rules: Rules = NO_RULES) -> SampledDecision:
         """See `Policy.decide`."""
         count, reward = belief.rates(self.prior_exposures)
-        return SampledDecision(beta_draws(reward, count, self.draws, rng), reward / count, self.floor, rules)
+        draws = beta_draws(reward, count, belief.standard_normal(self.draws * len(belief), rng))
+        return SampledDecision(draws, reward / count, self.floor, rules)
 
 
-def beta_draws(alpha: Values, count: Values, draws: int, rng: np.random.Generator) -> Draws:
-    """(draws, n) of Beta(α, count - α), nearly: the cube root of a gamma variable is almost normal.
+def beta_draws(alpha: Values, count: Values, normal: Draws) -> Draws:
+    """(draws, n) of Beta(α, count - α), nearly, from draws · n standard normal variables: the cube root of a gamma variable is
+    almost normal.
 
     Wilson and Hilferty 1931, "The distribution of chi-square", for the gamma with the Beta's mean and variance: its shape is
     k = mean²/variance. One normal per draw takes a fifth of the time of an exact Beta; a test holds the distance between both.
     """
     mean = np.clip(alpha / count, 1e-9, 1 - 1e-9)
     shape = mean * (count + 1) / (1 - mean)
-    normal = rng.standard_normal((draws, len(mean)), dtype=np.float32)
-    normal *= (1 / (3 * np.sqrt(shape))).astype(np.float32)
-    normal += (1 - 1 / (9 * shape)).astype(np.float32)
-    np.maximum(normal, 0, out=normal)
-    cubed = normal * normal * normal
+    root: Draws = normal.reshape(-1 if len(mean) else 0, len(mean)) * (1 / (3 * np.sqrt(shape))).astype(np.float32)
+    root += (1 - 1 / (9 * shape)).astype(np.float32)
+    np.maximum(root, 0, out=root)
+    cubed = root * root * root
     cubed *= mean.astype(np.float32)
     return cubed

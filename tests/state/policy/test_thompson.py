@@ -13,7 +13,8 @@ from tests.state.policy.beliefs import belief_of
 @pytest.mark.parametrize(("alpha", "count"), [(1.0, 20.0), (2.0, 40.0), (5.0, 100.0), (40.0, 100.0), (60.0, 1_000.0)])
 def test_quick_beta_draws_are_nearly_beta(alpha: float, count: float) -> None:
     """No probability is off by more than 0.02, from the prior of twenty pseudo-exposures at a rate of 0.05 upwards."""
-    draws = beta_draws(np.array([alpha]), np.array([count]), 200_000, np.random.default_rng(1))[:, 0]
+    normal = np.random.default_rng(1).standard_normal(200_000, dtype=np.float32)
+    draws = beta_draws(np.array([alpha]), np.array([count]), normal)[:, 0]
     assert stats.kstest(draws, stats.beta(alpha, count - alpha).cdf).statistic < 0.02
     assert draws.mean() == pytest.approx(alpha / count, rel=0.01)
     assert draws.min() >= 0
