@@ -32,10 +32,6 @@ OUTPUT_TYPE = Types.ROW([Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE()), Ty
 """Row(kind, key, value)."""
 
 
-COUNT_INTERVAL_MS = 100
-"""Metrics follow within this time while events come."""
-
-
 class Secrets(msgspec.Struct, frozen=True):
     """What the operator must know and the job's graph must not."""
 
@@ -81,7 +77,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             settings.redis.block_max_ms,
             self._counters.add,
         )
-        self._opened_ms = self._counted_ms = wall_clock_ms()
+        self._opened_ms = wall_clock_ms()
         self._topic = settings.kafka.topics.user_interactions
 
     def close(self) -> None:
@@ -103,9 +99,6 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         except Exception as error:  # one event must not stop the others
             logger.exception("an event could not be processed", partition=partition, offset=offset)
             records = Rejection(Reason.INTERNAL_ERROR, None, f"{type(error).__name__}: {error}")
-        if now_ms >= self._counted_ms + COUNT_INTERVAL_MS:
-            self._counted_ms = now_ms
-            self._counters.flush()
         if isinstance(records, Rejection):
             self._counters.add(f"dead_letters_{records.reason}", 1)
             self._counters.flush()
@@ -127,6 +120,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             topics = self._settings.kafka.topics
             topic = topics.products if kind == PRODUCT_RECORD else topics.bandit_model
             self._counters.add(f"dead_letters_{rejection.reason}", 1)
+            self._counters.flush()
             yield Row("dead_letters", key, dead_letter(rejection, Origin(topic, partition, offset, record_ms), payload))
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Row]:
@@ -178,9 +172,11 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._writer.delete(session_id)
         if effect.write is not None:
             self._writer.put(session_id, effect.write)
+        self._counters.add_all(effect.counts)
         if effect.delete or effect.write is not None:
             self._flush_soon(ctx)
-        self._counters.add_all(effect.counts)
+        else:
+            self._counters.flush()
         return effect.records
 
     def _flush_soon(self, ctx: Any) -> None:
