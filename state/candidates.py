@@ -1,10 +1,11 @@
 """Finding what the policy chooses from: at most a hundred products, never a scan of the catalogue."""
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
 
-from state.catalogue import UNLISTED, Catalogue
+from state.catalogue import UNLISTED, Catalogue, Rows
 from state.features import Candidates
 from state.interest import Interest
 from state.kernels import gather
@@ -12,6 +13,30 @@ from state.kernels import gather
 OWN_LIMIT = 20
 LIKED_CATEGORIES = 3
 LIKED_SHARE = 0.6
+
+
+class Sources(NamedTuple):
+    """Where candidates come from: rows (k,) of products of the session's own, the first products of candidate lists as spans
+    (s, 2: start and count) of the catalogue's pool, and rows of products that are not to be shown."""
+
+    own: Rows
+    spans: Rows
+    disliked: Rows
+
+
+def sources(interest: Interest, catalogue: Catalogue, limit: int, wanted: Sequence[str] = ()) -> Sources:
+    """The `wanted` products and the session's own, where they are listed, and the best of the categories it likes."""
+    own = catalogue.listed([*wanted, *_liked_products(interest)])
+    liked = [(value, category) for category, value in interest.categories.items() if value > 0]
+    if len(liked) > 1:
+        liked.sort(reverse=True)
+    quota = round(LIKED_SHARE * limit / LIKED_CATEGORIES)
+    spans: list[int] = []
+    for _, category in liked[:LIKED_CATEGORIES]:
+        start, size = catalogue.span_of.get(category, (0, 0))
+        spans += (start, min(quota, size))
+    disliked = np.array(catalogue.listed(interest.disliked), dtype=np.int64) if interest.disliked else _NO_ROWS
+    return Sources(np.array(own, dtype=np.int64), np.array(spans, dtype=np.int64).reshape(-1, 2), disliked)
 
 
 def find_candidates(
@@ -22,21 +47,18 @@ def find_candidates(
     `wanted` products come first, where they are listed. Where no product is listed at all, the session's own stand for
     themselves, unlisted.
     """
-    own = [product for product, value in interest.products.items() if value > 0][:OWN_LIMIT]
     if not len(catalogue):
-        own = own[:limit]
+        own = _liked_products(interest)[:limit]
         nowhere = np.full(len(own), UNLISTED, dtype=np.int64)
         return Candidates(nowhere, nowhere, own)
     catalogue.make_room()
-    liked = sorted(((value, category) for category, value in interest.categories.items() if value > 0), reverse=True)
-    quota = round(LIKED_SHARE * limit / LIKED_CATEGORIES)
-    spans = [(start, min(quota, size)) for start, size in _spans(liked[:LIKED_CATEGORIES], catalogue)]
+    of = sources(interest, catalogue, limit, wanted)
     rows = gather(
-        np.array(catalogue.listed([*wanted, *own]), dtype=np.int64),
-        np.array(spans, dtype=np.int64).reshape(-1, 2),
+        of.own,
+        of.spans,
         catalogue.pool,
         catalogue.active,
-        np.array(catalogue.listed(interest.disliked), dtype=np.int64),
+        of.disliked,
         rng.random(limit),
         catalogue.stamp,
         catalogue.next_mark(),
@@ -44,5 +66,8 @@ def find_candidates(
     return Candidates(rows, column_of_codes=catalogue.category, column_of_ids=catalogue.product_ids)
 
 
-def _spans(liked: list[tuple[float, str]], catalogue: Catalogue) -> list[tuple[int, int]]:
-    return [span for _, category in liked if (span := catalogue.span_of.get(category)) is not None]
+def _liked_products(interest: Interest) -> list[str]:
+    return [product for product, value in interest.products.items() if value > 0][:OWN_LIMIT]
+
+
+_NO_ROWS: Rows = np.zeros(0, dtype=np.int64)

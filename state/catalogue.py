@@ -28,7 +28,7 @@ class Catalogue:
     """Products by row. A product that was removed is never returned, at once; lists are rebuilt at most twice a second.
 
     `pool` holds the rows of all candidate lists, category by category, the best first; `span_of` says where a category's begin
-    in it, and how many they are.
+    in it, and how many they are. `product_ids` and `categories` are by row, `category_ids` by code.
     """
 
     def __init__(self, max_products: int, per_category: int) -> None:
@@ -36,6 +36,7 @@ class Catalogue:
         self._per_category = per_category
         self.product_ids: list[str] = [""]
         self.category_ids: list[str] = [""]
+        self.categories: list[str] = [""]
         self.row_of: dict[str, int] = {}
         self._code_of: dict[str, int] = {"": 0}
         self.static = np.zeros((1_024, STATIC_COLUMNS))
@@ -70,6 +71,7 @@ class Catalogue:
         self._priced[row] = product.price is not None
         self._rated[row] = product.rating is not None
         self.category[row] = code
+        self.categories[row] = product.category_id
         self.active[row] = True
         self._dirty = True
         return True
@@ -86,7 +88,7 @@ class Catalogue:
     def category_of(self, product_id: str) -> str:
         """A listed product's category, "" for another."""
         row = self.row_of.get(product_id)
-        return "" if row is None else self.category_ids[self.category[row]]
+        return "" if row is None else self.categories[row]
 
     def code_of(self, category_id: str) -> int:
         """The category's number, 0 for one that no product has had."""
@@ -162,6 +164,7 @@ class Catalogue:
         else:
             row = len(self.product_ids)
             self.product_ids.append(product_id)
+            self.categories.append("")
             if row >= len(self.active):
                 self._grow()
         self.row_of[product_id] = row

@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,20 +11,22 @@ from state.candidates import find_candidates
 from state.catalogue import UNLISTED, Catalogue, Rows
 from state.configuration import Settings
 from state.disjoint import Arms
-from state.features import DIMENSION, FEATURE_SET, Candidates, Context, Described, Features, described
+from state.features import DIMENSION, FEATURE_SET, Candidates, Context, Described, described
 from state.interest import Interest
 from state.kernels import SMALLEST_ENGAGEMENT
 from state.merchandise import Merchandise
 from state.merger import Terms
 from state.model import Predictor
-from state.policy import Belief, Decision, Rules, combine, policy_from
+from state.policy import Belief, Rules, combine, policy_from
 from state.policy.normals import Normals
 from state.policy.river import RiverPolicy
+from state.policy.thompson import LinearThompson
 from state.posterior import Posterior
 from state.rates import Rates
 from state.river.learner import RiverLearner
 from state.slate import FullChoice, Slate
 from state.sums import Sums
+from state.thompson_slates import ThompsonSlates
 from state.variants import Assignment, models_of, settings_by_variant
 
 Values = NDArray[np.float64]
@@ -73,6 +75,9 @@ class Chooser:
         self.examination: list[float] = []
         self._prior = Posterior.of(Sums(DIMENSION, None), settings.bandit.ridge, 0)
         self.arms = Arms.prior(DIMENSION, settings.bandit.ridge) if settings.bandit.form == "disjoint" else None
+        self._slates = self._slates_at_once()
+        self._take_rates(self.rates)
+        self._newest: tuple[str, Values] = ("", np.zeros(0))
         models = models_of(settings)
         self.model = settings.bandit.variant
         self.learners = [(terms.key, terms.shards) for terms in dict.fromkeys(models.values())]
@@ -109,11 +114,23 @@ class Chooser:
 
     def _use(self, predictor: Predictor, rates: Rates) -> None:
         self.predictor = predictor
-        self.rates = rates
         self.arms = predictor.arms
+        self._take_rates(rates)
         if predictor.river and isinstance(self.policy, RiverPolicy):
             self.policy.take(RiverLearner.decode(predictor.river))
         self.examination = predictor.examination if self.settings.exposure.model == "position" else []
+
+    def _take_rates(self, rates: Rates) -> None:
+        self.rates = rates
+        if self._slates is not None:
+            self._slates.use(self._posterior, rates)
+
+    def _slates_at_once(self) -> ThompsonSlates | None:
+        """What draws slates in one call where policy, form and rules allow it."""
+        bandit, policy = self.settings.bandit, self.policy
+        if not isinstance(policy, LinearThompson) or bandit.form != "shared" or bandit.order_by != "value":
+            return None
+        return ThompsonSlates(policy, self.catalogue, self.rng, self._normals) if self.merchandise.is_idle else None
 
     def refresh(self, now_ms: int) -> None:
         """Brings candidate lists up to date with the catalogue."""
@@ -121,10 +138,12 @@ class Chooser:
             predictors = {chooser.model: chooser.predictor for chooser in self._all}
             rates = {model: Rates(self.catalogue, predictor) for model, predictor in predictors.items()}
             for chooser in self._all:
-                chooser.rates = rates[chooser.model]
+                chooser._take_rates(rates[chooser.model])
 
     def predict(self, slate: Slate) -> Values:
         """Expected rewards (k,) of a slate's items; 0 before a model has come or for another feature set's features."""
+        if slate.decision_id == self._newest[0]:
+            return self._newest[1]
         x = slate.matrix() if slate.product_ids else np.zeros((0, 0))
         if self.predictor is None or x.shape[1:] != self.predictor.theta.shape:
             return np.zeros(len(x))
@@ -141,17 +160,15 @@ class Chooser:
             return None
         return self.predictor.theta if self.arms is None else self.arms.coefficients(slate.product_ids)
 
-    def choose(self, context: Context, *, profile_version: int, cause: bytes) -> Slate:
-        """A new slate under a new decision id."""
+    def choose(self, context: Context, *, profile_version: int, cause: bytes, most: int | None = None) -> Slate:
+        """A new slate under a new decision id, of at most `most` candidates instead of `candidates.max`."""
         bandit = self.settings.bandit
-        wanted = self.merchandise.wanted(context.last_category)
-        candidates = find_candidates(context.interest, self.catalogue, self.settings.candidates.max, self.rng, wanted)
-        found = described(candidates, context, self.catalogue, self.rates, self._posterior.theta)
-        x = found.features
-        decision = self.policy.decide(self.belief(candidates, found), self.rng, self._rules(candidates, context))
-        choice = decision.choose(self.settings.profile.items, self.rng)
-        codes, product_ids = candidates.some(choice.order)
-        return Slate(
+        most = most or self.settings.candidates.max
+        share = self.settings.decisions.full_share
+        is_full = bool(share) and self.rng.random() < share
+        at_once = self._slates is not None and not is_full and len(self.catalogue) > 0
+        picked = self._draw(context, most) if at_once else self._choose_by_steps(context, most, is_full)
+        slate = Slate(
             decision_id=self._next_name(),
             published_at_ms=context.now_ms,
             profile_version=profile_version,
@@ -160,13 +177,49 @@ class Chooser:
             variant=bandit.variant,
             feature_set=FEATURE_SET,
             cause=cause,
-            product_ids=product_ids,
-            category_ids=[self.catalogue.category_ids[code] for code in codes],
-            propensity=choice.propensity,
-            explored=choice.explored,
-            features=x[choice.order].tobytes() if choice.order else b"",
-            full=self._full(candidates, x, decision),
-            pinned=choice.pinned if True in choice.pinned else [],
+            product_ids=picked.product_ids,
+            category_ids=picked.category_ids,
+            propensity=picked.propensity,
+            explored=picked.explored,
+            features=picked.features,
+            full=picked.full,
+            pinned=list(picked.pinned),
+        )
+        self._newest = (slate.decision_id, picked.values)
+        return slate
+
+    def _draw(self, context: Context, most: int) -> "Picked":
+        """A slate where no rule interferes, in one call."""
+        assert self._slates is not None
+        drawn = self._slates.draw(context, most, self.settings.profile.items)
+        names, categories = self.catalogue.product_ids, self.catalogue.categories
+        return Picked(
+            [names[row] for row in drawn.rows],
+            [categories[row] for row in drawn.rows],
+            drawn.propensity,
+            drawn.explored,
+            drawn.features,
+            drawn.values,
+        )
+
+    def _choose_by_steps(self, context: Context, most: int, is_full: bool) -> "Picked":
+        """A slate by any policy, under any rules."""
+        wanted = self.merchandise.wanted(context.last_category)
+        candidates = find_candidates(context.interest, self.catalogue, most, self.rng, wanted)
+        found = described(candidates, context, self.catalogue, self.rates, self._posterior.theta)
+        belief, x = self.belief(candidates, found), found.features
+        decision = self.policy.decide(belief, self.rng, self._rules(candidates, context))
+        choice = decision.choose(self.settings.profile.items, self.rng)
+        codes, product_ids = candidates.some(choice.order)
+        return Picked(
+            product_ids,
+            [self.catalogue.category_ids[code] for code in codes],
+            choice.propensity,
+            choice.explored,
+            x[choice.order].tobytes() if choice.order else b"",
+            belief.mean[choice.order],
+            FullChoice(candidates.product_ids, x.tobytes(), decision.distribution(()).tolist()) if is_full else None,
+            choice.pinned if True in choice.pinned else (),
         )
 
     @property
@@ -215,11 +268,18 @@ class Chooser:
         category_ids = self.catalogue.category_ids
         return [category_ids[code] for code in codes.tolist()]
 
-    def _full(self, candidates: Candidates, x: Features, decision: Decision) -> FullChoice | None:
-        share = self.settings.decisions.full_share
-        if not len(x) or not share or self.rng.random() >= share:
-            return None
-        return FullChoice(candidates.product_ids, x.tobytes(), decision.distribution(()).tolist())
+
+class Picked(NamedTuple):
+    """What was chosen, with the expected rewards `values` (k,) of the items."""
+
+    product_ids: list[str]
+    category_ids: list[str]
+    propensity: list[float]
+    explored: list[bool]
+    features: bytes
+    values: Values
+    full: FullChoice | None = None
+    pinned: Sequence[bool] = ()
 
 
 def engagement(values: NDArray[Any]) -> NDArray[Any]:

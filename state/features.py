@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from state.catalogue import Catalogue, Rows
 from state.feature_set import DIMENSION, FEATURE_SET, NAMES
 from state.interest import Interest
-from state.kernels import NO_AFFINITY, describe, round_to_half
+from state.kernels import NO_AFFINITY, describe, round_as_half
 from state.rates import Rates
 
 __all__ = [
@@ -97,17 +97,26 @@ class Candidates:
 
 
 class Described(NamedTuple):
-    """What is known of n candidates: `features` (n, d) in float16, the very numbers that are scored, logged and learned; the same
-    numbers in float32; `mean` (n,) the expected rewards; and what their products have shown on their own, a row (n,) each."""
+    """What is known of n candidates: `columns` (d, n) their features, as float16 holds them, a row for each feature; `mean` (n,)
+    the expected rewards; and what their products have shown on their own, a row (n,) each."""
 
-    features: Features
-    x: Rounded
+    columns: Rounded
     mean: NDArray[np.float64]
     effect: NDArray[np.float64]
     effect_variance: NDArray[np.float64]
     exposures: NDArray[np.float64]
     rewards: NDArray[np.float64]
     prior: NDArray[np.float64]
+
+    @property
+    def x(self) -> Rounded:
+        """The features of each candidate, (n, d), a view."""
+        return self.columns.T
+
+    @property
+    def features(self) -> Features:
+        """(n, d), the very numbers that are scored, logged and learned."""
+        return self.columns.T.astype(np.float16, order="C")
 
 
 def features(candidates: Candidates, context: Context, catalogue: Catalogue, rates: Rates) -> Features:
@@ -120,22 +129,25 @@ def described(
 ) -> Described:
     """All that a policy looks at, under the model's coefficients `theta` (d,)."""
     catalogue.make_room()
-    half, x, mean, own = describe(
-        candidates.rows,
-        rates.table,
+    known = session_knowledge(context, catalogue)
+    columns, mean, own = describe(candidates.rows, rates.table, *known, catalogue.code_slot, catalogue.row_slot, theta)
+    if not len(catalogue):
+        _fill_unlisted(columns, candidates.product_ids, context)
+        mean = theta @ columns + own[0]
+    return Described(columns, mean, *own)
+
+
+def session_knowledge(
+    context: Context, catalogue: Catalogue
+) -> tuple[NDArray[np.float64], NDArray[np.float64], float, int, float]:
+    """What the session brings to `describe`: categories, products, the time, the newest event's category and the visits."""
+    return (
         _categories(context, catalogue),
         _products(context, catalogue),
         float(context.now_ms),
         catalogue.code_of(context.last_category),
         float(sum(context.interest.visits.values())),
-        catalogue.code_slot,
-        catalogue.row_slot,
-        theta,
     )
-    if not len(catalogue):
-        _fill_unlisted(x, candidates.product_ids, context)
-        half, mean = round_to_half(x), x @ theta + own[0]
-    return Described(half.view(np.float16), x, mean, *own)
 
 
 def _categories(context: Context, catalogue: Catalogue) -> NDArray[np.float64]:
@@ -145,31 +157,35 @@ def _categories(context: Context, catalogue: Catalogue) -> NDArray[np.float64]:
     liked, visits = interest.categories, interest.visits
     total = sum(value for value in liked.values() if value > 0) or 1.0
     visited = 1 + sum(visits.values())
-    known = {**liked, **visits, **in_vain}
-    return np.array(
-        [
-            (code_of(name), max(0.0, liked.get(name, 0.0)) / total, visits.get(name, 0) / visited, in_vain.get(name, 0))
-            for name in known
-        ],
-        dtype=np.float64,
-    ).reshape(-1, 4)
+    numbers: list[float] = []
+    for name in {**liked, **visits, **in_vain}:
+        share = max(0.0, liked.get(name, 0.0)) / total
+        numbers += (code_of(name), share, visits.get(name, 0) / visited, in_vain.get(name, 0))
+    return np.array(numbers, dtype=np.float64).reshape(-1, 4)
 
 
 def _products(context: Context, catalogue: Catalogue) -> NDArray[np.float64]:
     """What the session knows of listed products, (p, 3): the product's row, its affinity, and how often it was shown in vain."""
     affinity, in_vain, row_of = context.interest.products, context.shown_in_vain, catalogue.row_of
-    known = [(row_of.get(name), value, in_vain.get(name, 0)) for name, value in affinity.items()]
-    if in_vain:
-        known += [(row_of.get(name), NO_AFFINITY, times) for name, times in in_vain.items() if name not in affinity]
-    return np.array([line for line in known if line[0] is not None], dtype=np.float64).reshape(-1, 3)
+    numbers: list[float] = []
+    for name, value in affinity.items():
+        row = row_of.get(name)
+        if row is not None:
+            numbers += (row, value, in_vain.get(name, 0))
+    for name, times in in_vain.items():
+        row = row_of.get(name)
+        if row is not None and name not in affinity:
+            numbers += (row, NO_AFFINITY, times)
+    return np.array(numbers, dtype=np.float64).reshape(-1, 3)
 
 
-def _fill_unlisted(x: Rounded, product_ids: list[str], context: Context) -> None:
+def _fill_unlisted(columns: Rounded, product_ids: list[str], context: Context) -> None:
     """What the session knows of the products where none is listed, so that they have no rows of their own."""
     affinity = context.interest.products
     for index, product in enumerate(product_ids):
-        x[index, _AFFINITY] = np.tanh(affinity.get(product, 0.0) / 3)
-        x[index, _SEEN] = product in affinity
+        columns[_AFFINITY, index] = np.tanh(affinity.get(product, 0.0) / 3)
+        columns[_SEEN, index] = product in affinity
+    round_as_half(columns.ravel())
 
 
 _AFFINITY, _SEEN = NAMES.index("product_affinity"), NAMES.index("product_seen")

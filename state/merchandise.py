@@ -65,7 +65,7 @@ class ShopRules(Rules):
 
 
 class Merchandise:
-    """The configured rules, ready to be laid over the candidates of each choice."""
+    """The configured rules, ready to be laid over the candidates of each choice; `is_idle` where there are none."""
 
     def __init__(self, rules: BusinessRules, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
@@ -74,7 +74,7 @@ class Merchandise:
         self._blocked_categories = list(rules.block.categories)
         self._buried = {bury.product: bury for bury in rules.bury if bury.product}
         self._buried_categories = {bury.category: bury for bury in rules.bury if bury.category}
-        self._idle = rules == BusinessRules()
+        self.is_idle = rules == BusinessRules()
 
     def wanted(self, last_category: str) -> list[str]:
         """Products that must be among the candidates: those pinned where the newest event is of that category."""
@@ -82,7 +82,7 @@ class Merchandise:
 
     def rules(self, candidates: Candidates, last_category: str) -> Rules:
         """The rules over these candidates."""
-        if self._idle:
+        if self.is_idle:
             return NO_RULES
         blocked = self._mask_of_blocked(candidates)
         pins = self._pins_among(candidates.product_ids, blocked, last_category) if self._pins else {}

@@ -7,9 +7,16 @@ for it behind whoever takes it meanwhile.
 import numpy as np
 
 from state.feature_set import DIMENSION
-from state.kernels.candidates import gather
-from state.kernels.features import NO_AFFINITY, describe, round_to_half
-from state.kernels.slates import SMALLEST_ENGAGEMENT, draw_down_draws, explain, joint_draws
+from state.kernels.choice import (
+    NO_AFFINITY,
+    describe,
+    draw_down_draws,
+    gather,
+    joint_draws,
+    round_as_half,
+    thompson_slate,
+)
+from state.kernels.slates import SMALLEST_ENGAGEMENT, explain
 
 __all__ = [
     "NO_AFFINITY",
@@ -19,29 +26,30 @@ __all__ = [
     "explain",
     "gather",
     "joint_draws",
-    "round_to_half",
+    "round_as_half",
+    "thompson_slate",
     "warm",
 ]
 
 
 def warm() -> None:
     """Compiles what is not compiled yet, or loads it, so that no event waits for it."""
-    rows, none = np.zeros(1, np.int64), np.zeros(0, np.int64)
-    wide = np.zeros((1, DIMENSION), np.float32)
-    gather(none, np.zeros((0, 2), np.int64), rows, np.ones(1, np.bool_), none, np.zeros(1), np.zeros(1, np.int64), 1)
-    describe(
-        rows,
-        np.zeros((1, 16), np.float32),
-        np.zeros((0, 4)),
-        np.zeros((0, 3)),
-        0.0,
-        0,
-        0.0,
+    rows, none, spans, usable = (
         np.zeros(1, np.int64),
-        np.zeros(1, np.int64),
-        np.zeros(DIMENSION),
+        np.zeros(0, np.int64),
+        np.zeros((0, 2), np.int64),
+        np.ones(1, np.bool_),
     )
-    square, single = np.zeros((DIMENSION, DIMENSION)), np.zeros((1, 1), np.float32)
-    joint_draws(wide, np.zeros(1), np.zeros(1), square, 1.0, 1.0, wide, single)
-    draw_down_draws(single, np.zeros(1), np.ones(1, np.bool_), 0.0, np.zeros((2, 1)))
+    stamp, slot, theta = np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(DIMENSION)
+    table, categories, products = np.zeros((1, 16), np.float32), np.zeros((0, 4)), np.zeros((0, 3))
+    root, single = np.zeros((DIMENSION, DIMENSION), np.float32), np.zeros((1, 1), np.float32)
+    wide, normals = np.zeros((1, DIMENSION), np.float32), np.zeros(2 * DIMENSION, np.float32)
+    gather(none, spans, rows, usable, none, np.zeros(1), stamp, 1)
+    describe(rows, table, categories, products, 0.0, 0, 0.0, slot, slot.copy(), theta)
+    joint_draws(wide.reshape(DIMENSION, 1), np.zeros(1), np.zeros(1), root, 1.0, wide, single)
+    draw_down_draws(single, np.zeros(1), usable, 0.0, np.zeros((2, 1)))
+    round_as_half(normals)
+    chance = (root, 1.0, 0.0, np.zeros(3), 1, normals, 1)
+    known = (table, categories, products, 0.0, 0, 0.0, slot, slot.copy(), theta)
+    thompson_slate(none, spans, rows, usable, none, stamp, 2, *known, *chance)
     explain(wide, np.zeros((1, DIMENSION)), np.zeros(DIMENSION, np.int64), np.zeros(1), 1.0, np.zeros((2, 1)), 0, 0)

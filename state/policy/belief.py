@@ -70,11 +70,10 @@ class Belief:
         width = self.whitener.shape[1]
         normal = self.standard_normal(count * (width + len(self)), rng)
         draws: Draws = joint_draws(
-            np.ascontiguousarray(self.x, dtype=np.float32),
+            np.ascontiguousarray(self.x.T, dtype=np.float32),
             self.mean,
             self.own_variance,
-            self.whitener,
-            float(self.noise),
+            root_of(self.whitener, self.noise, scale),
             scale,
             normal[: count * width].reshape(count, width),
             normal[count * width :].reshape(count, len(self)),
@@ -90,3 +89,8 @@ class Belief:
         count = self.exposures + prior_exposures
         reward = np.clip(self.rewards + prior_exposures * self.prior, 0.0, count)
         return count, reward
+
+
+def root_of(whitener: Values, noise: float, scale: float) -> Draws:
+    """(d, d) float32: a row of d standard normal variables times this has `scale`² times the covariance of θ."""
+    return np.ascontiguousarray(scale * np.sqrt(noise) * whitener.T, dtype=np.float32)

@@ -36,7 +36,7 @@ class SampledDecision(Decision):
         allowed = self.rules.allowed(n, ())
         open_ = np.ones(n, dtype=np.bool_) if allowed is None else allowed
         values, draws = self.rules.rescore(self.values, ()), self.rules.rescore(self.draws, ())
-        uniforms = rng.random((2, min(slots, n)))
+        uniforms = rng.random((2, slots))
         items, propensity, explored = draw_down_draws(draws, values, open_, self.floor, uniforms)
         order = items.astype(np.int64).tolist()
         return Choice(order, propensity.tolist(), (explored > 0).tolist(), [False] * len(order))

@@ -1,0 +1,368 @@
+"""A choice from candidates to slate: finding them, their features, posterior draws, and the slate that follows the draws."""
+
+import math
+from typing import Any
+
+import numpy as np
+
+from state.feature_set import DIMENSION
+from state.kernels.compiled import compiled
+
+NOVELTY_MS = 30 * 24 * 3_600_000
+MOST_IN_VAIN = 4
+HALFWAY_IN_VAIN = 4
+"""Exposures in vain at which a category's `category_in_vain` is one half."""
+NO_AFFINITY = -1e30
+GONE = np.int32(-(2**31))
+"""The key of an item that was taken, below that of any number."""
+
+
+@compiled
+def gather(own: Any, spans: Any, pool: Any, usable: Any, disliked: Any, uniforms: Any, stamp: Any, mark: int) -> Any:
+    """Candidate rows, each once: `own` (k,), then the first of each of the `spans` (s, 2: start and count) of `pool`, then rows of
+    the pool drawn with `uniforms` (limit,) until there are `limit`; all of the pool where it holds no more than are missing.
+
+    `usable` (rows,) says which rows may be shown, `disliked` which may not all the same. `stamp` (rows,) is scratch, in which
+    no row holds `mark`.
+    """
+    limit = len(uniforms)
+    out = np.empty(limit, np.int64)
+    for row in disliked:
+        stamp[row] = mark
+    found = 0
+    for row in own:
+        if found < limit and stamp[row] != mark and usable[row]:
+            stamp[row] = mark
+            out[found] = row
+            found += 1
+    for s in range(len(spans)):
+        for i in range(spans[s, 0], spans[s, 0] + spans[s, 1]):
+            row = pool[i]
+            if found < limit and stamp[row] != mark and usable[row]:
+                stamp[row] = mark
+                out[found] = row
+                found += 1
+    missing = limit - found
+    size = len(pool)
+    for i in range(min(missing, size)):
+        row = pool[i] if size <= missing else pool[int(uniforms[i] * size)]
+        if stamp[row] != mark and usable[row]:
+            stamp[row] = mark
+            out[found] = row
+            found += 1
+    return out[:found]
+
+
+@compiled
+def describe(
+    rows: Any,
+    table: Any,
+    categories: Any,
+    products: Any,
+    now_ms: float,
+    last_code: int,
+    visits: float,
+    code_slot: Any,
+    row_slot: Any,
+    theta: Any,
+) -> Any:
+    """Everything that is known of the candidates `rows` (n,) before a policy looks at them.
+
+    Returns their features (d, n) float32, a row for each feature, as float16 holds them; their expected rewards (n,) under `theta`
+    (d,) with the own effect of each; and five columns of the table as (5, n): effect, its variance, exposures, rewards and prior.
+
+    `table` (rated, 16) float32 is `Rates.table`, a row in one line of the cache; rows beyond it are taken as row 0.
+    `categories` (c, 4) hold the code, share, taste and times in vain of each category that the session knows, `products` (p, 3)
+    the row, affinity (NO_AFFINITY where it has none) and times in vain. The slots are scratch, all zero before and after.
+    """
+    x, own = _looked_up(rows, table, categories, products, now_ms, last_code, code_slot, row_slot)
+    _combine(x, rows, visits, *_usual(products, table))
+    round_as_half(x.ravel())
+    return x, _expected(x, own[0], theta), own
+
+
+@compiled
+def _looked_up(
+    rows: Any, table: Any, categories: Any, products: Any, now_ms: float, last_code: int, code_slot: Any, row_slot: Any
+) -> Any:
+    """The features that are looked up for each candidate, the others still empty, and the five columns of the table."""
+    n, rated = len(rows), len(table)
+    x, own = np.empty((DIMENSION, n), np.float32), np.empty((5, n))
+    for c in range(len(categories)):
+        code_slot[int(categories[c, 0])] = c + 1
+    code_slot[0] = 0
+    for p in range(len(products)):
+        row_slot[int(products[p, 0])] = p + 1
+    for i in range(n):
+        row = rows[i]
+        of = table[row if row < rated else 0]
+        code = int(of[5])
+        for c in range(5):
+            own[c, i] = of[6 + c]
+        x[1, i] = of[0]
+        x[3, i] = (of[1] - 3.0) / 2.0
+        x[4, i] = of[2] / 12.0
+        x[5, i] = math.exp(min(0.0, of[4] - now_ms) / NOVELTY_MS) if of[4] > 0 else 0.0
+        share, taste, in_vain = 0.0, 0.0, 0.0
+        if code_slot[code]:
+            known = categories[code_slot[code] - 1]
+            share, taste, in_vain = known[1], known[2], known[3]
+        x[6, i] = share
+        x[16, i] = taste
+        x[20, i] = in_vain / (in_vain + HALFWAY_IN_VAIN)
+        affinity, is_known, times = 0.0, 0.0, 0.0
+        if row_slot[row]:
+            of_product = products[row_slot[row] - 1]
+            if of_product[1] > NO_AFFINITY:
+                affinity, is_known = math.tanh(of_product[1] / 3.0), 1.0
+            times = min(of_product[2], MOST_IN_VAIN) / MOST_IN_VAIN
+        x[8, i] = affinity
+        x[9, i] = is_known
+        x[14, i] = times
+        x[10, i] = 1.0 if last_code and code == last_code else 0.0
+        x[11, i] = of[11]
+        x[12, i] = of[12]
+        x[13, i] = of[13]
+        x[22, i] = of[3]
+    for c in range(len(categories)):
+        code_slot[int(categories[c, 0])] = 0
+    for p in range(len(products)):
+        row_slot[int(products[p, 0])] = 0
+    return x, own
+
+
+@compiled
+def _usual(products: Any, table: Any) -> Any:
+    """Mean price and dearness of the products that the session likes, and how many they are."""
+    price, dearness, seen = 0.0, 0.0, 0
+    for p in range(len(products)):
+        row = int(products[p, 0])
+        if products[p, 1] > 0 and row < len(table):
+            price += table[row, 0]
+            dearness += table[row, 3]
+            seen += 1
+    return price / max(1, seen), dearness / max(1, seen), seen
+
+
+@compiled
+def _combine(x: Any, rows: Any, visits: float, usual_price: float, usual_dearness: float, seen: int) -> None:
+    """The features that follow from those looked up; one loop without branches over all candidates."""
+    trust, is_any = np.float32(visits / (visits + 1.0)), np.float32(seen > 0)
+    price, dearness = np.float32(usual_price), np.float32(usual_dearness)
+    for i in range(len(rows)):
+        share, taste = x[6, i], x[16, i]
+        is_listed = is_any if rows[i] else np.float32(0.0)
+        x[0, i] = 1.0
+        x[2, i] = x[1, i] * x[1, i]
+        x[7, i] = 1.0 if share > 0 else 0.0
+        x[12, i] *= share
+        x[15, i] = np.float32(-2.0) * is_listed * abs(x[1, i] - price)
+        x[17, i] = np.sqrt(taste)
+        x[18, i] = trust
+        x[19, i] = x[3, i] * taste
+        x[21, i] = x[20, i] * taste
+        x[23, i] = x[22, i] * taste
+        x[24, i] = is_any * x[22, i] * dearness
+        x[25, i] = -is_listed * abs(x[22, i] - dearness)
+
+
+@compiled
+def round_as_half(x: Any) -> None:
+    """Rounds `x` (m,) float32 in place to what float16 can hold: to nearest, ties to even, infinity from 65,520 on."""
+    for i in range(len(x)):  # below the smallest normal number, 2⁻¹⁴, float16 has multiples of 2⁻²⁴
+        steps = np.rint(x[i] * np.float32(16777216.0))
+        x[i] = steps * np.float32(2.0**-24) if abs(x[i]) < np.float32(2.0**-14) else x[i]
+    all_bits = x.view(np.uint32)
+    for i in range(len(x)):
+        bits = np.uint32(all_bits[i])
+        size = np.uint32(bits & np.uint32(0x7FFFFFFF))
+        beyond = np.uint32(0x7F800000) if size <= np.uint32(0x7F800000) else np.uint32(0x7FC00000)
+        even = np.uint32((size >> np.uint32(13)) & np.uint32(1))
+        near = np.uint32((size + np.uint32(0xFFF) + even) & np.uint32(0xFFFFE000))
+        near = beyond if near >= np.uint32(0x47800000) else near
+        rounded = np.uint32((bits & np.uint32(0x80000000)) | near)
+        all_bits[i] = bits if size < np.uint32(0x38800000) else rounded
+
+
+@compiled
+def _half_bits(x: Any, items: Any) -> Any:
+    """The bits in float16 of the columns `items` (k,) of `x` (d, n), which float16 holds: (k, d) uint16."""
+    bits = x.view(np.uint32)
+    half = np.empty((len(items), len(x)), np.uint16)
+    for i in range(len(items)):
+        for j in range(len(x)):
+            of = bits[j, items[i]]
+            sign, size = (of >> 16) & 0x8000, of & 0x7FFFFFFF
+            if size < 0x38800000:
+                half[i, j] = sign | int(abs(x[j, items[i]]) * 16777216.0)
+            elif size < 0x7F800000:
+                half[i, j] = sign | ((size - 0x38000000) >> 13)
+            else:
+                half[i, j] = sign | (0x7C00 if size == 0x7F800000 else 0x7E00)
+    return half
+
+
+@compiled
+def _expected(x: Any, effect: Any, theta: Any) -> Any:
+    mean = effect.copy()
+    for j in range(len(x)):
+        for i in range(len(mean)):
+            mean[i] += theta[j] * x[j, i]
+    return mean
+
+
+@compiled
+def joint_draws(x: Any, mean: Any, own_variance: Any, root: Any, scale: float, z_shared: Any, z_own: Any) -> Any:
+    """Joint draws (M, n) float32 of the expected rewards of n candidates: see `Belief.draws`.
+
+    `x` (d, n), `mean` and `own_variance` (n,) are a belief's, `root` (d, d) float32 is σ·scale times its whitener, transposed.
+    `scale` multiplies all standard deviations. `z_shared` (M, d) and `z_own` (M, n) are standard normal.
+    """
+    d, n = x.shape
+    deviation, centre = np.empty(n, np.float32), np.empty(n, np.float32)
+    for i in range(n):
+        deviation[i] = scale * math.sqrt(own_variance[i])
+        centre[i] = mean[i]
+    draws = np.empty((len(z_own), n), np.float32)
+    theta = np.empty(d, np.float32)
+    for m in range(len(z_own)):
+        theta[:] = 0
+        for j in range(d):
+            z = z_shared[m, j]
+            for k in range(d):
+                theta[k] += z * root[j, k]
+        row = draws[m]
+        for i in range(n):
+            row[i] = centre[i] + deviation[i] * z_own[m, i]
+        for k in range(d):
+            t = theta[k]
+            for i in range(n):
+                row[i] += t * x[k, i]
+    return draws
+
+
+@compiled
+def draw_down_draws(draws: Any, values: Any, allowed: Any, floor: float, uniforms: Any) -> Any:
+    """A slate by posterior draws, slot by slot: see `SampledDecision.choose`.
+
+    `draws` (M, n) are joint draws, `values` (n,) what the policy expects, `allowed` (n,) what may be shown, `uniforms` (2, slots).
+    Returns (3, k): the items, their propensities, and 1 where another was left that is better by value; k ≤ slots.
+    """
+    count, n = draws.shape
+    open_ = allowed.copy()
+    keys, ranked = _keys(draws), _keys(values.astype(np.float32).reshape(1, n))[0]
+    left = 0
+    for i in range(n):
+        if open_[i]:
+            left += 1
+        else:
+            keys[:, i] = GONE
+            ranked[i] = GONE
+    slots = min(uniforms.shape[1], left)
+    first = np.empty(count, np.int64)
+    followers = np.zeros(n, np.int64)
+    for m in range(count):
+        first[m] = _largest(keys[m])
+        followers[first[m]] += 1
+    out = np.empty((3, slots))
+    for slot in range(slots):
+        explores = uniforms[0, slot] < floor
+        item = _nth(open_, int(uniforms[1, slot] * left)) if explores else first[int(uniforms[1, slot] * count)]
+        out[0, slot] = item
+        out[1, slot] = (1.0 - floor) * followers[item] / count + floor / left
+        out[2, slot] = item != _largest(ranked)
+        open_[item] = False
+        left -= 1
+        ranked[item] = GONE
+        keys[:, item] = GONE
+        if followers[item] and left:
+            for m in range(count):
+                if first[m] == item:
+                    first[m] = _largest(keys[m])
+                    followers[first[m]] += 1
+    return out
+
+
+@compiled
+def thompson_slate(
+    own: Any,
+    spans: Any,
+    pool: Any,
+    usable: Any,
+    disliked: Any,
+    stamp: Any,
+    mark: int,
+    table: Any,
+    categories: Any,
+    products: Any,
+    now_ms: float,
+    last_code: int,
+    visits: float,
+    code_slot: Any,
+    row_slot: Any,
+    theta: Any,
+    root: Any,
+    scale: float,
+    floor: float,
+    uniforms: Any,
+    limit: int,
+    normals: Any,
+    draws: int,
+) -> Any:
+    """All of the above at once, for linear Thompson sampling where no rule interferes.
+
+    `uniforms` (limit + 2 slots,) and `normals` (draws (d + limit),) are random; all else is as in the functions above. Returns the
+    items' rows (k,), (3, k) their propensities, 1 where another was better by value, and their expected rewards, and their
+    features as bits of float16 (k, d).
+    """
+    rows = gather(own, spans, pool, usable, disliked, uniforms[:limit], stamp, mark)
+    n = len(rows)
+    x, mean, known = describe(rows, table, categories, products, now_ms, last_code, visits, code_slot, row_slot, theta)
+    shared = draws * DIMENSION
+    z_shared = normals[:shared].reshape(draws, DIMENSION)
+    z_own = normals[shared : shared + draws * n].reshape(draws, n)
+    drawn = joint_draws(x, mean, known[1], root, scale, z_shared, z_own)
+    found = draw_down_draws(drawn, mean, np.ones(n, np.bool_), floor, uniforms[limit:].reshape(2, -1))
+    items = found[0].astype(np.int64)
+    told = np.empty((3, len(items)))
+    chosen = np.empty(len(items), np.int64)
+    for slot in range(len(items)):
+        chosen[slot] = rows[items[slot]]
+        told[0, slot], told[1, slot], told[2, slot] = found[1, slot], found[2, slot], mean[items[slot]]
+    return chosen, told, _half_bits(x, items)
+
+
+@compiled
+def _keys(numbers: Any) -> Any:
+    """Whole numbers in the order of `numbers` (m, n) float32: the largest of them is found several times as fast."""
+    keys = np.empty(numbers.shape, np.int32)
+    bits = numbers.view(np.int32)
+    for m in range(len(keys)):
+        for i in range(keys.shape[1]):
+            of = np.int32(bits[m, i])
+            keys[m, i] = of if of >= 0 else np.int32(of ^ np.int32(0x7FFFFFFF))
+    return keys
+
+
+@compiled
+def _largest(keys: Any) -> int:
+    """The index of the largest key, the first of equals. Two passes, since the first then needs no branches."""
+    most = GONE
+    for i in range(len(keys)):
+        key = keys[i]
+        most = key if key > most else most
+    for i in range(len(keys)):
+        if keys[i] == most:
+            return i
+    return 0
+
+
+@compiled
+def _nth(open_: Any, nth: int) -> int:
+    """The open index that has `nth` open ones before it."""
+    for i in range(len(open_)):
+        if open_[i]:
+            if nth == 0:
+                return i
+            nth -= 1
+    return -1

@@ -1,0 +1,80 @@
+"""Slates of linear Thompson sampling where no rule interferes, which is the default: one call from candidates to slate.
+
+It chooses as the steps of `Chooser` do one by one, which serve all other policies and rules. A test holds both to each other.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from state.candidates import sources
+from state.catalogue import Catalogue
+from state.features import DIMENSION, Context, session_knowledge
+from state.kernels import thompson_slate
+from state.policy.belief import root_of
+from state.policy.normals import Normals
+from state.policy.thompson import LinearThompson
+from state.posterior import Posterior
+from state.rates import Rates
+
+
+class Drawn(NamedTuple):
+    """k items in order: rows of the catalogue, the probability of each to stand there, whether another was better by value, the
+    rewards expected of them (k,), and their features, k × d float16 bytes."""
+
+    rows: list[int]
+    propensity: list[float]
+    explored: list[bool]
+    values: NDArray[np.float64]
+    features: bytes
+
+
+class ThompsonSlates:
+    """Draws slates under one posterior."""
+
+    def __init__(
+        self, policy: LinearThompson, catalogue: Catalogue, rng: np.random.Generator, normals: Normals
+    ) -> None:
+        self._policy = policy
+        self._catalogue = catalogue
+        self._rng = rng
+        self._normals = normals
+
+    def use(self, posterior: Posterior, rates: Rates) -> None:
+        """Draws from this posterior from now on."""
+        self._theta, self._table = posterior.theta, rates.table
+        self._root = root_of(posterior.whitener, posterior.noise, self._policy.scale)
+
+    def draw(self, context: Context, most: int, slots: int) -> Drawn:
+        """A slate of at most `slots` of at most `most` candidates."""
+        catalogue, policy = self._catalogue, self._policy
+        catalogue.make_room()
+        of = sources(context.interest, catalogue, most)
+        categories, products, now_ms, last_code, visits = session_knowledge(context, catalogue)
+        rows, told, features = thompson_slate(
+            of.own,
+            of.spans,
+            catalogue.pool,
+            catalogue.active,
+            of.disliked,
+            catalogue.stamp,
+            catalogue.next_mark(),
+            self._table,
+            categories,
+            products,
+            now_ms,
+            last_code,
+            visits,
+            catalogue.code_slot,
+            catalogue.row_slot,
+            self._theta,
+            self._root,
+            policy.scale,
+            policy.floor,
+            self._rng.random(most + 2 * slots),
+            most,
+            self._normals.take(policy.draws * (DIMENSION + most)),
+            policy.draws,
+        )
+        return Drawn(rows.tolist(), told[0].tolist(), (told[1] > 0).tolist(), told[2], features.tobytes())

@@ -1,0 +1,70 @@
+"""The slate in one call against the same slate step by step."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from state.choice import Chooser
+from state.features import DIMENSION, Context
+from state.interest import Interest
+from state.slate import Slate
+from state.sums import Example
+from tests.state.shop import T0, predictor_of, settings, shop
+
+IDLE_RULE = {"bury": [{"category": "of no product", "factor": 0.5}]}
+"""A rule that changes nothing, but asks for the steps."""
+KNOWN = Interest(
+    {"product-3": 2.0, "product-8": 0.5, "product-5": -1.0, "elsewhere": 1.0},
+    {"category-3": 2.5, "category-0": 0.4},
+    3.0,
+    frozenset({"product-5"}),
+    {"category-3": 3, "category-0": 1},
+)
+CONTEXTS = {
+    "a stranger": Context(Interest({}, {}, 0.0), "", {}, T0),
+    "a regular": Context(KNOWN, "category-3", {"product-3": 2, "product-9": 1}, T0, {"category-3": 2, "": 1}),
+}
+
+
+class Chance:
+    """A generator whose uniform numbers come in one order, however many are asked for at a time."""
+
+    def __init__(self, seed: int) -> None:
+        self._uniform, self._normal = np.random.default_rng(seed), np.random.default_rng(seed + 1)
+
+    def random(self, size: int | tuple[int, ...] | None = None) -> Any:
+        """One number says where in the table of normal numbers to begin: always at the same place."""
+        return 0.0 if size is None else self._uniform.random(size)
+
+    def standard_normal(self, size: int, dtype: Any, out: Any = None) -> Any:
+        return self._normal.standard_normal(size, dtype=dtype, out=out)
+
+
+def slate_of(context: Context, seed: int, products: int, rules: dict[str, Any]) -> tuple[Slate, list[float]]:
+    configuration = settings(rules=rules, decisions={"full_share": 0.0}, bandit={"floor": 0.2})
+    chooser = Chooser(configuration, Chance(seed), shop(products=products).chooser.catalogue)  # type: ignore[arg-type]
+    rng = np.random.default_rng(seed)
+    learned = [
+        Example(T0, f"product-{i % 12}", rng.random(DIMENSION).astype(np.float16).tobytes(), 1, i % 3 == 0, i % 3 == 0)
+        for i in range(60)
+    ]
+    chooser.use_model(predictor_of(learned, DIMENSION))
+    slate = chooser.choose(context, profile_version=1, cause=b"")
+    return slate, chooser.predict(slate).tolist()
+
+
+@pytest.mark.parametrize("who", CONTEXTS)
+@pytest.mark.parametrize("products", [1, 15, 40, 400])
+@pytest.mark.parametrize("seed", range(5))
+def test_one_call_draws_the_slate_that_the_steps_draw(who: str, products: int, seed: int) -> None:
+    (at_once, values), (by_steps, expected) = (
+        slate_of(CONTEXTS[who], seed, products, rules) for rules in ({}, IDLE_RULE)
+    )
+    for name in ("product_ids", "category_ids", "explored", "features", "pinned", "full"):
+        assert getattr(at_once, name) == getattr(by_steps, name), name
+    assert at_once.propensity == pytest.approx(by_steps.propensity, abs=1e-12)
+    assert values == pytest.approx(expected, abs=1e-12)
+    assert len(at_once.product_ids) == min(
+        20, products - ("product-5" in KNOWN.disliked and who != "a stranger" and products > 5)
+    )
