@@ -1,6 +1,6 @@
 """Learning in shards: a shard adds examples, and hands on its sums with what changed of each product."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import msgspec
 
@@ -70,17 +70,17 @@ class LearnerShard:
             opened.river = create(bandit.river, bandit.river_parameters)
         return opened
 
-    def learn(self, examples: list[Example]) -> None:
+    def learn(self, examples: Sequence[Example]) -> None:
         """Adds examples, in any order."""
-        for example in examples:
-            landmark_ms = self.sums.landmark_ms
-            weight = self.sums.add(example)
-            self.pending.scale(landmark_scale(landmark_ms, self.sums.landmark_ms, self.sums.half_life_ms))
-            if weight:
-                x = example.features()
-                self.pending.add(example.product_id, weight, example.count, example.reward, x, example.reward_squared)
-                if self.river is not None:
-                    self.river.learn(example)
+        landmark_ms = self.sums.landmark_ms
+        taken = self.sums.add(examples)
+        self.pending.scale(landmark_scale(landmark_ms, self.sums.landmark_ms, self.sums.half_life_ms))
+        self.pending.add(
+            [example.product_id for example in taken.examples], taken.weights[:, None] * taken.numbers, taken.x
+        )
+        if self.river is not None:
+            for example in taken.examples:
+                self.river.learn(example)
 
     def observe(self, bandit: Bandit, now_ms: int) -> int:
         """Watches the rewards that wait, and forgets faster from now on where they fell and the configuration says so.

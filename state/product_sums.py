@@ -5,7 +5,7 @@ to R - θ·X: so its effect is always measured against the newest model, not aga
 product has a linear model of its own, the statistics of that follow in the row, see `state.disjoint`.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 import numpy as np
@@ -50,22 +50,20 @@ class ProductSums:
         """(products, width of a model's statistics), 0 wide without models per product: a view."""
         return self._rows[: len(self.product_ids), FIXED + self.dimension :]
 
-    def add(
-        self, product_id: str, weight: float, count: float, reward: float, x: Vector, reward_squared: float = 0.0
-    ) -> None:
-        """Adds an example of that weight: its count, reward, features (d) and squared reward."""
-        row = self._row(product_id)
-        row[0] += weight * count
-        row[1] += weight * reward
-        if count:
-            row[FIXED : FIXED + self.dimension] += (weight * count) * x
+    def add(self, product_ids: Sequence[str], numbers: Vector, x: Vector) -> None:
+        """Adds n examples: their products, counts, rewards and squared rewards times their weights (n, 3), and features (n, d)."""
+        rows = np.array([self._row_of_product(product_id) for product_id in product_ids], dtype=np.int64)
+        np.add.at(self._rows[:, :FIXED], rows, numbers[:, :FIXED])
+        np.add.at(self._rows[:, FIXED : FIXED + self.dimension], rows, numbers[:, :1] * x)
         if self.is_disjoint:
-            write_arm(row[FIXED + self.dimension :], weight * count, weight * reward, weight * reward_squared, x)
+            for row, (count, reward, squared), features in zip(rows, numbers.tolist(), x, strict=True):
+                write_arm(self._rows[row, FIXED + self.dimension :], count, reward, squared, features)
 
     def merge(self, changes: Mapping[str, bytes], scale: float) -> None:
         """Adds rows that `take` returned, times `scale`."""
         for product_id, row in changes.items():
-            self._row(product_id)[:] += scale * np.frombuffer(row, dtype="<f8")
+            at = self._row_of_product(product_id)
+            self._rows[at] += scale * np.frombuffer(row, dtype="<f8")
 
     def scale(self, factor: float) -> None:
         """Moves all rows to another landmark."""
@@ -112,13 +110,11 @@ class ProductSums:
             sums._rows = np.frombuffer(rows, dtype="<f8").reshape(-1, width).copy()
         return sums
 
-    def _row(self, product_id: str) -> Vector:
-        """The product's row as a view that lasts until the next new product."""
+    def _row_of_product(self, product_id: str) -> int:
         row = self._row_of.get(product_id)
         if row is None:
             row = self._row_of[product_id] = len(self.product_ids)
             self.product_ids.append(product_id)
             if row >= len(self._rows):
                 self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
-        view: Vector = self._rows[row]
-        return view
+        return row

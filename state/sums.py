@@ -9,6 +9,8 @@ what it would if it had been there in time: the half-lives between two moments a
 """
 
 import math
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -45,6 +47,19 @@ class Example(msgspec.Struct, array_like=True, frozen=True):
     def features(self) -> Vector:
         """x as float64, (d,)."""
         return np.frombuffer(self.x, dtype=np.float16).astype(np.float64)
+
+
+class Taken(NamedTuple):
+    """n examples that were learned from: their features (n, d) and weights (n,), as of one landmark."""
+
+    examples: list[Example]
+    x: Vector
+    weights: Vector
+
+    @property
+    def numbers(self) -> Vector:
+        """Count, reward and squared reward of each, (n, 3), without the weight."""
+        return np.array([(e.count, e.reward, e.reward_squared) for e in self.examples], dtype=np.float64).reshape(-1, 3)
 
 
 def landmark_of(time_ms: int, half_life_ms: int | None) -> int:
@@ -105,25 +120,36 @@ class Sums:
             moment_ms, half_life_ms = turned_ms, before_ms
         return count + ((time_ms - moment_ms) / half_life_ms if half_life_ms else 0.0)
 
-    def add(self, example: Example) -> float:
-        """Adds an example and returns its weight; 0 where it is not finite or out of range, which is refused and counted."""
-        x = example.features()
-        if (
-            len(x) != self.dimension
-            or not (np.abs(x) <= LARGEST_FEATURE).all()
-            or not abs(example.reward) <= LARGEST_FEATURE
-        ):
-            self.refused += 1
-            return 0.0
-        weight = self.weight_of(example.exposed_at_ms)
-        if example.count:
-            self.a += (weight * example.count) * np.outer(x, x)
-        if example.reward:
-            self.b += (weight * example.reward) * x
-        self.totals += weight * np.array([example.count, example.reward, example.reward_squared])
-        if 0 <= example.position < POSITIONS:
-            self.places[:, example.position] += weight * np.array([example.seen, example.clicked])
-        return weight
+    def add(self, examples: Sequence[Example]) -> "Taken":
+        """Adds examples, and returns those that were taken.
+
+        What is not finite or out of range is refused and counted.
+        """
+        taken = self._take(examples)
+        self.refused += len(examples) - len(taken.examples)
+        if not taken.examples:
+            return taken
+        latest = max(landmark_of(example.exposed_at_ms, self.half_life_ms) for example in taken.examples)
+        self.move_to(max(self.landmark_ms, latest))
+        taken.weights[:] = [self.weight_of(example.exposed_at_ms) for example in taken.examples]
+        x, numbers = taken.x, taken.weights[:, None] * taken.numbers
+        self.a += (x * numbers[:, :1]).T @ x
+        self.b += numbers[:, 1] @ x
+        self.totals += numbers.sum(axis=0)
+        for example, weight in zip(taken.examples, taken.weights.tolist(), strict=True):
+            if 0 <= example.position < POSITIONS:
+                self.places[:, example.position] += (weight * example.seen, weight * example.clicked)
+        return taken
+
+    def _take(self, examples: Sequence[Example]) -> "Taken":
+        """Those of the examples that can be learned from, their weights still 0."""
+        width = 2 * self.dimension
+        found = [e for e in examples if len(e.x) == width and abs(e.reward) <= LARGEST_FEATURE]
+        x = np.frombuffer(b"".join(e.x for e in found), dtype=np.float16).reshape(-1, self.dimension).astype(np.float64)
+        is_fine = (np.abs(x) <= LARGEST_FEATURE).all(axis=1)
+        if not is_fine.all():
+            found, x = [found[i] for i in np.flatnonzero(is_fine)], x[is_fine]
+        return Taken(found, x, np.zeros(len(found)))
 
     def move_to(self, landmark_ms: int) -> None:
         """Expresses the sums as of a later landmark."""

@@ -1,5 +1,6 @@
 """The learner's and the model's operators: publishing, restarts, an earlier job's model, commands."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -46,7 +47,7 @@ class Bench:
 
     def learn(self, examples: list[Any], shard: int = 0) -> None:
         self.contexts[0].key = f"{TERMS.key}/{shard}"
-        self.learner.process_element(msgspec.msgpack.encode(examples), self.contexts[0])
+        self.pass_on(self.learner.process_element(msgspec.msgpack.encode(examples), self.contexts[0]))
 
     def tell(self, message: bytes, model: str = TERMS.key) -> None:
         self.contexts[1].key = model
@@ -56,11 +57,14 @@ class Bench:
         """Fires all timers of the learner, then of the model."""
         for key, due_ms in self._due(self.contexts[0]):
             self.contexts[0].key = key
-            for row in self.learner.on_timer(due_ms, self.contexts[0]):
-                self.tell(row._values[1], row._values[0])
+            self.pass_on(self.learner.on_timer(due_ms, self.contexts[0]))
         for key, due_ms in self._due(self.contexts[1]):
             self.contexts[1].key = key
             self.published.extend(row._values for row in self.model.on_timer(due_ms, self.contexts[1]))
+
+    def pass_on(self, updates: Iterable[Any]) -> None:
+        for row in updates:
+            self.tell(row._values[1], row._values[0])
 
     def theta(self) -> Any:
         return Predictor(self.newest()).theta
@@ -233,7 +237,7 @@ def test_models_of_several_variants_learn_and_travel_apart(monkeypatch: pytest.M
     examples = made_examples(1, 40)
     for key in keys.values():
         bench.contexts[0].key = f"{key}/0"
-        bench.learner.process_element(msgspec.msgpack.encode(examples), bench.contexts[0])
+        bench.pass_on(bench.learner.process_element(msgspec.msgpack.encode(examples), bench.contexts[0]))
     bench.tick()
     found = {key: Snapshot.decode(value) for key, value in bench.published if value is not None and b"@" not in key}
     assert {key: (s.variant, s.form) for key, s in found.items()} == {
@@ -273,7 +277,7 @@ def test_drift_shortens_the_half_life_once_and_for_all(monkeypatch: pytest.Monke
 
     def send(message: Any) -> None:
         bench.contexts[0].key = f"{key}/0"
-        bench.learner.process_element(msgspec.msgpack.encode(message), bench.contexts[0])
+        bench.pass_on(bench.learner.process_element(msgspec.msgpack.encode(message), bench.contexts[0]))
 
     restart()
     monkeypatch.setattr("operators.learner.wall_clock_ms", lambda: bench.now_ms)
@@ -316,3 +320,14 @@ def test_a_half_life_that_was_configured_anew_holds_for_all_from_the_restart_on(
     bench.tick()
     row = Predictor(bench.newest()).statistics[:, 0].sum()
     assert row == pytest.approx(15)
+
+
+def test_a_flood_of_examples_does_not_wait_for_the_interval(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("operators.learner.AT_ONCE", 10)
+    examples = made_examples(8, 25)
+    for example in examples:
+        bench.learn([example])
+    assert bench.runtimes[0].counters["examples_learned"].count == 20
+    bench.restart()
+    bench.tick()
+    expect(bench.theta(), examples)

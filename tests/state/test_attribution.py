@@ -206,8 +206,7 @@ def test_the_learners_sums_equal_a_regression_over_the_log(steps: list[tuple[str
     _shop_through(visit, steps)
     visit.pass_watermark(T0 + 100 * HOUR)
     learned = Sums(DIMENSION, None)
-    for example in visit.examples():
-        learned.add(example)
+    learned.add(visit.examples())
     a, b, totals = _regression(visit)
     np.testing.assert_allclose(learned.a, a, atol=1e-9)
     np.testing.assert_allclose(learned.b, b, atol=1e-9)

@@ -68,7 +68,7 @@ def test_exposures_of_the_first_feature_set_are_refused_by_the_learner() -> None
     """What was shown before an upgrade and is rewarded after it has features that mean something else."""
     sums = Sums(DIMENSION, None)
     exposure = Session.decode(read("session-1.bin")).exposures[0]
-    assert sums.add(Example(exposure.exposed_at_ms, exposure.product_id, exposure.x, 1, 0.6, 0.36)) == 0.0
+    assert not sums.add([Example(exposure.exposed_at_ms, exposure.product_id, exposure.x, 1, 0.6, 0.36)]).examples
     assert (sums.refused, sums.weight) == (1, 0.0)
 
 

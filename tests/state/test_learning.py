@@ -90,7 +90,7 @@ def pending(rows: dict[str, tuple[float, float]]) -> ProductSums:
     """Exposures and rewards of products, as a shard holds them before it hands them on."""
     sums = ProductSums(DIMENSION)
     for product, (exposures, reward) in rows.items():
-        sums.add(product, exposures, 1, reward / max(exposures, 1.0), np.zeros(DIMENSION))
+        sums.add([product], np.array([[exposures, reward, 0.0]]), np.zeros((1, DIMENSION)))
     return sums
 
 
@@ -109,7 +109,7 @@ def test_taking_an_example_back_leaves_nothing() -> None:
 )
 def test_what_is_not_finite_or_out_of_range_is_refused_and_counted(x: NDArray[np.float64]) -> None:
     sums = Sums(DIMENSION, None)
-    assert sums.add(Example(T0, "p", x.astype(np.float16).tobytes(), 1, 0.5, 0.25)) == 0
+    assert not sums.add([Example(T0, "p", x.astype(np.float16).tobytes(), 1, 0.5, 0.25)]).examples
     assert sums.refused == 1
     assert not sums.a.any()
 
@@ -152,10 +152,12 @@ def test_examination_is_found_from_explored_items() -> None:
     truth = np.array([1.0, 0.7, 0.4, 0.2])
     sums = Sums(DIMENSION, None)
     x = np.zeros(DIMENSION, dtype=np.float16).tobytes()
+    examples = []
     for _ in range(8_000):
         place = int(rng.integers(4))
         click = float(rng.random() < 0.5 * truth[place])
-        sums.add(Example(T0, "p", x, 1, click, click, position=place, seen=1, clicked=click))
+        examples.append(Example(T0, "p", x, 1, click, click, position=place, seen=1, clicked=click))
+    sums.add(examples)
     np.testing.assert_allclose(Sums.decode(sums.encode()).examination()[:4], truth, atol=0.05)
 
 
