@@ -227,18 +227,28 @@ def joint_draws(x: Any, mean: Any, own_variance: Any, root: Any, scale: float, z
     theta = np.empty(d, np.float32)
     for m in range(len(z_own)):
         theta[:] = 0
-        for j in range(d):
-            z = z_shared[m, j]
-            for k in range(d):
-                theta[k] += z * root[j, k]
+        _add_rows(theta, z_shared[m], root)
         row = draws[m]
         for i in range(n):
             row[i] = centre[i] + deviation[i] * z_own[m, i]
-        for k in range(d):
-            t = theta[k]
-            for i in range(n):
-                row[i] += t * x[k, i]
+        _add_rows(row, theta, x)
     return draws
+
+
+@compiled
+def _add_rows(out: Any, weights: Any, rows: Any) -> None:
+    """Adds to `out` (n,) the weighted sum of the `rows` (d, n), four at a time."""
+    k = 0
+    while k + 4 <= len(weights):
+        w0, w1, w2, w3 = weights[k], weights[k + 1], weights[k + 2], weights[k + 3]
+        row0, row1, row2, row3 = rows[k], rows[k + 1], rows[k + 2], rows[k + 3]
+        for i in range(len(out)):
+            out[i] += w0 * row0[i] + w1 * row1[i] + w2 * row2[i] + w3 * row3[i]
+        k += 4
+    while k < len(weights):
+        for i in range(len(out)):
+            out[i] += weights[k] * rows[k, i]
+        k += 1
 
 
 @compiled
