@@ -1,40 +1,20 @@
-"""Writing profiles to Redis: grouped, newer wins, retried while Redis is away."""
+"""Writing profiles to Redis: in batches, without waiting for each answer; newer wins; retried while Redis is away."""
 
 import time
+from collections import deque
 from collections.abc import Callable
-from typing import Any
+from itertools import islice
 
-import msgspec
 import redis
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import RedisError
 
+from operators.profile_batch import WRITE_IF_NEWER, Batch, BatchPacker
+from operators.redis_pipe import RedisPipe
 from state.personalizer import Write
 
+BATCHES_IN_FLIGHT = 4
 FIRST_BACKOFF_S = 0.05
 LONGEST_BACKOFF_S = 2.0
-
-# KEYS: profiles. ARGV: life in ms, channel, then five for each key: generation, version, updated_at, profile, message.
-# A profile begins with these three numbers, so 160 bytes tell whether what stands there is newer. Returns how many were written.
-WRITE_IF_NEWER = """
-local written = 0
-for i, key in ipairs(KEYS) do
-  local at = 5 * i - 2
-  local head = redis.call('GETRANGE', key, 0, 160)
-  local g, v, u = string.match(head, '"generation":(%d+),"version":(%d+),"updated_at":(%d+)')
-  local newer = true
-  if g then
-    local og, ov, ou = tonumber(g), tonumber(v), tonumber(u)
-    local ng, nv, nu = tonumber(ARGV[at]), tonumber(ARGV[at + 1]), tonumber(ARGV[at + 2])
-    newer = not (ng < og or (ng == og and (nv < ov or (nv == ov and nu < ou))))
-  end
-  if newer then
-    redis.call('SET', key, ARGV[at + 3], 'PX', ARGV[1])
-    redis.call('PUBLISH', ARGV[2], ARGV[at + 4])
-    written = written + 1
-  end
-end
-return written
-"""
 
 
 class RedisUnavailableError(Exception):
@@ -42,7 +22,11 @@ class RedisUnavailableError(Exception):
 
 
 class ProfileWriter:
-    """Holds at most `batch` sessions' newest write or deletion; a session's later write replaces its earlier one."""
+    """Holds the newest write or deletion of at most `batch` sessions, and up to four batches that await their answer.
+
+    Batches go out in order on one connection. After a failure all that has no answer is sent again, the newest of each
+    session, and the caller waits until it is answered.
+    """
 
     def __init__(
         self,
@@ -53,85 +37,124 @@ class ProfileWriter:
         block_max_ms: int,
         count: Callable[[str, int], None],
         pause: Callable[[float], None] = time.sleep,
+        flush_interval_ms: float = 5,
     ) -> None:
-        self._client = client
-        self._prefix = prefix
-        self._channel = f"{prefix}:profile-updated"
-        self._ttl_ms = ttl_ms
+        self._pipe = RedisPipe(client, prefix, WRITE_IF_NEWER)
+        self._packer = BatchPacker(prefix, ttl_ms)
         self._batch = batch
         self._block_max_s = block_max_ms / 1_000
+        self._flush_interval_s = flush_interval_ms / 1_000
         self._count = count
         self._pause = pause
-        self._pending: dict[str, Write | None] = {}
-        self._script = ""
+        self._pending: Batch = {}
+        self._in_flight: deque[Batch] = deque()
+        self._sent_at_s = 0.0
 
     def put(self, session_id: str, write: Write) -> None:
-        """Takes a profile to write; flushes when the batch is full."""
+        """Takes a profile to write; sends what is pending where the batch is full or the last one went out long ago.
+
+        Raises:
+            RedisUnavailableError: after `block_max`, as all below; what is not known to be written stays pending.
+        """
         self._pending[session_id] = write
-        if len(self._pending) >= self._batch:
-            self.flush()
+        is_due = time.monotonic() - self._sent_at_s >= self._flush_interval_s
+        if is_due or len(self._pending) >= self._batch:
+            self._insist(self._send)
 
     def delete(self, session_id: str) -> None:
         """Takes a profile away, and with it any write of it that is still pending."""
         self._pending[session_id] = None
         if len(self._pending) >= self._batch:
-            self.flush()
+            self._insist(self._send)
 
     def holds(self, session_id: str) -> bool:
-        """Whether something of the session waits to be written."""
-        return session_id in self._pending
+        """Whether something of the session is not known to be written."""
+        return session_id in self._pending or any(session_id in batch for batch in self._in_flight)
+
+    def settle(self) -> None:
+        """Sends what is pending, and returns when all is written."""
+        if self._pending or self._in_flight:
+            self._insist(self._settle)
+
+    def settle_one(self, session_id: str) -> None:
+        """Returns when all of the session is written: at once where nothing is held of it."""
+        if self.holds(session_id):
+            self._insist(lambda: self._settle_one(session_id))
 
     def flush(self) -> None:
-        """Writes all that is pending in one round trip, with retries.
+        """As `settle`."""
+        self.settle()
 
-        Raises:
-            RedisUnavailableError: after `block_max`; what is pending stays.
-        """
-        if not self._pending:
-            return
-        deadline = time.monotonic() + self._block_max_s
+    def close(self) -> None:
+        """Settles, and gives the connection up even where that fails."""
+        try:
+            self.settle()
+        finally:
+            self._pipe.drop()
+
+    def _insist(self, step: Callable[[], None]) -> None:
+        deadline_s = time.monotonic() + self._block_max_s
+        try:
+            step()
+        except RedisError as error:
+            self._recover(error, deadline_s)
+
+    def _recover(self, error: RedisError, deadline_s: float) -> None:
+        """Tries until all is written: a Redis that only ever takes batches and fails them must come to the deadline too."""
         backoff_s = FIRST_BACKOFF_S
         while True:
-            try:
-                self._try_flush()
-                self._pending.clear()
-                return
-            except RedisError as error:
-                self._count("redis_retries", 1)
-                if time.monotonic() + backoff_s > deadline:
-                    raise RedisUnavailableError(f"{len(self._pending)} profiles wait for Redis: {error}") from error
+            self._count("redis_retries", 1)
+            self._take_back()
+            if time.monotonic() + backoff_s > deadline_s:
+                raise RedisUnavailableError(f"{len(self._pending)} profiles wait for Redis: {error}") from error
             self._pause(backoff_s)
             backoff_s = min(2 * backoff_s, LONGEST_BACKOFF_S)
+            try:
+                self._settle()
+                return
+            except RedisError as next_error:
+                error = next_error
 
-    def _try_flush(self) -> None:
-        if not self._script:
-            self._script = str(self._client.script_load(WRITE_IF_NEWER))
-        keys: list[str] = []
-        arguments: list[Any] = [self._ttl_ms, self._channel]
-        gone: list[str] = []
-        for session_id, write in self._pending.items():
-            key = f"{self._prefix}:profile:{session_id}"
-            if write is None:
-                gone.append(key)
-            else:
-                keys.append(key)
-                message = updated_message(session_id, write.version, write.updated_at_ms)
-                arguments += (write.generation, write.version, write.updated_at_ms, write.profile, message)
-        pipeline = self._client.pipeline(transaction=False)
-        if gone:
-            pipeline.delete(*gone)
-        if keys:
-            pipeline.evalsha(self._script, len(keys), *keys, *arguments)
-        try:
-            results = pipeline.execute()
-        except NoScriptError:
-            self._script = ""  # a restarted Redis has forgotten it; the next try loads it again
-            raise
-        if keys:
-            self._count("profiles_written", results[-1])
-            self._count("profiles_stale", len(keys) - results[-1])
+    def _take_back(self) -> None:
+        """Makes all that has no answer pending again, the newest of each session."""
+        self._pipe.drop()
+        newest: Batch = {}
+        for batch in (*self._in_flight, self._pending):
+            newest.update(batch)
+        self._in_flight.clear()
+        self._pending = newest
 
+    def _settle(self) -> None:
+        self._send()
+        while self._in_flight:
+            self._read_answer()
 
-def updated_message(session_id: str, version: int, updated_at_ms: int) -> bytes:
-    """The notification of a write."""
-    return msgspec.json.encode({"session_id": session_id, "version": version, "updated_at": updated_at_ms})
+    def _settle_one(self, session_id: str) -> None:
+        if session_id in self._pending:
+            self._send()
+        while self.holds(session_id):
+            self._read_answer()
+
+    def _send(self) -> None:
+        while self._in_flight and self._pipe.has_answer():
+            self._read_answer()
+        while self._pending:
+            if len(self._in_flight) == BATCHES_IN_FLIGHT:
+                self._read_answer()
+            self._send_batch()
+        self._sent_at_s = time.monotonic()
+
+    def _send_batch(self) -> None:
+        self._pipe.open()
+        batch = dict(islice(self._pending.items(), self._batch))
+        for session_id in batch:
+            del self._pending[session_id]
+        self._in_flight.append(batch)
+        self._pipe.send(self._packer.pack(batch, self._pipe.fence))
+
+    def _read_answer(self) -> None:
+        written = self._pipe.answer()
+        batch = self._in_flight.popleft()
+        writes = sum(write is not None for write in batch.values())
+        self._count("profiles_written", written)
+        self._count("profiles_stale", writes - written)

@@ -1,5 +1,6 @@
 """A real redis-server for tests that need no other part of the stack."""
 
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -33,6 +34,16 @@ class RedisServer:
         client = redis.Redis.from_url(self.url, retry=retry, retry_on_error=[NotYet, OSError])
         client.ping()
         return redis.Redis.from_url(self.url)
+
+    def stall(self) -> None:
+        """Lets it answer nothing; the kernel goes on taking connections and commands for it."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def wake(self) -> None:
+        """Ends a stall: what came meanwhile is carried out now."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         """Ends it as a crash would."""

@@ -1,13 +1,19 @@
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import redis
+from redis.exceptions import ResponseError
 
-from operators.profile_writer import ProfileWriter, RedisUnavailableError
+from operators.profile_batch import BatchPacker
+from operators.profile_writer import BATCHES_IN_FLIGHT, ProfileWriter, RedisUnavailableError
 from state.personalizer import Write
 from tests.redis_server import RedisServer, redis_server
+
+NEVER = float("inf")
 
 
 @pytest.fixture
@@ -19,11 +25,16 @@ def server() -> Iterator[RedisServer]:
 class Bench:
     """A writer with its counts; pauses run a step of the test instead of passing time."""
 
-    def __init__(self, client: redis.Redis, batch: int = 100, block_max_ms: int = 60_000) -> None:
+    def __init__(
+        self, server: RedisServer, batch: int = 100, block_max_ms: int = 60_000, flush_interval_ms: float = NEVER
+    ) -> None:
         self.counts: Counter[str] = Counter()
         self.pauses: list[float] = []
         self.during_pause: Callable[[], object] = lambda: None
-        self.writer = ProfileWriter(client, "shop", 3_600_000, batch, block_max_ms, self._count, self._pause)
+        client = redis.Redis.from_url(server.url, socket_timeout=0.2)
+        self.writer = ProfileWriter(
+            client, "shop", 3_600_000, batch, block_max_ms, self._count, self._pause, flush_interval_ms
+        )
 
     def _count(self, name: str, by: int) -> None:
         self.counts[name] += by
@@ -39,7 +50,7 @@ def write(generation: int = 1, version: int = 1, updated_at: int = 1, text: str 
     return Write(generation, version, updated_at, profile)
 
 
-def stored(client: redis.Redis, session_id: str = "s") -> dict[str, object]:
+def stored(client: redis.Redis, session_id: str = "s") -> dict[str, Any]:
     value = client.get(f"shop:profile:{session_id}")
     assert isinstance(value, bytes)
     found = json.loads(value)
@@ -47,21 +58,36 @@ def stored(client: redis.Redis, session_id: str = "s") -> dict[str, object]:
     return found
 
 
-def test_writes_with_life_and_notification_in_one_round_trip(server: RedisServer) -> None:
+def wait_until(condition: Callable[[], object]) -> None:
+    deadline = time.monotonic() + 10
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)
+
+
+def test_writes_with_life_and_notification(server: RedisServer) -> None:
     client = server.start()
     listener = client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
     listener.subscribe("shop:profile-updated")
     listener.get_message(timeout=5)
-    bench = Bench(client)
+    bench = Bench(server)
     bench.writer.put("s", write(version=3, updated_at=7))
     assert client.get("shop:profile:s") is None
-    bench.writer.flush()
+    bench.writer.settle()
     assert stored(client)["version"] == 3
     assert 3_500_000 < int(str(client.pttl("shop:profile:s"))) <= 3_600_000
     message = listener.get_message(timeout=5)
     assert message is not None
     assert json.loads(message["data"]) == {"session_id": "s", "version": 3, "updated_at": 7}
     assert bench.counts["profiles_written"] == 1
+
+
+def test_any_text_may_be_a_session_id_and_any_bytes_a_profile(server: RedisServer) -> None:
+    client = server.start()
+    bench = Bench(server)
+    bench.writer.put('ü"\r\n$1', Write(1, 1, 1, b"\x00\r\n*\xff"))
+    bench.writer.settle()
+    assert client.get('shop:profile:ü"\r\n$1') == b"\x00\r\n*\xff"
 
 
 @pytest.mark.parametrize(
@@ -73,8 +99,10 @@ def test_writes_with_life_and_notification_in_one_round_trip(server: RedisServer
         ((5, 9, 9), (5, 9, 9), True),
         ((5, 9, 9), (5, 9, 8), False),
         ((5, 9, 9), (6, 1, 1), True),
+        ((5, 9, 9), (10, 1, 1), True),
         ((5, 9, 9), (4, 99, 99), False),
         ((1_763_769_990_001, 1, 1), (1_763_769_990_002, 1, 1), True),
+        ((2**53 - 1, 2**53 - 1, 2**53 - 1), (2**53 - 1, 2**53 - 1, 2**53 - 2), False),
     ],
 )
 def test_a_newer_profile_is_never_overwritten(
@@ -82,55 +110,228 @@ def test_a_newer_profile_is_never_overwritten(
 ) -> None:
     client = server.start()
     for numbers in (standing, offered):
-        bench = Bench(client)
+        bench = Bench(server)
         bench.writer.put("s", write(*numbers))
-        bench.writer.flush()
+        bench.writer.settle()
     found = stored(client)
     assert (found["generation"], found["version"], found["updated_at"]) == (offered if wins else standing)
+    assert bench.counts["profiles_written"] == (1 if wins else 0)
     assert bench.counts["profiles_stale"] == (0 if wins else 1)
 
 
-def test_flushes_by_size_and_keeps_only_the_newest_of_a_session(server: RedisServer) -> None:
+def test_a_full_batch_goes_out_with_only_the_newest_of_a_session(server: RedisServer) -> None:
     client = server.start()
-    bench = Bench(client, batch=2)
+    bench = Bench(server, batch=2)
     bench.writer.put("s", write(version=1))
     bench.writer.put("s", write(version=2))
     assert client.dbsize() == 0
     bench.writer.put("t", write())
-    assert client.dbsize() == 2
+    wait_until(lambda: client.dbsize() == 2)
     assert stored(client)["version"] == 2
+    assert bench.writer.holds("s")
+    bench.writer.settle()
+    assert not bench.writer.holds("s")
+    assert bench.counts["profiles_written"] == 2
+
+
+def test_what_comes_after_a_quiet_while_goes_out_at_once(server: RedisServer) -> None:
+    client = server.start()
+    bench = Bench(server, flush_interval_ms=50)
+    bench.writer.put("s", write())
+    bench.writer.put("t", write())
+    wait_until(lambda: client.exists("shop:profile:s"))
+    assert not client.exists("shop:profile:t")
+    time.sleep(0.05)
+    bench.writer.put("u", write())
+    wait_until(lambda: client.dbsize() == 3)
 
 
 def test_a_deletion_takes_a_pending_write_with_it(server: RedisServer) -> None:
     client = server.start()
-    bench = Bench(client)
+    bench = Bench(server)
     bench.writer.put("s", write())
-    bench.writer.flush()
+    bench.writer.settle()
     bench.writer.put("s", write(version=2))
+    bench.writer.put("t", write())
     bench.writer.delete("s")
-    bench.writer.flush()
-    assert client.dbsize() == 0
+    bench.writer.settle()
+    assert client.keys() == [b"shop:profile:t"]
+    assert bench.counts["profiles_written"] == 2
+
+
+@pytest.mark.parametrize("last_is_deletion", [True, False])
+def test_writes_and_deletions_in_flight_keep_their_order(server: RedisServer, last_is_deletion: bool) -> None:
+    client = server.start()
+    bench = Bench(server, batch=1)
+    bench.writer.put("s", write(generation=9))
+    bench.writer.settle()
+    server.stall()
+    if last_is_deletion:
+        bench.writer.put("s", write(generation=10))
+    bench.writer.delete("s")
+    if not last_is_deletion:
+        bench.writer.put("s", write(generation=1))
+    server.wake()
+    bench.writer.settle()
+    assert client.exists("shop:profile:s") == (0 if last_is_deletion else 1)
+    assert bench.counts["redis_retries"] == 0
+
+
+def test_only_so_many_batches_are_in_flight(server: RedisServer) -> None:
+    client = server.start()
+    bench = Bench(server, batch=1, block_max_ms=100)
+    bench.writer.put("first", write())
+    bench.writer.settle()
+    server.stall()
+    sessions = [f"s{number}" for number in range(BATCHES_IN_FLIGHT + 1)]
+    for session_id in sessions[:-1]:
+        bench.writer.put(session_id, write())
+    with pytest.raises(RedisUnavailableError, match="5 profiles wait"):
+        bench.writer.put(sessions[-1], write())
+    assert all(bench.writer.holds(session_id) for session_id in sessions)
+    server.wake()
+    bench.writer.settle()
+    assert all(client.exists(f"shop:profile:{session_id}") for session_id in sessions)
+
+
+def test_settling_one_session_waits_for_no_other(server: RedisServer) -> None:
+    client = server.start()
+    bench = Bench(server, batch=2)
+    bench.writer.put("s", write())
+    bench.writer.put("t", write())
+    bench.writer.settle()
+    server.stall()
+    bench.writer.put("s", write(version=2))
+    bench.writer.settle_one("t")
+    bench.writer.settle_one("unknown")
+    server.wake()
+    bench.writer.settle_one("s")
+    assert stored(client)["version"] == 2
+    bench.writer.put("t", write(version=2))
+    bench.writer.put("u", write())
+    bench.writer.put("v", write())
+    bench.writer.settle_one("u")
+    assert not bench.writer.holds("t")
+    assert bench.writer.holds("v")
+    assert not client.exists("shop:profile:v")
 
 
 def test_a_restarted_redis_gets_what_waited(server: RedisServer) -> None:
     client = server.start()
-    bench = Bench(client)
+    bench = Bench(server)
     bench.writer.put("before", write())
-    bench.writer.flush()
+    bench.writer.settle()
     server.kill()
     bench.writer.put("after", write())
     bench.during_pause = lambda: server.start() if len(bench.pauses) == 3 else None
-    bench.writer.flush()
+    bench.writer.settle()
     assert stored(client, "after")["version"] == 1
     assert bench.pauses == sorted(bench.pauses)
     assert bench.counts["redis_retries"] >= 3
 
 
+def test_what_a_crash_of_redis_left_unanswered_is_sent_again_the_newest_of_each_session(server: RedisServer) -> None:
+    client = server.start()
+    bench = Bench(server, batch=2)
+    bench.writer.put("first", write())
+    bench.writer.settle()
+    server.stall()
+    for version in (1, 2):
+        bench.writer.put("s", write(version=version))
+        bench.writer.put("gone", write(version=version))
+    bench.writer.delete("gone")
+    server.kill()
+    bench.during_pause = server.start
+    bench.writer.put("t", write())
+    bench.writer.settle()
+    assert stored(client, "s")["version"] == 2
+    assert stored(client, "t")["version"] == 1
+    assert not client.exists("shop:profile:gone")
+    assert bench.counts["redis_retries"] == 1
+
+
+def test_a_redis_that_forgot_the_script_is_taught_it_again(server: RedisServer) -> None:
+    client = server.start()
+    bench = Bench(server)
+    bench.writer.put("s", write())
+    bench.writer.settle()
+    client.script_flush()
+    bench.writer.put("s", write(version=2))
+    bench.writer.settle()
+    assert stored(client)["version"] == 2
+    assert bench.counts["redis_retries"] == 1
+
+
+def test_a_redis_that_is_full_is_tried_until_it_has_room(server: RedisServer) -> None:
+    client = server.start()
+    bench = Bench(server, batch=1)
+    bench.writer.put("s", write())
+    bench.writer.settle()
+    client.config_set("maxmemory", 1)
+    bench.during_pause = lambda: client.config_set("maxmemory", 0) if len(bench.pauses) == 2 else None
+    bench.writer.put("s", write(version=2))
+    bench.writer.put("t", write())
+    bench.writer.settle()
+    assert stored(client)["version"] == 2
+    assert stored(client, "t")["version"] == 1
+    assert bench.counts["redis_retries"] == 2
+
+
+def test_a_given_up_connection_can_write_no_more(server: RedisServer) -> None:
+    client = server.start()
+    bench = Bench(server, batch=1)
+    bench.writer.put("s", write())
+    bench.writer.settle()
+    server.stall()
+    bench.writer.put("s", write(version=2))
+    bench.during_pause = server.wake
+    bench.writer.delete("s")
+    bench.writer.settle()
+    assert bench.counts["redis_retries"] == 1
+    [fence] = (key.decode() for key in client.keys("shop:fence:*"))  # type: ignore[union-attr]
+    assert 0 < int(str(client.pttl(fence))) <= 3_600_000
+    connection = client.connection_pool.get_connection()
+    connection.send_packed_command([BatchPacker("shop", 1_000).pack({"s": write()}, fence)])
+    with pytest.raises(ResponseError, match="FENCED"):
+        connection.read_response()
+    assert not client.exists("shop:profile:s")
+
+
+def test_a_connection_that_was_closed_while_idle_is_opened_again_without_a_pause(server: RedisServer) -> None:
+    client = server.start()
+    bench = Bench(server)
+    bench.writer.put("s", write())
+    bench.writer.settle()
+    client.client_kill_filter(_type="normal", skipme=True)
+    bench.writer.put("s", write(version=2))
+    bench.writer.settle()
+    assert stored(client)["version"] == 2
+    assert bench.pauses == []
+
+
 def test_a_redis_that_stays_away_raises_and_loses_nothing(server: RedisServer) -> None:
     client = server.start()
-    server.kill()
-    bench = Bench(client, block_max_ms=100)
+    bench = Bench(server, batch=2, block_max_ms=100)
     bench.writer.put("s", write())
-    with pytest.raises(RedisUnavailableError, match="1 profiles wait"):
-        bench.writer.flush()
-    assert bench.writer.holds("s")
+    bench.writer.settle()
+    server.stall()
+    bench.writer.put("s", write(version=2))
+    bench.writer.put("t", write())
+    bench.writer.put("u", write())
+    server.kill()
+    with pytest.raises(RedisUnavailableError, match="3 profiles wait"):
+        bench.writer.settle()
+    assert all(bench.writer.holds(session_id) for session_id in "stu")
+    server.start()
+    bench.writer.settle()
+    assert stored(client, "s")["version"] == 2
+    assert {*client.keys("shop:profile:*")} == {b"shop:profile:s", b"shop:profile:t", b"shop:profile:u"}  # type: ignore[misc]
+
+
+def test_closing_writes_what_is_pending_and_disconnects(server: RedisServer) -> None:
+    client = server.start()
+    bench = Bench(server)
+    bench.writer.put("s", write())
+    bench.writer.close()
+    assert stored(client)["version"] == 1
+    wait_until(lambda: dict(client.info("clients"))["connected_clients"] == 1)  # type: ignore[arg-type]

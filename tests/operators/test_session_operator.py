@@ -178,10 +178,10 @@ def test_redis_away_stops_the_operator_instead_of_losing_profiles(server: RedisS
     from operators.profile_writer import RedisUnavailableError
 
     bench = Bench(server)
-    bench.view()
     server.kill()
     with pytest.raises(RedisUnavailableError):
-        bench.flush()
+        bench.view()
+    assert bench.operator._writer.holds("s")
 
 
 def test_state_and_timers_end_with_the_session(server: RedisServer) -> None:
