@@ -141,11 +141,12 @@ class Chooser:
             return None
         return self.predictor.theta if self.arms is None else self.arms.coefficients(slate.product_ids)
 
-    def choose(self, context: Context, *, profile_version: int, cause: bytes) -> Slate:
-        """A new slate under a new decision id."""
+    def choose(self, context: Context, *, profile_version: int, cause: bytes, most: int | None = None) -> Slate:
+        """A new slate under a new decision id, from at most so many candidates, `candidates.max` where nothing is said."""
         bandit = self.settings.bandit
         wanted = self.merchandise.wanted(context.last_category)
-        candidates = find_candidates(context.interest, self.catalogue, self.settings.candidates.max, self.rng, wanted)
+        most = self.settings.candidates.max if most is None else most
+        candidates = find_candidates(context.interest, self.catalogue, most, self.rng, wanted)
         found = described(candidates, context, self.catalogue, self.rates, self._posterior.theta)
         x = found.features
         decision = self.policy.decide(self.belief(candidates, found), self.rng, self._rules(candidates, context))

@@ -52,14 +52,23 @@ class Counter:
         self.count += by
 
 
+class Distribution:
+    def __init__(self) -> None:
+        self.value = 0
+
+    def update(self, value: int) -> None:
+        self.value = value
+
+
 class RuntimeContext:
-    """Makes state and counters, and remembers them by name."""
+    """Makes state and metrics, and remembers them by name."""
 
     def __init__(self, context: "Context", subtask: int = 0) -> None:
         self._context = context
         self.states: dict[str, ValueState] = {}
         self.maps: dict[str, MapState] = {}
         self.counters: dict[str, Counter] = {}
+        self.distributions: dict[str, Distribution] = {}
         info = SimpleNamespace(getIndexOfThisSubtask=lambda: subtask)
         self._runtime_context = SimpleNamespace(getTaskInfo=lambda: info)
 
@@ -71,6 +80,9 @@ class RuntimeContext:
 
     def get_metrics_group(self) -> "RuntimeContext":
         return self
+
+    def distribution(self, name: str) -> Distribution:
+        return self.distributions.setdefault(name, Distribution())
 
     def counter(self, name: str) -> Counter:
         return self.counters.setdefault(name, Counter())
