@@ -41,6 +41,9 @@ OUTPUT_TYPE = Types.ROW([Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE()), Ty
 """Row(kind, key, value)."""
 
 
+_NO_FLUSH = ("", 0)
+
+
 class Secrets(msgspec.Struct, frozen=True):
     """What the operator must know and the job's graph must not."""
 
@@ -88,7 +91,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._counters.add,
         )
         self._opened_ms = wall_clock_ms()
-        self._newest_flush = ("", 0)
+        self._newest_flush = _NO_FLUSH
         self._topic = settings.kafka.topics.user_interactions
 
     def close(self) -> None:
@@ -226,6 +229,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
 
     def _flush(self, timer_ms: int, ctx: Any) -> None:
         """A timer from before this start may stand for a write that was lost: then the profile is written again."""
+        self._newest_flush = _NO_FLUSH
         if timer_ms < self._opened_ms:
             session_id = ctx.get_current_key()
             if not self._writer.holds(session_id):
