@@ -26,7 +26,7 @@ class Counters:
         gauge = self._gauges.get(name)
         if gauge is None:
             gauge = self._gauges[name] = self._group.distribution(name)
-        gauge.update(value)
+        gauge.update(int(value))  # an enum would not cross into the JVM
 
     def add(self, name: str, by: int) -> None:
         """Counts; names come from a closed set."""

@@ -216,7 +216,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self._counters.add_all(effect.counts)
         if effect.delete or effect.write is not None:
             self._flush_soon(session_id, ctx)
-        else:
+        elif effect.session is None or not effect.session.owed_ms:  # else the timer of what is owed hands them on
             self._counters.flush()
         return effect.records
 

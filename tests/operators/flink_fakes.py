@@ -57,6 +57,7 @@ class Distribution:
         self.value = 0
 
     def update(self, value: int) -> None:
+        assert type(value) is int
         self.value = value
 
 
