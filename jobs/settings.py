@@ -225,6 +225,10 @@ def _check_together(settings: Settings) -> None:
         )
     if settings.session.active_after < settings.session.warming_after:
         raise ConfigurationError("session.active_after: must be at least session.warming_after")
+    if settings.overload.fewer_candidates_after_ms < settings.overload.spacing_after_ms:
+        raise ConfigurationError(
+            "overload.fewer_candidates_after: must be at least overload.spacing_after, which comes first"
+        )
     start_mode(settings.kafka.start)
     contradiction = contradiction_in(settings.rules, settings.profile.items)
     if contradiction is not None:

@@ -1,4 +1,4 @@
-"""Metrics of an operator: counters by name, made when they first count."""
+"""Metrics of an operator: counters and gauges by name, made when they are first used."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -15,6 +15,18 @@ class Counters:
         self._group = group
         self._counters: dict[str, Any] = {}
         self._pending: dict[str, int] = {}
+        self._gauges: dict[str, Any] = {}
+
+    def show(self, name: str, value: int) -> None:
+        """Sets a gauge, in the JVM and at once.
+
+        PyFlink calls its own gauges from the JVM's metric thread, with the thread state of the operator that runs meanwhile; what
+        it calls a distribution is a plain number there.
+        """
+        gauge = self._gauges.get(name)
+        if gauge is None:
+            gauge = self._gauges[name] = self._group.distribution(name)
+        gauge.update(int(value))  # an enum would not cross into the JVM
 
     def add(self, name: str, by: int) -> None:
         """Counts; names come from a closed set."""

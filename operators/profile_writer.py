@@ -13,6 +13,8 @@ from operators.redis_pipe import RedisPipe
 from state.personalizer import Write
 
 BATCHES_IN_FLIGHT = 4
+PATIENCE_S = 0.1
+"""An answer that takes longer is waited for, so that a Redis that hangs is found out."""
 FIRST_BACKOFF_S = 0.05
 LONGEST_BACKOFF_S = 2.0
 
@@ -76,14 +78,14 @@ class ProfileWriter:
         if self._pending or self._in_flight:
             self._insist(self._settle)
 
-    def settle_one(self, session_id: str) -> None:
-        """Returns when all of the session is written: at once where nothing is held of it."""
-        if self.holds(session_id):
-            self._insist(lambda: self._settle_one(session_id))
-
-    def flush(self) -> None:
-        """As `settle`."""
-        self.settle()
+    def push(self, session_id: str) -> bool:
+        """Sends what is pending where it holds something of the session; says whether all of the session is written, without
+        waiting for it."""
+        if session_id in self._pending:
+            self._insist(self._send)
+        elif self._in_flight:
+            self._insist(self._read_answers)
+        return not self.holds(session_id)
 
     def close(self) -> None:
         """Settles, and gives the connection up even where that fails."""
@@ -129,15 +131,13 @@ class ProfileWriter:
         while self._in_flight:
             self._read_answer()
 
-    def _settle_one(self, session_id: str) -> None:
-        if session_id in self._pending:
-            self._send()
-        while self.holds(session_id):
+    def _read_answers(self) -> None:
+        is_overdue = time.monotonic() - self._sent_at_s > PATIENCE_S
+        while self._in_flight and (is_overdue or self._pipe.has_answer()):
             self._read_answer()
 
     def _send(self) -> None:
-        while self._in_flight and self._pipe.has_answer():
-            self._read_answer()
+        self._read_answers()
         while self._pending:
             if len(self._in_flight) == BATCHES_IN_FLIGHT:
                 self._read_answer()

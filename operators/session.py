@@ -1,6 +1,6 @@
 """The session operator: everything about a visitor happens here, in one Python operator per slot."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import msgspec
@@ -13,9 +13,18 @@ from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from operators.counters import Counters
 from operators.names import PRODUCT_RECORD
+from operators.overload import OverloadWatch
 from operators.profile_writer import ProfileWriter, RedisUnavailableError
 from operators.reference_data import ReferenceData
-from operators.task import begin_task, next_tick_ms, subtask_index, wall_clock_ms
+from operators.task import (
+    begin_task,
+    flush_time_ms,
+    is_publication_time,
+    next_tick_ms,
+    publication_time_ms,
+    subtask_index,
+    wall_clock_ms,
+)
 from state.choice import Chooser
 from state.configuration import Settings
 from state.event import Event, read_event
@@ -30,6 +39,9 @@ logger = structlog.get_logger()
 REFERENCE_STATE = MapStateDescriptor("reference", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
 OUTPUT_TYPE = Types.ROW([Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.PRIMITIVE_ARRAY(Types.BYTE())])
 """Row(kind, key, value)."""
+
+
+_NO_FLUSH = ("", 0)
 
 
 class Secrets(msgspec.Struct, frozen=True):
@@ -61,6 +73,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self._restored = False
         self._personalizer = Personalizer(settings, chooser, secrets.salt)
         self._counters = Counters(runtime_context.get_metrics_group())
+        self._watch = OverloadWatch(self._personalizer.overload, self._counters, settings.overload.recover_after_ms)
         self._session = runtime_context.get_state(ValueStateDescriptor("session", Types.PICKLED_BYTE_ARRAY()))
         timeout_s = settings.redis.socket_timeout_ms / 1_000
         client = redis.Redis.from_url(
@@ -76,22 +89,27 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             settings.redis.batch,
             settings.redis.block_max_ms,
             self._counters.add,
+            flush_interval_ms=settings.redis.flush_interval_ms,
         )
         self._opened_ms = wall_clock_ms()
+        self._newest_flush = _NO_FLUSH
         self._topic = settings.kafka.topics.user_interactions
 
     def close(self) -> None:
         """Lets nothing that is pending wait for the next start."""
         if hasattr(self, "_writer"):
-            self._writer.flush()
-            self._counters.flush()
+            try:
+                self._writer.close()
+            finally:
+                self._counters.flush()
 
-    def process_element(self, value: Row, ctx: Any) -> Iterator[Row]:
+    def process_element(self, value: Row, ctx: Any) -> Iterable[Row]:
         """An input of a session."""
-        self._restore(ctx)
+        if not self._restored:
+            self._restore(ctx)
         payload, origin_key, partition, offset, record_ms = value._values
         now_ms = wall_clock_ms()
-        origin = Origin(self._topic, partition, offset, record_ms)
+        self._watch.take(record_ms, now_ms, ctx)
         try:
             records = self._handle(payload, record_ms, now_ms, ctx)
         except RedisUnavailableError:
@@ -102,14 +120,14 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         if isinstance(records, Rejection):
             self._counters.add(f"dead_letters_{records.reason}", 1)
             self._counters.flush()
-            yield Row("dead_letters", origin_key, dead_letter(records, origin, payload))
-        else:
-            for record in records:
-                yield Row(record.kind, record.key, record.value)
+            origin = Origin(self._topic, partition, offset, record_ms)
+            return [Row("dead_letters", origin_key, dead_letter(records, origin, payload))]
+        return _rows(records)
 
     def process_broadcast_element(self, value: Row, ctx: Any) -> Iterator[Row]:
         """A product or a model: Row(kind, key, value, partition, offset, record_ms)."""
-        self._restore(ctx)
+        if not self._restored:
+            self._restore(ctx)
         kind, key, payload, partition, offset, record_ms = value._values
         rejection = self._reference.take(kind, key, payload)
         if not isinstance(rejection, Rejection):
@@ -123,22 +141,47 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._counters.flush()
             yield Row("dead_letters", key, dead_letter(rejection, Origin(topic, partition, offset, record_ms), payload))
 
-    def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Row]:
+    def on_timer(self, timestamp: int, ctx: Any) -> Iterable[Row]:
         """Event time: exposures and sessions end. Processing time: profiles wait no longer."""
-        self._restore(ctx)
-        if ctx.time_domain() == TimeDomain.PROCESSING_TIME:
-            self._flush(timestamp, ctx.get_current_key())
+        if not self._restored:
+            self._restore(ctx)
+        if ctx.time_domain() != TimeDomain.PROCESSING_TIME:
+            return _rows(self._end(timestamp, ctx))
+        self._watch.on_timer(timestamp, wall_clock_ms(), ctx)
+        if is_publication_time(timestamp):
+            records = self._publish_owed(timestamp, ctx)
+            if records is not None:
+                return _rows(records)
+        self._flush(timestamp, ctx)
+        self._counters.flush()
+        return ()
+
+    def _end(self, timestamp: int, ctx: Any) -> list[Record]:
+        session = self._load()
+        if session is None or timestamp < session.timer_ms:
+            return []  # gone, or an earlier timer than the one that counts
+        session_id = ctx.get_current_key()
+        effect = self._personalizer.on_timer(session, session_id, timestamp, wall_clock_ms())
+        return self._carry_out(effect, session_id, ctx)
+
+    def _publish_owed(self, timestamp: int, ctx: Any) -> list[Record] | None:
+        """What the session owed by then; None where it owes nothing, or later."""
+        session = self._load()
+        if session is None or not session.owed_ms or timestamp < publication_time_ms(session.owed_ms):
+            return None
+        session_id = ctx.get_current_key()
+        try:
+            effect = self._personalizer.publish_owed(session, session_id, wall_clock_ms())
+        except Exception:  # as for an event; the session's next one tries again
+            logger.exception("an owed profile could not be made")
+            self._counters.add("profiles_failed", 1)
             self._counters.flush()
-            return
+            return []
+        return self._carry_out(effect, session_id, ctx)
+
+    def _load(self) -> Session | None:
         data = self._session.value()
-        if data is None:
-            return
-        session = Session.decode(data)
-        if timestamp < session.timer_ms:
-            return  # an earlier timer than the one that counts
-        effect = self._personalizer.on_timer(session, ctx.get_current_key(), timestamp, wall_clock_ms())
-        for record in self._carry_out(effect, ctx.get_current_key(), ctx):
-            yield Row(record.kind, record.key, record.value)
+        return None if data is None else Session.decode(data)
 
     def _handle(self, payload: bytes | None, record_ms: int, now_ms: int, ctx: Any) -> list[Record] | Rejection:
         rules = self._settings.events
@@ -156,8 +199,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         return self._carry_out(effect, event.session_id, ctx)
 
     def _apply(self, event: Event, record_ms: int, now_ms: int, watermark_ms: int) -> Effect:
-        data = self._session.value()
-        session = None if data is None else Session.decode(data)
+        session = self._load()
         return self._personalizer.apply(session, event, record_ms=record_ms, now_ms=now_ms, watermark_ms=watermark_ms)
 
     def _carry_out(self, effect: Effect, session_id: str, ctx: Any) -> list[Record]:
@@ -168,28 +210,35 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._session.update(effect.session.encode())
         if effect.timer_ms is not None:
             ctx.timer_service().register_event_time_timer(effect.timer_ms)
+        if effect.owed_ms is not None:
+            ctx.timer_service().register_processing_time_timer(publication_time_ms(effect.owed_ms))
         if effect.delete:
             self._writer.delete(session_id)
         if effect.write is not None:
             self._writer.put(session_id, effect.write)
         self._counters.add_all(effect.counts)
         if effect.delete or effect.write is not None:
-            self._flush_soon(ctx)
-        else:
+            self._flush_soon(session_id, ctx)
+        elif effect.session is None or not effect.session.owed_ms:  # else the timer of what is owed hands them on
             self._counters.flush()
         return effect.records
 
-    def _flush_soon(self, ctx: Any) -> None:
-        due_ms = next_tick_ms(self._settings.redis.flush_interval_ms)
-        ctx.timer_service().register_processing_time_timer(due_ms)
+    def _flush_soon(self, session_id: str, ctx: Any) -> None:
+        """Each session has a timer of its own, which stands for its write after a restart."""
+        due_ms = flush_time_ms(next_tick_ms(self._settings.redis.flush_interval_ms))
+        if self._newest_flush != (session_id, due_ms):
+            self._newest_flush = (session_id, due_ms)
+            ctx.timer_service().register_processing_time_timer(due_ms)
 
-    def _flush(self, timer_ms: int, session_id: str) -> None:
-        """A timer from before this start may stand for a write that was lost: then the profile is written again."""
+    def _flush(self, timer_ms: int, ctx: Any) -> None:
+        """A session has a timer until its write is known to have arrived. One from before this start may stand for a write that was
+        lost: then the profile is written again."""
+        self._newest_flush = _NO_FLUSH
+        session_id = ctx.get_current_key()
         if timer_ms < self._opened_ms and not self._writer.holds(session_id):
-            data = self._session.value()
-            session = None if data is None else Session.decode(data)
-            self._write_again(session, session_id)
-        self._writer.flush()
+            self._write_again(self._load(), session_id)
+        if not self._writer.push(session_id):
+            self._flush_soon(session_id, ctx)
 
     def _write_again(self, session: Session | None, session_id: str) -> None:
         write = self._personalizer.publish_again(session, session_id, wall_clock_ms()) if session is not None else None
@@ -200,10 +249,9 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._writer.delete(session_id)
 
     def _restore(self, ctx: Any) -> None:
-        if not self._restored:
-            self._restored = True
-            count = self._reference.restore(ctx.get_broadcast_state(REFERENCE_STATE).items())
-            logger.info("reference data restored", entries=count)
+        self._restored = True
+        count = self._reference.restore(ctx.get_broadcast_state(REFERENCE_STATE).items())
+        logger.info("reference data restored", entries=count)
 
     def _remember(self, name: str | None, payload: bytes | None, ctx: Any) -> None:
         if name is None:
@@ -213,3 +261,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             state.remove(name)
         else:
             state.put(name, payload)
+
+
+def _rows(records: list[Record]) -> list[Row]:
+    return [Row(record.kind, record.key, record.value) for record in records]

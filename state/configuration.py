@@ -140,7 +140,18 @@ class Profile(Section, frozen=True):
     items: Annotated[int, Meta(ge=1, le=20)] = 20
     max_bytes: Annotated[int, Meta(ge=1_024, le=65_536)] = 4_096
     refresh_after_ms: PositiveMillis = 30_000
+    min_interval_ms: Annotated[int, Meta(ge=0, le=MINUTE_MS)] = 20
     affinities: Annotated[int, Meta(ge=1, le=128)] = 10
+
+
+class Overload(Section, frozen=True):
+    """What is done for less per event while the job is behind; see `state/overload.py`."""
+
+    spacing_after_ms: PositiveMillis = 2_000
+    spacing_ms: Annotated[int, Meta(ge=0, le=MINUTE_MS)] = 2_000
+    fewer_candidates_after_ms: PositiveMillis = 5_000
+    candidates: Annotated[int, Meta(ge=1, le=500)] = 30
+    recover_after_ms: Annotated[int, Meta(ge=100, le=HOUR_MS)] = 5_000
 
 
 class Exposure(Section, frozen=True):
@@ -313,6 +324,7 @@ class Settings(Section, frozen=True):
     consent: Consent = Consent()
     candidates: Candidates = Candidates()
     profile: Profile = Profile()
+    overload: Overload = Overload()
     exposure: Exposure = Exposure()
     reward: Reward = Reward()
     bandit: Bandit = Bandit()

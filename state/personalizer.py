@@ -9,6 +9,7 @@ from state.event import Event
 from state.features import Context
 from state.interest import IMPRESSION, Interest, interest
 from state.log import Record, audit_record, decision_record
+from state.overload import Level, Overload
 from state.profile import build_profile
 from state.recent_events import LoggedEvent, Offer, logged
 from state.session import SLATES_KEPT, Session
@@ -28,7 +29,8 @@ class Effect(msgspec.Struct):
     """What follows from an input.
 
     `session` is to be stored, None to be cleared; `write` is the profile to publish, or `delete` to take it away; `timer_ms` is an
-    event-time timer to set, None where the one that is set will do; `counts` are increments of metrics by name.
+    event-time timer to set, None where the one that is set will do; `owed_ms` is a wall-clock timer to set for `publish_owed`,
+    None likewise; `counts` are increments of metrics by name.
     """
 
     session: Session | None
@@ -36,15 +38,24 @@ class Effect(msgspec.Struct):
     write: Write | None = None
     delete: bool = False
     timer_ms: int | None = None
+    owed_ms: int | None = None
     counts: dict[str, int] = {}
 
 
 class Personalizer:
-    """Applies inputs to sessions. Holds the newest catalogue and model through its chooser, and nothing of any session."""
+    """Applies inputs to sessions. Holds the newest catalogue and model through its chooser, and nothing of any session.
+
+    An input is applied in full whenever it comes. Its profile waits where the session's last publication is less than an interval
+    ago: the session then owes it, and a timer pays. Erasure and withdrawal never wait.
+
+    Attributes:
+        overload: how far the task is behind, which decides on the interval and on the number of candidates.
+    """
 
     def __init__(self, settings: Settings, chooser: Chooser, salt: bytes) -> None:
         self.settings = settings
         self.chooser = chooser
+        self.overload = Overload(settings.overload)
         self._salt = salt
         self._denied_by_default = settings.consent.default == "denied"
 
@@ -74,9 +85,20 @@ class Personalizer:
         attribution = self._attribution(session, session_id, "", now_ms)
         if session.newest_input_ms + self.settings.session.ttl_ms <= timer_ms:
             attribution.enter()
-            return Effect(None, attribution.finish(), counts={"sessions_ended": 1})
+            effect = Effect(None, attribution.finish(), counts={"sessions_ended": 1})
+            if session.owed_ms:
+                self._publish(effect, session, session_id, now_ms)
+            return effect
         attribution.close_due(timer_ms)
         return self._with_timer(Effect(session, attribution.finish(), counts=attribution.counts))
+
+    def publish_owed(self, session: Session, session_id: str, now_ms: int) -> Effect:
+        """The session's interval is over: publishes what it owes, if anything."""
+        effect = Effect(session)
+        if session.owed_ms:
+            self.chooser.refresh(now_ms)
+            self._publish(effect, session, session_id, now_ms)
+        return effect
 
     def publish_again(self, session: Session, session_id: str, now_ms: int) -> Write | None:
         """The session's profile from its last slate, None where it has none: for a write that may be lost."""
@@ -85,7 +107,7 @@ class Personalizer:
         return self._profile(session, session_id, session.slates[-1], self._interest(session), now_ms)
 
     def _take(self, session: Session, event: Event, record_ms: int, now_ms: int, watermark_ms: int) -> Effect:
-        """Offers the event to the log, and where it is new attributes rewards, learns and chooses anew."""
+        """Offers the event to the log, and where it is new attributes rewards, learns, and asks for a new slate."""
         entry = logged(event, self._categories(event))
         offer, evicted = session.recent.offer(entry, self.settings.session.max_events)
         if offer is Offer.DUPLICATE:
@@ -98,15 +120,9 @@ class Personalizer:
             session.generation = record_ms
         session.applied += 1
         attribution = self._attribute(session, event, entry, evicted, now_ms, watermark_ms)
-        effect = Effect(session, counts={"events_applied": 1})
+        effect = Effect(session, attribution.finish(), counts={"events_applied": 1} | attribution.counts)
         if entry.kind != IMPRESSION:
-            slate, known = self._choose(session, event.session_id, entry, now_ms)
-            effect.write = self._profile(session, event.session_id, slate, known, now_ms)
-            if self.settings.decisions.log == "published" and not slate.logged:
-                slate.logged = True
-                attribution.records.append(decision_record(event.session_id, slate, None))
-        effect.records = attribution.finish()
-        effect.counts.update(attribution.counts)
+            self._publish_soon(effect, session, event.session_id, now_ms, entry.digest)
         return self._with_timer(effect)
 
     def _attribute(
@@ -145,7 +161,47 @@ class Personalizer:
             chooser.examination,
         )
 
-    def _choose(self, session: Session, session_id: str, entry: LoggedEvent, now_ms: int) -> tuple[Slate, Interest]:
+    def _publish_soon(self, effect: Effect, session: Session, session_id: str, now_ms: int, cause: bytes = b"") -> None:
+        """Publishes now or, where the last publication is too recent, owes it.
+
+        `cause` is the digest of the event that asks for a new slate, empty where the same slate will do. A publication that is
+        owed already is one with this one.
+        """
+        if session.owed_ms:
+            effect.counts["profiles_coalesced"] = 1
+        session.owed_cause = cause or session.owed_cause
+        due_ms = min(session.updated_at_ms, now_ms) + self._interval_ms()  # the clock may have been set back
+        if due_ms <= now_ms:
+            self._publish(effect, session, session_id, now_ms)
+        elif not session.owed_ms or due_ms < session.owed_ms:
+            session.owed_ms = effect.owed_ms = due_ms
+
+    def _publish(self, effect: Effect, session: Session, session_id: str, now_ms: int) -> None:
+        """Publishes a new slate where an event asked for one, else the same with the new counts."""
+        cause = session.owed_cause
+        session.owed_ms, session.owed_cause = 0, b""
+        if not cause:
+            effect.write = self.publish_again(session, session_id, now_ms)
+            return
+        slate, known = self._choose(session, session_id, cause, now_ms)
+        effect.write = self._profile(session, session_id, slate, known, now_ms)
+        if self.settings.decisions.log == "published" and not slate.logged:
+            slate.logged = True
+            effect.records.append(decision_record(session_id, slate, None))
+
+    def _interval_ms(self) -> int:
+        interval_ms = self.settings.profile.min_interval_ms
+        if self.overload.level >= Level.SPACING:
+            return max(interval_ms, self.settings.overload.spacing_ms)
+        return interval_ms
+
+    def _most_candidates(self) -> int:
+        most = self.settings.candidates.max
+        if self.overload.level >= Level.FEWER_CANDIDATES:
+            return min(most, self.settings.overload.candidates)
+        return most
+
+    def _choose(self, session: Session, session_id: str, cause: bytes, now_ms: int) -> tuple[Slate, Interest]:
         known = self._interest(session)
         in_vain: dict[str, int] = {}
         category_in_vain: dict[str, int] = {}
@@ -159,7 +215,8 @@ class Personalizer:
         last = next((category for category in (newest.categories if newest else ()) if category), "")
         context = Context(known, last, in_vain, now_ms, category_in_vain)
         chooser = self.chooser.of(session_id)
-        slate = chooser.choose(context, profile_version=session.applied, cause=entry.digest)
+        most = self._most_candidates()
+        slate = chooser.choose(context, profile_version=session.applied, cause=cause, most=most)
         session.slates = [*session.slates, slate][-SLATES_KEPT:]
         return slate, known
 
@@ -173,7 +230,9 @@ class Personalizer:
 
     def _finish(self, session: Session, session_id: str, now_ms: int, counts: dict[str, int]) -> Effect:
         """After an input that changes nothing but the accounting: the same slate is published with the new counts."""
-        return self._with_timer(Effect(session, write=self.publish_again(session, session_id, now_ms), counts=counts))
+        effect = Effect(session, counts=counts)
+        self._publish_soon(effect, session, session_id, now_ms)
+        return self._with_timer(effect)
 
     def _forget(self, session: Session, event: Event, record_ms: int, now_ms: int) -> Effect:
         """Erasure or withdrawal: nothing that is not later remains, and what is later begins a new generation."""
@@ -199,8 +258,8 @@ class Personalizer:
         newest = fresh.recent.newest
         if newest is not None:
             fresh.applied = len(fresh.recent.events)
-            slate, known = self._choose(fresh, event.session_id, newest, now_ms)
-            effect.write = self._profile(fresh, event.session_id, slate, known, now_ms)
+            fresh.owed_cause = newest.digest
+            self._publish(effect, fresh, event.session_id, now_ms)
         return self._with_timer(effect)
 
     def _refuse_without_consent(self, session: Session, event: Event, record_ms: int, now_ms: int) -> Effect:
@@ -210,7 +269,8 @@ class Personalizer:
             return self._with_timer(Effect(session, counts={"events_without_consent": 1}))
         stranger = Session.begin(record_ms)
         context = Context(_NO_INTEREST, "", {}, now_ms)
-        slate = self.chooser.of(event.session_id).choose(context, profile_version=0, cause=b"")
+        most = self._most_candidates()
+        slate = self.chooser.of(event.session_id).choose(context, profile_version=0, cause=b"", most=most)
         profile = self._profile(stranger, event.session_id, slate, _NO_INTEREST, now_ms)
         return Effect(None, write=profile, counts={"events_without_consent": 1})
 

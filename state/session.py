@@ -16,6 +16,8 @@ class Session(msgspec.Struct, array_like=True):
 
     `generation` is the Kafka time of the record that created it, `applied` the inputs applied since (also the profile's version).
     `newest_input_ms` is the newest event time of any input, kept or not; `timer_ms` the event-time timer that is set, 0 for none.
+    `owed_ms` is the wall-clock time at which a publication is owed, 0 for none, and `owed_cause` the digest of the event that asks
+    for a new slate by then, empty where the same slate will do. The last publication was at `updated_at_ms`.
     """
 
     generation: int
@@ -30,6 +32,8 @@ class Session(msgspec.Struct, array_like=True):
     sends_impressions: bool = False
     slates: list[Slate] = []
     exposures: list[Exposure] = []
+    owed_ms: int = 0
+    owed_cause: bytes = b""
 
     @classmethod
     def begin(cls, generation: int) -> "Session":

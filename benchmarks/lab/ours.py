@@ -35,7 +35,7 @@ class Heliotrope(Method):
     """
 
     def __init__(self, overrides: dict[str, Any], seed: int, items: int, publish_every: int = 50) -> None:
-        sections = {"profile": {"items": items}, "decisions": {"full_share": 0.0}, **overrides}
+        sections = {"profile": {"items": items, "min_interval": 0}, "decisions": {"full_share": 0.0}, **overrides}
         self.settings: Settings = settings_from(sections)
         self._chooser = Chooser(self.settings, np.random.default_rng([seed, 20]))
         self._personalizer = Personalizer(self.settings, self._chooser, b"salt")

@@ -251,6 +251,18 @@ def test_what_is_no_duration_is_refused(text: str) -> None:
         load(f"reward.window={text}")
 
 
+def test_the_second_level_of_overload_does_not_come_before_the_first() -> None:
+    with pytest.raises(ConfigurationError, match=r"^overload\.fewer_candidates_after: must be at least overload\.spac"):
+        load("overload.spacing_after=6 s")
+    assert load("overload.spacing_after=5 s").overload.spacing_after_ms == 5_000
+
+
+@pytest.mark.parametrize("assignment", ["profile.min_interval=61 s", "overload.spacing=61 s", "overload.candidates=0"])
+def test_what_is_beyond_its_bounds_is_refused_by_name(assignment: str) -> None:
+    with pytest.raises(ConfigurationError, match="^" + re.escape(assignment.partition("=")[0])):
+        load(assignment)
+
+
 def test_a_duration_may_be_absent_only_where_that_has_a_meaning() -> None:
     assert load("bandit.half_life=null").bandit.half_life_ms is None
     assert load("reward.window=null") == Settings()

@@ -70,8 +70,17 @@ class Counter:
         self.count += by
 
 
+class Distribution:
+    def __init__(self) -> None:
+        self.value = 0
+
+    def update(self, value: int) -> None:
+        assert type(value) is int
+        self.value = value
+
+
 class RuntimeContext:
-    """Makes state and counters, and remembers them by name."""
+    """Makes state and metrics, and remembers them by name."""
 
     def __init__(self, context: "Context", subtask: int = 0) -> None:
         self._context = context
@@ -79,6 +88,7 @@ class RuntimeContext:
         self.maps: dict[str, MapState] = {}
         self.lists: dict[str, ListState] = {}
         self.counters: dict[str, Counter] = {}
+        self.distributions: dict[str, Distribution] = {}
         info = SimpleNamespace(getIndexOfThisSubtask=lambda: subtask)
         self._runtime_context = SimpleNamespace(getTaskInfo=lambda: info)
 
@@ -93,6 +103,9 @@ class RuntimeContext:
 
     def get_metrics_group(self) -> "RuntimeContext":
         return self
+
+    def distribution(self, name: str) -> Distribution:
+        return self.distributions.setdefault(name, Distribution())
 
     def counter(self, name: str) -> Counter:
         return self.counters.setdefault(name, Counter())

@@ -194,7 +194,7 @@ def test_only_so_many_batches_are_in_flight(server: RedisServer) -> None:
     assert all(client.exists(f"shop:profile:{session_id}") for session_id in sessions)
 
 
-def test_settling_one_session_waits_for_no_other(server: RedisServer) -> None:
+def test_a_push_waits_for_nothing(server: RedisServer) -> None:
     client = server.start()
     bench = Bench(server, batch=2)
     bench.writer.put("s", write())
@@ -202,18 +202,38 @@ def test_settling_one_session_waits_for_no_other(server: RedisServer) -> None:
     bench.writer.settle()
     server.stall()
     bench.writer.put("s", write(version=2))
-    bench.writer.settle_one("t")
-    bench.writer.settle_one("unknown")
+    assert bench.writer.push("t")
+    assert bench.writer.push("unknown")
+    assert not bench.writer.push("s")
     server.wake()
-    bench.writer.settle_one("s")
+    bench.writer.settle()
+    assert bench.writer.push("s")
     assert stored(client)["version"] == 2
-    bench.writer.put("t", write(version=2))
-    bench.writer.put("u", write())
-    bench.writer.put("v", write())
-    bench.writer.settle_one("u")
-    assert not bench.writer.holds("t")
-    assert bench.writer.holds("v")
-    assert not client.exists("shop:profile:v")
+
+
+def test_a_push_sends_what_the_session_waits_for(server: RedisServer) -> None:
+    client = server.start()
+    bench = Bench(server)
+    for version in (1, 2):
+        bench.writer.put("s", write(version=version))
+    bench.writer.push("s")
+    bench.writer.settle()
+    assert stored(client)["version"] == 2
+
+
+def test_a_redis_that_hangs_is_found_out_by_a_push(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("operators.profile_writer.PATIENCE_S", 0.0)
+    client = server.start()
+    bench = Bench(server)
+    bench.writer.put("s", write())
+    bench.writer.settle()
+    server.stall()
+    bench.writer.put("s", write(version=2))
+    bench.during_pause = server.wake
+    assert not bench.writer.push("s")
+    assert bench.writer.push("s")
+    assert bench.counts["redis_retries"] == 1
+    assert stored(client)["version"] == 2
 
 
 def test_a_restarted_redis_gets_what_waited(server: RedisServer) -> None:

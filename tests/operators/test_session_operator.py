@@ -10,7 +10,7 @@ from pyflink.datastream import TimeDomain
 
 from operators.names import MODEL_KEY, MODEL_RECORD, PRODUCT_RECORD
 from operators.session import Secrets, SessionOperator
-from operators.task import StaleCodeError
+from operators.task import StaleCodeError, is_publication_time
 from state.build import BUILD_ID
 from state.configuration import Settings
 from tests.operators.flink_fakes import Context, RuntimeContext
@@ -39,9 +39,11 @@ class Bench:
         operator.open(self.runtime)
         return operator
 
-    def send(self, payload: bytes | None, key: str, offset: int = 0, origin_key: bytes | None = b"k") -> list[Row]:
+    def send(
+        self, payload: bytes | None, key: str, offset: int = 0, origin_key: bytes | None = b"k", lag_ms: int = 0
+    ) -> list[Row]:
         self.context.key = key
-        row = Row(payload, origin_key, 3, offset, now_ms())
+        row = Row(payload, origin_key, 3, offset, now_ms() - lag_ms)
         return list(self.operator.process_element(row, self.context))
 
     def view(self, session_id: str = "s", **fields: Any) -> list[Row]:
@@ -63,8 +65,25 @@ class Bench:
         for key, due_ms in sorted(self.context.processing_timers):
             self.fire(TimeDomain.PROCESSING_TIME, max(due_ms, now_ms()), key)
         self.context.processing_timers.clear()
+        self.operator._writer.settle()
+        return self.stored(session_id)
+
+    def flush_writes(self, session_id: str = "s") -> dict[str, Any] | None:
+        """As `flush`, but sessions go on owing what they owe."""
+        self.fire(TimeDomain.PROCESSING_TIME, now_ms() // 2 * 2 + 2, session_id)
+        self.operator._writer.settle()
+        return self.stored(session_id)
+
+    def stored(self, session_id: str) -> dict[str, Any] | None:
         value: Any = self.redis.get(f"heliotrope:profile:{session_id}")
         return None if value is None else dict(json.loads(value))
+
+    def owed(self) -> list[tuple[str, int]]:
+        """The timers that stand for publications."""
+        return sorted(timer for timer in self.context.processing_timers if is_publication_time(timer[1]))
+
+    def gauge(self, name: str) -> int:
+        return self.runtime.distributions[name].value
 
     def count(self, name: str) -> int:
         self.operator._counters.flush()
@@ -215,3 +234,129 @@ def test_code_of_another_build_is_refused(server: RedisServer) -> None:
     bench = Bench(server)
     with pytest.raises(StaleCodeError, match="restart the TaskManagers"):
         SessionOperator(bench.configuration, lambda: Secrets(None, b""), "another").open(bench.runtime)
+
+
+SPACED: dict[str, Any] = {"profile": {"min_interval": "60 s"}, "decisions": {"log": "published"}}
+
+
+def test_what_waits_for_the_interval_is_published_by_its_timer(server: RedisServer) -> None:
+    bench = Bench(server, **SPACED)
+    bench.product("p1")
+    assert [row._values[0] for row in bench.view()] == ["decisions"]
+    started_ms = now_ms()
+    assert bench.owed() == []
+    for _ in range(3):
+        assert bench.view(timestamp=now_ms() + 1, event_id=str(time.time_ns())) == []
+    [(key, due_ms)] = bench.owed()
+    assert started_ms + 59_000 < due_ms <= started_ms + 60_000
+    profile = bench.flush_writes()
+    assert profile is not None
+    assert profile["counts"]["applied"] == 1
+    assert [row._values[0] for row in bench.fire(TimeDomain.PROCESSING_TIME, due_ms, key)] == ["decisions"]
+    profile = bench.flush_writes()
+    assert profile is not None
+    assert profile["counts"]["applied"] == 4
+    assert bench.count("profiles_coalesced") == 2
+    assert bench.fire(TimeDomain.PROCESSING_TIME, due_ms, key) == []
+
+
+def test_a_timer_of_an_earlier_debt_pays_no_later_one(server: RedisServer) -> None:
+    bench = Bench(server, **SPACED)
+    bench.view()
+    bench.view(timestamp=now_ms() + 1)
+    [(key, due_ms)] = bench.owed()
+    assert bench.fire(TimeDomain.PROCESSING_TIME, due_ms - 2, key) == []
+    profile = bench.flush_writes()
+    assert profile is not None
+    assert profile["version"] == 1
+
+
+def test_a_debt_outlives_a_restart(server: RedisServer) -> None:
+    bench = Bench(server, **SPACED)
+    bench.product("p1")
+    bench.view()
+    bench.view(timestamp=now_ms() + 1, product_id="p2")
+    [(key, due_ms)] = bench.owed()
+    bench.flush_writes()
+    bench.operator = bench.opened()
+    bench.fire(TimeDomain.PROCESSING_TIME, due_ms, key)
+    profile = bench.flush_writes()
+    assert profile is not None
+    assert profile["version"] == 2
+
+
+def test_a_debt_of_a_session_that_was_erased_is_void(server: RedisServer) -> None:
+    bench = Bench(server, **SPACED)
+    bench.view()
+    bench.view(timestamp=now_ms() + 1)
+    [(key, due_ms)] = bench.owed()
+    erase = {"session_id": "s", "event_type": "erase", "timestamp": now_ms() + 2}
+    bench.send(json.dumps(erase).encode(), "s")
+    bench.fire(TimeDomain.PROCESSING_TIME, due_ms, key)
+    assert bench.flush_writes() is None
+    bench.runtime.states["session"].clear()
+    assert bench.fire(TimeDomain.PROCESSING_TIME, due_ms, key) == []
+
+
+def test_an_error_of_ours_in_a_timer_stops_no_one(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(server, **SPACED)
+    bench.view()
+    bench.view(timestamp=now_ms() + 1)
+    [(key, due_ms)] = bench.owed()
+    with monkeypatch.context() as broken:
+        broken.setattr("state.personalizer.build_profile", lambda *_: 1 / 0)
+        assert bench.fire(TimeDomain.PROCESSING_TIME, due_ms, key) == []
+    assert bench.count("profiles_failed") == 1
+    bench.fire(TimeDomain.PROCESSING_TIME, due_ms, key)
+    profile = bench.flush_writes()
+    assert profile is not None
+    assert profile["version"] == 2
+
+
+def test_publications_within_a_tick_set_one_timer(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(server)
+    set_timers: list[int] = []
+    monkeypatch.setattr(bench.context, "register_processing_time_timer", set_timers.append)
+    for number in range(200):
+        bench.view(timestamp=now_ms() - number)
+    assert len(set_timers) == len(set(set_timers))
+    assert not any(map(is_publication_time, set_timers))
+
+
+def test_a_backlog_spaces_profiles_and_says_so_until_it_is_worked_off(server: RedisServer) -> None:
+    bench = Bench(server, overload={"recover_after": 200, "spacing": "60 s"})
+    assert (bench.gauge("overload_level"), bench.gauge("event_lag_ms")) == (0, 0)
+    sent = 0
+
+    def behind(lag_ms: int, level: int) -> None:
+        nonlocal sent
+        deadline_ms = now_ms() + 10_000
+        while bench.gauge("overload_level") != level and now_ms() < deadline_ms:
+            sent += 1
+            view = {"session_id": "s", "event_type": "product_view", "timestamp": now_ms(), "product_id": "p1"}
+            bench.send(json.dumps(view | {"event_id": f"e{sent}"}).encode(), "s", lag_ms=lag_ms)
+            time.sleep(0.002)
+
+    behind(7_000, 2)
+    assert bench.gauge("event_lag_ms") >= 6_900
+    assert bench.count("overload_entered") == 2
+    behind(0, 0)
+    assert bench.gauge("overload_level") == 0
+    [*_, (key, due_ms)] = bench.owed()
+    bench.fire(TimeDomain.PROCESSING_TIME, due_ms, key)
+    profile = bench.flush_writes()
+    assert profile is not None
+    assert sum(profile["counts"].values()) == sent
+    assert bench.count("profiles_coalesced") > 0
+
+
+def test_overload_ends_in_a_silence_too(server: RedisServer) -> None:
+    bench = Bench(server, overload={"recover_after": 100})
+    while bench.gauge("overload_level") != 2:
+        bench.send(b"?", "\x00 1", lag_ms=60_000)
+        time.sleep(0.01)
+    for _ in range(2):
+        due_ms = max(due for _, due in bench.context.processing_timers)
+        time.sleep(max(0.1, (due_ms - now_ms()) / 1_000))
+        bench.fire(TimeDomain.PROCESSING_TIME, due_ms, "\x00 1")
+    assert (bench.gauge("overload_level"), bench.gauge("event_lag_ms")) == (0, 0)

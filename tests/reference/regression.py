@@ -90,11 +90,16 @@ def identity(event: Record) -> str:
 
 
 def causes_in_log(events: Iterable[Record], decisions: Iterable[Record]) -> dict[str, str]:
-    """The id of the event behind each decision: a profile's version counts the session's distinct events in the log's order."""
-    arrived: dict[str, list[str]] = defaultdict(list)
+    """The id of the event behind each decision: the newest that is no impression.
+
+    A profile's version counts the session's distinct events in the log's order. Impressions ask for no slate, and one may have come
+    while the slate was waiting.
+    """
+    asking: dict[str, list[str]] = defaultdict(list)
     for event in once(events):
-        arrived[event["session_id"]].append(identity(event))
-    return {d["decision_id"]: arrived[d["session_id"]][d["profile_version"] - 1] for d in decisions}
+        ids = asking[event["session_id"]]
+        ids.append(ids[-1] if ids and event["event_type"] == "impression" else identity(event))
+    return {d["decision_id"]: asking[d["session_id"]][d["profile_version"] - 1] for d in decisions}
 
 
 def _exposures(

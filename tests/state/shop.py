@@ -25,7 +25,8 @@ SESSION = "session-1"
 
 
 def settings(**overrides: Any) -> Settings:
-    """Settings with overrides by section: `settings(exposure={"mode": "explicit"})`."""
+    """Settings with overrides by section: `settings(exposure={"mode": "explicit"})`. Every event is answered at once."""
+    overrides["profile"] = {"min_interval": 0} | overrides.get("profile", {})
     return settings_from(overrides)
 
 
@@ -74,6 +75,13 @@ class Visit:
             self._store(
                 self.personalizer.apply(stored, item, record_ms=now_ms, now_ms=now_ms, watermark_ms=watermark_ms)
             )
+        return self.effects[-1]
+
+    def pay(self, now_ms: int) -> Effect | None:
+        """Fires the timer of what the session owes by then."""
+        if self.data is None or not 0 < self.session.owed_ms <= now_ms:
+            return None
+        self._store(self.personalizer.publish_owed(self.session, SESSION, self.session.owed_ms))
         return self.effects[-1]
 
     def pass_watermark(self, watermark_ms: int) -> list[Effect]:

@@ -16,7 +16,7 @@ from state.interest import Interest
 from state.learner import LearnerShard
 from state.model import Snapshot
 from state.personalizer import Effect, Personalizer
-from state.recent_events import LoggedEvent, logged
+from state.recent_events import logged
 from state.session import Session
 from state.slate import Slate
 from state.sums import Example, Sums
@@ -61,6 +61,13 @@ class Job:
             while (session := self.session(session_id)) is not None and 0 < session.timer_ms <= watermark_ms:
                 self._keep(session_id, self.personalizer.on_timer(session, session_id, session.timer_ms, watermark_ms))
 
+    def pay(self, now_ms: int) -> None:
+        """Publishes what sessions owe by then."""
+        for session_id in list(self.states):
+            session = self.session(session_id)
+            if session is not None and 0 < session.owed_ms <= now_ms:
+                self._keep(session_id, self.personalizer.publish_owed(session, session_id, session.owed_ms))
+
     def _keep(self, session_id: str, effect: Effect) -> None:
         assert not effect.counts.get("exposures_closed_early")
         if effect.session is None:
@@ -87,9 +94,10 @@ class Job:
         return merger.snapshot(T0)
 
 
-def settings_of(aggregate: str, mode: str) -> Any:
+def settings_of(aggregate: str, mode: str, min_interval_ms: int = 0) -> Any:
     """Short windows, and room for all that is open."""
     return settings(
+        profile={"min_interval": min_interval_ms},
         reward={"window": WINDOW_MS, "disorder": DISORDER_MS, "aggregate": aggregate},
         exposure={"mode": mode, "open_max": 128},
         decisions={"full_share": 0.0},
@@ -145,7 +153,7 @@ def raw_event(what: Raw, session_id: str, timestamp: int, name: str, slate: Slat
 class FixedDecisions(Personalizer):
     """Slates are given: nothing is chosen, so that events can come in any order."""
 
-    def _choose(self, session: Session, session_id: str, entry: LoggedEvent, now_ms: int) -> tuple[Slate, Interest]:
+    def _choose(self, session: Session, session_id: str, cause: bytes, now_ms: int) -> tuple[Slate, Interest]:
         return session.slates[-1], Interest({}, {}, 0.0)
 
 
@@ -215,17 +223,20 @@ def test_any_order_and_duplication_give_the_references_sums(
         max_size=30,
     ),
     shards=any_shards,
+    min_interval_ms=st.sampled_from([0, 20, 20_000, 60_000]),
 )
 @limits(deadline=None, max_examples=150)
 def test_the_logs_alone_give_the_learners_sums(
-    aggregate: str, steps: list[tuple[Raw, int, int, int]], shards: list[int]
+    aggregate: str, steps: list[tuple[Raw, int, int, int]], shards: list[int], min_interval_ms: int
 ) -> None:
-    """Slates are chosen as in the job; stays count as exposure until an impression says otherwise; events come late and twice."""
-    job = Job(shop(settings_of(aggregate, "auto"), products=PRODUCTS, categories=2))
+    """Slates are chosen as in the job, some after several events; stays count as exposure until an impression says otherwise;
+    events come late and twice."""
+    job = Job(shop(settings_of(aggregate, "auto", min_interval_ms), products=PRODUCTS, categories=2))
     log: list[Raw] = []
     now_ms = watermark_ms = T0
     for number, (what, later_ms, back_ms, who) in enumerate(steps):
         now_ms += later_ms
+        job.pay(now_ms)
         session = job.session(f"s{who}")
         slates = [s for s in session.slates if s.published_at_ms > now_ms - WINDOW_MS] if session is not None else []
         slate = slates[what["slate"] % len(slates)] if slates else None
