@@ -9,18 +9,19 @@ import numpy as np
 from state.feature_set import DIMENSION
 from state.kernels.candidates import gather
 from state.kernels.features import NO_AFFINITY, describe, round_to_half
-from state.kernels.slates import SMALLEST_ENGAGEMENT, draw_down_draws, explain, joint_draws
+from state.kernels.items import SMALLEST_ENGAGEMENT, write_items
+from state.kernels.slates import draw_down_draws, joint_draws
 
 __all__ = [
     "NO_AFFINITY",
     "SMALLEST_ENGAGEMENT",
     "describe",
     "draw_down_draws",
-    "explain",
     "gather",
     "joint_draws",
     "round_to_half",
     "warm",
+    "write_items",
 ]
 
 
@@ -44,4 +45,5 @@ def warm() -> None:
     square, single = np.zeros((DIMENSION, DIMENSION)), np.zeros((1, 1), np.float32)
     joint_draws(wide, np.zeros(1), np.zeros(1), square, 1.0, 1.0, wide, single)
     draw_down_draws(single, np.zeros(1), np.ones(1, np.bool_), 0.0, np.zeros((2, 1)))
-    explain(wide, np.zeros((1, DIMENSION)), np.zeros(DIMENSION, np.int64), np.zeros(1), 1.0, np.zeros((2, 1)), 0, 0)
+    items = bytearray(26) + b'\0\0["product"],["category"],["reason","general","exploration"]'
+    write_items(np.frombuffer(items, np.uint8), 26, np.zeros(1), np.zeros(1), np.zeros(1, np.int64), 1.0, 0, 0, 1_000)
