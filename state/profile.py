@@ -139,6 +139,8 @@ def _category_data(categories: Ranked) -> list[dict[str, Any]]:
 
 
 def _largest(values: dict[str, float], limit: int) -> Ranked:
+    if len(values) < 2:
+        return list(values.items())
     if len(values) > limit:
         least = sorted(values.values())[-limit]
         values = {name: value for name, value in values.items() if value >= least}

@@ -14,14 +14,13 @@ WHOLE_SESSION = "session"
 def window_counts(events: Sequence[LoggedEvent]) -> dict[str, dict[str, int]]:
     """Events by type in (newest - window, newest], and of the whole log; `events` oldest first."""
     kinds = [event.kind for event in events]
-    whole = _by_type(kinds)
-    counts: dict[str, dict[str, int]] = {}
-    for name, length_ms in WINDOWS_MS.items():
-        counts[name] = whole
-        if events and events[0].timestamp_ms <= events[-1].timestamp_ms - length_ms:
-            first = bisect_right(events, events[-1].timestamp_ms - length_ms, key=_timestamp)
-            counts[name] = _by_type(kinds[first:])
-    counts[WHOLE_SESSION] = whole
+    counts = dict.fromkeys((*WINDOWS_MS, WHOLE_SESSION), _by_type(kinds))
+    if len(events) > 1:
+        newest_ms = events[-1].timestamp_ms
+        for name, length_ms in WINDOWS_MS.items():
+            first = bisect_right(events, newest_ms - length_ms, key=_timestamp)
+            if first:
+                counts[name] = _by_type(kinds[first:])
     return counts
 
 
