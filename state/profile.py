@@ -18,9 +18,13 @@ CATEGORIES_LISTED = 5
 CATEGORIES_AT_LEAST = 3
 DIGITS = 4
 
+Ranked = list[tuple[str, float]]
 
-class Profile(msgspec.Struct):
-    """The profile's JSON; the first four fields stand first, where a newer write is told from an older one."""
+_encoder = msgspec.json.Encoder()
+
+
+class BeforeItems(msgspec.Struct, gc=False):
+    """What stands before the items; the first four fields first, where a newer write is told from an older one."""
 
     schema: int
     generation: int
@@ -34,7 +38,11 @@ class Profile(msgspec.Struct):
     variant: str
     model_version: int
     decision_id: str
-    score_data: msgspec.Raw
+
+
+class AfterItems(msgspec.Struct, gc=False):
+    """What stands behind the items."""
+
     category_data: list[dict[str, Any]]
     bundled_discount_suggestions: list[dict[str, Any]]
     trending_recommendations: list[dict[str, Any]]
@@ -59,8 +67,24 @@ def build_profile(
     `values` (k,) are the model's predictions for the slate's items and `theta` (d,) or (k, d) its coefficients, None before there
     are any.
     """
+    before = _encoder.encode(_before_items(session_id, session, slate, settings))
+    rest = _after_items(session, interest, category_rating, settings)
+    after = _encoder.encode(rest)
+    room = settings.profile.max_bytes - len(_joined(before, NO_ITEMS, after))
+    if room < 0:
+        rest.category_data = rest.category_data[:CATEGORIES_AT_LEAST]
+        after = _encoder.encode(rest)
+        room = settings.profile.max_bytes - len(_joined(before, NO_ITEMS, after))
+    return _joined(before, score_data(slate, values, theta, interest, room), after)
+
+
+def _joined(before: bytes, items: bytes, after: bytes) -> bytes:
+    return b"".join((before[:-1], b',"score_data":', items, b",", after[1:]))
+
+
+def _before_items(session_id: str, session: Session, slate: Slate, settings: Settings) -> BeforeItems:
     newest = session.recent.newest
-    profile = Profile(
+    return BeforeItems(
         schema=SCHEMA,
         generation=session.generation,
         version=session.applied,
@@ -73,24 +97,27 @@ def build_profile(
         variant=slate.variant,
         model_version=slate.model_version,
         decision_id=slate.decision_id,
-        score_data=NO_ITEMS,
-        category_data=_category_data(interest, category_rating),
+    )
+
+
+def _after_items(
+    session: Session, interest: Interest, category_rating: dict[str, float], settings: Settings
+) -> AfterItems:
+    limit = settings.profile.affinities
+    categories = _largest(interest.categories, max(limit, CATEGORIES_LISTED))
+    liked = [(category, value) for category, value in categories if value > 0]
+    return AfterItems(
+        category_data=_category_data((liked or _largest(category_rating, CATEGORIES_LISTED))[:CATEGORIES_LISTED]),
         bundled_discount_suggestions=[],
         trending_recommendations=[],
         affinities={
-            "products": _largest(interest.products, settings.profile.affinities),
-            "categories": _largest(interest.categories, settings.profile.affinities),
+            "products": _rounded(_largest(interest.products, limit)),
+            "categories": _rounded(categories[:limit]),
         },
         windows=window_counts(session.recent.events),
         counts={"applied": session.applied, "duplicates": session.duplicates, "dropped": session.dropped},
-        last_event=_last_event(newest),
+        last_event=_last_event(session.recent.newest),
     )
-    room = settings.profile.max_bytes - len(msgspec.json.encode(profile))
-    if room < 0:
-        profile.category_data = profile.category_data[:CATEGORIES_AT_LEAST]
-        room = settings.profile.max_bytes - len(msgspec.json.encode(profile))
-    profile.score_data = score_data(slate, values, theta, interest, room)
-    return msgspec.json.encode(profile)
 
 
 def _last_event(newest: LoggedEvent | None) -> dict[str, Any] | None:
@@ -105,13 +132,24 @@ def _status(events: int, settings: Settings) -> str:
     return "warming" if events >= settings.session.warming_after else "cold"
 
 
-def _category_data(interest: Interest, category_rating: dict[str, float]) -> list[dict[str, Any]]:
-    liked = {category: value for category, value in interest.categories.items() if value > 0}
-    shares = _largest(liked or category_rating, CATEGORIES_LISTED)
-    total = sum(shares.values())
+def _category_data(categories: Ranked) -> list[dict[str, Any]]:
+    shares = _rounded(categories)
+    total = sum(shares.values()) or 1.0
     return [{"category_id": category, "score": round(value / total, DIGITS)} for category, value in shares.items()]
 
 
-def _largest(values: dict[str, float], limit: int) -> dict[str, float]:
-    ranked = sorted(values.items(), key=lambda item: (-item[1], item[0]))
-    return {name: round(value, DIGITS) for name, value in ranked[:limit]}
+def _largest(values: dict[str, float], limit: int) -> Ranked:
+    if len(values) < 2:
+        return list(values.items())
+    if len(values) > limit:
+        least = sorted(values.values())[-limit]
+        values = {name: value for name, value in values.items() if value >= least}
+    return sorted(values.items(), key=_largest_first)[:limit]
+
+
+def _largest_first(item: tuple[str, float]) -> tuple[float, str]:
+    return -item[1], item[0]
+
+
+def _rounded(ranked: Ranked) -> dict[str, float]:
+    return {name: round(value, DIGITS) for name, value in ranked}

@@ -1,7 +1,6 @@
 """Sliding windows over a session's events, in event time: what was done in the last 5 minutes, the last hour, the session."""
 
 from bisect import bisect_right
-from collections import Counter
 from collections.abc import Sequence
 
 from state.configuration import HOUR_MS, MINUTE_MS
@@ -14,18 +13,19 @@ WHOLE_SESSION = "session"
 
 def window_counts(events: Sequence[LoggedEvent]) -> dict[str, dict[str, int]]:
     """Events by type in (newest - window, newest], and of the whole log; `events` oldest first."""
-    newest_ms = events[-1].timestamp_ms if events else 0
-    counts: dict[str, dict[str, int]] = {}
     kinds = [event.kind for event in events]
-    for name, length_ms in WINDOWS_MS.items():
-        first = bisect_right(events, newest_ms - length_ms, key=_timestamp)
-        counts[name] = _by_type(kinds[first:])
-    counts[WHOLE_SESSION] = _by_type(kinds)
+    counts = dict.fromkeys((*WINDOWS_MS, WHOLE_SESSION), _by_type(kinds))
+    if len(events) > 1:
+        newest_ms = events[-1].timestamp_ms
+        for name, length_ms in WINDOWS_MS.items():
+            first = bisect_right(events, newest_ms - length_ms, key=_timestamp)
+            if first:
+                counts[name] = _by_type(kinds[first:])
     return counts
 
 
 def _by_type(kinds: list[int]) -> dict[str, int]:
-    return {EVENT_TYPES[kind]: count for kind, count in Counter(kinds).items()}
+    return {EVENT_TYPES[kind]: kinds.count(kind) for kind in dict.fromkeys(kinds)}
 
 
 def _timestamp(event: LoggedEvent) -> int:

@@ -16,19 +16,19 @@ from state.kernels.choice import (
     round_as_half,
     thompson_slate,
 )
-from state.kernels.slates import SMALLEST_ENGAGEMENT, explain
+from state.kernels.items import SMALLEST_ENGAGEMENT, write_items
 
 __all__ = [
     "NO_AFFINITY",
     "SMALLEST_ENGAGEMENT",
     "describe",
     "draw_down_draws",
-    "explain",
     "gather",
     "joint_draws",
     "round_as_half",
     "thompson_slate",
     "warm",
+    "write_items",
 ]
 
 
@@ -52,4 +52,5 @@ def warm() -> None:
     chance = (root, 1.0, 0.0, np.zeros(3), 1, normals, 1)
     known = (table, categories, products, 0.0, 0, 0.0, slot, slot.copy(), theta)
     thompson_slate(none, spans, rows, usable, none, stamp, 2, *known, *chance)
-    explain(wide, np.zeros((1, DIMENSION)), np.zeros(DIMENSION, np.int64), np.zeros(1), 1.0, np.zeros((2, 1)), 0, 0)
+    items = bytearray(26) + b'\0\0["product"],["category"],["reason","general","exploration"]'
+    write_items(np.frombuffer(items, np.uint8), 26, np.zeros(1), np.zeros(1), np.zeros(1, np.int64), 1.0, 0, 0, 1_000)
