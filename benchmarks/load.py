@@ -21,7 +21,7 @@ from benchmarks.wire import Connection, Message, batch, request
 
 THINK_S = 20
 """A session acts every so many seconds on average."""
-TICK_S = 0.002
+TICK_S = 0.005
 Times = NDArray[np.float64]
 
 

@@ -32,10 +32,12 @@ def build_graph(environment: StreamExecutionEnvironment, settings: Settings) -> 
 
     session = SessionOperator(settings, partial(read_secrets, settings), BUILD_ID)
     records = events.connect(reference.broadcast(REFERENCE_STATE)).process(session, OUTPUT_TYPE)
-    records = records.name(SESSION).uid(SESSION).disable_chaining()  # Row(kind, key, value); see docs/decisions/0006
+    records = (
+        records.name(SESSION).uid(SESSION).disable_chaining()
+    )  # Row(kind, key, value, outcomes, shard, examples); see docs/decisions/0006
 
-    examples = keyed_in_jvm(examples_stream(tables, records))  # (shard, examples)
-    learner = LearnerOperator(learners_of(settings), settings.bandit.publish_interval_ms, BUILD_ID)
+    examples = keyed_in_jvm(examples_stream(tables, settings, records))  # (shard, messages)
+    learner = LearnerOperator(learners_of(settings), BUILD_ID)
     updates = examples.process(learner, UPDATE_TYPE)
     updates = updates.name(LEARNER).uid(LEARNER)  # Row(model, update)
 

@@ -5,17 +5,15 @@ Reading, keys, time and watermarks stay in the JVM: that is two to three times a
 
 from pyflink.common import Types
 from pyflink.datastream import DataStream
-from pyflink.table import StreamTableEnvironment
+from pyflink.table import Schema, StreamTableEnvironment
 
 from jobs.settings import kafka_client_properties, start_mode
 from operators.learner import UPDATE_TYPE
 from operators.names import (
     CHANGE_SUFFIX,
     COMMAND_KEY,
-    EXAMPLES,
     MODEL_KEY,
     MODEL_RECORD,
-    OUTCOMES,
     PRODUCT_RECORD,
     key_of_model,
 )
@@ -28,8 +26,8 @@ EVENT_TYPE = Types.ROW([BYTES, BYTES, Types.INT(), Types.LONG(), Types.LONG()])
 KEYED_EVENT_TYPE = Types.ROW([Types.STRING(), EVENT_TYPE])
 REFERENCE_TYPE = Types.ROW([Types.STRING(), BYTES, BYTES, Types.INT(), Types.LONG(), Types.LONG()])
 """Row(kind, key, value, partition, offset, record_ms)."""
-EXAMPLE_TYPE = Types.ROW([Types.STRING(), BYTES])
-"""Row(shard, examples)."""
+EXAMPLE_TYPE = Types.ROW([Types.STRING(), Types.OBJECT_ARRAY(BYTES)])
+"""Row(shard, messages)."""
 
 KEYLESS_SPREAD = 1_024
 LOG_LINGER_MS = 200
@@ -87,11 +85,17 @@ WITH ({_options(_source(settings, topic, "earliest"))})"""
     return tables.to_append_stream(tables.sql_query(" UNION ALL ".join(parts)), REFERENCE_TYPE)
 
 
-def examples_stream(tables: StreamTableEnvironment, records: DataStream) -> DataStream:
-    """The learner's examples out of the session operator's records, as EXAMPLE_TYPE."""
-    tables.create_temporary_view("records", records)
+def examples_stream(tables: StreamTableEnvironment, settings: Settings, records: DataStream) -> DataStream:
+    """The learner's messages out of the session operator's records, as EXAMPLE_TYPE: by shard, all of half a publish interval."""
+    schema = Schema.new_builder().column_by_expression("arrived", "PROCTIME()").build()
+    tables.create_temporary_view("records", records, schema)
+    tables.create_temporary_view(
+        "examples", tables.sql_query("SELECT f4 AS shard, f5 AS message, arrived FROM records WHERE f5 IS NOT NULL")
+    )
+    interval = _interval(settings.bandit.publish_interval_ms // 2)
     examples = tables.sql_query(
-        f"SELECT DECODE(f1, 'UTF-8') AS shard, f2 AS examples FROM records WHERE f0 = '{EXAMPLES}'"
+        f"""SELECT shard, ARRAY_AGG(message) AS messages FROM TABLE(TUMBLE(TABLE examples, DESCRIPTOR(arrived), {interval}))
+GROUP BY shard, window_start, window_end"""
     )
     return tables.to_append_stream(examples, EXAMPLE_TYPE)
 
@@ -146,9 +150,9 @@ def write_records(tables: StreamTableEnvironment, settings: Settings, snapshots:
     statements = tables.create_statement_set()
     statements.add_insert_sql(
         f"""INSERT INTO log_topics SELECT CASE f0 {choose_topic} END, f1, f2 FROM records
-WHERE f0 <> '{EXAMPLES}' AND f0 <> '{OUTCOMES}'
+WHERE f0 IS NOT NULL
 UNION ALL SELECT '{topics.outcomes}', f1, ENCODE(line, 'UTF-8')
-FROM records CROSS JOIN UNNEST(SPLIT(DECODE(f2, 'UTF-8'), CHR(10))) AS lines (line) WHERE f0 = '{OUTCOMES}'"""
+FROM records CROSS JOIN UNNEST(SPLIT(DECODE(f3, 'UTF-8'), CHR(10))) AS lines (line) WHERE f3 IS NOT NULL"""
     )
     statements.add_insert_sql("INSERT INTO bandit_model_out SELECT f0, f1 FROM snapshots")
     statements.attach_as_datastream()

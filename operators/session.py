@@ -12,7 +12,7 @@ from pyflink.datastream import KeyedBroadcastProcessFunction, RuntimeContext, Ti
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from operators.counters import Counters
-from operators.names import PRODUCT_RECORD
+from operators.names import EXAMPLES, OUTCOMES, PRODUCT_RECORD
 from operators.overload import OverloadWatch
 from operators.profile_writer import ProfileWriter, RedisUnavailableError
 from operators.reference_data import ReferenceData
@@ -37,8 +37,10 @@ from state.session import Session
 logger = structlog.get_logger()
 
 REFERENCE_STATE = MapStateDescriptor("reference", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
-OUTPUT_TYPE = Types.ROW([Types.STRING(), Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.PRIMITIVE_ARRAY(Types.BYTE())])
-"""Row(kind, key, value)."""
+_BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
+OUTPUT_TYPE = Types.ROW([Types.STRING(), _BYTES, _BYTES, _BYTES, Types.STRING(), _BYTES])
+"""Row(kind, key, value, outcomes, shard, examples): a record for the topic of that kind, outcomes of that key, a message for the
+learner's shard; each None where there is none. What an input brings about is one row mostly: rows cost more than their bytes."""
 
 
 _NO_FLUSH = ("", 0)
@@ -121,7 +123,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._counters.add(f"dead_letters_{records.reason}", 1)
             self._counters.flush()
             origin = Origin(self._topic, partition, offset, record_ms)
-            return [Row("dead_letters", origin_key, dead_letter(records, origin, payload))]
+            return [_row("dead_letters", origin_key, dead_letter(records, origin, payload))]
         return _rows(records)
 
     def process_broadcast_element(self, value: Row, ctx: Any) -> Iterator[Row]:
@@ -139,7 +141,9 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             topic = topics.products if kind == PRODUCT_RECORD else topics.bandit_model
             self._counters.add(f"dead_letters_{rejection.reason}", 1)
             self._counters.flush()
-            yield Row("dead_letters", key, dead_letter(rejection, Origin(topic, partition, offset, record_ms), payload))
+            yield _row(
+                "dead_letters", key, dead_letter(rejection, Origin(topic, partition, offset, record_ms), payload)
+            )
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterable[Row]:
         """Event time: exposures and sessions end. Processing time: profiles wait no longer."""
@@ -263,5 +267,29 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             state.put(name, payload)
 
 
+def _row(kind: str | None, key: bytes | None, value: bytes | None) -> Row:
+    return Row(kind, key, value, None, None, None)
+
+
 def _rows(records: list[Record]) -> list[Row]:
-    return [Row(record.kind, record.key, record.value) for record in records]
+    """Records as few rows: outcomes and a message for the learner go along with a record of the same session."""
+    if not records:
+        return []
+    rows = [
+        _row(record.kind, record.key, record.value) for record in records if record.kind not in (OUTCOMES, EXAMPLES)
+    ]
+    for record in records:
+        if record.kind == OUTCOMES:
+            row = _with_room(rows, 3, record.key)
+            row[1], row[3] = record.key, record.value
+        elif record.kind == EXAMPLES:
+            row = _with_room(rows, 5)
+            row[4], row[5] = record.key.decode(), record.value
+    return rows
+
+
+def _with_room(rows: list[Row], column: int, key: bytes | None = None) -> Row:
+    """The last of the rows where it has nothing in the column, and that key if one is given; else a new one."""
+    if not rows or rows[-1][column] is not None or key not in (None, rows[-1][1]):
+        rows.append(_row(None, key, None))
+    return rows[-1]

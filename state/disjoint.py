@@ -7,13 +7,12 @@ the shared model's do, so shards merge exactly. They lie in a row of float64: [Î
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from state.posterior import PRIOR_NOISE, PRIOR_NOISE_WEIGHT
-from state.sums import Vector
+from state.sums import Vector, upper_triangle
 
 _BYTES_BESIDE = 256
 """Of a product in a snapshot, beside its model: a long id, counts, residuals."""
@@ -36,13 +35,7 @@ def write_arm(row: Vector, count: float, reward: float, reward_squared: float, x
     if reward:
         row[1 : 1 + dimension] += reward * x
     if count:
-        row[1 + dimension :] += count * np.outer(x, x)[_upper(dimension)]
-
-
-@cache
-def _upper(dimension: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows and columns of the upper triangle of a (d, d) matrix."""
-    return np.triu_indices(dimension)
+        row[1 + dimension :] += count * np.outer(x, x)[upper_triangle(dimension)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +61,7 @@ class Arms:
         a = np.zeros((size + 1, dimension, dimension))
         b = np.zeros((size + 1, dimension))
         b[:size] = table[:, 1 : 1 + dimension]
-        rows, columns = _upper(dimension)
+        rows, columns = upper_triangle(dimension)
         a[:size, rows, columns] = a[:size, columns, rows] = table[:, 1 + dimension :]
         covariance = np.linalg.inv(a + ridge * np.eye(dimension))
         theta = np.einsum("pij,pj->pi", covariance, b)

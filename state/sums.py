@@ -10,6 +10,7 @@ what it would if it had been there in time: the half-lives between two moments a
 
 import math
 from collections.abc import Sequence
+from functools import cache
 from typing import NamedTuple
 
 import msgspec
@@ -75,6 +76,12 @@ def landmark_scale(old_ms: int, new_ms: int, half_life_ms: int | None) -> float:
     if half_life_ms is None or old_ms == new_ms:
         return 1.0
     return math.ldexp(1.0, -((new_ms - old_ms) // half_life_ms))
+
+
+@cache
+def upper_triangle(dimension: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Rows and columns of the upper triangle of a (d, d) matrix."""
+    return np.triu_indices(dimension)
 
 
 class Sums:
@@ -209,7 +216,7 @@ class Sums:
 
     def encode(self) -> bytes:
         """Versioned bytes: the upper triangle of A and the rest, float64, little endian."""
-        upper = self.a[np.triu_indices(self.dimension)]
+        upper = self.a[upper_triangle(self.dimension)]
         numbers = np.concatenate([upper, self.b, self.totals, self.places.ravel()]).astype("<f8").tobytes()
         return b"\x02" + msgspec.msgpack.encode(
             [self.dimension, self.half_life_ms, self.landmark_ms, self.refused, numbers, self.turns]
@@ -228,7 +235,7 @@ class Sums:
         sums = cls(dimension, half_life_ms, landmark_ms)
         values = np.frombuffer(numbers, dtype="<f8")
         triangle = dimension * (dimension + 1) // 2
-        rows, columns = np.triu_indices(dimension)
+        rows, columns = upper_triangle(dimension)
         sums.a[rows, columns] = values[:triangle]
         sums.a[columns, rows] = values[:triangle]
         sums.b = values[triangle : triangle + dimension].copy()

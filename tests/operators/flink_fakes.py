@@ -44,24 +44,6 @@ class MapState:
         self._maps.pop(self._keys.key, None)
 
 
-class ListState:
-    """A keyed list of bytes."""
-
-    def __init__(self, keys: "Context") -> None:
-        self._keys = keys
-        self._lists: dict[str, list[bytes]] = {}
-
-    def add(self, value: bytes) -> None:
-        assert type(value) is bytes
-        self._lists.setdefault(self._keys.key, []).append(value)
-
-    def get(self) -> Iterator[bytes]:
-        return iter(list(self._lists.get(self._keys.key, [])))
-
-    def clear(self) -> None:
-        self._lists.pop(self._keys.key, None)
-
-
 class Counter:
     def __init__(self) -> None:
         self.count = 0
@@ -86,7 +68,6 @@ class RuntimeContext:
         self._context = context
         self.states: dict[str, ValueState] = {}
         self.maps: dict[str, MapState] = {}
-        self.lists: dict[str, ListState] = {}
         self.counters: dict[str, Counter] = {}
         self.distributions: dict[str, Distribution] = {}
         info = SimpleNamespace(getIndexOfThisSubtask=lambda: subtask)
@@ -97,9 +78,6 @@ class RuntimeContext:
 
     def get_map_state(self, descriptor: Any) -> MapState:
         return self.maps.setdefault(descriptor.name, MapState(self._context))
-
-    def get_list_state(self, descriptor: Any) -> ListState:
-        return self.lists.setdefault(descriptor.name, ListState(self._context))
 
     def get_metrics_group(self) -> "RuntimeContext":
         return self

@@ -40,24 +40,21 @@ class Bench:
         self.restart()
 
     def restart(self) -> None:
-        self.learner = LearnerOperator({TERMS.key: Bandit()}, 500, BUILD_ID)
+        self.learner = LearnerOperator({TERMS.key: Bandit()}, BUILD_ID)
         self.model = ModelOperator({TERMS.key: TERMS}, Bandit(), BUILD_ID)
         self.learner.open(self.runtimes[0])
         self.model.open(self.runtimes[1])
 
     def learn(self, examples: list[Any], shard: int = 0) -> None:
         self.contexts[0].key = f"{TERMS.key}/{shard}"
-        self.pass_on(self.learner.process_element(msgspec.msgpack.encode(examples), self.contexts[0]))
+        self.pass_on(self.learner.process_element((msgspec.msgpack.encode(examples),), self.contexts[0]))
 
     def tell(self, message: bytes, model: str = TERMS.key) -> None:
         self.contexts[1].key = model
         self.model.process_element(message, self.contexts[1])
 
     def tick(self) -> None:
-        """Fires all timers of the learner, then of the model."""
-        for key, due_ms in self._due(self.contexts[0]):
-            self.contexts[0].key = key
-            self.pass_on(self.learner.on_timer(due_ms, self.contexts[0]))
+        """Fires all timers of the model."""
         for key, due_ms in self._due(self.contexts[1]):
             self.contexts[1].key = key
             self.published.extend(row._values for row in self.model.on_timer(due_ms, self.contexts[1]))
@@ -229,7 +226,7 @@ def test_an_earlier_jobs_model_is_taken_over_with_what_changed_since(bench: Benc
 def test_models_of_several_variants_learn_and_travel_apart(monkeypatch: pytest.MonkeyPatch) -> None:
     configuration = settings(bandit={"variants": {"own": {"share": 0.5, "form": "disjoint"}}})
     bench = Bench(monkeypatch)
-    bench.learner = LearnerOperator(learners_of(configuration), 500, BUILD_ID)
+    bench.learner = LearnerOperator(learners_of(configuration), BUILD_ID)
     bench.model = ModelOperator(terms_by_key(configuration), configuration.bandit, BUILD_ID)
     bench.learner.open(bench.runtimes[0])
     bench.model.open(bench.runtimes[1])
@@ -237,7 +234,7 @@ def test_models_of_several_variants_learn_and_travel_apart(monkeypatch: pytest.M
     examples = made_examples(1, 40)
     for key in keys.values():
         bench.contexts[0].key = f"{key}/0"
-        bench.pass_on(bench.learner.process_element(msgspec.msgpack.encode(examples), bench.contexts[0]))
+        bench.pass_on(bench.learner.process_element((msgspec.msgpack.encode(examples),), bench.contexts[0]))
     bench.tick()
     found = {key: Snapshot.decode(value) for key, value in bench.published if value is not None and b"@" not in key}
     assert {key: (s.variant, s.form) for key, s in found.items()} == {
@@ -251,10 +248,10 @@ def test_models_of_several_variants_learn_and_travel_apart(monkeypatch: pytest.M
     assert set(predictor.arms.row_of) == {example.product_id for example in examples}
 
 
-def test_timers_of_a_model_that_is_no_more_do_nothing(bench: Bench) -> None:
-    bench.learn(made_examples(1, 10))
-    bench.learner = LearnerOperator({}, 500, BUILD_ID)
+def test_messages_for_a_model_that_is_no_more_do_nothing(bench: Bench) -> None:
+    bench.learner = LearnerOperator({}, BUILD_ID)
     bench.learner.open(bench.runtimes[0])
+    bench.learn(made_examples(1, 10))
     bench.tick()
     assert bench.published == []
 
@@ -270,14 +267,14 @@ def test_drift_shortens_the_half_life_once_and_for_all(monkeypatch: pytest.Monke
     [key] = learners_of(configuration)
 
     def restart() -> None:
-        bench.learner = LearnerOperator(learners_of(configuration), 500, BUILD_ID)
+        bench.learner = LearnerOperator(learners_of(configuration), BUILD_ID)
         bench.model = ModelOperator(terms_by_key(configuration), configuration.bandit, BUILD_ID)
         bench.learner.open(bench.runtimes[0])
         bench.model.open(bench.runtimes[1])
 
     def send(message: Any) -> None:
         bench.contexts[0].key = f"{key}/0"
-        bench.pass_on(bench.learner.process_element(msgspec.msgpack.encode(message), bench.contexts[0]))
+        bench.pass_on(bench.learner.process_element((msgspec.msgpack.encode(message),), bench.contexts[0]))
 
     restart()
     monkeypatch.setattr("operators.learner.wall_clock_ms", lambda: bench.now_ms)
@@ -287,9 +284,9 @@ def test_drift_shortens_the_half_life_once_and_for_all(monkeypatch: pytest.Monke
     bench.now_ms = T0 + 2 * 3_600_000
     bench.tick()
     assert Sums.decode(bench.newest().sums).half_life_ms == 8 * 3_600_000
+    bench.now_ms = turned_ms = T0 + 4 * 3_600_000
     send({"default": [0.0] * 300})
     restart()
-    bench.now_ms = turned_ms = T0 + 4 * 3_600_000
     bench.tick()
     restart()
     send(examples[:1])
@@ -320,14 +317,3 @@ def test_a_half_life_that_was_configured_anew_holds_for_all_from_the_restart_on(
     bench.tick()
     row = Predictor(bench.newest()).statistics[:, 0].sum()
     assert row == pytest.approx(15)
-
-
-def test_a_flood_of_examples_does_not_wait_for_the_interval(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("operators.learner.AT_ONCE", 10)
-    examples = made_examples(8, 25)
-    for example in examples:
-        bench.learn([example])
-    assert bench.runtimes[0].counters["examples_learned"].count == 20
-    bench.restart()
-    bench.tick()
-    expect(bench.theta(), examples)
