@@ -15,7 +15,6 @@ from unittest import mock
 import msgspec
 import numpy as np
 
-import state.choice
 import state.personalizer
 from benchmarks.lab.ours import Heliotrope
 from benchmarks.traffic import catalogue, messages, traffic
@@ -24,6 +23,7 @@ from state.event import Event, read_event
 from state.personalizer import Effect, Personalizer
 from state.product import Product
 from state.session import Session
+from state.thompson_slates import ThompsonSlates
 
 START_MS = 1_763_770_000_000
 PUBLISH_EVERY = 5_000
@@ -50,9 +50,7 @@ STAGES = (
     Stage("attribution", Personalizer, "_attribute"),
     Stage("interest", state.personalizer, "interest"),
     Stage("slate", Chooser, "choose"),
-    Stage("candidates", state.choice, "find_candidates"),
-    Stage("features", state.choice, "described"),
-    Stage("score", Chooser, "belief"),
+    Stage("candidates and score", ThompsonSlates, "draw"),
     Stage("encode", state.personalizer, "build_profile"),
     Stage("learn", Heliotrope, "_learn"),
     Stage("publish", Heliotrope, "_publish"),

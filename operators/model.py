@@ -182,6 +182,5 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
         if update is None:
             self._products.clear()
         changed = merger.products.product_ids if update is None else update.products
-        for product, row in merger.products.rows(changed).items():
-            self._products.put(product, row)
+        self._products.put_all(merger.products.rows(changed))  # one by one, each would give up the interpreter
         self._merged.update(merger.encode())

@@ -37,6 +37,10 @@ class MapState:
         assert type(value) is bytes
         self._maps.setdefault(self._keys.key, {})[name] = value
 
+    def put_all(self, values: dict[str, bytes]) -> None:
+        for name, value in values.items():
+            self.put(name, value)
+
     def items(self) -> Iterator[tuple[str, bytes]]:
         return iter(list(self._maps.get(self._keys.key, {}).items()))
 
