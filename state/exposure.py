@@ -45,8 +45,8 @@ class Exposure(msgspec.Struct, array_like=True):
 
 
 def closes_at_ms(exposure: Exposure, reward: Reward) -> int:
-    """The watermark from which on no event rewards the exposure any more."""
-    return exposure.exposed_at_ms + reward.window_ms + reward.disorder_ms
+    """The watermark from which on no event rewards the exposure any more: the first that has passed window and disorder."""
+    return exposure.exposed_at_ms + reward.window_ms + reward.disorder_ms + 1
 
 
 def weights_of(exposures: Sequence[Exposure], model: str) -> list[Number]:

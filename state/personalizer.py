@@ -6,6 +6,7 @@ from state.attribution import Attribution
 from state.choice import Chooser
 from state.configuration import Settings
 from state.event import Event
+from state.exposure import closes_at_ms
 from state.features import Context
 from state.interest import IMPRESSION, Interest, interest
 from state.log import Record, audit_record, decision_record
@@ -278,8 +279,8 @@ class Personalizer:
         session = effect.session
         if session is not None:
             ends_ms = session.newest_input_ms + self.settings.session.ttl_ms
-            wait_ms = self.settings.reward.window_ms + self.settings.reward.disorder_ms
-            due_ms = min((e.exposed_at_ms + wait_ms for e in session.exposures), default=ends_ms)
+            reward = self.settings.reward
+            due_ms = min((closes_at_ms(exposure, reward) for exposure in session.exposures), default=ends_ms)
             due_ms = min(due_ms, ends_ms)
             if not session.timer_ms or due_ms < session.timer_ms:
                 session.timer_ms = effect.timer_ms = due_ms

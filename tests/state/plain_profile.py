@@ -223,10 +223,15 @@ def _joined(ids: list[str], scores: list[float], tails: list[str]) -> msgspec.Ra
     total = sum(scores)
     shares = [score / total for score in scores] if total > 0 else [1 / max(1, len(scores))] * len(scores)
     items = [
-        f'{{"product_id":{product},"score":{share:.6f},{tail}'
+        f'{{"product_id":{product},"score":{_no_minus(share)},{tail}'
         for product, share, tail in zip(ids, shares, tails, strict=False)
     ]
     return msgspec.Raw(f"[{','.join(items)}]".encode())
+
+
+def _no_minus(share: float) -> str:
+    """Rounding of the personal terms may leave less than nothing."""
+    return f"{share:.6f}".replace("-0.000000", "0.000000")
 
 
 def window_counts(events: list[LoggedEvent]) -> dict[str, dict[str, int]]:

@@ -76,7 +76,7 @@ def test_an_ignored_exposure_counts_once_when_its_window_closes() -> None:
     visit = begun()
     visit.send(visit.impression(1_000, items=2))
     assert visit.examples() == []
-    visit.pass_watermark(T0 + 1_000 + 40 * MINUTE)
+    visit.pass_watermark(T0 + 1_001 + 40 * MINUTE)
     assert [(e.count, e.reward) for e in visit.examples()] == [(1, 0.0), (1, 0.0)]
     assert visit.session.exposures == []
     visit.send(event("product_view", 39 * MINUTE, product_id="product-9"))
