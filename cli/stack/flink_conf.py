@@ -15,6 +15,7 @@ from state.configuration import Settings
 PYTHON_JAR = "flink-python-*.jar"
 LOG_FILES = ("log4j.properties", "log4j-console.properties", "log4j-cli.properties")
 MEBIBYTE = 1024 * 1024
+MATERIALIZE_INTERVAL = "3 min"
 
 
 class TaskManagerMemory(NamedTuple):
@@ -91,12 +92,28 @@ def cluster_options(settings: Settings, layout: Layout, rest_port: int, rpc_port
         "execution.checkpointing.dir": checkpoint_uri(settings, layout),
         "execution.checkpointing.savepoint-dir": (layout.data / "savepoints").as_uri(),
         "state.backend.type": flink.state_backend,
+        **_changelog_options(flink.state_backend, layout),
         "pipeline.max-parallelism": flink.max_parallelism,
         "python.executable": sys.executable,
         "python.client.executable": sys.executable,
         "io.tmp.dirs": str(layout.tmp),
         "web.tmpdir": str(layout.tmp),
         "env.log.dir": str(layout.logs),
+    }
+
+
+def _changelog_options(state_backend: str, layout: Layout) -> dict[str, Any]:
+    """Changes of the state on the heap go to files as they happen; a checkpoint that copies all of it holds events up meanwhile.
+
+    Every few minutes all of it is copied nevertheless, and the files of before may go.
+    """
+    if state_backend != "hashmap":
+        return {}
+    return {
+        "state.changelog.enabled": True,
+        "state.changelog.storage": "filesystem",
+        "state.changelog.periodic-materialize.interval": MATERIALIZE_INTERVAL,
+        "dstl.dfs.base-path": (layout.data / "changelog").as_uri(),
     }
 
 
