@@ -47,7 +47,7 @@ FULL = Plan(
 )
 QUICK = Plan(
     rounds=1,
-    events=100_000,
+    events=300_000,
     lead=10_000,
     longest_s=5.0,
     plain_events=3_000,

@@ -36,6 +36,7 @@ def watch(
 
     Raises:
         TimeoutError: the lead, or what comes after the limit, took longer than `PATIENCE_S`.
+        RuntimeError: the run was over by the first reading, so that nothing can be counted.
     """
     deadline = clock() + PATIENCE_S
     last = count = processed()
@@ -44,6 +45,8 @@ def watch(
             raise TimeoutError(f"only {count} of {lead} events of the lead came in {PATIENCE_S:.0f} s")
         pause(POLL_S)
         last, count = count, processed()
+    if count >= expected:
+        raise RuntimeError(f"all {expected} events had come by the first reading: it takes more of them")
     first, begun, before = count, clock(), mark()
     while True:
         pause(POLL_S)

@@ -43,6 +43,7 @@ def figures(runs: Runs) -> Figures:
     values = {
         "task_managers": best,
         "events_per_second": row("", rates[f"job_{best}"]).median,
+        "events_per_second_of_one": row("", rates["job_1"]).median,
         "throughput_vs_plain_loop": by_plain.median,
         "throughput_vs_floor": by_floor.median,
         "slates_per_event": slates.median,
