@@ -110,10 +110,9 @@ class LearnerShard:
             list(self.watches.watched.values()),
         )
 
-    def encode(self, pending: bool = True) -> bytes:
-        """Versioned bytes for Flink's state, with what is pending or, where its rows are stored beside it, without."""
-        rows = self.pending if pending else ProductSums(self.sums.dimension, self.pending.is_disjoint)
-        parts = [self.shard, self.sums.encode(), rows.encode(), self._river_bytes()]
+    def encode(self) -> bytes:
+        """Versioned bytes for Flink's state."""
+        parts = [self.shard, self.sums.encode(), self.pending.encode(), self._river_bytes()]
         return _VERSION + msgspec.msgpack.encode([*parts, self.configured_ms, self.watches.encode()])
 
     @classmethod
