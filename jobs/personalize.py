@@ -12,6 +12,7 @@ from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import StreamTableEnvironment
 
+from jobs.accepted import create_accepted_view
 from jobs.jvm import always_idle, keyed_in_jvm, set_uids
 from jobs.settings import ConfigurationError, SecretError, load_settings, redis_password, user_salt
 from jobs.tables import events_stream, examples_stream, model_stream, reference_stream, write_records
@@ -34,9 +35,10 @@ def build_graph(environment: StreamExecutionEnvironment, settings: Settings) -> 
     records = events.connect(reference.broadcast(REFERENCE_STATE)).process(session, OUTPUT_TYPE)
     records = (
         records.name(SESSION).uid(SESSION).disable_chaining()
-    )  # Row(kind, key, value, outcomes, shard, examples); see docs/decisions/0006
+    )  # Row(kind, key, value, outcomes, shard, examples, accepted); see docs/decisions/0006
+    create_accepted_view(tables, records)
 
-    examples = keyed_in_jvm(examples_stream(tables, settings, records))  # (shard, messages)
+    examples = keyed_in_jvm(examples_stream(tables, settings))  # (shard, messages)
     learner = LearnerOperator(learners_of(settings), BUILD_ID)
     updates = examples.process(learner, UPDATE_TYPE)
     updates = updates.name(LEARNER).uid(LEARNER)  # Row(model, update)

@@ -5,7 +5,7 @@ Reading, keys, time and watermarks stay in the JVM: that is two to three times a
 
 from pyflink.common import Types
 from pyflink.datastream import DataStream
-from pyflink.table import Schema, StreamTableEnvironment
+from pyflink.table import StreamTableEnvironment
 
 from jobs.settings import kafka_client_properties, start_mode
 from operators.learner import UPDATE_TYPE
@@ -85,10 +85,8 @@ WITH ({_options(_source(settings, topic, "earliest"))})"""
     return tables.to_append_stream(tables.sql_query(" UNION ALL ".join(parts)), REFERENCE_TYPE)
 
 
-def examples_stream(tables: StreamTableEnvironment, settings: Settings, records: DataStream) -> DataStream:
-    """The learner's messages out of the session operator's records, as EXAMPLE_TYPE: by shard, all of half a publish interval."""
-    schema = Schema.new_builder().column_by_expression("arrived", "PROCTIME()").build()
-    tables.create_temporary_view("records", records, schema)
+def examples_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStream:
+    """The learner's messages out of the view `records`, as EXAMPLE_TYPE: by shard, all of half a publish interval."""
     tables.create_temporary_view(
         "examples", tables.sql_query("SELECT f4 AS shard, f5 AS message, arrived FROM records WHERE f5 IS NOT NULL")
     )
@@ -147,10 +145,11 @@ def write_records(tables: StreamTableEnvironment, settings: Settings, snapshots:
     )
     tables.create_temporary_view("snapshots", snapshots)
     choose_topic = " ".join(f"WHEN '{kind}' THEN '{topic}'" for kind, topic in names.items())
+    kinds = ", ".join(f"'{kind}'" for kind in names)
     statements = tables.create_statement_set()
     statements.add_insert_sql(
         f"""INSERT INTO log_topics SELECT CASE f0 {choose_topic} END, f1, f2 FROM records
-WHERE f0 IS NOT NULL
+WHERE f0 IN ({kinds})
 UNION ALL SELECT '{topics.outcomes}', f1, ENCODE(line, 'UTF-8')
 FROM records CROSS JOIN UNNEST(SPLIT(DECODE(f3, 'UTF-8'), CHR(10))) AS lines (line) WHERE f3 IS NOT NULL"""
     )

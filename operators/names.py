@@ -35,4 +35,7 @@ def key_of_model(key: bytes, model: str, default: str) -> bytes:
 
 PRODUCT_RECORD: Final = "product"
 MODEL_RECORD: Final = "model"
+CANDIDATES_RECORD: Final = "candidates"
+POPULARITY_RECORD: Final = "popularity"
+BUNDLE_RECORD: Final = "bundle"
 """Kinds of records that are broadcast to the session operators."""

@@ -38,9 +38,10 @@ logger = structlog.get_logger()
 
 REFERENCE_STATE = MapStateDescriptor("reference", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
 _BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
-OUTPUT_TYPE = Types.ROW([Types.STRING(), _BYTES, _BYTES, _BYTES, Types.STRING(), _BYTES])
-"""Row(kind, key, value, outcomes, shard, examples): a record for the topic of that kind, outcomes of that key, a message for the
-learner's shard; each None where there is none. What an input brings about is one row mostly: rows cost more than their bytes."""
+OUTPUT_TYPE = Types.ROW([Types.STRING(), _BYTES, _BYTES, _BYTES, Types.STRING(), _BYTES, Types.STRING()])
+"""Row(kind, key, value, outcomes, shard, examples, accepted): a record for the topic of that kind or for the operator that wants
+it, outcomes of that key, a message for the learner's shard, the lines of `state/accepted.py`; each None where there is none. What
+an input brings about is one row mostly: rows cost more than their bytes."""
 
 
 _NO_FLUSH = ("", 0)
@@ -124,7 +125,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._counters.flush()
             origin = Origin(self._topic, partition, offset, record_ms)
             return [_row("dead_letters", origin_key, dead_letter(records, origin, payload))]
-        return _rows(records)
+        return records
 
     def process_broadcast_element(self, value: Row, ctx: Any) -> Iterator[Row]:
         """A product or a model: Row(kind, key, value, partition, offset, record_ms)."""
@@ -150,17 +151,17 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         if not self._restored:
             self._restore(ctx)
         if ctx.time_domain() != TimeDomain.PROCESSING_TIME:
-            return _rows(self._end(timestamp, ctx))
+            return self._end(timestamp, ctx)
         self._watch.on_timer(timestamp, wall_clock_ms(), ctx)
         if is_publication_time(timestamp):
             records = self._publish_owed(timestamp, ctx)
             if records is not None:
-                return _rows(records)
+                return records
         self._flush(timestamp, ctx)
         self._counters.flush()
         return ()
 
-    def _end(self, timestamp: int, ctx: Any) -> list[Record]:
+    def _end(self, timestamp: int, ctx: Any) -> list[Row]:
         session = self._load()
         if session is None or timestamp < session.timer_ms:
             return []  # gone, or an earlier timer than the one that counts
@@ -168,7 +169,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         effect = self._personalizer.on_timer(session, session_id, timestamp, wall_clock_ms())
         return self._carry_out(effect, session_id, ctx)
 
-    def _publish_owed(self, timestamp: int, ctx: Any) -> list[Record] | None:
+    def _publish_owed(self, timestamp: int, ctx: Any) -> list[Row] | None:
         """What the session owed by then; None where it owes nothing, or later."""
         session = self._load()
         if session is None or not session.owed_ms or timestamp < publication_time_ms(session.owed_ms):
@@ -187,7 +188,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         data = self._session.value()
         return None if data is None else Session.decode(data)
 
-    def _handle(self, payload: bytes | None, record_ms: int, now_ms: int, ctx: Any) -> list[Record] | Rejection:
+    def _handle(self, payload: bytes | None, record_ms: int, now_ms: int, ctx: Any) -> list[Row] | Rejection:
         rules = self._settings.events
         event = read_event(payload, now_ms=now_ms, max_bytes=rules.max_bytes, max_future_ms=rules.max_future_ms)
         if isinstance(event, Rejection):
@@ -198,7 +199,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         if self._personalizer.is_late(event, watermark_ms):
             self._counters.add("events_late", 1)
             self._counters.flush()
-            return [Record("late_events", event.session_id.encode(), payload or b"")]
+            return [_row("late_events", event.session_id.encode(), payload or b"")]
         effect = self._apply(event, record_ms, now_ms, watermark_ms)
         return self._carry_out(effect, event.session_id, ctx)
 
@@ -206,7 +207,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         session = self._load()
         return self._personalizer.apply(session, event, record_ms=record_ms, now_ms=now_ms, watermark_ms=watermark_ms)
 
-    def _carry_out(self, effect: Effect, session_id: str, ctx: Any) -> list[Record]:
+    def _carry_out(self, effect: Effect, session_id: str, ctx: Any) -> list[Row]:
         """State first: nothing below may fail for a reason that lies in the event."""
         if effect.session is None:
             self._session.clear()
@@ -225,7 +226,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._flush_soon(session_id, ctx)
         elif effect.session is None or not effect.session.owed_ms:  # else the timer of what is owed hands them on
             self._counters.flush()
-        return effect.records
+        return _rows(effect.records, effect.accepted)
 
     def _flush_soon(self, session_id: str, ctx: Any) -> None:
         """Each session has a timer of its own, which stands for its write after a restart."""
@@ -268,12 +269,12 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
 
 
 def _row(kind: str | None, key: bytes | None, value: bytes | None) -> Row:
-    return Row(kind, key, value, None, None, None)
+    return Row(kind, key, value, None, None, None, None)
 
 
-def _rows(records: list[Record]) -> list[Row]:
-    """Records as few rows: outcomes and a message for the learner go along with a record of the same session."""
-    if not records:
+def _rows(records: list[Record], accepted: str | None = None) -> list[Row]:
+    """Records as few rows: outcomes, a message for the learner and what was accepted go along with a record of the same session."""
+    if not records and accepted is None:
         return []
     rows = [
         _row(record.kind, record.key, record.value) for record in records if record.kind not in (OUTCOMES, EXAMPLES)
@@ -285,6 +286,8 @@ def _rows(records: list[Record]) -> list[Row]:
         elif record.kind == EXAMPLES:
             row = _with_room(rows, 5)
             row[4], row[5] = record.key.decode(), record.value
+    if accepted is not None:
+        _with_room(rows, 6)[6] = accepted
     return rows
 
 

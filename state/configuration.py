@@ -63,6 +63,9 @@ class Topics(Section, frozen=True):
     audit: Name = "audit"
     popularity: Name = "popularity"
     bandit_model: Name = "bandit_model"
+    candidate_lists: Name = "candidate_lists"
+    user_lists: Name = "user_lists"
+    session_hints: Name = "session_hints"
 
 
 class Kafka(Section, frozen=True):
@@ -118,6 +121,8 @@ class Session(Section, frozen=True):
     decay: Decay = Decay()
     warming_after: Annotated[int, Meta(ge=1, le=1_000)] = 2
     active_after: Annotated[int, Meta(ge=1, le=1_000)] = 6
+    active_variety: Annotated[int, Meta(ge=1, le=100)] = 3
+    active_match: Annotated[int, Meta(ge=1, le=100)] = 3
 
 
 class Consent(Section, frozen=True):
@@ -126,12 +131,38 @@ class Consent(Section, frozen=True):
     default: Literal["granted", "denied"] = "granted"
 
 
+class Sources(Section, frozen=True):
+    """The weight of each source of candidates; 0 turns it off."""
+
+    own: NonNegative = 2.0
+    best_rated: NonNegative = 2.0
+    most_viewed: NonNegative = 1.0
+    newest: NonNegative = 1.0
+    popular: NonNegative = 1.0
+    trending: NonNegative = 0.5
+    bought_together: NonNegative = 1.0
+    viewed_together: NonNegative = 1.0
+    bundles: NonNegative = 0.5
+    user_lists: NonNegative = 1.0
+    anywhere: NonNegative = 1.0
+
+
 class Candidates(Section, frozen=True):
     """From what the bandit chooses."""
 
     max: Annotated[int, Meta(ge=1, le=500)] = 100
     per_category: Annotated[int, Meta(ge=1, le=1_000)] = 300
+    newest_per_category: Annotated[int, Meta(ge=0, le=1_000)] = 50
     max_products: Annotated[int, Meta(ge=1, le=5_000_000)] = 200_000
+    sources: Sources = Sources()
+
+
+class Catalogue(Section, frozen=True):
+    """How the job holds the shop's products."""
+
+    shards: Annotated[int, Meta(ge=1, le=1_024)] = 16
+    gather_ms: Annotated[int, Meta(ge=10, le=2_000)] = 200
+    publish_interval_ms: Annotated[int, Meta(ge=10, le=MINUTE_MS)] = 1_000
 
 
 class Profile(Section, frozen=True):
@@ -142,6 +173,8 @@ class Profile(Section, frozen=True):
     refresh_after_ms: PositiveMillis = 30_000
     min_interval_ms: Annotated[int, Meta(ge=0, le=MINUTE_MS)] = 20
     affinities: Annotated[int, Meta(ge=1, le=128)] = 10
+    trends: Annotated[int, Meta(ge=0, le=20)] = 5
+    bundles: Annotated[int, Meta(ge=0, le=20)] = 3
 
 
 class Overload(Section, frozen=True):
@@ -172,6 +205,7 @@ class Weights(Section, frozen=True):
     add_to_cart: NonNegative = 3.0
     checkout: NonNegative = 5.0
     thumb: NonNegative = 3.0
+    bundle: NonNegative = 8.0
 
 
 class Reward(Section, frozen=True):
@@ -241,12 +275,39 @@ class Block(Section, frozen=True):
     categories: Annotated[list[Identifier], Meta(max_length=MOST_RULES)] = []
 
 
+class Only(Section, frozen=True):
+    """A product that is shown only where the visitor's newest event is of a category."""
+
+    product: Identifier
+    category: Identifier
+
+
 class BusinessRules(Section, frozen=True):
     """What the shop says of its lists, whatever the policy."""
 
     pin: Annotated[list[Pin], Meta(max_length=MOST_RULES)] = []
     bury: Annotated[list[Bury], Meta(max_length=MOST_RULES)] = []
     block: Block = Block()
+    only: Annotated[list[Only], Meta(max_length=MOST_RULES)] = []
+
+
+class Boosts(Section, frozen=True):
+    """What is added to the expected reward of the newest, the best rated and the most viewed product; others get their part."""
+
+    newer: Fraction = 0.0
+    rated: Fraction = 0.0
+    viewed: Fraction = 0.0
+
+
+class Variety(Section, frozen=True):
+    """What keeps a list from being more of the same; acts inside the choice."""
+
+    category_share: Fraction = 0.5
+    personal_share: Fraction = 0.9
+    diversity: Fraction = 0.0
+    times_shown: Annotated[int, Meta(ge=0, le=1_000)] = 10
+    hide_bought: bool = True
+    boosts: Boosts = Boosts()
 
 
 class Variant(Bandit, frozen=True):
@@ -284,7 +345,45 @@ class Decisions(Section, frozen=True):
 class Popularity(Section, frozen=True):
     """Regional windows; their allowed lateness is also the watermark's delay."""
 
+    window_ms: Annotated[int, Meta(ge=1_000, le=7 * 24 * HOUR_MS)] = HOUR_MS
+    slide_ms: Annotated[int, Meta(ge=1_000, le=24 * HOUR_MS)] = MINUTE_MS
     allowed_lateness_ms: Millis = MINUTE_MS
+    counts: Literal["views", "purchases"] = "views"
+    top: Annotated[int, Meta(ge=1, le=200)] = 50
+    tracked: Annotated[int, Meta(ge=1, le=2_000)] = 200
+    trend: Literal["rise", "count"] = "rise"
+    trend_support: Annotated[int, Meta(ge=1, le=10**9)] = 20
+    trend_significance: NonNegative = 3.0
+    baseline_half_life_ms: PositiveMillis = 24 * HOUR_MS
+
+
+class Together(Section, frozen=True):
+    """What is bought and viewed together."""
+
+    half_life_ms: PositiveMillis = 30 * 24 * HOUR_MS
+    support: NonNegative = 3.0
+    lift: NonNegative = 1.2
+    listed: Annotated[int, Meta(ge=1, le=50)] = 10
+    tracked: Annotated[int, Meta(ge=1, le=200)] = 40
+    max_products: Annotated[int, Meta(ge=1, le=5_000_000)] = 50_000
+    gather_ms: Annotated[int, Meta(ge=50, le=MINUTE_MS)] = 1_000
+    max_pairs: Annotated[int, Meta(ge=1, le=1_000_000)] = 20_000
+
+
+class Bundles(Section, frozen=True):
+    """Bundles that the shop offers."""
+
+    max: Annotated[int, Meta(ge=1, le=1_000_000)] = 20_000
+
+
+class Users(Section, frozen=True):
+    """What is kept of a person over sessions and channels."""
+
+    half_life_ms: PositiveMillis = 14 * 24 * HOUR_MS
+    ttl_ms: PositiveMillis = 365 * 24 * HOUR_MS
+    listed: Annotated[int, Meta(ge=1, le=500)] = 100
+    gather_ms: Annotated[int, Meta(ge=10, le=MINUTE_MS)] = 500
+    weight: Fraction = 0.5
 
 
 class Flink(Section, frozen=True):
@@ -323,13 +422,18 @@ class Settings(Section, frozen=True):
     session: Session = Session()
     consent: Consent = Consent()
     candidates: Candidates = Candidates()
+    catalogue: Catalogue = Catalogue()
     profile: Profile = Profile()
     overload: Overload = Overload()
     exposure: Exposure = Exposure()
     reward: Reward = Reward()
     bandit: Bandit = Bandit()
     rules: BusinessRules = BusinessRules()
+    variety: Variety = Variety()
     decisions: Decisions = Decisions()
     popularity: Popularity = Popularity()
+    together: Together = Together()
+    bundles: Bundles = Bundles()
+    users: Users = Users()
     flink: Flink = Flink()
     local: Local = Local()

@@ -9,11 +9,11 @@ import msgspec
 from state.exposure import Exposure
 from state.slate import Slate
 
-Kind = Literal["dead_letters", "late_events", "decisions", "outcomes", "audit", "examples"]
+Kind = Literal["dead_letters", "late_events", "decisions", "outcomes", "audit", "examples", "wanted"]
 
 
 class Record(msgspec.Struct, frozen=True):
-    """What an operator emits: the kind (a topic, or `examples` for the learner), a key and a value."""
+    """What an operator emits: the kind (a topic, `examples` for the learner, `wanted` for the catalogue), a key and a value."""
 
     kind: Kind
     key: bytes
@@ -137,3 +137,8 @@ def audit_record(session_id: str, action: str, timestamp_ms: int, now_ms: int, s
     session_hash = hmac.new(salt, session_id.encode(), hashlib.sha256).hexdigest()
     record = {"session_hash": session_hash, "action": action, "timestamp": timestamp_ms, "at": now_ms}
     return Record("audit", session_hash.encode(), msgspec.json.encode(record))
+
+
+def user_hash(user_id: str, salt: bytes) -> str:
+    """What stands for a user everywhere: HMAC-SHA-256 with the shop's secret, 32 hexadecimal digits of it."""
+    return hmac.new(salt, user_id.encode(), hashlib.sha256).hexdigest()[:32]

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from state.accepted import COMPANIONS_VIEWED, TOLD, accepted_lines
 from state.attribution import Attribution
 from state.choice import Chooser
 from state.configuration import Settings
@@ -9,7 +10,8 @@ from state.event import Event
 from state.exposure import closes_at_ms
 from state.features import Context
 from state.interest import IMPRESSION, Interest, interest
-from state.log import Record, audit_record, decision_record
+from state.log import Record, audit_record, decision_record, user_hash
+from state.moment import moment_of
 from state.overload import Level, Overload
 from state.profile import build_profile
 from state.recent_events import LoggedEvent, Offer, logged
@@ -31,7 +33,7 @@ class Effect(msgspec.Struct):
 
     `session` is to be stored, None to be cleared; `write` is the profile to publish, or `delete` to take it away; `timer_ms` is an
     event-time timer to set, None where the one that is set will do; `owed_ms` is a wall-clock timer to set for `publish_owed`,
-    None likewise; `counts` are increments of metrics by name.
+    None likewise; `counts` are increments of metrics by name; `accepted` tells the rest of the job of the event.
     """
 
     session: Session | None
@@ -41,6 +43,7 @@ class Effect(msgspec.Struct):
     timer_ms: int | None = None
     owed_ms: int | None = None
     counts: dict[str, int] = {}
+    accepted: str | None = None
 
 
 class Personalizer:
@@ -122,9 +125,21 @@ class Personalizer:
         session.applied += 1
         attribution = self._attribute(session, event, entry, evicted, now_ms, watermark_ms)
         effect = Effect(session, attribution.finish(), counts={"events_applied": 1} | attribution.counts)
+        effect.accepted = self._tell(session, event, entry)
         if entry.kind != IMPRESSION:
             self._publish_soon(effect, session, event.session_id, now_ms, entry.digest)
         return self._with_timer(effect)
+
+    def _tell(self, session: Session, event: Event, entry: LoggedEvent) -> str | None:
+        """Notes where, when and who, and tells the rest of the job."""
+        moment = moment_of(event)
+        if entry is session.recent.newest:
+            session.region = event.region or session.region
+            session.moment = moment
+        if event.user_id:
+            session.user = user_hash(event.user_id, self._salt)
+        viewed = session.recent.viewed(COMPANIONS_VIEWED + 1) if event.event_type in TOLD else ()
+        return accepted_lines(event, entry.categories, viewed, moment, session.user)
 
     def _attribute(
         self,

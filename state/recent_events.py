@@ -16,6 +16,7 @@ from state.event import EVENT_TYPES, Event
 TOUCHES_PER_EVENT = 4
 """Products in a full log, as a multiple of its events: a bound for sessions of large checkouts."""
 
+_VIEW = EVENT_TYPES.index("product_view")
 _UUID_MARK = b"\x00"
 
 
@@ -105,6 +106,16 @@ class RecentEvents(msgspec.Struct, array_like=True):
     def newest(self) -> LoggedEvent | None:
         """The newest event by (timestamp, id)."""
         return self.events[-1] if self.events else None
+
+    def viewed(self, limit: int) -> list[str]:
+        """The products that were viewed last, each once, newest first."""
+        products: dict[str, None] = {}
+        for event in reversed(self.events):
+            if event.kind == _VIEW:
+                products.update(dict.fromkeys(event.products))
+                if len(products) >= limit:
+                    break
+        return list(products)[:limit]
 
     def offer(self, event: LoggedEvent, max_events: int) -> tuple[Offer, list[LoggedEvent]]:
         """Takes the event in, unless it is known or older than the horizon; also returns what had to go for it."""

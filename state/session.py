@@ -18,6 +18,8 @@ class Session(msgspec.Struct, array_like=True):
     `newest_input_ms` is the newest event time of any input, kept or not; `timer_ms` the event-time timer that is set, 0 for none.
     `owed_ms` is the wall-clock time at which a publication is owed, 0 for none, and `owed_cause` the digest of the event that asks
     for a new slate by then, empty where the same slate will do. The last publication was at `updated_at_ms`.
+    `region` and `moment` are the newest event's that told, `user` is the hash of the user's id, and `hint` what is known of that
+    user from elsewhere, empty while that has not come.
     """
 
     generation: int
@@ -34,6 +36,10 @@ class Session(msgspec.Struct, array_like=True):
     exposures: list[Exposure] = []
     owed_ms: int = 0
     owed_cause: bytes = b""
+    region: str = ""
+    moment: list[str] = []
+    user: str = ""
+    hint: bytes = b""
 
     @classmethod
     def begin(cls, generation: int) -> "Session":

@@ -8,7 +8,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 from cli.kafka_client import client_options
 from cli.stack.brokers import BATCH_MAX_BYTES, MEBIBYTE
 from jobs.settings import kafka_client_properties
-from state.configuration import Settings
+from state.configuration import HOUR_MS, Settings
 
 REQUEST_TIMEOUT_MS = 15_000
 
@@ -39,6 +39,9 @@ def wanted_topics(settings: Settings) -> list[TopicSpec]:
         TopicSpec(names.audit, partitions, {}),
         TopicSpec(names.popularity, partitions, {**compacted, "segment.bytes": str(32 * MEBIBYTE)}),
         TopicSpec(names.bandit_model, 1, model),
+        TopicSpec(names.candidate_lists, partitions, {**compacted, "segment.bytes": str(32 * MEBIBYTE)}),
+        TopicSpec(names.user_lists, partitions, compacted),
+        TopicSpec(names.session_hints, partitions, {"retention.ms": str(HOUR_MS)}),
     ]
 
 

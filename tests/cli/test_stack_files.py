@@ -129,9 +129,9 @@ def test_redis_is_private_and_its_password_quoted(layout: Layout) -> None:
 def test_topics_have_their_partitions_and_clean_up() -> None:
     settings = load_settings(None, ["kafka.partitions=3", "kafka.topics.products=shop_products"], environ={})
     topics = {topic.name: topic for topic in wanted_topics(settings)}
-    assert len(topics) == 10
+    assert len(topics) == 13
     compacted = {name for name, topic in topics.items() if topic.configs.get("cleanup.policy") == "compact"}
-    assert compacted == {"shop_products", "bundles", "popularity", "bandit_model"}
+    assert compacted == {"shop_products", "bundles", "popularity", "bandit_model", "candidate_lists", "user_lists"}
     assert {name for name, topic in topics.items() if topic.partitions != 3} == {"bandit_model"}
     assert all(
         int(topics[name].configs["max.message.bytes"]) >= 2 * 1024 * 1024

@@ -90,6 +90,11 @@ class Bench:
         return self.runtime.counters[name].count if name in self.runtime.counters else 0
 
 
+def records_of(rows: list[Row]) -> list[Row]:
+    """The rows without those that only tell what was accepted."""
+    return [row for row in rows if row[0] is not None or row[3] is not None or row[5] is not None]
+
+
 def now_ms() -> int:
     return time.time_ns() // 1_000_000
 
@@ -98,7 +103,7 @@ def test_an_event_becomes_a_profile(server: RedisServer) -> None:
     bench = Bench(server)
     bench.product("p1")
     bench.product("p2")
-    assert bench.view() == []
+    assert records_of(bench.view()) == []
     profile = bench.flush()
     assert profile is not None
     assert {item["product_id"] for item in profile["score_data"]} == {"p1", "p2"}
@@ -142,7 +147,7 @@ def test_what_is_too_late_leaves_as_it_came(server: RedisServer) -> None:
     bench = Bench(server)
     bench.context.watermark_ms = now_ms()
     just_in_time = now_ms() - 48 * 3_600_000 + 1_000
-    assert bench.view(timestamp=just_in_time) == []
+    assert records_of(bench.view(timestamp=just_in_time)) == []
     [row] = bench.view(timestamp=just_in_time - 2_000)
     assert row._values[0] == "late_events"
     assert json.loads(row._values[2])["timestamp"] == just_in_time - 2_000
@@ -246,7 +251,7 @@ def test_what_waits_for_the_interval_is_published_by_its_timer(server: RedisServ
     started_ms = now_ms()
     assert bench.owed() == []
     for _ in range(3):
-        assert bench.view(timestamp=now_ms() + 1, event_id=str(time.time_ns())) == []
+        assert records_of(bench.view(timestamp=now_ms() + 1, event_id=str(time.time_ns()))) == []
     [(key, due_ms)] = bench.owed()
     assert started_ms + 59_000 < due_ms <= started_ms + 60_000
     profile = bench.flush_writes()

@@ -1,0 +1,47 @@
+"""What the session operator tells the rest of the job of an event that it accepted: valid, no duplicate, consented.
+
+Text, since SQL takes it apart. A line for each product of a view, a cart or a checkout, separated by `LINE`; in it, separated by
+`FIELD`: time in ms, event type, region, product, category, the user's hash, what is known of the moment, and the products that go
+with it; the last two are lists, separated by `ENTRY`. What is not known is empty.
+"""
+
+from collections.abc import Sequence
+
+from state.event import Event
+
+LINE, FIELD, ENTRY = "\x1e", "\x1f", "\x1d"
+TOLD = frozenset({"product_view", "add_to_cart", "checkout"})
+COMPANIONS_VIEWED = 3
+"""Products that the session viewed before, newest first."""
+COMPANIONS_BOUGHT = 19
+"""Other products of the same checkout."""
+
+_SEPARATORS = str.maketrans(dict.fromkeys((LINE, FIELD, ENTRY), " "))
+
+
+def accepted_lines(
+    event: Event, categories: Sequence[str], viewed: Sequence[str], moment: Sequence[str], user: str
+) -> str | None:
+    """The lines of an event, None where it is of no type that counts.
+
+    `categories` run parallel to the event's products; `viewed` are products of the session's earlier views, newest first;
+    `moment` names what is known of the moment; `user` is the user's hash, "" for none.
+    """
+    if event.event_type not in TOLD:
+        return None
+    products = [_plain(product) for product in event.products()]
+    head = (str(event.timestamp), event.event_type, _plain(event.region or ""))
+    tail = (user, ENTRY.join(map(_plain, moment)))
+    lines = []
+    for product, category in zip(products, categories, strict=True):
+        if event.event_type == "checkout":
+            companions = [other for other in products if other != product][:COMPANIONS_BOUGHT]
+        else:
+            companions = [_plain(other) for other in viewed if other != product][:COMPANIONS_VIEWED]
+        lines.append(FIELD.join((*head, product, _plain(category), *tail, ENTRY.join(companions))))
+    return LINE.join(lines)
+
+
+def _plain(text: str) -> str:
+    """The text without separators, which no sensible id holds."""
+    return text if text.isprintable() else text.translate(_SEPARATORS)
