@@ -12,6 +12,7 @@ from state.feature_set import DIMENSION, FEATURE_SET, NAMES
 from state.interest import Interest
 from state.kernels import NO_AFFINITY, describe, round_as_half
 from state.rates import Rates
+from state.sources.shelf import Asked, Offers
 
 __all__ = [
     "DIMENSION",
@@ -29,12 +30,15 @@ Features = NDArray[np.float16]
 Rounded = NDArray[np.float32]
 
 _NO_THETA = np.zeros(DIMENSION)
+_NOTHING_TOLD = np.zeros((0, 3))
+_NO_MOMENT = np.zeros(0)
 
 
 class Context(msgspec.Struct, frozen=True):
     """What a session brings to the choice.
 
-    `shown_in_vain` counts by product how often it was shown without a reward, `category_in_vain` the same by category.
+    `shown_in_vain` counts by product how often it was shown without a reward, `category_in_vain` the same by category. `region` and
+    `moment` are the session's, `listed` the user's own list.
     """
 
     interest: Interest
@@ -42,10 +46,18 @@ class Context(msgspec.Struct, frozen=True):
     shown_in_vain: Mapping[str, int]
     now_ms: int
     category_in_vain: Mapping[str, int] = {}
+    region: str = ""
+    moment: Sequence[str] = ()
+    listed: Sequence[str] = ()
+
+    @property
+    def asked(self) -> Asked:
+        """What sources of candidates go by."""
+        return Asked(self.interest, self.region, self.moment, self.listed, self.now_ms)
 
 
 class Candidates:
-    """n candidates: catalogue `rows` (n,).
+    """n candidates: catalogue `rows` (n,), what was offered them from, and the codes of their sources (n,).
 
     `codes` of their categories and `product_ids`, in the same order, are looked up in the catalogue's columns once they are
     needed, where they are not given.
@@ -59,8 +71,12 @@ class Candidates:
         *,
         column_of_codes: Rows | None = None,
         column_of_ids: Sequence[str] = (),
+        offers: Offers | None = None,
+        codes_of_sources: Rows | None = None,
     ) -> None:
         self.rows = rows
+        self.offers = offers
+        self.sources = np.zeros(len(rows), dtype=np.int64) if codes_of_sources is None else codes_of_sources
         self._codes = codes
         self._product_ids = product_ids
         self._column_of_codes = column_of_codes
@@ -130,7 +146,11 @@ def described(
     """All that a policy looks at, under the model's coefficients `theta` (d,)."""
     catalogue.make_room()
     known = session_knowledge(context, catalogue)
-    columns, mean, own = describe(candidates.rows, rates.table, *known, catalogue.code_slot, catalogue.row_slot, theta)
+    offers = candidates.offers
+    of_offers = (_NOTHING_TOLD, _NO_MOMENT) if offers is None else (offers.told, offers.moment)
+    columns, mean, own = describe(
+        candidates.rows, rates.table, *known, *of_offers, catalogue.code_slot, catalogue.row_slot, theta
+    )
     if not len(catalogue):
         _fill_unlisted(columns, candidates.product_ids, context)
         mean = theta @ columns + own[0]

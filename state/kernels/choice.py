@@ -13,44 +13,43 @@ MOST_IN_VAIN = 4
 HALFWAY_IN_VAIN = 4
 """Exposures in vain at which a category's `category_in_vain` is one half."""
 NO_AFFINITY = -1e30
+ANYWHERE = 10
+"""The code of candidates that were drawn from all that is held."""
 GONE = np.int32(-(2**31))
 """The key of an item that was taken, below that of any number."""
 
 
 @compiled
-def gather(own: Any, spans: Any, pool: Any, usable: Any, disliked: Any, uniforms: Any, stamp: Any, mark: int) -> Any:
-    """Candidate rows, each once: `own` (k,), then the first of each of the `spans` (s, 2: start and count) of `pool`, then rows of
-    the pool drawn with `uniforms` (limit,) until there are `limit`; all of the pool where it holds no more than are missing.
+def gather(
+    offered: Any, codes: Any, pool: Any, usable: Any, excluded: Any, uniforms: Any, anywhere: int, stamp: Any, mark: int
+) -> Any:
+    """Candidate rows, each once, and the code of the source of each, (2, n): the first of the `offered` rows (k,), whose sources
+    have the `codes` (k,), until all but `anywhere` places are taken; then rows of the `pool` drawn with `uniforms` (limit,) until
+    there are `limit`; all of the pool where it holds no more than are missing.
 
-    `usable` (rows,) says which rows may be shown, `disliked` which may not all the same. `stamp` (rows,) is scratch, in which
+    `usable` (rows,) says which rows may be shown, `excluded` which may not all the same. `stamp` (rows,) is scratch, in which
     no row holds `mark`.
     """
     limit = len(uniforms)
-    out = np.empty(limit, np.int64)
-    for row in disliked:
+    out = np.empty((2, limit), np.int64)
+    for row in excluded:
         stamp[row] = mark
     found = 0
-    for row in own:
-        if found < limit and stamp[row] != mark and usable[row]:
+    for i in range(len(offered)):
+        row = offered[i]
+        if found < limit - anywhere and stamp[row] != mark and usable[row]:
             stamp[row] = mark
-            out[found] = row
+            out[0, found], out[1, found] = row, codes[i]
             found += 1
-    for s in range(len(spans)):
-        for i in range(spans[s, 0], spans[s, 0] + spans[s, 1]):
-            row = pool[i]
-            if found < limit and stamp[row] != mark and usable[row]:
-                stamp[row] = mark
-                out[found] = row
-                found += 1
     missing = limit - found
     size = len(pool)
     for i in range(min(missing, size)):
         row = pool[i] if size <= missing else pool[int(uniforms[i] * size)]
         if stamp[row] != mark and usable[row]:
             stamp[row] = mark
-            out[found] = row
+            out[0, found], out[1, found] = row, ANYWHERE
             found += 1
-    return out[:found]
+    return out[:, :found]
 
 
 @compiled
@@ -62,6 +61,8 @@ def describe(
     now_ms: float,
     last_code: int,
     visits: float,
+    told: Any,
+    moment: Any,
     code_slot: Any,
     row_slot: Any,
     theta: Any,
@@ -73,9 +74,16 @@ def describe(
 
     `table` (rated, 16) float32 is `Rates.table`, a row in one line of the cache; rows beyond it are taken as row 0.
     `categories` (c, 4) hold the code, share, taste and times in vain of each category that the session knows, `products` (p, 3)
-    the row, affinity (NO_AFFINITY where it has none) and times in vain. The slots are scratch, all zero before and after.
+    the row, affinity (NO_AFFINITY where it has none) and times in vain. `told` (t, 3) are row, column and value of features that
+    few candidates have, of several values the largest; `moment` (m,) is what the moment says of each category by code. The slots
+    are scratch, all zero before and after.
     """
     x, own = _looked_up(rows, table, categories, products, now_ms, last_code, code_slot, row_slot)
+    _add_told(x, rows, told, row_slot)
+    for i in range(len(rows)):
+        row = rows[i]
+        code = int(table[row if row < len(table) else 0, 5])
+        x[DIMENSION - 1, i] = moment[code] if code < len(moment) else 0.0
     _combine(x, rows, visits, *_usual(products, table))
     round_as_half(x.ravel())
     return x, _expected(x, own[0], theta), own
@@ -129,6 +137,23 @@ def _looked_up(
     for p in range(len(products)):
         row_slot[int(products[p, 0])] = 0
     return x, own
+
+
+@compiled
+def _add_told(x: Any, rows: Any, told: Any, row_slot: Any) -> None:
+    """Sets the features that are told of single rows."""
+    for column in range(len(x) - 4, len(x) - 1):
+        x[column] = 0.0
+    if not len(told):
+        return
+    for i in range(len(rows)):
+        row_slot[rows[i]] = i + 1
+    for t in range(len(told)):
+        i, column = row_slot[int(told[t, 0])] - 1, int(told[t, 1])
+        if i >= 0 and x[column, i] < told[t, 2]:
+            x[column, i] = told[t, 2]
+    for i in range(len(rows)):
+        row_slot[rows[i]] = 0
 
 
 @compiled
@@ -295,11 +320,12 @@ def draw_down_draws(draws: Any, values: Any, allowed: Any, floor: float, uniform
 
 @compiled
 def thompson_slate(
-    own: Any,
-    spans: Any,
+    offered: Any,
+    codes: Any,
     pool: Any,
     usable: Any,
-    disliked: Any,
+    excluded: Any,
+    anywhere: int,
     stamp: Any,
     mark: int,
     table: Any,
@@ -308,6 +334,8 @@ def thompson_slate(
     now_ms: float,
     last_code: int,
     visits: float,
+    told: Any,
+    moment: Any,
     code_slot: Any,
     row_slot: Any,
     theta: Any,
@@ -322,24 +350,28 @@ def thompson_slate(
     """All of the above at once, for linear Thompson sampling where no rule interferes.
 
     `uniforms` (limit + 2 slots,) and `normals` (draws (d + limit),) are random; all else is as in the functions above. Returns the
-    items' rows (k,), (3, k) their propensities, 1 where another was better by value, and their expected rewards, and their
-    features as bits of float16 (k, d).
+    items' rows and the codes of their sources (2, k), (3, k) their propensities, 1 where another was better by value, and their
+    expected rewards, and their features as bits of float16 (k, d).
     """
-    rows = gather(own, spans, pool, usable, disliked, uniforms[:limit], stamp, mark)
+    gathered = gather(offered, codes, pool, usable, excluded, uniforms[:limit], anywhere, stamp, mark)
+    rows = gathered[0]
     n = len(rows)
-    x, mean, known = describe(rows, table, categories, products, now_ms, last_code, visits, code_slot, row_slot, theta)
+    x, mean, known = describe(
+        rows, table, categories, products, now_ms, last_code, visits, told, moment, code_slot, row_slot, theta
+    )
     shared = draws * DIMENSION
     z_shared = normals[:shared].reshape(draws, DIMENSION)
     z_own = normals[shared : shared + draws * n].reshape(draws, n)
     drawn = joint_draws(x, mean, known[1], root, scale, z_shared, z_own)
     found = draw_down_draws(drawn, mean, np.ones(n, np.bool_), floor, uniforms[limit:].reshape(2, -1))
     items = found[0].astype(np.int64)
-    told = np.empty((3, len(items)))
-    chosen = np.empty(len(items), np.int64)
+    of_items = np.empty((3, len(items)))
+    chosen = np.empty((2, len(items)), np.int64)
     for slot in range(len(items)):
-        chosen[slot] = rows[items[slot]]
-        told[0, slot], told[1, slot], told[2, slot] = found[1, slot], found[2, slot], mean[items[slot]]
-    return chosen, told, _half_bits(x, items)
+        item = items[slot]
+        chosen[0, slot], chosen[1, slot] = rows[item], gathered[1, item]
+        of_items[0, slot], of_items[1, slot], of_items[2, slot] = found[1, slot], found[2, slot], mean[item]
+    return chosen, of_items, _half_bits(x, items)
 
 
 @compiled

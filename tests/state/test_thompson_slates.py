@@ -43,7 +43,7 @@ class Chance:
 
 def slate_of(context: Context, seed: int, products: int, rules: dict[str, Any]) -> tuple[Slate, list[float]]:
     configuration = settings(rules=rules, decisions={"full_share": 0.0}, bandit={"floor": 0.2})
-    chooser = Chooser(configuration, Chance(seed), shop(products=products).chooser.catalogue)  # type: ignore[arg-type]
+    chooser = Chooser(configuration, Chance(seed), shop(products=products).chooser.shelf)  # type: ignore[arg-type]
     rng = np.random.default_rng(seed)
     learned = [
         Example(T0, f"product-{i % 12}", rng.random(DIMENSION).astype(np.float16).tobytes(), 1, i % 3 == 0, i % 3 == 0)

@@ -1,0 +1,241 @@
+"""What a session operator can offer: the sources of candidates together, and what they say of them."""
+
+from collections.abc import Iterable, Sequence
+from itertools import chain, zip_longest
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from state.catalogue import CREATED_MS, Catalogue, Rows
+from state.configuration import Candidates, Sources
+from state.feature_set import REGIONAL_POPULARITY, TOGETHER, TRENDING
+from state.interest import Interest
+from state.sources import names
+from state.sources.bundles import BundleStore
+from state.sources.popularity import Popular, PopularLists
+from state.sources.store import RowCache
+from state.sources.together import Companions
+
+OWN_LIMIT = 20
+LEADING = 5
+"""The session's own products whose companions are offered: those that it likes most."""
+LIKED_CATEGORIES = 3
+LIKED_SHARE = 0.6
+"""Of the candidates that the best rated products of the liked categories may fill where other sources lack."""
+HALF_EVIDENCE = 2.0
+"""Visits at which the sources that go by the session have half of their weight."""
+STRONG_TOGETHER = 5.0
+"""Lift of a companion whose feature is one half."""
+
+Values = NDArray[np.float64]
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """For whom candidates are sought: what the session likes, where and when it is, and its user's own list."""
+
+    interest: Interest
+    region: str = ""
+    moment: Sequence[str] = ()
+    listed: Sequence[str] = ()
+    now_ms: int = 0
+
+
+class Offers(NamedTuple):
+    """Candidates in the order of preference: catalogue `rows` (k,) with the `codes` (k,) of their sources; `excluded` rows, which
+    must not be shown; at least so many places for candidates from `anywhere` in the `pool`; `personal` (sources,), which sources
+    go by what the session did; features of single rows `told` (t, 3), and what the `moment` (m,) says of categories by code.
+    """
+
+    rows: Rows
+    codes: Rows
+    pool: Rows
+    excluded: Rows
+    anywhere: int
+    personal: NDArray[np.bool_]
+    told: Values
+    moment: Values
+
+
+class Shelf:
+    """The catalogue's candidates and the stores of the other sources, read for one session at a time.
+
+    Lists of ids are turned into rows once, and again when the catalogue or the list has changed; what of them is not held is asked
+    for.
+    """
+
+    def __init__(self, catalogue: Catalogue, candidates: Candidates) -> None:
+        self.catalogue = catalogue
+        self.popularity = PopularLists()
+        self.together = Companions()
+        self.bundles = BundleStore()
+        self._weights = _weights(candidates.sources)
+        self._newest_most = candidates.newest_per_category
+        self._rows = RowCache(catalogue)
+        self._newest: dict[str, Rows] = {}
+        self.pool: Rows = catalogue.pool
+
+    def refresh(self) -> None:
+        """After a change of the catalogue's lists."""
+        self._rows.clear()
+        self._newest = self._newest_by_category() if self._weights[names.NEWEST] else {}
+        self.pool = np.unique(np.concatenate([self.catalogue.pool, *self._newest.values()]))
+
+    def offers(self, asked: Asked, limit: int, wanted: Sequence[str] = ()) -> Offers:
+        """What there is for a session, `wanted` products first, for `limit` candidates."""
+        interest = asked.interest
+        popular = self.popularity.of(asked.region, asked.now_ms)
+        own = [product for product, value in interest.products.items() if value > 0][:OWN_LIMIT]
+        leading = own[:LEADING]
+        liked = _best(interest.categories)
+        quotas = self._quotas(interest, limit, by_category=bool(liked))
+        parts: list[tuple[int, Rows]] = [(names.RULES, self._listed(wanted))] if wanted else []
+        parts.append((names.OWN, self._listed(own)[: quotas[names.OWN]]))
+        if asked.listed:
+            parts.append((names.USER_LISTS, self._listed(asked.listed)[: quotas[names.USER_LISTS]]))
+        told = self._add_companions(parts, leading, quotas)
+        told += self._add_popular(parts, popular, asked.region, quotas)
+        self._add_categories(parts, liked or self._usual_categories(popular), quotas, limit, asked.now_ms)
+        return Offers(
+            np.concatenate([rows for _, rows in parts]),
+            np.repeat([code for code, _ in parts], [len(rows) for _, rows in parts]),
+            self.pool,
+            self._listed(interest.disliked) if interest.disliked else _NO_ROWS,
+            quotas[names.ANYWHERE],
+            _PERSONAL if liked else _PERSONAL_OF_NO_CATEGORY,
+            np.concatenate(told) if told else _NOTHING_TOLD,
+            self._of_moment(tuple(asked.moment)) if asked.moment else _NO_MOMENT,
+        )
+
+    def _quotas(self, interest: Interest, limit: int, *, by_category: bool) -> list[int]:
+        """Places for each source, in proportion to the weights; those that go by the session count n/(n + 2) after n visits."""
+        visits = sum(interest.visits.values())
+        evidence = visits / (visits + HALF_EVIDENCE)
+        weights = self._weights.copy()
+        weights[_PERSONAL if by_category else _PERSONAL_OF_NO_CATEGORY] *= evidence
+        quotas: list[int] = np.ceil(weights * (limit / max(weights.sum(), 1e-9))).astype(int).tolist()
+        return quotas
+
+    def _listed(self, product_ids: Iterable[str]) -> Rows:
+        return np.array(self.catalogue.listed(product_ids), dtype=np.int64)
+
+    def _add_companions(self, parts: list[tuple[int, Rows]], leading: list[str], quotas: list[int]) -> list[Values]:
+        """What goes with the products that the session likes most, in turn."""
+        told = []
+        for code, companions in (
+            (names.BOUGHT_TOGETHER, self.together.bought_with),
+            (names.VIEWED_TOGETHER, self.together.viewed_with),
+        ):
+            if not quotas[code]:
+                continue
+            found = [self._rows.of((code, product), companions(product), _lift_told) for product in leading]
+            found = [entry for entry in found if len(entry.rows)]
+            if found:
+                parts.append((code, _in_turn([entry.rows for entry in found])[: quotas[code]]))
+                told += [entry.told for entry in found]
+        if quotas[names.BUNDLES]:
+            parts.append((names.BUNDLES, self._rows.ask(self.bundles.parts_with(leading))[: quotas[names.BUNDLES]]))
+        return told
+
+    def _add_popular(
+        self, parts: list[tuple[int, Rows]], popular: Popular, region: str, quotas: list[int]
+    ) -> list[Values]:
+        told = []
+        for code, listed, telling in (
+            (names.TRENDING, popular.trends, _trend_told),
+            (names.POPULAR, popular.items, _popularity_told),
+        ):
+            entry = self._rows.of((code, region), listed, telling)
+            if len(entry.rows):
+                parts.append((code, entry.rows[: quotas[code]]))
+                told.append(entry.told)
+        return told
+
+    def _add_categories(
+        self, parts: list[tuple[int, Rows]], categories: list[str], quotas: list[int], limit: int, now_ms: int
+    ) -> None:
+        """From each category's lists in equal parts; then more of the best rated, for places that other sources leave empty."""
+        share = [-(-quota // LIKED_CATEGORIES) for quota in quotas]
+        most = round(LIKED_SHARE * limit / LIKED_CATEGORIES)
+        best = [self._best_rated(category)[: max(most, share[names.BEST_RATED])] for category in categories]
+        for category, rows in zip(categories, best, strict=True):
+            parts.append((names.BEST_RATED, rows[: share[names.BEST_RATED]]))
+            if share[names.MOST_VIEWED]:
+                viewed = self.popularity.of(f"@category/{category}", now_ms)
+                entry = self._rows.of((names.MOST_VIEWED, category), viewed.items, _popularity_told)
+                parts.append((names.MOST_VIEWED, entry.rows[: share[names.MOST_VIEWED]]))
+            if share[names.NEWEST]:
+                parts.append((names.NEWEST, self._newest.get(category, _NO_ROWS)[: share[names.NEWEST]]))
+        if share[names.BEST_RATED]:
+            parts += [(names.BEST_RATED, rows[share[names.BEST_RATED] :]) for rows in best]
+
+    def _best_rated(self, category: str) -> Rows:
+        start, size = self.catalogue.span_of.get(category, (0, 0))
+        return self.catalogue.pool[start : start + size]
+
+    def _usual_categories(self, popular: Popular) -> list[str]:
+        """What to look at for somebody who likes nothing yet: what is liked in the region, else what is best rated."""
+        return [category for category, _ in popular.categories[:LIKED_CATEGORIES]] or _best(
+            self.catalogue.category_rating
+        )
+
+    def _of_moment(self, moment: tuple[str, ...]) -> Values:
+        lift = self.popularity.lift(moment)
+        if not lift:
+            return _NO_MOMENT
+        values = np.zeros(len(self.catalogue.category_ids))
+        for category, value in lift.items():
+            values[self.catalogue.code_of(category)] = value
+        values[0] = 0.0
+        return values
+
+    def _newest_by_category(self) -> dict[str, Rows]:
+        created = self.catalogue.static[: len(self.catalogue.product_ids), CREATED_MS]
+        rows = np.flatnonzero(self.catalogue.active[: len(created)] & (created > 0))
+        codes = self.catalogue.category[rows]
+        order = np.lexsort((-created[rows], codes))
+        starts = np.flatnonzero(np.diff(codes[order], prepend=-1))
+        parts = np.split(order, starts[1:]) if len(order) else []
+        category_ids = self.catalogue.category_ids
+        return {category_ids[codes[part[0]]]: rows[part[: self._newest_most]] for part in parts}
+
+
+def _weights(sources: Sources) -> Values:
+    """The configured weight of each source by its number; a rule's wish is not weighed."""
+    return np.array([getattr(sources, name, 0.0) for name in names.SOURCES], dtype=np.float64)
+
+
+def _best(values: dict[str, float]) -> list[str]:
+    liked = [(value, category) for category, value in values.items() if value > 0]
+    if len(liked) > 1:
+        liked.sort(reverse=True)
+    return [category for _, category in liked[:LIKED_CATEGORIES]]
+
+
+def _in_turn(lists: list[Rows]) -> Rows:
+    """The first of each, then the second of each, and so on."""
+    if len(lists) == 1:
+        return lists[0]
+    turns = chain.from_iterable(zip_longest(*(rows.tolist() for rows in lists)))
+    return np.array([row for row in turns if row is not None], dtype=np.int64)
+
+
+def _lift_told(rank: int, entry: tuple[str, float], best: tuple[str, float]) -> tuple[int, float]:
+    return TOGETHER, entry[1] / (entry[1] + STRONG_TOGETHER)
+
+
+def _popularity_told(rank: int, entry: tuple[str, float, int], best: tuple[str, float, int]) -> tuple[int, float]:
+    """√ of the count as a share of the most popular product's."""
+    return REGIONAL_POPULARITY, (entry[2] / max(1, best[2])) ** 0.5
+
+
+def _trend_told(rank: int, entry: tuple[str, int, float], best: tuple[str, int, float]) -> tuple[int, float]:
+    return TRENDING, min(1.0, entry[2] / max(best[2], 1e-9))
+
+
+_NO_ROWS: Rows = np.zeros(0, dtype=np.int64)
+_NO_MOMENT = np.zeros(0)
+_NOTHING_TOLD = np.zeros((0, 3))
+_PERSONAL = np.isin(np.arange(len(names.SOURCES)), (*names.OF_THE_SESSION, *names.BY_CATEGORY))
+_PERSONAL_OF_NO_CATEGORY = np.isin(np.arange(len(names.SOURCES)), names.OF_THE_SESSION)
