@@ -8,7 +8,7 @@ from state.catalogue import UNLISTED
 from state.features import Candidates
 from state.kernels import gather
 from state.sources.names import OWN
-from state.sources.shelf import OWN_LIMIT, Asked, Offers, Shelf
+from state.sources.shelf import Asked, Offers, Shelf, own_products
 
 
 def find_candidates(
@@ -21,7 +21,7 @@ def find_candidates(
     """
     catalogue = shelf.catalogue
     if not len(catalogue):
-        own = [product for product, value in asked.interest.products.items() if value > 0][: min(OWN_LIMIT, limit)]
+        own = own_products(asked.interest)[:limit]
         nowhere = np.full(len(own), UNLISTED, dtype=np.int64)
         return Candidates(nowhere, nowhere, own, codes_of_sources=np.full(len(own), OWN))
     catalogue.make_room()

@@ -48,5 +48,5 @@ def warm() -> None:
     round_as_half(normals)
     chance = (root, 1.0, 0.0, np.zeros(3), 1, normals, 1)
     thompson_slate(none, none, rows, usable, none, 0, stamp, 2, *known, *chance)
-    items = bytearray(26) + b'\0\0["product"],["category"],["reason","general","exploration"]'
-    write_items(np.frombuffer(items, np.uint8), 26, np.zeros(1), np.zeros(1), np.zeros(1, np.int64), 1.0, 0, 0, 1_000)
+    items = bytearray(26) + b'\0\0["p"],["c"],[""],"",["reason","general","exploration"]'
+    write_items(np.frombuffer(items, np.uint8), 26, np.zeros(1), np.zeros(1), np.zeros(1, np.int64), 1.0, -1, 1_000)

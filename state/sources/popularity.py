@@ -8,6 +8,7 @@ import msgspec
 class Popular(msgspec.Struct, frozen=True):
     """STUB."""
 
+    region: str = ""
     items: list[tuple[str, float, int]] = []
     trends: list[tuple[str, int, float]] = []
     categories: list[tuple[str, float]] = []

@@ -20,7 +20,7 @@ from state.sources.together import Companions
 
 OWN_LIMIT = 20
 LEADING = 5
-"""The session's own products whose companions are offered: those that it likes most."""
+"""The session's own products whose companions are offered: the newest."""
 LIKED_CATEGORIES = 3
 LIKED_SHARE = 0.6
 """Of the candidates that the best rated products of the liked categories may fill where other sources lack."""
@@ -86,7 +86,7 @@ class Shelf:
         """What there is for a session, `wanted` products first, for `limit` candidates."""
         interest = asked.interest
         popular = self.popularity.of(asked.region, asked.now_ms)
-        own = [product for product, value in interest.products.items() if value > 0][:OWN_LIMIT]
+        own = own_products(interest)
         leading = own[:LEADING]
         liked = _best(interest.categories)
         quotas = self._quotas(interest, limit, by_category=bool(liked))
@@ -108,6 +108,15 @@ class Shelf:
             self._of_moment(tuple(asked.moment)) if asked.moment else _NO_MOMENT,
         )
 
+    def because(self, interest: Interest) -> dict[str, str]:
+        """The companions of the session's newest products, each with the first that it goes with."""
+        causes: dict[str, str] = {}
+        for product in own_products(interest)[:LEADING]:
+            for companions in (self.together.bought_with(product), self.together.viewed_with(product)):
+                for companion, _ in companions:
+                    causes.setdefault(companion, product)
+        return causes
+
     def _quotas(self, interest: Interest, limit: int, *, by_category: bool) -> list[int]:
         """Places for each source, in proportion to the weights; those that go by the session count n/(n + 2) after n visits."""
         visits = sum(interest.visits.values())
@@ -121,7 +130,7 @@ class Shelf:
         return np.array(self.catalogue.listed(product_ids), dtype=np.int64)
 
     def _add_companions(self, parts: list[tuple[int, Rows]], leading: list[str], quotas: list[int]) -> list[Values]:
-        """What goes with the products that the session likes most, in turn."""
+        """What goes with the session's newest products, in turn."""
         told = []
         for code, companions in (
             (names.BOUGHT_TOGETHER, self.together.bought_with),
@@ -199,6 +208,11 @@ class Shelf:
         parts = np.split(order, starts[1:]) if len(order) else []
         category_ids = self.catalogue.category_ids
         return {category_ids[codes[part[0]]]: rows[part[: self._newest_most]] for part in parts}
+
+
+def own_products(interest: Interest) -> list[str]:
+    """What the session likes, the newest first."""
+    return [product for product, value in interest.products.items() if value > 0][:OWN_LIMIT]
 
 
 def _weights(sources: Sources) -> Values:

@@ -89,7 +89,7 @@ def test_blocked_products_and_categories_are_never_shown() -> None:
         assert not any(int(product.removeprefix("product-")) % 4 == 3 for product in shown(visit))
 
 
-@pytest.mark.parametrize(("offset", "is_shown"), [(-0.001, True), (-0.5, False)])
+@pytest.mark.parametrize(("offset", "is_shown"), [(-1e-6, True), (-0.5, False)])
 def test_what_is_buried_falls_below_what_is_worth_as_much(offset: float, is_shown: bool) -> None:
     """Before a model has come the prior puts the best rated product of the category first."""
     rules = {"bury": [{"product": "product-29", "offset": offset}]}
