@@ -33,7 +33,6 @@ def gathered(offers: Offers, shelf: Shelf, limit: int, rng: np.random.Generator)
     catalogue = shelf.catalogue
     rows, sources = gather(
         offers.rows,
-        offers.codes,
         offers.pool,
         catalogue.active,
         offers.excluded,

@@ -52,7 +52,6 @@ class ThompsonSlates:
         categories, products, now_ms, last_code, visits = session_knowledge(context, catalogue)
         items, told, features = thompson_slate(
             of.rows,
-            of.codes,
             of.pool,
             catalogue.active,
             of.excluded,

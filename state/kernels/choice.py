@@ -13,6 +13,8 @@ MOST_IN_VAIN = 4
 HALFWAY_IN_VAIN = 4
 """Exposures in vain at which a category's `category_in_vain` is one half."""
 NO_AFFINITY = -1e30
+SOURCE_STEPS = 16
+"""More than there are sources."""
 ANYWHERE = 10
 """The code of candidates that were drawn from all that is held."""
 GONE = np.int32(-(2**31))
@@ -21,11 +23,11 @@ GONE = np.int32(-(2**31))
 
 @compiled
 def gather(
-    offered: Any, codes: Any, pool: Any, usable: Any, excluded: Any, uniforms: Any, anywhere: int, stamp: Any, mark: int
+    offered: Any, pool: Any, usable: Any, excluded: Any, uniforms: Any, anywhere: int, stamp: Any, mark: int
 ) -> Any:
-    """Candidate rows, each once, and the code of the source of each, (2, n): the first of the `offered` rows (k,), whose sources
-    have the `codes` (k,), until all but `anywhere` places are taken; then rows of the `pool` drawn with `uniforms` (limit,) until
-    there are `limit`; all of the pool where it holds no more than are missing.
+    """Candidate rows, each once, and the code of the source of each, (2, n): the first of those `offered` (k,), each SOURCE_STEPS
+    times its row plus the code of its source, until all but `anywhere` places are taken; then rows of the `pool` drawn with
+    `uniforms` (limit,) until there are `limit`; all of the pool where it holds no more than are missing.
 
     `usable` (rows,) says which rows may be shown, `excluded` which may not all the same. `stamp` (rows,) is scratch, in which
     no row holds `mark`.
@@ -36,10 +38,10 @@ def gather(
         stamp[row] = mark
     found = 0
     for i in range(len(offered)):
-        row = offered[i]
+        row = offered[i] // SOURCE_STEPS
         if found < limit - anywhere and stamp[row] != mark and usable[row]:
             stamp[row] = mark
-            out[0, found], out[1, found] = row, codes[i]
+            out[0, found], out[1, found] = row, offered[i] % SOURCE_STEPS
             found += 1
     missing = limit - found
     size = len(pool)
@@ -270,10 +272,14 @@ def _add_rows(out: Any, weights: Any, rows: Any) -> None:
         for i in range(len(out)):
             out[i] += w0 * row0[i] + w1 * row1[i] + w2 * row2[i] + w3 * row3[i]
         k += 4
-    while k < len(weights):
+    if k + 2 <= len(weights):
+        w0, w1, row0, row1 = weights[k], weights[k + 1], rows[k], rows[k + 1]
+        for i in range(len(out)):
+            out[i] += w0 * row0[i] + w1 * row1[i]
+        k += 2
+    if k < len(weights):
         for i in range(len(out)):
             out[i] += weights[k] * rows[k, i]
-        k += 1
 
 
 @compiled
@@ -321,7 +327,6 @@ def draw_down_draws(draws: Any, values: Any, allowed: Any, floor: float, uniform
 @compiled
 def thompson_slate(
     offered: Any,
-    codes: Any,
     pool: Any,
     usable: Any,
     excluded: Any,
@@ -353,7 +358,7 @@ def thompson_slate(
     items' rows and the codes of their sources (2, k), (3, k) their propensities, 1 where another was better by value, and their
     expected rewards, and their features as bits of float16 (k, d).
     """
-    gathered = gather(offered, codes, pool, usable, excluded, uniforms[:limit], anywhere, stamp, mark)
+    gathered = gather(offered, pool, usable, excluded, uniforms[:limit], anywhere, stamp, mark)
     rows = gathered[0]
     n = len(rows)
     x, mean, known = describe(
