@@ -220,7 +220,8 @@ class Personalizer:
             return min(most, self.settings.overload.candidates)
         return most
 
-    def _choose(self, session: Session, session_id: str, cause: bytes, now_ms: int) -> tuple[Slate, Interest]:
+    def context(self, session: Session, now_ms: int) -> Context:
+        """What the session brings to a choice made now."""
         known = self._interest(session)
         in_vain: dict[str, int] = {}
         category_in_vain: dict[str, int] = {}
@@ -232,12 +233,15 @@ class Personalizer:
                 category_in_vain[category] = category_in_vain.get(category, 0) + 1
         newest = session.recent.newest
         last = next((category for category in (newest.categories if newest else ()) if category), "")
-        context = Context(known, last, in_vain, now_ms, category_in_vain, session.region, session.moment)
+        return Context(known, last, in_vain, now_ms, category_in_vain, session.region, session.moment)
+
+    def _choose(self, session: Session, session_id: str, cause: bytes, now_ms: int) -> tuple[Slate, Interest]:
+        context = self.context(session, now_ms)
         chooser = self.chooser.of(session_id)
         most = self._most_candidates()
         slate = chooser.choose(context, profile_version=session.applied, cause=cause, most=most)
         session.slates = [*session.slates, slate][-SLATES_KEPT:]
-        return slate, known
+        return slate, context.interest
 
     def _profile(self, session: Session, session_id: str, slate: Slate, known: Interest, now_ms: int) -> Write:
         session.updated_at_ms = max(session.updated_at_ms, now_ms)
