@@ -113,13 +113,16 @@ class _Way:
             self._inputs.append(Input("late", arrival.record_ms, event))
             return
         if self._session is not None:
-            self._hand_out(self._session, event, arrival.record_ms)
+            self._hand_out(self._session, event)
         now_ms = arrival.record_ms
         effect = self._personalizer.apply(
-            self._session, event, record_ms=arrival.record_ms, now_ms=now_ms, watermark_ms=watermark_ms
+            self._session, event, record_ms=now_ms, now_ms=now_ms, watermark_ms=watermark_ms
         )
         self._settle(effect)
-        self._inputs.append(Input(_fate(effect), arrival.record_ms, event))
+        fate = _fate(effect)
+        if fate == "forgetting":
+            self._slates = [slate for slate in self._slates if slate.published_at_ms > now_ms]
+        self._inputs.append(Input(fate, now_ms, event))
         self._note(event)
 
     def pass_time(self, now_ms: int) -> int:
@@ -154,9 +157,9 @@ class _Way:
             return None
         return event
 
-    def _hand_out(self, session: Session, event: Event, now_ms: int) -> None:
-        """Gives the session the newest slates that it had by then, and the one that the event names."""
-        had = [slate for slate in self._slates if slate.published_at_ms <= now_ms][-SLATES_KEPT:]
+    def _hand_out(self, session: Session, event: Event) -> None:
+        """Gives the session the newest slates that it had before the event, and the one that the event names."""
+        had = [slate for slate in self._slates if slate.profile_version <= session.applied][-SLATES_KEPT:]
         named = next((slate for slate in self._slates if slate.decision_id == event.decision_id), None)
         if named is not None and named not in had:
             had.insert(0, named)
