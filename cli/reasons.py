@@ -37,7 +37,7 @@ TERMS = {
 """Terms of an expected reward that are no reasons of their own, beside those that are."""
 
 WHY_NOT = {
-    "": "shown in most lists",
+    "": "chance: it is in most lists",
     "thumb_down": "the visitor gave it a thumb down",
     "bought": "the visitor bought it",
     "shown_too_often": "shown often enough without a reward",
@@ -47,7 +47,7 @@ WHY_NOT = {
     "no_source": "no source of candidates offers it",
     "category_share": "the list has enough of its category",
     "personal_share": "the list has enough of what is personal",
-    "less_likely": "others are expected to earn more",
+    "less_likely": "others promise more, or are less known",
 }
 """By the codes of `state/left_out.py`."""
 

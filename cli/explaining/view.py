@@ -11,7 +11,7 @@ from cli.explaining.report import Report, ReportedInput, ReportedItem
 from cli.output import number
 from cli.profile_view import bars, headline, proposals
 from cli.reasons import WHY_NOT, term_name
-from state.contenders import Contender
+from state.contenders import GENERAL, Contender
 from state.explanation import Explanation, UsedEvent
 
 EVENTS_SHOWN = 20
@@ -48,8 +48,8 @@ def _events(events: list[UsedEvent], most: int | None) -> RenderableType:
             time_text(event.timestamp),
             event.event_type.replace("_", " "),
             escape(", ".join(event.products)),
-            f"{event.weight:g}",
-            f"{event.decay:.3f}",
+            f"{event.weight:g}" if event.weight else "none",
+            f"{event.decay:.3f}" if event.weight else "",
             escape(", ".join(f"{name} {value:+.3f}" for name, value in added.items())),
         )
     return _with_rest(table, len(events), most)
@@ -98,7 +98,8 @@ def _contenders(explanation: Explanation, slate: list[ReportedItem], everything:
     """Candidates that the published list lacks, the best first; and where all candidates come from."""
     shown = {item.product_id for item in slate}
     others = sorted((c for c in explanation.contenders if c.product_id not in shown), key=lambda c: -c.expected)
-    sources = ", ".join(f"{name} {count}" for name, count in sorted(explanation.sources.items(), key=lambda s: -s[1]))
+    counted = sorted(explanation.sources.items(), key=lambda source: -source[1])
+    sources = ", ".join(f"{name.replace('_', ' ')} {count}" for name, count in counted)
     table = _table(f"candidates not in the list ({len(others)} of {len(explanation.contenders)}: {sources})")
     for name in ("product", "source", "expected", "first", "in a list", "terms", "why not"):
         table.add_column(
@@ -136,7 +137,7 @@ def _left_out(explanation: Explanation) -> RenderableType | None:
 def _decisions(report: Report) -> RenderableType | None:
     if not report.decisions:
         return None
-    table = _table("lists that were seen, newest first")
+    table = _table("lists of the log, newest first")
     for name in ("time", "decision", "policy", "model", "seen by", "items seen", "earned"):
         table.add_column(name)
     for each in report.decisions[:DECISIONS_SHOWN]:
@@ -153,8 +154,9 @@ def _decisions(report: Report) -> RenderableType | None:
 
 
 def _terms(terms: dict[str, float]) -> str:
-    """The largest terms."""
-    largest = sorted(terms.items(), key=lambda term: -abs(term[1]))[:TERMS_SHOWN]
+    """The largest terms of the product itself."""
+    own = (term for term in terms.items() if term[0] != GENERAL)
+    largest = sorted(own, key=lambda term: -abs(term[1]))[:TERMS_SHOWN]
     return ", ".join(f"{term_name(name)} {value:+.3f}" for name, value in largest)
 
 
