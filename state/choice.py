@@ -25,6 +25,8 @@ from state.posterior import Posterior
 from state.rates import Rates
 from state.river.learner import RiverLearner
 from state.slate import FullChoice, Slate
+from state.sources.bundles import Bundles
+from state.sources.together import Companions
 from state.sums import Sums
 from state.thompson_slates import ThompsonSlates
 from state.variants import Assignment, models_of, settings_by_variant
@@ -62,6 +64,8 @@ class Chooser:
 
     def __init__(self, settings: Settings, rng: np.random.Generator, catalogue: Catalogue | None = None) -> None:
         self.settings = settings
+        self.together = Companions(settings.together.max_products)
+        self.bundles = Bundles(settings.bundles.max)
         self.rng = rng
         self._name = secrets.token_urlsafe(9)  # never seeded: a decision's name is used once, also after a restart
         self._named = 0
@@ -89,6 +93,7 @@ class Chooser:
             if name != self.model
         }
         for name, other in self._others.items():
+            other.together, other.bundles = self.together, self.bundles
             other.model, other.learners, other.watcher = models[name].variant, self.learners, other._watcher(models)
         self._all = (self, *self._others.values())
         self._last: tuple[str, Chooser] = ("", self)

@@ -4,12 +4,13 @@ import msgspec
 
 from state.accepted import COMPANIONS_VIEWED, TOLD, accepted_lines
 from state.attribution import Attribution
+from state.bundle_proposals import Proposal, propose
 from state.choice import Chooser
 from state.configuration import Settings
 from state.event import Event
 from state.exposure import closes_at_ms
 from state.features import Context
-from state.interest import IMPRESSION, Interest, interest
+from state.interest import IMPRESSION, Interest, bought_in, interest, offered_in
 from state.log import Record, audit_record, decision_record, user_hash
 from state.moment import moment_of
 from state.overload import Level, Overload
@@ -112,7 +113,7 @@ class Personalizer:
 
     def _take(self, session: Session, event: Event, record_ms: int, now_ms: int, watermark_ms: int) -> Effect:
         """Offers the event to the log, and where it is new attributes rewards, learns, and asks for a new slate."""
-        entry = logged(event, self._categories(event))
+        entry = logged(event, self._categories(event), self._bundles_bought(event))
         offer, evicted = session.recent.offer(entry, self.settings.session.max_events)
         if offer is Offer.DUPLICATE:
             session.duplicates += 1
@@ -125,6 +126,8 @@ class Personalizer:
         session.applied += 1
         attribution = self._attribute(session, event, entry, evicted, now_ms, watermark_ms)
         effect = Effect(session, attribution.finish(), counts={"events_applied": 1} | attribution.counts)
+        if entry.bundles:
+            effect.counts["bundles_bought"] = self._count_bundles(session, entry)
         effect.accepted = self._tell(session, event, entry)
         if entry.kind != IMPRESSION:
             self._publish_soon(effect, session, event.session_id, now_ms, entry.digest)
@@ -241,8 +244,36 @@ class Personalizer:
         chooser = self.chooser.of(session_id)
         values, theta = chooser.predict(slate), chooser.coefficients(slate)
         ratings = self.chooser.catalogue.category_rating
-        profile = build_profile(session_id, session, slate, values, theta, known, ratings, self.settings)
+        bundles = self._proposals(session, known, now_ms)
+        profile = build_profile(session_id, session, slate, values, theta, known, ratings, self.settings, bundles)
         return Write(session.generation, session.applied, session.updated_at_ms, profile)
+
+    def _proposals(self, session: Session, known: Interest, now_ms: int) -> list[Proposal]:
+        chooser, most = self.chooser, self.settings.profile.bundles
+        if not most or not len(chooser.bundles):
+            return []
+        bought = bought_in(session.recent.events)
+        return propose(
+            known,
+            bought,
+            chooser.bundles,
+            chooser.together,
+            chooser.catalogue,
+            chooser.merchandise,
+            now_ms,
+            most,
+        )
+
+    def _bundles_bought(self, event: Event) -> list[list[str]]:
+        if event.event_type != "checkout":
+            return []
+        return self.chooser.bundles.bought_in(event.products(), event.timestamp)
+
+    def _count_bundles(self, session: Session, entry: LoggedEvent) -> int:
+        """How many bundles the checkout bought that were offered, as far as the session's events have come by now."""
+        events = session.recent.events
+        at = next(at for at, event in enumerate(events) if event is entry)
+        return len(offered_in(entry, events[:at]))
 
     def _finish(self, session: Session, session_id: str, now_ms: int, counts: dict[str, int]) -> Effect:
         """After an input that changes nothing but the accounting: the same slate is published with the new counts."""
