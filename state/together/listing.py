@@ -11,7 +11,7 @@ from state.configuration import Together
 from state.together.row import Row
 
 _VERSION = b"\x01"
-PRIOR_BASKETS = 20.0
+PRIOR_BASKETS = 10.0
 """Baskets with neither of two products that are taken to have come before the first: where all that a young shop sold is one pair,
 that is no chance."""
 LIFT_STEPS = 2

@@ -10,6 +10,7 @@ from hypothesis import example, given
 from hypothesis import settings as trials
 from hypothesis import strategies as st
 
+from state.bundle_proposals import Proposal
 from state.configuration import HOUR_MS, MINUTE_MS, Settings
 from state.event import EVENT_TYPES
 from state.feature_set import DIMENSION, FEATURE_SET
@@ -101,6 +102,9 @@ def arguments(draw: st.DrawFn) -> tuple[Any, ...]:
         Interest(draw(affinities), draw(affinities), draw(st.floats(0, 100))),
         draw(st.dictionaries(IDS, st.floats(0, 5), max_size=8)),
         settings(profile={"max_bytes": draw(st.sampled_from((1_024, 2_048, 4_096, 65_536)))}),
+        draw(
+            st.lists(st.builds(Proposal, IDS, st.lists(IDS, max_size=3), st.floats(0, 1), st.floats(0, 1)), max_size=3)
+        ),
     )
 
 
