@@ -21,7 +21,7 @@ import numpy as np
 
 from state.candidates import find_candidates
 from state.catalogue import Catalogue
-from state.configuration import Bandit, Candidates, PolicyName
+from state.configuration import Bandit, PolicyName, Settings
 from state.features import Context, features
 from state.interest import Interest
 from state.policy import Belief, policy_from
@@ -104,7 +104,7 @@ def preparation_timings(n: int) -> list[Timing]:
     for i in range(5_000):
         catalogue.put(Product(f"product-{i}", f"category-{i % 50}", price=1.0 + i, rating=1.0 + i % 5, rating_count=i))
     catalogue.refresh(NOW_MS)
-    shelf = Shelf(catalogue, Candidates())
+    shelf = Shelf(Settings(), catalogue)
     shelf.refresh()
     products = {f"product-{50 * i + j}": 1.0 + i for i in range(3) for j in range(3)}
     categories = [f"category-{j}" for j in range(3)]

@@ -16,6 +16,7 @@ from jobs.accepted import create_accepted_view
 from jobs.jvm import always_idle, keyed_in_jvm, set_uids
 from jobs.settings import ConfigurationError, SecretError, load_settings, redis_password, user_salt
 from jobs.tables import events_stream, examples_stream, model_stream, reference_stream, write_records
+from jobs.together import together_stream
 from operators.learner import UPDATE_TYPE, LearnerOperator
 from operators.model import SNAPSHOT_TYPE, ModelOperator
 from operators.names import LEARNER, MODEL, SESSION
@@ -48,7 +49,9 @@ def build_graph(environment: StreamExecutionEnvironment, settings: Settings) -> 
     snapshots = told.process(model, SNAPSHOT_TYPE)
     snapshots = snapshots.set_parallelism(1).name(MODEL).uid(MODEL)  # Row(MODEL…, snapshot or change)
 
-    write_records(tables, settings, snapshots)
+    companions = together_stream(tables, settings)  # Row(key, list of companions or None)
+
+    write_records(tables, settings, snapshots, companions)
     return set_uids(environment)
 
 

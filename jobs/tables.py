@@ -10,6 +10,8 @@ from pyflink.table import StreamTableEnvironment
 from jobs.settings import kafka_client_properties, start_mode
 from operators.learner import UPDATE_TYPE
 from operators.names import (
+    BUNDLE_RECORD,
+    CANDIDATES_RECORD,
     CHANGE_SUFFIX,
     COMMAND_KEY,
     MODEL_KEY,
@@ -68,12 +70,14 @@ def events_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStr
 
 
 def reference_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStream:
-    """Products and model snapshots as REFERENCE_TYPE, always from the beginning: both topics are compacted."""
+    """What is broadcast to the session operators as REFERENCE_TYPE, always from the beginning: all these topics are compacted."""
     topics = settings.kafka.topics
     parts = []
     for name, topic, kind in (
         ("products", topics.products, PRODUCT_RECORD),
         ("bandit_model_in", topics.bandit_model, MODEL_RECORD),
+        ("bundles", topics.bundles, BUNDLE_RECORD),
+        ("candidate_lists_in", topics.candidate_lists, CANDIDATES_RECORD),
     ):
         tables.execute_sql(
             f"""CREATE TEMPORARY TABLE {name} (origin_key BYTES, payload BYTES, {_METADATA})
@@ -114,8 +118,11 @@ WHERE payload IS NOT NULL AND DECODE(origin_key, 'UTF-8') IN ({keys})"""
     return tables.to_append_stream(tables.sql_query(query), UPDATE_TYPE)
 
 
-def write_records(tables: StreamTableEnvironment, settings: Settings, snapshots: DataStream) -> None:
-    """Records to their topics, exactly once in one transaction per checkpoint; snapshots at once, outside of transactions."""
+def write_records(
+    tables: StreamTableEnvironment, settings: Settings, snapshots: DataStream, companions: DataStream
+) -> None:
+    """Records to their topics, exactly once in one transaction per checkpoint; snapshots and lists of companions at once, outside
+    of transactions."""
     topics = settings.kafka.topics
     names = {
         "dead_letters": topics.dead_letters,
@@ -144,6 +151,12 @@ def write_records(tables: StreamTableEnvironment, settings: Settings, snapshots:
         })"""
     )
     tables.create_temporary_view("snapshots", snapshots)
+    tables.execute_sql(
+        f"""CREATE TEMPORARY TABLE together_out (k BYTES, v BYTES) WITH ({
+            _options(_sink(settings, topics.candidate_lists) | {"sink.delivery-guarantee": "at-least-once"})
+        })"""
+    )
+    tables.create_temporary_view("companions", companions)
     choose_topic = " ".join(f"WHEN '{kind}' THEN '{topic}'" for kind, topic in names.items())
     kinds = ", ".join(f"'{kind}'" for kind in names)
     statements = tables.create_statement_set()
@@ -154,6 +167,7 @@ UNION ALL SELECT '{topics.outcomes}', f1, ENCODE(line, 'UTF-8')
 FROM records CROSS JOIN UNNEST(SPLIT(DECODE(f3, 'UTF-8'), CHR(10))) AS lines (line) WHERE f3 IS NOT NULL"""
     )
     statements.add_insert_sql("INSERT INTO bandit_model_out SELECT f0, f1 FROM snapshots")
+    statements.add_insert_sql("INSERT INTO together_out SELECT f0, f1 FROM companions")
     statements.attach_as_datastream()
 
 

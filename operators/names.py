@@ -5,6 +5,7 @@ from typing import Final
 SESSION: Final = "session"
 LEARNER: Final = "learner"
 MODEL: Final = "model"
+TOGETHER: Final = "together"
 REFERENCE: Final = "reference"
 
 EXAMPLES: Final = "examples"

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from state.candidates import find_candidates
-from state.catalogue import UNLISTED, Catalogue, Rows
+from state.catalogue import UNLISTED, Rows
 from state.configuration import Settings
 from state.disjoint import Arms
 from state.feature_set import prior_of
@@ -68,7 +68,7 @@ class Chooser:
         self._name = secrets.token_urlsafe(9)  # never seeded: a decision's name is used once, also after a restart
         self._named = 0
         self._normals = Normals(rng)
-        self.shelf = shelf or new_shelf(settings)
+        self.shelf = shelf or Shelf(settings)
         self.catalogue = self.shelf.catalogue
         self.policy = policy_from(settings.bandit)
         self.merchandise = Merchandise(settings.rules, self.catalogue)
@@ -273,12 +273,6 @@ class Chooser:
     def _categories(self, codes: Rows) -> list[str]:
         category_ids = self.catalogue.category_ids
         return [category_ids[code] for code in codes.tolist()]
-
-
-def new_shelf(settings: Settings) -> Shelf:
-    """An empty shelf."""
-    candidates = settings.candidates
-    return Shelf(Catalogue(candidates.max_products, candidates.per_category), candidates)
 
 
 class Picked(NamedTuple):

@@ -80,6 +80,12 @@ class Merchandise:
         """Products that must be among the candidates: those pinned where the newest event is of that category."""
         return [pin.product for pin in self._pins if pin.category in ("", last_category)]
 
+    def blocks(self, product_id: str) -> bool:
+        """Whether a product is never shown, by itself or with its category."""
+        if self.is_idle:
+            return False
+        return product_id in self._blocked or self._catalogue.category_of(product_id) in self._blocked_categories
+
     def rules(self, candidates: Candidates, last_category: str) -> Rules:
         """The rules over these candidates."""
         if self.is_idle:

@@ -5,13 +5,14 @@ import msgspec
 from state.accepted import COMPANIONS_VIEWED, TOLD, accepted_lines
 from state.activation import status_of
 from state.attribution import Attribution
+from state.bundle_proposals import Proposal, propose
 from state.choice import Chooser
 from state.configuration import Settings
 from state.event import Event
 from state.exposure import closes_at_ms
 from state.feature_set import TOGETHER
 from state.features import Context
-from state.interest import IMPRESSION, Interest, interest
+from state.interest import IMPRESSION, Interest, bought_in, interest, offered_in
 from state.log import Record, audit_record, decision_record, user_hash
 from state.moment import moment_of
 from state.overload import Level, Overload
@@ -115,7 +116,7 @@ class Personalizer:
 
     def _take(self, session: Session, event: Event, record_ms: int, now_ms: int, watermark_ms: int) -> Effect:
         """Offers the event to the log, and where it is new attributes rewards, learns, and asks for a new slate."""
-        entry = logged(event, self._categories(event))
+        entry = logged(event, self._categories(event), self._bundles_bought(event))
         offer, evicted = session.recent.offer(entry, self.settings.session.max_events)
         if offer is Offer.DUPLICATE:
             session.duplicates += 1
@@ -128,6 +129,8 @@ class Personalizer:
         session.applied += 1
         attribution = self._attribute(session, event, entry, evicted, now_ms, watermark_ms)
         effect = Effect(session, attribution.finish(), counts={"events_applied": 1} | attribution.counts)
+        if entry.bundles:
+            effect.counts["bundles_bought"] = self._count_bundles(session, entry)
         effect.accepted = self._tell(session, event, entry)
         if entry.kind != IMPRESSION:
             self._publish_soon(effect, session, event.session_id, now_ms, entry.digest)
@@ -255,7 +258,35 @@ class Personalizer:
             status_of(session.recent.events, self.settings.session, shelf.together.viewed_with),
             shelf.because(known) if slate.product_ids and slate.matrix()[:, TOGETHER].any() else {},
             trending(popular, known, shelf.catalogue, self.settings.profile.trends),
+            self._proposals(session, known, now_ms),
         )
+
+    def _proposals(self, session: Session, known: Interest, now_ms: int) -> list[Proposal]:
+        shelf, most = self.chooser.shelf, self.settings.profile.bundles
+        if not most or not len(shelf.bundles):
+            return []
+        bought = bought_in(session.recent.events)
+        return propose(
+            known,
+            bought,
+            shelf.bundles,
+            shelf.together,
+            shelf.catalogue,
+            self.chooser.merchandise,
+            now_ms,
+            most,
+        )
+
+    def _bundles_bought(self, event: Event) -> list[list[str]]:
+        if event.event_type != "checkout":
+            return []
+        return self.chooser.shelf.bundles.bought_in(event.products(), event.timestamp)
+
+    def _count_bundles(self, session: Session, entry: LoggedEvent) -> int:
+        """How many bundles the checkout bought that were offered, as far as the session's events have come by now."""
+        events = session.recent.events
+        at = next(at for at, event in enumerate(events) if event is entry)
+        return len(offered_in(entry, events[:at]))
 
     def _finish(self, session: Session, session_id: str, now_ms: int, counts: dict[str, int]) -> Effect:
         """After an input that changes nothing but the accounting: the same slate is published with the new counts."""

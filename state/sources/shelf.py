@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from state.catalogue import CREATED_MS, Catalogue, Rows
-from state.configuration import Candidates, Sources
+from state.configuration import Settings, Sources
 from state.feature_set import REGIONAL_POPULARITY, TOGETHER, TRENDING
 from state.interest import Interest
 from state.sources import names
-from state.sources.bundles import BundleStore
+from state.sources.bundles import Bundles
 from state.sources.popularity import Popular, PopularLists
 from state.sources.store import RowCache, coded
 from state.sources.together import Companions
@@ -64,18 +64,20 @@ class Shelf:
     for.
     """
 
-    def __init__(self, catalogue: Catalogue, candidates: Candidates) -> None:
-        self.catalogue = catalogue
+    def __init__(self, settings: Settings, catalogue: Catalogue | None = None) -> None:
+        candidates = settings.candidates
+        new = Catalogue(candidates.max_products, candidates.per_category)
+        self.catalogue = new if catalogue is None else catalogue
         self.popularity = PopularLists()
-        self.together = Companions()
-        self.bundles = BundleStore()
+        self.together = Companions(settings.together.max_products)
+        self.bundles = Bundles(settings.bundles.max)
         self._weights = _weights(candidates.sources)
         self._newest_most = candidates.newest_per_category
-        self._rows = RowCache(catalogue)
+        self._rows = RowCache(self.catalogue)
         self._newest: dict[str, Rows] = {}
         self._rated: dict[str, Rows] = {}
         self._quotas_of: dict[tuple[int, int, bool], list[int]] = {}
-        self.pool: Rows = catalogue.pool
+        self.pool: Rows = self.catalogue.pool
 
     def refresh(self) -> None:
         """After a change of the catalogue's lists."""
@@ -98,7 +100,7 @@ class Shelf:
         if asked.listed:
             parts.append(self._coded(names.USER_LISTS, asked.listed)[: quotas[names.USER_LISTS]])
         told: list[Values] = []
-        self._add_companions(parts, told, own[:LEADING], quotas)
+        self._add_companions(parts, told, own[:LEADING], quotas, asked.now_ms)
         self._add_popular(parts, told, popular, asked.region, quotas)
         self._add_categories(parts, liked or self._usual_categories(popular), quotas, limit, asked.now_ms)
         return Offers(
@@ -135,7 +137,9 @@ class Shelf:
     def _coded(self, source: int, product_ids: Iterable[str]) -> Rows:
         return coded(source, self.catalogue.listed(product_ids))
 
-    def _add_companions(self, parts: list[Rows], told: list[Values], leading: list[str], quotas: list[int]) -> None:
+    def _add_companions(
+        self, parts: list[Rows], told: list[Values], leading: list[str], quotas: list[int], now_ms: int
+    ) -> None:
         """What goes with the session's newest products, in turn."""
         for source, companions in (
             (names.BOUGHT_TOGETHER, self.together.bought_with),
@@ -152,7 +156,7 @@ class Shelf:
                 parts.append(_in_turn([entry.coded for entry in found])[: quotas[source]])
                 told += [entry.told for entry in found]
         if quotas[names.BUNDLES] and leading:
-            bundled = self.bundles.parts_with(leading)
+            bundled = self.bundles.parts_with(leading, now_ms)
             if bundled:
                 parts.append(self._rows.ask(names.BUNDLES, bundled)[: quotas[names.BUNDLES]])
 
