@@ -1,6 +1,6 @@
 """Finding what the policy chooses from: at most a hundred products, never a scan of the catalogue."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -24,8 +24,15 @@ class Sources(NamedTuple):
     disliked: Rows
 
 
-def sources(interest: Interest, catalogue: Catalogue, limit: int, wanted: Sequence[str] = ()) -> Sources:
-    """The `wanted` products and the session's own, where they are listed, and the best of the categories it likes."""
+def sources(
+    interest: Interest,
+    catalogue: Catalogue,
+    limit: int,
+    wanted: Sequence[str] = (),
+    hidden: Collection[str] = (),
+) -> Sources:
+    """The `wanted` products and the session's own, where they are listed, and the best of the categories it likes; `hidden`
+    products are kept out as disliked ones are."""
     own = catalogue.listed([*wanted, *_liked_products(interest)])
     liked = [(value, category) for category, value in interest.categories.items() if value > 0]
     if len(liked) > 1:
@@ -35,12 +42,18 @@ def sources(interest: Interest, catalogue: Catalogue, limit: int, wanted: Sequen
     for _, category in liked[:LIKED_CATEGORIES]:
         start, size = catalogue.span_of.get(category, (0, 0))
         spans += (start, min(quota, size))
-    disliked = np.array(catalogue.listed(interest.disliked), dtype=np.int64) if interest.disliked else _NO_ROWS
+    out = catalogue.listed((*interest.disliked, *hidden)) if interest.disliked or hidden else None
+    disliked = np.array(out, dtype=np.int64) if out else _NO_ROWS
     return Sources(np.array(own, dtype=np.int64), np.array(spans, dtype=np.int64).reshape(-1, 2), disliked)
 
 
 def find_candidates(
-    interest: Interest, catalogue: Catalogue, limit: int, rng: np.random.Generator, wanted: Sequence[str] = ()
+    interest: Interest,
+    catalogue: Catalogue,
+    limit: int,
+    rng: np.random.Generator,
+    wanted: Sequence[str] = (),
+    hidden: Collection[str] = (),
 ) -> Candidates:
     """The session's own products, the best of the categories it likes, and products drawn from all candidate lists.
 
@@ -48,12 +61,12 @@ def find_candidates(
     themselves, unlisted.
     """
     if not len(catalogue):
-        own = _liked_products(interest)[:limit]
+        own = [product for product in _liked_products(interest) if product not in hidden][:limit]
         nowhere = np.full(len(own), UNLISTED, dtype=np.int64)
         return Candidates(nowhere, nowhere, own)
     catalogue.make_room()
-    of = sources(interest, catalogue, limit, wanted)
-    rows = gather(
+    of = sources(interest, catalogue, limit, wanted, hidden)
+    rows, personal = gather(
         of.own,
         of.spans,
         catalogue.pool,
@@ -63,7 +76,7 @@ def find_candidates(
         catalogue.stamp,
         catalogue.next_mark(),
     )
-    return Candidates(rows, column_of_codes=catalogue.category, column_of_ids=catalogue.product_ids)
+    return Candidates(rows, column_of_codes=catalogue.category, column_of_ids=catalogue.product_ids, personal=personal)
 
 
 def _liked_products(interest: Interest) -> list[str]:

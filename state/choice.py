@@ -28,6 +28,7 @@ from state.slate import FullChoice, Slate
 from state.sums import Sums
 from state.thompson_slates import ThompsonSlates
 from state.variants import Assignment, models_of, settings_by_variant
+from state.variety import Mix
 
 Values = NDArray[np.float64]
 
@@ -70,6 +71,7 @@ class Chooser:
         self.catalogue = new if catalogue is None else catalogue
         self.policy = policy_from(settings.bandit)
         self.merchandise = Merchandise(settings.rules, self.catalogue)
+        self.mix = Mix(settings.variety, settings.profile.items)
         self.predictor: Predictor | None = None
         self.rates = Rates(self.catalogue, None)
         self.examination: list[float] = []
@@ -130,7 +132,9 @@ class Chooser:
         bandit, policy = self.settings.bandit, self.policy
         if not isinstance(policy, LinearThompson) or bandit.form != "shared" or bandit.order_by != "value":
             return None
-        return ThompsonSlates(policy, self.catalogue, self.rng, self._normals) if self.merchandise.is_idle else None
+        if not self.merchandise.is_idle:
+            return None
+        return ThompsonSlates(policy, self.catalogue, self.rng, self._normals, self.mix)
 
     def refresh(self, now_ms: int) -> None:
         """Brings candidate lists up to date with the catalogue."""
@@ -189,7 +193,7 @@ class Chooser:
         return slate
 
     def _draw(self, context: Context, most: int) -> "Picked":
-        """A slate where no rule interferes, in one call."""
+        """A slate where none of the shop's rules interferes, in one call."""
         assert self._slates is not None
         drawn = self._slates.draw(context, most, self.settings.profile.items)
         names, categories = self.catalogue.product_ids, self.catalogue.categories
@@ -205,10 +209,10 @@ class Chooser:
     def _choose_by_steps(self, context: Context, most: int, is_full: bool) -> "Picked":
         """A slate by any policy, under any rules."""
         wanted = self.merchandise.wanted(context.last_category)
-        candidates = find_candidates(context.interest, self.catalogue, most, self.rng, wanted)
+        candidates = find_candidates(context.interest, self.catalogue, most, self.rng, wanted, context.hidden)
         found = described(candidates, context, self.catalogue, self.rates, self._posterior.theta)
         belief, x = self.belief(candidates, found), found.features
-        decision = self.policy.decide(belief, self.rng, self._rules(candidates, context))
+        decision = self.policy.decide(belief, self.rng, self._rules(candidates, found, context))
         choice = decision.choose(self.settings.profile.items, self.rng)
         codes, product_ids = candidates.some(choice.order)
         return Picked(
@@ -255,9 +259,10 @@ class Chooser:
         bandit = self.settings.bandit
         return None if bandit.drift == "ignore" else (models[bandit.variant].key, bandit.variant)
 
-    def _rules(self, candidates: Candidates, context: Context) -> Rules:
-        """The shop's rules change expected rewards, so they come before what makes a score of them."""
+    def _rules(self, candidates: Candidates, found: Described, context: Context) -> Rules:
+        """The shop's rules and variety change expected rewards, so they come before what makes a score of them."""
         ours = self.merchandise.rules(candidates, context.last_category)
+        ours = self.mix.over(ours, candidates, found.columns, self._posterior.mean_reward)
         if self.settings.bandit.order_by != "score":
             return ours
         return combine(

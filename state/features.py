@@ -1,6 +1,6 @@
 """Features of a candidate in a context: what the shared linear model sees. Scaling is fixed for a feature-set version."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -34,7 +34,8 @@ _NO_THETA = np.zeros(DIMENSION)
 class Context(msgspec.Struct, frozen=True):
     """What a session brings to the choice.
 
-    `shown_in_vain` counts by product how often it was shown without a reward, `category_in_vain` the same by category.
+    `shown_in_vain` counts by product how often it was shown without a reward, `category_in_vain` the same by category. `hidden` are
+    products that are not to be shown, beside those that the visitor dislikes.
     """
 
     interest: Interest
@@ -42,10 +43,11 @@ class Context(msgspec.Struct, frozen=True):
     shown_in_vain: Mapping[str, int]
     now_ms: int
     category_in_vain: Mapping[str, int] = {}
+    hidden: Collection[str] = ()
 
 
 class Candidates:
-    """n candidates: catalogue `rows` (n,).
+    """n candidates: catalogue `rows` (n,), and whether what the session did led to each, `personal` (n,), all where not given.
 
     `codes` of their categories and `product_ids`, in the same order, are looked up in the catalogue's columns once they are
     needed, where they are not given.
@@ -59,8 +61,10 @@ class Candidates:
         *,
         column_of_codes: Rows | None = None,
         column_of_ids: Sequence[str] = (),
+        personal: NDArray[np.bool_] | None = None,
     ) -> None:
         self.rows = rows
+        self.personal = np.ones(len(rows), dtype=np.bool_) if personal is None else personal
         self._codes = codes
         self._product_ids = product_ids
         self._column_of_codes = column_of_codes

@@ -1,4 +1,4 @@
-"""Slates of linear Thompson sampling where no rule interferes, which is the default: one call from candidates to slate.
+"""Slates of linear Thompson sampling where none of the shop's rules interferes, which is the default: one call from candidates to slate.
 
 It chooses as the steps of `Chooser` do one by one, which serve all other policies and rules. A test holds both to each other.
 """
@@ -17,6 +17,7 @@ from state.policy.normals import Normals
 from state.policy.thompson import LinearThompson
 from state.posterior import Posterior
 from state.rates import Rates
+from state.variety import Mix
 
 
 class Drawn(NamedTuple):
@@ -34,8 +35,9 @@ class ThompsonSlates:
     """Draws slates under one posterior."""
 
     def __init__(
-        self, policy: LinearThompson, catalogue: Catalogue, rng: np.random.Generator, normals: Normals
+        self, policy: LinearThompson, catalogue: Catalogue, rng: np.random.Generator, normals: Normals, mix: Mix
     ) -> None:
+        self._mix = mix
         self._policy = policy
         self._catalogue = catalogue
         self._rng = rng
@@ -44,13 +46,14 @@ class ThompsonSlates:
     def use(self, posterior: Posterior, rates: Rates) -> None:
         """Draws from this posterior from now on."""
         self._theta, self._table = posterior.theta, rates.table
+        self._weight = self._mix.weight(posterior.mean_reward)
         self._root = root_of(posterior.whitener, posterior.noise, self._policy.scale)
 
     def draw(self, context: Context, most: int, slots: int) -> Drawn:
         """A slate of at most `slots` of at most `most` candidates."""
         catalogue, policy = self._catalogue, self._policy
         catalogue.make_room()
-        of = sources(context.interest, catalogue, most)
+        of = sources(context.interest, catalogue, most, hidden=context.hidden)
         categories, products, now_ms, last_code, visits = session_knowledge(context, catalogue)
         rows, told, features = thompson_slate(
             of.own,
@@ -76,5 +79,9 @@ class ThompsonSlates:
             most,
             self._normals.take(policy.draws * (DIMENSION + most)),
             policy.draws,
+            catalogue.category,
+            self._mix.caps,
+            self._weight,
+            self._mix.boosts,
         )
         return Drawn(rows.tolist(), told[0].tolist(), (told[1] > 0).tolist(), told[2], features.tobytes())

@@ -9,10 +9,15 @@ import numpy as np
 from state.feature_set import DIMENSION
 from state.kernels.choice import (
     NO_AFFINITY,
+    PRICE_FEATURE,
+    RATING_FEATURE,
+    boosts_of,
     describe,
     draw_down_draws,
+    draw_down_scores,
     gather,
     joint_draws,
+    liken,
     round_as_half,
     thompson_slate,
 )
@@ -20,11 +25,16 @@ from state.kernels.items import SMALLEST_ENGAGEMENT, write_items
 
 __all__ = [
     "NO_AFFINITY",
+    "PRICE_FEATURE",
+    "RATING_FEATURE",
     "SMALLEST_ENGAGEMENT",
+    "boosts_of",
     "describe",
     "draw_down_draws",
+    "draw_down_scores",
     "gather",
     "joint_draws",
+    "liken",
     "round_as_half",
     "thompson_slate",
     "warm",
@@ -47,9 +57,14 @@ def warm() -> None:
     gather(none, spans, rows, usable, none, np.zeros(1), stamp, 1)
     describe(rows, table, categories, products, 0.0, 0, 0.0, slot, slot.copy(), theta)
     joint_draws(wide.reshape(DIMENSION, 1), np.zeros(1), np.zeros(1), root, 1.0, wide, single)
-    draw_down_draws(single, np.zeros(1), usable, 0.0, np.zeros((2, 1)))
+    caps, column = np.ones(2, np.int64), np.zeros(1, np.float32)
+    balance = (rows, ~usable, caps, 0.0, column, column)
+    draw_down_draws(single, np.zeros(1), usable, 0.0, np.zeros((2, 1)), rows, *balance)
+    draw_down_scores(np.zeros(1), np.zeros(1), 1.0, usable, 0.0, np.zeros((2, 1)), rows, *balance)
+    liken(column, 0, rows, column, column, 0.0)
+    boosts_of(wide.reshape(DIMENSION, 1), np.zeros(3))
     round_as_half(normals)
-    chance = (root, 1.0, 0.0, np.zeros(3), 1, normals, 1)
+    chance = (root, 1.0, 0.0, np.zeros(3), 1, normals, 1, rows, caps, 0.0, np.zeros(3))
     known = (table, categories, products, 0.0, 0, 0.0, slot, slot.copy(), theta)
     thompson_slate(none, spans, rows, usable, none, stamp, 2, *known, *chance)
     items = bytearray(26) + b'\0\0["product"],["category"],["reason","general","exploration"]'

@@ -14,10 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from state.policy.belief import Belief
-from state.policy.rules import NO_RULES, Mask, Rules
+from state.policy.rules import NO_RULES, Mask, Plan, Rules
 
 Values = NDArray[np.float64]
-
 
 class Choice(msgspec.Struct, frozen=True):
     """A slate of k items: indices into the candidates in the order to show, and for each the probability that it was drawn
@@ -80,6 +79,11 @@ class Decision(ABC):
             choice.pinned.append(pinned)
             choice.order.append(item)
         return choice
+
+    def planned(self) -> Plan | None:
+        """The rules for a kernel where they look at the items above for a balance; None where they need no kernel or none will do."""
+        plan = None if self.rules.fixed else self.rules.plan()
+        return None if plan is None or plan.balance is None else plan
 
     def ranked(self, scores: Values) -> list[int]:
         """The eligible candidates of an empty prefix, best first; ties go to the earlier candidate."""
