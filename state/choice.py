@@ -136,6 +136,12 @@ class Chooser:
             return None
         return ThompsonSlates(policy, self.catalogue, self.rng, self._normals, self.mix)
 
+    def coverage(self) -> float:
+        """The share of the products listed that the newest model knows an exposure of."""
+        exposed = self.rates.exposures > 0
+        listed = self.catalogue.active[: len(exposed)]
+        return float((exposed & listed).sum()) / max(1, len(self.catalogue))
+
     def refresh(self, now_ms: int) -> None:
         """Brings candidate lists up to date with the catalogue."""
         if self.catalogue.refresh(now_ms):

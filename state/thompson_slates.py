@@ -1,4 +1,4 @@
-"""Slates of linear Thompson sampling where none of the shop's rules interferes, which is the default: one call from candidates to slate.
+"""Slates of linear Thompson sampling without rules of the shop's, which is the default: one call from candidates to slate.
 
 It chooses as the steps of `Chooser` do one by one, which serve all other policies and rules. A test holds both to each other.
 """

@@ -64,8 +64,8 @@ def warm() -> None:
     liken(column, 0, rows, column, column, 0.0)
     boosts_of(wide.reshape(DIMENSION, 1), np.zeros(3))
     round_as_half(normals)
-    chance = (root, 1.0, 0.0, np.zeros(3), 1, normals, 1, rows, caps, 0.0, np.zeros(3))
+    chance = (root, 1.0, 0.0, np.zeros(3), 1, normals, 1)
     known = (table, categories, products, 0.0, 0, 0.0, slot, slot.copy(), theta)
-    thompson_slate(none, spans, rows, usable, none, stamp, 2, *known, *chance)
+    thompson_slate(none, spans, rows, usable, none, stamp, 2, *known, *chance, rows, caps, 0.0, np.zeros(3))
     items = bytearray(26) + b'\0\0["product"],["category"],["reason","general","exploration"]'
     write_items(np.frombuffer(items, np.uint8), 26, np.zeros(1), np.zeros(1), np.zeros(1, np.int64), 1.0, 0, 0, 1_000)

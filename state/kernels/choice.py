@@ -267,7 +267,9 @@ def liken(penalty: Any, item: int, codes: Any, price: Any, rating: Any, weight: 
     """
     for i in range(len(penalty)):
         near_price = max(np.float32(0.0), np.float32(1.0) - abs(price[i] - price[item]) * np.float32(1 / PRICE_REACH))
-        near_rating = max(np.float32(0.0), np.float32(1.0) - abs(rating[i] - rating[item]) * np.float32(1 / RATING_REACH))
+        near_rating = max(
+            np.float32(0.0), np.float32(1.0) - abs(rating[i] - rating[item]) * np.float32(1 / RATING_REACH)
+        )
         likeness = np.float32(0.5) + np.float32(0.25) * (near_price + near_rating)
         lost = np.float32(weight) * likeness if codes[i] == codes[item] and codes[item] else np.float32(0.0)
         penalty[i] = max(penalty[i], lost)

@@ -13,9 +13,9 @@ from state.policy.rules import Balance, Mask, Plan, Rules
 class Balanced(Rules):
     """Other rules, `base`, and on top of them a balance over the n candidates.
 
-    Caps hold among what `base` allows and what is not shown yet. Where they leave nothing for a slot, they are given up for it: first
-    the personal share, then the category's too. Pinned items count, and are not kept out. Given up once, a cap stays so to the
-    list's end, since what may follow only becomes less.
+    Caps hold among what `base` allows and what is not shown yet. Where they leave nothing for a slot, they are given up for it:
+    first the personal share, then the category's too. Pinned items count, and are not kept out. Given up once, a cap stays so to
+    the list's end, since what may follow only becomes less.
     """
 
     fixed = False

@@ -18,6 +18,7 @@ from state.policy.rules import NO_RULES, Mask, Plan, Rules
 
 Values = NDArray[np.float64]
 
+
 class Choice(msgspec.Struct, frozen=True):
     """A slate of k items: indices into the candidates in the order to show, and for each the probability that it was drawn
     with at its position given those above it, whether it is another than the best by value, and whether a rule put it there."""
@@ -81,7 +82,7 @@ class Decision(ABC):
         return choice
 
     def planned(self) -> Plan | None:
-        """The rules for a kernel where they look at the items above for a balance; None where they need no kernel or none will do."""
+        """The rules for a kernel where they have a balance; None where they have none, or cannot be taken apart."""
         plan = None if self.rules.fixed else self.rules.plan()
         return None if plan is None or plan.balance is None else plan
 

@@ -30,8 +30,8 @@ class Balance(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """Rules taken apart, so that a kernel can draw a whole slate under them: `fixed` rules, pins by position, which `fixed` does not
-    allow elsewhere, and a balance."""
+    """Rules taken apart, so that a kernel can draw a whole slate under them: `fixed` rules, pins by position, which `fixed` does
+    not allow elsewhere, and a balance."""
 
     fixed: "Rules"
     pins: Mapping[int, int]

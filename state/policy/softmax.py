@@ -33,7 +33,9 @@ class SoftmaxDecision(Decision):
         Hoof, Welling 2019, "Stochastic beams and where to find them", section 2). Sorting is by minus the log of the time.
         """
         plan = self.planned()
-        if plan is not None:  # no arrival times: what waits while a cap holds would have arrived by the time it is given up
+        if (
+            plan is not None
+        ):  # no arrival times: what waits while a cap holds would have arrived by the time it is given up
             return choose_by_scores(self, plan, self.values, self.temperature, slots, rng)
         if not self.rules.fixed:
             return super().choose(slots, rng)
