@@ -21,13 +21,14 @@ import numpy as np
 
 from state.candidates import find_candidates
 from state.catalogue import Catalogue
-from state.configuration import Bandit, PolicyName
+from state.configuration import Bandit, Candidates, PolicyName
 from state.features import Context, features
 from state.interest import Interest
 from state.policy import Belief, policy_from
 from state.policy.normals import Normals
 from state.product import Product
 from state.rates import Rates
+from state.sources.shelf import Shelf
 
 SLOTS = 20
 DIMENSION = 32
@@ -103,15 +104,17 @@ def preparation_timings(n: int) -> list[Timing]:
     for i in range(5_000):
         catalogue.put(Product(f"product-{i}", f"category-{i % 50}", price=1.0 + i, rating=1.0 + i % 5, rating_count=i))
     catalogue.refresh(NOW_MS)
+    shelf = Shelf(catalogue, Candidates())
+    shelf.refresh()
     products = {f"product-{50 * i + j}": 1.0 + i for i in range(3) for j in range(3)}
     categories = [f"category-{j}" for j in range(3)]
     interest = Interest(products, dict.fromkeys(categories, 2.0), 10.0, visits=dict.fromkeys(categories, 3))
     in_vain = {"product-5": 2, "product-60": 1}
     context = Context(interest, "category-1", in_vain, NOW_MS, {"category-5": 2, "category-10": 1})
     rates = Rates(catalogue, None)
-    found = find_candidates(interest, catalogue, n, rng)
+    found = find_candidates(context.asked, shelf, n, rng)
     return [
-        timing("candidates", n, lambda: find_candidates(interest, catalogue, n, rng), None),
+        timing("candidates", n, lambda: find_candidates(context.asked, shelf, n, rng), None),
         timing("features", n, lambda: features(found, context, catalogue, rates), 60.0 if n == SIZES[0] else None),
     ]
 

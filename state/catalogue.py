@@ -107,6 +107,9 @@ class Catalogue:
         """Rows of those that are listed."""
         return [row for product_id in product_ids if (row := self.row_of.get(product_id)) is not None]
 
+    def want(self, product_ids: Iterable[str]) -> None:
+        """STUB."""
+
     def make_room(self) -> None:
         """Brings the scratch arrays of the kernels to the catalogue's size: `stamp`, `row_slot` by row, `code_slot` by category."""
         if len(self.row_slot) != len(self.active):

@@ -11,6 +11,7 @@ from state.candidates import find_candidates
 from state.catalogue import UNLISTED, Catalogue, Rows
 from state.configuration import Settings
 from state.disjoint import Arms
+from state.feature_set import prior_of
 from state.features import DIMENSION, FEATURE_SET, Candidates, Context, Described, described
 from state.interest import Interest
 from state.kernels import SMALLEST_ENGAGEMENT
@@ -25,6 +26,7 @@ from state.posterior import Posterior
 from state.rates import Rates
 from state.river.learner import RiverLearner
 from state.slate import FullChoice, Slate
+from state.sources.shelf import Shelf
 from state.sums import Sums
 from state.thompson_slates import ThompsonSlates
 from state.variants import Assignment, models_of, settings_by_variant
@@ -61,21 +63,21 @@ class Chooser:
         watcher: the key of its statistics and its name, where drift is watched.
     """
 
-    def __init__(self, settings: Settings, rng: np.random.Generator, catalogue: Catalogue | None = None) -> None:
+    def __init__(self, settings: Settings, rng: np.random.Generator, shelf: Shelf | None = None) -> None:
         self.settings = settings
         self.rng = rng
         self._name = secrets.token_urlsafe(9)  # never seeded: a decision's name is used once, also after a restart
         self._named = 0
         self._normals = Normals(rng)
-        new = Catalogue(settings.candidates.max_products, settings.candidates.per_category)
-        self.catalogue = new if catalogue is None else catalogue
+        self.shelf = shelf or new_shelf(settings)
+        self.catalogue = self.shelf.catalogue
         self.policy = policy_from(settings.bandit)
         self.merchandise = Merchandise(settings.rules, self.catalogue)
         self.mix = Mix(settings.variety, settings.profile.items)
         self.predictor: Predictor | None = None
         self.rates = Rates(self.catalogue, None)
         self.examination: list[float] = []
-        self._prior = Posterior.of(Sums(DIMENSION, None), settings.bandit.ridge, 0)
+        self._prior = Posterior.of(Sums(DIMENSION, None), settings.bandit.ridge, 0, prior_of(FEATURE_SET, DIMENSION))
         self.arms = Arms.prior(DIMENSION, settings.bandit.ridge) if settings.bandit.form == "disjoint" else None
         self._slates = self._slates_at_once()
         self._take_rates(self.rates)
@@ -86,7 +88,7 @@ class Chooser:
         self.watcher = self._watcher(models)
         self._assignment = Assignment(settings.bandit)
         self._others = {
-            name: Chooser(own, rng, self.catalogue)
+            name: Chooser(own, rng, self.shelf)
             for name, own in settings_by_variant(settings).items()
             if name != self.model
         }
@@ -134,7 +136,7 @@ class Chooser:
             return None
         if not self.merchandise.is_idle:
             return None
-        return ThompsonSlates(policy, self.catalogue, self.rng, self._normals, self.mix)
+        return ThompsonSlates(policy, self.shelf, self.rng, self._normals, self.mix)
 
     def coverage(self) -> float:
         """The share of the products listed that the newest model knows an exposure of."""
@@ -145,6 +147,7 @@ class Chooser:
     def refresh(self, now_ms: int) -> None:
         """Brings candidate lists up to date with the catalogue."""
         if self.catalogue.refresh(now_ms):
+            self.shelf.refresh()
             predictors = {chooser.model: chooser.predictor for chooser in self._all}
             rates = {model: Rates(self.catalogue, predictor) for model, predictor in predictors.items()}
             for chooser in self._all:
@@ -194,6 +197,7 @@ class Chooser:
             features=picked.features,
             full=picked.full,
             pinned=list(picked.pinned),
+            sources=bytes(picked.sources),
         )
         self._newest = (slate.decision_id, picked.values)
         return slate
@@ -210,12 +214,13 @@ class Chooser:
             drawn.explored,
             drawn.features,
             drawn.values,
+            drawn.sources,
         )
 
     def _choose_by_steps(self, context: Context, most: int, is_full: bool) -> "Picked":
         """A slate by any policy, under any rules."""
         wanted = self.merchandise.wanted(context.last_category)
-        candidates = find_candidates(context.interest, self.catalogue, most, self.rng, wanted, context.hidden)
+        candidates = find_candidates(context.asked, self.shelf, most, self.rng, wanted)
         found = described(candidates, context, self.catalogue, self.rates, self._posterior.theta)
         belief, x = self.belief(candidates, found), found.features
         decision = self.policy.decide(belief, self.rng, self._rules(candidates, found, context))
@@ -228,6 +233,7 @@ class Chooser:
             choice.explored,
             x[choice.order].tobytes() if choice.order else b"",
             belief.mean[choice.order],
+            candidates.sources[choice.order].tolist(),
             FullChoice(candidates.product_ids, x.tobytes(), decision.distribution(()).tolist()) if is_full else None,
             choice.pinned if True in choice.pinned else (),
         )
@@ -280,8 +286,14 @@ class Chooser:
         return [category_ids[code] for code in codes.tolist()]
 
 
+def new_shelf(settings: Settings) -> Shelf:
+    """An empty shelf."""
+    candidates = settings.candidates
+    return Shelf(Catalogue(candidates.max_products, candidates.per_category), candidates)
+
+
 class Picked(NamedTuple):
-    """What was chosen, with the expected rewards `values` (k,) of the items."""
+    """What was chosen, with the expected rewards `values` (k,) of the items and the codes of their `sources`."""
 
     product_ids: list[str]
     category_ids: list[str]
@@ -289,6 +301,7 @@ class Picked(NamedTuple):
     explored: list[bool]
     features: bytes
     values: Values
+    sources: list[int]
     full: FullChoice | None = None
     pinned: Sequence[bool] = ()
 

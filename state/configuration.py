@@ -121,7 +121,7 @@ class Session(Section, frozen=True):
     decay: Decay = Decay()
     warming_after: Annotated[int, Meta(ge=1, le=1_000)] = 2
     active_after: Annotated[int, Meta(ge=1, le=1_000)] = 6
-    active_variety: Annotated[int, Meta(ge=1, le=100)] = 3
+    active_variety: Annotated[int, Meta(ge=1, le=100)] = 2
     active_match: Annotated[int, Meta(ge=1, le=100)] = 3
 
 

@@ -12,6 +12,7 @@ from state.feature_set import DIMENSION, FEATURE_SET, NAMES
 from state.interest import Interest
 from state.kernels import NO_AFFINITY, describe, round_as_half
 from state.rates import Rates
+from state.sources.shelf import Asked, Offers
 
 __all__ = [
     "DIMENSION",
@@ -29,13 +30,16 @@ Features = NDArray[np.float16]
 Rounded = NDArray[np.float32]
 
 _NO_THETA = np.zeros(DIMENSION)
+_NOTHING_TOLD = np.zeros((0, 3))
+_NO_MOMENT = np.zeros(0)
 
 
 class Context(msgspec.Struct, frozen=True):
     """What a session brings to the choice.
 
-    `shown_in_vain` counts by product how often it was shown without a reward, `category_in_vain` the same by category. `hidden` are
-    products that are not to be shown, beside those that the visitor dislikes.
+    `shown_in_vain` counts by product how often it was shown without a reward, `category_in_vain` the same by category. `region` and
+    `moment` are the session's, `listed` the user's own list. `hidden` are products that are not to be shown, beside those that the
+    visitor dislikes.
     """
 
     interest: Interest
@@ -43,11 +47,19 @@ class Context(msgspec.Struct, frozen=True):
     shown_in_vain: Mapping[str, int]
     now_ms: int
     category_in_vain: Mapping[str, int] = {}
+    region: str = ""
+    moment: Sequence[str] = ()
+    listed: Sequence[str] = ()
     hidden: Collection[str] = ()
+
+    @property
+    def asked(self) -> Asked:
+        """What sources of candidates go by."""
+        return Asked(self.interest, self.region, self.moment, self.listed, self.now_ms, self.hidden)
 
 
 class Candidates:
-    """n candidates: catalogue `rows` (n,), and whether what the session did led to each, `personal` (n,), all where not given.
+    """n candidates: catalogue `rows` (n,), what was offered them from, and the codes of their sources (n,).
 
     `codes` of their categories and `product_ids`, in the same order, are looked up in the catalogue's columns once they are
     needed, where they are not given.
@@ -61,10 +73,12 @@ class Candidates:
         *,
         column_of_codes: Rows | None = None,
         column_of_ids: Sequence[str] = (),
-        personal: NDArray[np.bool_] | None = None,
+        offers: Offers | None = None,
+        codes_of_sources: Rows | None = None,
     ) -> None:
         self.rows = rows
-        self.personal = np.ones(len(rows), dtype=np.bool_) if personal is None else personal
+        self.offers = offers
+        self.sources = np.zeros(len(rows), dtype=np.int64) if codes_of_sources is None else codes_of_sources
         self._codes = codes
         self._product_ids = product_ids
         self._column_of_codes = column_of_codes
@@ -81,6 +95,13 @@ class Candidates:
             assert self._column_of_codes is not None
             self._codes = self._column_of_codes.take(self.rows)
         return self._codes
+
+    @property
+    def personal(self) -> NDArray[np.bool_]:
+        """Whether what the session did led to each, (n,): to all where no product is held."""
+        if self.offers is None:
+            return np.ones(len(self.rows), dtype=np.bool_)
+        return self.offers.personal[self.sources]
 
     @property
     def product_ids(self) -> list[str]:
@@ -134,7 +155,11 @@ def described(
     """All that a policy looks at, under the model's coefficients `theta` (d,)."""
     catalogue.make_room()
     known = session_knowledge(context, catalogue)
-    columns, mean, own = describe(candidates.rows, rates.table, *known, catalogue.code_slot, catalogue.row_slot, theta)
+    offers = candidates.offers
+    of_offers = (_NOTHING_TOLD, _NO_MOMENT) if offers is None else (offers.told, offers.moment)
+    columns, mean, own = describe(
+        candidates.rows, rates.table, *known, *of_offers, catalogue.code_slot, catalogue.row_slot, theta
+    )
     if not len(catalogue):
         _fill_unlisted(columns, candidates.product_ids, context)
         mean = theta @ columns + own[0]

@@ -8,7 +8,7 @@ import numpy as np
 
 from state.configuration import Settings
 from state.drift import Watched
-from state.feature_set import CATEGORY_SHARE, DIMENSION, FEATURE_SET, own_rate_columns
+from state.feature_set import CATEGORY_SHARE, DIMENSION, FEATURE_SET, own_rate_columns, prior_of
 from state.learner import ShardUpdate
 from state.model import Snapshot
 from state.product_sums import FIXED, ProductSums
@@ -212,7 +212,7 @@ class Merger:
         kept = rows_within(products, PRODUCTS_LIMIT_BYTES - len(self.river), only)
         fade = merged.fade(now_ms)
         table = fade * products.table[kept]
-        theta = merged.coefficients(terms.ridge, now_ms)
+        theta = merged.coefficients(terms.ridge, now_ms, prior_of(terms.feature_set, terms.dimension))
         own = own_rate_columns(terms.feature_set)
         theta[own] = 0
         unexplained = table[:, 1] - table[:, FIXED:] @ theta

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 
 from state.disjoint import Arms, arm_width
 from state.drift import Watched
-from state.feature_set import own_rate_columns
+from state.feature_set import own_rate_columns, prior_of
 from state.posterior import Posterior
 from state.sums import Sums
 
@@ -72,7 +72,8 @@ class Predictor:
     def __init__(self, snapshot: Snapshot) -> None:
         self.model_version = snapshot.model_version
         sums = Sums.decode(snapshot.sums)
-        self.posterior = Posterior.of(sums, snapshot.ridge, snapshot.model_version)
+        prior = prior_of(snapshot.feature_set, sums.dimension)
+        self.posterior = Posterior.of(sums, snapshot.ridge, snapshot.model_version, prior)
         self.examination: list[float] = sums.examination().tolist()
         self.theta = self.posterior.theta
         own = own_rate_columns(snapshot.feature_set)

@@ -3,21 +3,24 @@
 import msgspec
 
 from state.accepted import COMPANIONS_VIEWED, TOLD, accepted_lines
+from state.activation import status_of
 from state.attribution import Attribution
 from state.choice import Chooser
 from state.configuration import Settings
 from state.event import Event
 from state.exposure import closes_at_ms
+from state.feature_set import TOGETHER
 from state.features import Context
 from state.interest import IMPRESSION, Interest, interest
 from state.log import Record, audit_record, decision_record, user_hash
 from state.moment import moment_of
 from state.overload import Level, Overload
-from state.profile import build_profile
+from state.profile import Offered, build_profile
 from state.recent_events import LoggedEvent, Offer, logged
 from state.session import SLATES_KEPT, Session
 from state.shown import hidden_products
 from state.slate import Slate
+from state.trends import trending
 
 
 class Write(msgspec.Struct, frozen=True):
@@ -231,7 +234,7 @@ class Personalizer:
         newest = session.recent.newest
         last = next((category for category in (newest.categories if newest else ()) if category), "")
         hidden = hidden_products(session.shown, session.recent.events, self.settings.variety)
-        context = Context(known, last, in_vain, now_ms, category_in_vain, hidden)
+        context = Context(known, last, in_vain, now_ms, category_in_vain, session.region, session.moment, hidden=hidden)
         chooser = self.chooser.of(session_id)
         most = self._most_candidates()
         slate = chooser.choose(context, profile_version=session.applied, cause=cause, most=most)
@@ -243,8 +246,18 @@ class Personalizer:
         chooser = self.chooser.of(session_id)
         values, theta = chooser.predict(slate), chooser.coefficients(slate)
         ratings = self.chooser.catalogue.category_rating
-        profile = build_profile(session_id, session, slate, values, theta, known, ratings, self.settings)
+        offered = self._offered(session, slate, known, now_ms)
+        profile = build_profile(session_id, session, slate, values, theta, known, ratings, self.settings, offered)
         return Write(session.generation, session.applied, session.updated_at_ms, profile)
+
+    def _offered(self, session: Session, slate: Slate, known: Interest, now_ms: int) -> Offered:
+        shelf = self.chooser.shelf
+        popular = shelf.popularity.of(session.region, now_ms)
+        return Offered(
+            status_of(session.recent.events, self.settings.session, shelf.together.viewed_with),
+            shelf.because(known) if slate.product_ids and slate.matrix()[:, TOGETHER].any() else {},
+            trending(popular, known, shelf.catalogue, self.settings.profile.trends),
+        )
 
     def _finish(self, session: Session, session_id: str, now_ms: int, counts: dict[str, int]) -> Effect:
         """After an input that changes nothing but the accounting: the same slate is published with the new counts."""

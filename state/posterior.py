@@ -19,7 +19,7 @@ class Posterior:
     """θ ~ N(`theta`, σ² W Wᵀ) in d dimensions, as of one time (Bishop 2006, "Pattern Recognition", eq. 3.53-3.54).
 
     Attributes:
-        theta: (d,) θ̂ = (λI + A)⁻¹ b.
+        theta: (d,) θ̂ = (λI + A)⁻¹ (λθ₀ + b).
         whitener: (d, d) W with W Wᵀ = (λI + A)⁻¹.
         noise: σ², the weighted variance of the rewards about the prediction.
         weight: Σ w, the exposures that count.
@@ -33,14 +33,14 @@ class Posterior:
     mean_reward: float
 
     @classmethod
-    def of(cls, sums: Sums, ridge: float, now_ms: int) -> "Posterior":
-        """The posterior as of `now_ms` under the prior θ ~ N(0, σ²/λ I), which does not decay.
+    def of(cls, sums: Sums, ridge: float, now_ms: int, prior: Vector) -> "Posterior":
+        """The posterior as of `now_ms` under the prior θ ~ N(θ₀, σ²/λ I), which does not decay; `prior` is θ₀ (d,).
 
         σ² is (Σ w r² - 2 θ·b + θᵀAθ + ν s)/(Σ w + ν): the residual sum of squares from the sums alone, with a prior of ν
         exposures of variance s. What products differ by on their own is in it too; it is small beside the noise of one reward.
         """
         fade = sums.fade(now_ms)
-        theta = sums.coefficients(ridge, now_ms)
+        theta = sums.coefficients(ridge, now_ms, prior)
         a, b = fade * sums.a, fade * sums.b
         weight, reward, squares = (max(0.0, float(total)) for total in fade * sums.totals)
         residual = max(0.0, squares - 2 * float(theta @ b) + float(theta @ a @ theta))

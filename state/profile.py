@@ -23,6 +23,20 @@ Ranked = list[tuple[str, float]]
 _encoder = msgspec.json.Encoder()
 
 
+class Offered(msgspec.Struct, frozen=True):
+    """What is told beside the choice: the session's `status`; `because`, with which of the session's products an item goes; and the
+    proposals in the form that the profile gives them.
+    """
+
+    status: str = "cold"
+    because: dict[str, str] = {}
+    trends: list[dict[str, Any]] = []
+    bundles: list[dict[str, Any]] = []
+
+
+NOTHING_OFFERED = Offered()
+
+
 class BeforeItems(msgspec.Struct, gc=False):
     """What stands before the items; the first four fields first, where a newer write is told from an older one."""
 
@@ -61,28 +75,29 @@ def build_profile(
     interest: Interest,
     category_rating: dict[str, float],
     settings: Settings,
+    offered: Offered = NOTHING_OFFERED,
 ) -> bytes:
     """The profile's JSON, at most `profile.max_bytes`.
 
     `values` (k,) are the model's predictions for the slate's items and `theta` (d,) or (k, d) its coefficients, None before there
     are any.
     """
-    before = _encoder.encode(_before_items(session_id, session, slate, settings))
-    rest = _after_items(session, interest, category_rating, settings)
+    before = _encoder.encode(_before_items(session_id, session, slate, settings, offered.status))
+    rest = _after_items(session, interest, category_rating, settings, offered)
     after = _encoder.encode(rest)
     room = settings.profile.max_bytes - len(_joined(before, NO_ITEMS, after))
     if room < 0:
         rest.category_data = rest.category_data[:CATEGORIES_AT_LEAST]
         after = _encoder.encode(rest)
         room = settings.profile.max_bytes - len(_joined(before, NO_ITEMS, after))
-    return _joined(before, score_data(slate, values, theta, interest, room), after)
+    return _joined(before, score_data(slate, values, theta, interest, room, offered.because, session.region), after)
 
 
 def _joined(before: bytes, items: bytes, after: bytes) -> bytes:
     return b"".join((before[:-1], b',"score_data":', items, b",", after[1:]))
 
 
-def _before_items(session_id: str, session: Session, slate: Slate, settings: Settings) -> BeforeItems:
+def _before_items(session_id: str, session: Session, slate: Slate, settings: Settings, status: str) -> BeforeItems:
     newest = session.recent.newest
     return BeforeItems(
         schema=SCHEMA,
@@ -92,7 +107,7 @@ def _before_items(session_id: str, session: Session, slate: Slate, settings: Set
         session_id=session_id,
         event_time=newest.timestamp_ms if newest else 0,
         refresh_after_ms=settings.profile.refresh_after_ms,
-        status=_status(len(session.recent.events), settings),
+        status=status,
         policy=slate.policy,
         variant=slate.variant,
         model_version=slate.model_version,
@@ -101,15 +116,15 @@ def _before_items(session_id: str, session: Session, slate: Slate, settings: Set
 
 
 def _after_items(
-    session: Session, interest: Interest, category_rating: dict[str, float], settings: Settings
+    session: Session, interest: Interest, category_rating: dict[str, float], settings: Settings, offered: Offered
 ) -> AfterItems:
     limit = settings.profile.affinities
     categories = _largest(interest.categories, max(limit, CATEGORIES_LISTED))
     liked = [(category, value) for category, value in categories if value > 0]
     return AfterItems(
         category_data=_category_data((liked or _largest(category_rating, CATEGORIES_LISTED))[:CATEGORIES_LISTED]),
-        bundled_discount_suggestions=[],
-        trending_recommendations=[],
+        bundled_discount_suggestions=offered.bundles,
+        trending_recommendations=offered.trends,
         affinities={
             "products": _rounded(_largest(interest.products, limit)),
             "categories": _rounded(categories[:limit]),
@@ -124,12 +139,6 @@ def _last_event(newest: LoggedEvent | None) -> dict[str, Any] | None:
     if newest is None:
         return None
     return {"event_id": newest.event_id, "event_type": newest.event_type, "timestamp": newest.timestamp_ms}
-
-
-def _status(events: int, settings: Settings) -> str:
-    if events >= settings.session.active_after:
-        return "active"
-    return "warming" if events >= settings.session.warming_after else "cold"
 
 
 def _category_data(categories: Ranked) -> list[dict[str, Any]]:

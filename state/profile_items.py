@@ -4,7 +4,9 @@ These are most of a profile's bytes, so a compiled loop writes them as JSON; wha
 the profile within its bound.
 """
 
+from collections.abc import Mapping
 from struct import pack
+from types import MappingProxyType
 
 import msgspec
 import numpy as np
@@ -24,6 +26,7 @@ FEATURE_REASONS = {
     "popular": ("rate_log_ratio",),
     "new_arrival": ("novelty",),
     "price_match": ("price_match", "dearness_times_usual", "dearness_match"),
+    "right_now": ("moment_match",),
     "category_affinity": (
         "category_share",
         "category_known",
@@ -35,27 +38,41 @@ FEATURE_REASONS = {
         "dearness_times_taste",
     ),
     "product_affinity": ("product_affinity", "product_seen"),
+    "goes_together": ("together",),
+    "popular_in_region": ("regional_popularity",),
+    "trending": ("trending",),
 }
+"""Those from `category_affinity` on name the category, the product itself, the product that it goes together with, and twice the
+region."""
 REASON_CODES = (*FEATURE_REASONS, "general", "exploration")
 """The closed set of reason codes; the last two are for items that have no reason of their own and for explored ones."""
 
-_BY_PRODUCT = REASON_CODES.index("product_affinity")
 _BY_CATEGORY = REASON_CODES.index("category_affinity")
 _REASON_OF_FEATURE = np.array(
     [next((i for i, names in enumerate(FEATURE_REASONS.values()) if name in names), -1) for name in NAMES]
 )
 _NO_THETA = np.zeros(0)
+_NO_CAUSES: Mapping[str, str] = MappingProxyType({})
 
 _encoder = msgspec.json.Encoder()
 
 Values = NDArray[np.float64]
 
 
-def score_data(slate: Slate, values: Values, theta: Values | None, interest: Interest, room: int) -> bytes:
+def score_data(
+    slate: Slate,
+    values: Values,
+    theta: Values | None,
+    interest: Interest,
+    room: int,
+    because: Mapping[str, str] = _NO_CAUSES,
+    region: str = "",
+) -> bytes:
     """The slate's first items, as many as take at most `room` bytes beside the brackets, with scores that sum to 1 over them.
 
     `values` (k,) are the model's predictions for the slate's items and `theta` (d,) its coefficients, or (k, d) each item's own
-    model's; None before there are any. Each item has one reason; the first few have a second one where there is room.
+    model's; None before there are any. Each item has one reason; the first few have a second one where there is room. `because`
+    says of products with which one of the session's they go together, `region` is the session's.
     """
     if not slate.product_ids:
         return NO_ITEMS
@@ -75,7 +92,8 @@ def score_data(slate: Slate, values: Values, theta: Values | None, interest: Int
     flags = len(packed)
     packed += bytes(slate.explored)
     packed += bytes(slate.pinned or count)
-    _encoder.encode_into((slate.product_ids, slate.category_ids, REASON_CODES), packed, len(packed))
+    causes = [because.get(product, "") for product in slate.product_ids] if because else [""] * count
+    _encoder.encode_into((slate.product_ids, slate.category_ids, causes, region, REASON_CODES), packed, len(packed))
     items: NDArray[np.uint8] = write_items(
         np.frombuffer(packed, np.uint8),
         flags,
@@ -83,7 +101,6 @@ def score_data(slate: Slate, values: Values, theta: Values | None, interest: Int
         theta.ravel(),
         _REASON_OF_FEATURE,
         base_weight(interest),
-        _BY_PRODUCT,
         _BY_CATEGORY,
         room,
     )

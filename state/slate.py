@@ -19,6 +19,7 @@ class Slate(msgspec.Struct, array_like=True):
 
     `implicit` says that positions were taken as seen without an impression, `logged` that the decision is in the log. `pinned` says
     of each item whether a rule put it there; it is empty where none did, as in every slate from before there were pins.
+    `sources` holds a byte for each item, the number of the source that it came from.
     `next_seq` numbers an exposure's first outcome: higher than those of an exposure of the same item that was taken back.
     """
 
@@ -41,6 +42,7 @@ class Slate(msgspec.Struct, array_like=True):
     logged: bool = False
     pinned: list[bool] = []
     next_seq: int = 0
+    sources: bytes = b""
 
     def is_pinned(self, position: int) -> bool:
         """Whether a rule put the item there."""

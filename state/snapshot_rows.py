@@ -5,7 +5,7 @@ from collections.abc import Set
 import numpy as np
 
 from state.disjoint import arm_width
-from state.feature_set import CATEGORY_SHARE, own_rate_columns
+from state.feature_set import CATEGORY_SHARE, own_rate_columns, prior_of
 from state.model import Snapshot
 from state.product_sums import FIXED, ProductSums
 from state.sums import Sums, Vector
@@ -46,7 +46,7 @@ def product_rows(snapshot: Snapshot, sums: Sums) -> ProductSums:
         arms = np.frombuffer(snapshot.arms, dtype="<f8").reshape(-1, arm_width(d))
         return _as_rows(snapshot, sums, np.column_stack([counts, arms[:, 1 + d : 1 + 2 * d], arms]))
     unexplained, share = np.frombuffer(snapshot.residuals, dtype="<f4").reshape(-1, 2).astype(np.float64).T
-    theta = sums.coefficients(snapshot.ridge, snapshot.model_version)
+    theta = sums.coefficients(snapshot.ridge, snapshot.model_version, prior_of(snapshot.feature_set, sums.dimension))
     theta[own_rate_columns(snapshot.feature_set)] = 0
     seen = sums.a[BIAS, BIAS]
     x = np.outer(counts[:, 0], sums.a[BIAS] / seen if seen > 0 else np.zeros(len(theta)))

@@ -209,10 +209,10 @@ class Sums:
             return 1.0
         return float(2.0 ** (-max(0, now_ms - self.landmark_ms) / self.half_life_ms))
 
-    def coefficients(self, ridge: float, now_ms: int) -> Vector:
-        """θ = (λI + A(t))⁻¹ b(t), the weighted ridge estimate as of `now_ms`; the prior does not decay."""
+    def coefficients(self, ridge: float, now_ms: int, prior: Vector) -> Vector:
+        """θ = (λI + A(t))⁻¹ (λθ₀ + b(t)), the weighted ridge estimate as of `now_ms`; the prior, θ₀ (d,), does not decay."""
         fade = self.fade(now_ms)
-        return np.linalg.solve(ridge * np.eye(self.dimension) + fade * self.a, fade * self.b)
+        return np.linalg.solve(ridge * np.eye(self.dimension) + fade * self.a, ridge * prior + fade * self.b)
 
     def encode(self) -> bytes:
         """Versioned bytes: the upper triangle of A and the rest, float64, little endian."""

@@ -8,8 +8,6 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from state.candidates import sources
-from state.catalogue import Catalogue
 from state.features import DIMENSION, Context, session_knowledge
 from state.kernels import thompson_slate
 from state.policy.belief import root_of
@@ -17,14 +15,16 @@ from state.policy.normals import Normals
 from state.policy.thompson import LinearThompson
 from state.posterior import Posterior
 from state.rates import Rates
+from state.sources.shelf import Shelf
 from state.variety import Mix
 
 
 class Drawn(NamedTuple):
-    """k items in order: rows of the catalogue, the probability of each to stand there, whether another was better by value, the
-    rewards expected of them (k,), and their features, k × d float16 bytes."""
+    """k items in order: rows of the catalogue, the codes of their sources, the probability of each to stand there, whether another
+    was better by value, the rewards expected of them (k,), and their features, k × d float16 bytes."""
 
     rows: list[int]
+    sources: list[int]
     propensity: list[float]
     explored: list[bool]
     values: NDArray[np.float64]
@@ -35,11 +35,11 @@ class ThompsonSlates:
     """Draws slates under one posterior."""
 
     def __init__(
-        self, policy: LinearThompson, catalogue: Catalogue, rng: np.random.Generator, normals: Normals, mix: Mix
+        self, policy: LinearThompson, shelf: Shelf, rng: np.random.Generator, normals: Normals, mix: Mix
     ) -> None:
         self._mix = mix
         self._policy = policy
-        self._catalogue = catalogue
+        self._shelf = shelf
         self._rng = rng
         self._normals = normals
 
@@ -51,16 +51,16 @@ class ThompsonSlates:
 
     def draw(self, context: Context, most: int, slots: int) -> Drawn:
         """A slate of at most `slots` of at most `most` candidates."""
-        catalogue, policy = self._catalogue, self._policy
+        catalogue, policy = self._shelf.catalogue, self._policy
         catalogue.make_room()
-        of = sources(context.interest, catalogue, most, hidden=context.hidden)
+        of = self._shelf.offers(context.asked, most)
         categories, products, now_ms, last_code, visits = session_knowledge(context, catalogue)
-        rows, told, features = thompson_slate(
-            of.own,
-            of.spans,
-            catalogue.pool,
+        items, told, features = thompson_slate(
+            of.rows,
+            of.pool,
             catalogue.active,
-            of.disliked,
+            of.excluded,
+            of.anywhere,
             catalogue.stamp,
             catalogue.next_mark(),
             self._table,
@@ -69,6 +69,8 @@ class ThompsonSlates:
             now_ms,
             last_code,
             visits,
+            of.told,
+            of.moment,
             catalogue.code_slot,
             catalogue.row_slot,
             self._theta,
@@ -80,8 +82,10 @@ class ThompsonSlates:
             self._normals.take(policy.draws * (DIMENSION + most)),
             policy.draws,
             catalogue.category,
+            of.personal,
             self._mix.caps,
             self._weight,
             self._mix.boosts,
         )
-        return Drawn(rows.tolist(), told[0].tolist(), (told[1] > 0).tolist(), told[2], features.tobytes())
+        rows, sources = items.tolist()
+        return Drawn(rows, sources, told[0].tolist(), (told[1] > 0).tolist(), told[2], features.tobytes())

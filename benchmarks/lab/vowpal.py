@@ -19,9 +19,11 @@ from benchmarks.lab.joining import Joiner, Sessions
 from benchmarks.lab.method import Method, Page
 from state.candidates import find_candidates
 from state.catalogue import PRICE, RATING, Catalogue
+from state.configuration import Candidates
 from state.event import Event
 from state.interest import Interest
 from state.product import Product
+from state.sources.shelf import Asked, Shelf
 
 CANDIDATES = 100
 COMMON = "--quiet --cb_explore_adf -b 20 -q ua -q am --ignore_linear u"
@@ -47,7 +49,8 @@ class VowpalWabbit(Method):
 
         self._vw = vowpalwabbit.Workspace(f"{COMMON} {arguments} --random_seed {seed + 1}")
         self._rng = np.random.default_rng([seed, 30])
-        self._catalogue = Catalogue(200_000, 300)
+        self._shelf = Shelf(Catalogue(200_000, 300), Candidates())
+        self._catalogue = self._shelf.catalogue
         self._sessions = Sessions()
         self._region: dict[str, str] = {}
         self._joiner: Joiner[Example] = Joiner(join_ms)
@@ -60,7 +63,8 @@ class VowpalWabbit(Method):
 
     def event(self, event: Event, now_ms: int) -> None:
         """See `Method.event`."""
-        self._catalogue.refresh(now_ms)
+        if self._catalogue.refresh(now_ms):
+            self._shelf.refresh()
         self._region[event.session_id] = event.region or ""
         self._sessions.take(event)
         self._joiner.take(event, now_ms)
@@ -114,7 +118,7 @@ class VowpalWabbit(Method):
 
     def _lines(self, session_id: str, interest: Interest) -> tuple[list[str], list[str]]:
         catalogue = self._catalogue
-        found = find_candidates(interest, catalogue, CANDIDATES, self._rng)
+        found = find_candidates(Asked(interest), self._shelf, CANDIDATES, self._rng)
         liked = {name: value for name, value in interest.categories.items() if value > 0}
         total = sum(liked.values()) or 1.0
         seen = catalogue.listed(name for name, value in interest.products.items() if value > 0)

@@ -13,47 +13,48 @@ MOST_IN_VAIN = 4
 HALFWAY_IN_VAIN = 4
 """Exposures in vain at which a category's `category_in_vain` is one half."""
 NO_AFFINITY = -1e30
-PRICE_FEATURE, RATING_FEATURE, NOVELTY_FEATURE, RATE_FEATURE = 1, 3, 5, 11
+PRICE_FEATURE, RATING_FEATURE, NOVELTY_FEATURE, POPULARITY_FEATURE = 1, 3, 5, 26
 PRICE_REACH, RATING_REACH = 0.6931471805599453 / 8, 0.5
 """How far apart features of two products are that have nothing in common there: a factor of two in price, one star."""
+SOURCE_STEPS = 16
+"""More than there are sources."""
+ANYWHERE = 10
+"""The code of candidates that were drawn from all that is held."""
 GONE = np.int32(-(2**31))
 """The key of an item that was taken, below that of any number."""
 
 
 @compiled
-def gather(own: Any, spans: Any, pool: Any, usable: Any, disliked: Any, uniforms: Any, stamp: Any, mark: int) -> Any:
-    """Candidate rows, each once: `own` (k,), then the first of each of the `spans` (s, 2: start and count) of `pool`, then rows of
-    the pool drawn with `uniforms` (limit,) until there are `limit`; all of the pool where it holds no more than are missing.
+def gather(
+    offered: Any, pool: Any, usable: Any, excluded: Any, uniforms: Any, anywhere: int, stamp: Any, mark: int
+) -> Any:
+    """Candidate rows, each once, and the code of the source of each, (2, n): the first of those `offered` (k,), each SOURCE_STEPS
+    times its row plus the code of its source, until all but `anywhere` places are taken; then rows of the `pool` drawn with
+    `uniforms` (limit,) until there are `limit`; all of the pool where it holds no more than are missing.
 
-    `usable` (rows,) says which rows may be shown, `disliked` which may not all the same. `stamp` (rows,) is scratch, in which
-    no row holds `mark`. Returns the rows, and of each whether what the session did led to it, (n,): all but those drawn.
+    `usable` (rows,) says which rows may be shown, `excluded` which may not all the same. `stamp` (rows,) is scratch, in which
+    no row holds `mark`.
     """
     limit = len(uniforms)
-    out = np.empty(limit, np.int64)
-    for row in disliked:
+    out = np.empty((2, limit), np.int64)
+    for row in excluded:
         stamp[row] = mark
     found = 0
-    for row in own:
-        if found < limit and stamp[row] != mark and usable[row]:
+    for i in range(len(offered)):
+        row = offered[i] // SOURCE_STEPS
+        if found < limit - anywhere and stamp[row] != mark and usable[row]:
             stamp[row] = mark
-            out[found] = row
+            out[0, found], out[1, found] = row, offered[i] % SOURCE_STEPS
             found += 1
-    for s in range(len(spans)):
-        for i in range(spans[s, 0], spans[s, 0] + spans[s, 1]):
-            row = pool[i]
-            if found < limit and stamp[row] != mark and usable[row]:
-                stamp[row] = mark
-                out[found] = row
-                found += 1
-    missing, led_to = limit - found, found
+    missing = limit - found
     size = len(pool)
     for i in range(min(missing, size)):
         row = pool[i] if size <= missing else pool[int(uniforms[i] * size)]
         if stamp[row] != mark and usable[row]:
             stamp[row] = mark
-            out[found] = row
+            out[0, found], out[1, found] = row, ANYWHERE
             found += 1
-    return out[:found], np.arange(found) < led_to
+    return out[:, :found]
 
 
 @compiled
@@ -65,6 +66,8 @@ def describe(
     now_ms: float,
     last_code: int,
     visits: float,
+    told: Any,
+    moment: Any,
     code_slot: Any,
     row_slot: Any,
     theta: Any,
@@ -76,9 +79,16 @@ def describe(
 
     `table` (rated, 16) float32 is `Rates.table`, a row in one line of the cache; rows beyond it are taken as row 0.
     `categories` (c, 4) hold the code, share, taste and times in vain of each category that the session knows, `products` (p, 3)
-    the row, affinity (NO_AFFINITY where it has none) and times in vain. The slots are scratch, all zero before and after.
+    the row, affinity (NO_AFFINITY where it has none) and times in vain. `told` (t, 3) are row, column and value of features that
+    few candidates have, of several values the largest; `moment` (m,) is what the moment says of each category by code. The slots
+    are scratch, all zero before and after.
     """
     x, own = _looked_up(rows, table, categories, products, now_ms, last_code, code_slot, row_slot)
+    _add_told(x, rows, told, row_slot)
+    for i in range(len(rows)):
+        row = rows[i]
+        code = int(table[row if row < len(table) else 0, 5])
+        x[DIMENSION - 1, i] = moment[code] if code < len(moment) else 0.0
     _combine(x, rows, visits, *_usual(products, table))
     round_as_half(x.ravel())
     return x, _expected(x, own[0], theta), own
@@ -132,6 +142,23 @@ def _looked_up(
     for p in range(len(products)):
         row_slot[int(products[p, 0])] = 0
     return x, own
+
+
+@compiled
+def _add_told(x: Any, rows: Any, told: Any, row_slot: Any) -> None:
+    """Sets the features that are told of single rows."""
+    for column in range(len(x) - 4, len(x) - 1):
+        x[column] = 0.0
+    if not len(told):
+        return
+    for i in range(len(rows)):
+        row_slot[rows[i]] = i + 1
+    for t in range(len(told)):
+        i, column = row_slot[int(told[t, 0])] - 1, int(told[t, 1])
+        if i >= 0 and x[column, i] < told[t, 2]:
+            x[column, i] = told[t, 2]
+    for i in range(len(rows)):
+        row_slot[rows[i]] = 0
 
 
 @compiled
@@ -248,10 +275,14 @@ def _add_rows(out: Any, weights: Any, rows: Any) -> None:
         for i in range(len(out)):
             out[i] += w0 * row0[i] + w1 * row1[i] + w2 * row2[i] + w3 * row3[i]
         k += 4
-    while k < len(weights):
+    if k + 2 <= len(weights):
+        w0, w1, row0, row1 = weights[k], weights[k + 1], rows[k], rows[k + 1]
+        for i in range(len(out)):
+            out[i] += w0 * row0[i] + w1 * row1[i]
+        k += 2
+    if k < len(weights):
         for i in range(len(out)):
             out[i] += weights[k] * rows[k, i]
-        k += 1
 
 
 @compiled
@@ -279,15 +310,13 @@ def liken(penalty: Any, item: int, codes: Any, price: Any, rating: Any, weight: 
 def boosts_of(x: Any, boosts: Any) -> Any:
     """What `boosts` (3,) for newer, better rated and more viewed products add to each expected reward, (n,) float32.
 
-    By the features (d, n): all of it for what is new today, has five stars, or is viewed as much as the scale goes; a part of it
-    for others, and nothing for what is viewed less than the mean product.
+    By the features (d, n): all of it for what is new today, has five stars, or is the region's most popular; a part for others.
     """
     out = np.empty(x.shape[1], np.float32)
     newer, rated, viewed = np.float32(boosts[0]), np.float32(boosts[1]), np.float32(boosts[2])
     for i in range(len(out)):
-        popular = max(np.float32(0.0), x[RATE_FEATURE, i])
         stars = np.float32(0.5) * (x[RATING_FEATURE, i] + np.float32(1.0))
-        out[i] = newer * x[NOVELTY_FEATURE, i] + rated * stars + viewed * popular
+        out[i] = newer * x[NOVELTY_FEATURE, i] + rated * stars + viewed * x[POPULARITY_FEATURE, i]
     return out
 
 
@@ -482,11 +511,11 @@ def _by_weight(weights: Any, point: float, best: int) -> int:
 
 @compiled
 def thompson_slate(
-    own: Any,
-    spans: Any,
+    offered: Any,
     pool: Any,
     usable: Any,
-    disliked: Any,
+    excluded: Any,
+    anywhere: int,
     stamp: Any,
     mark: int,
     table: Any,
@@ -495,6 +524,8 @@ def thompson_slate(
     now_ms: float,
     last_code: int,
     visits: float,
+    told: Any,
+    moment: Any,
     code_slot: Any,
     row_slot: Any,
     theta: Any,
@@ -506,20 +537,24 @@ def thompson_slate(
     normals: Any,
     draws: int,
     category: Any,
+    personal: Any,
     caps: Any,
     weight: float,
     boosts: Any,
 ) -> Any:
     """All of the above at once, for linear Thompson sampling where none of the shop's rules interferes.
 
-    `uniforms` (limit + 2 slots,) and `normals` (draws (d + limit),) are random; `category` (rows,) holds the rows' categories;
-    all else is as in the functions above. Returns the
-    items' rows (k,), (3, k) their propensities, 1 where another was better by value, and their expected rewards, and their
-    features as bits of float16 (k, d).
+    `uniforms` (limit + 2 slots,) and `normals` (draws (d + limit),) are random; `category` (rows,) holds the rows' categories and
+    `personal` (sources,) whether what comes from a source is personal; all else is as in the functions above. Returns the
+    items' rows and the codes of their sources (2, k), (3, k) their propensities, 1 where another was better by value, and their
+    expected rewards, and their features as bits of float16 (k, d).
     """
-    rows, personal = gather(own, spans, pool, usable, disliked, uniforms[:limit], stamp, mark)
+    gathered = gather(offered, pool, usable, excluded, uniforms[:limit], anywhere, stamp, mark)
+    rows = gathered[0]
     n = len(rows)
-    x, mean, known = describe(rows, table, categories, products, now_ms, last_code, visits, code_slot, row_slot, theta)
+    x, mean, known = describe(
+        rows, table, categories, products, now_ms, last_code, visits, told, moment, code_slot, row_slot, theta
+    )
     shared = draws * DIMENSION
     z_shared = normals[:shared].reshape(draws, DIMENSION)
     z_own = normals[shared : shared + draws * n].reshape(draws, n)
@@ -533,15 +568,16 @@ def thompson_slate(
     pins, codes, everything = np.full(chances.shape[1], -1), category[rows], np.ones(n, np.bool_)
     price, rating = x[PRICE_FEATURE], x[RATING_FEATURE]
     found = draw_down_draws(
-        drawn, values, everything, floor, chances, pins, codes, personal, caps, weight, price, rating
+        drawn, values, everything, floor, chances, pins, codes, personal[gathered[1]], caps, weight, price, rating
     )
     items = found[0].astype(np.int64)
-    told = np.empty((3, len(items)))
-    chosen = np.empty(len(items), np.int64)
+    of_items = np.empty((3, len(items)))
+    chosen = np.empty((2, len(items)), np.int64)
     for slot in range(len(items)):
-        chosen[slot] = rows[items[slot]]
-        told[0, slot], told[1, slot], told[2, slot] = found[1, slot], found[2, slot], mean[items[slot]]
-    return chosen, told, _half_bits(x, items)
+        item = items[slot]
+        chosen[0, slot], chosen[1, slot] = rows[item], gathered[1, item]
+        of_items[0, slot], of_items[1, slot], of_items[2, slot] = found[1, slot], found[2, slot], mean[item]
+    return chosen, of_items, _half_bits(x, items)
 
 
 @compiled

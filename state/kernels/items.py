@@ -14,7 +14,7 @@ _MILLION = 1_000_000
 _ZERO, _POINT, _QUOTE, _BACKSLASH = b'0."\\'
 _ITEM_BYTES = len('{"product_id":,"score":0.000000,"propensity":0.000000,"explored":false,"pinned":false,"reasons":[]}')
 _REASON_BYTES = len('{"code":,"share":0.0}')
-_CATEGORY_BYTES, _PRODUCT_BYTES = len(',"category_id":'), len(',"product_id":')
+_CATEGORY_BYTES, _PRODUCT_BYTES, _REGION_BYTES = len(',"category_id":'), len(',"product_id":'), len(',"region":')
 _HALF_STEPS = np.array([2.0 ** (max(exponent, 1) - 25) for exponent in range(31)] + [np.inf])
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -42,7 +42,6 @@ class _Items(NamedTuple):
     quotes: Any
     numbers: Any
     told: Any
-    by_product: int
     by_category: int
 
 
@@ -54,7 +53,6 @@ def write_items(
     theta: Any,
     reason_of: Any,
     base: float,
-    by_product: int,
     by_category: int,
     room: int,
 ) -> Any:
@@ -62,16 +60,18 @@ def write_items(
 
     `packed` (uint8) holds 3k float64: propensities in [0, 1], what affinities add to the `base` weight by product, and what by
     category; features, k × d float16; from `flags` on k bytes that are 1 where an item was explored, and k that are 1 where it is
-    pinned; then JSON with all product ids, all category ids, and the codes of the reasons, the last two of which are for items that
-    have no reason of their own and for explored ones. `values` (k,) are the expected rewards. `theta` (m × d,) are the coefficients
-    of one model or of each item's own, none where there is no model; `reason_of` (d,) is each feature's reason or -1.
+    pinned; then JSON with all product ids, all category ids, for each item the product that it goes together with, the region, and
+    the codes of the reasons, the last two of which are for items that have no reason of their own and for explored ones. `values`
+    (k,) are the expected rewards. `theta` (m × d,) are the coefficients of one model or of each item's own, none where there is no
+    model; `reason_of` (d,) is each feature's reason or -1. The reason `by_category` names the category, the next one the product,
+    the one after it what it goes together with, and the two after that the region.
     """
     k = len(values)
     numbers = packed[: 24 * k].view(np.float64)
     quotes = _quotes(packed, flags + 2 * k)
-    reasons = len(quotes) // 2 - 2 * k - 2
-    told = _explained(packed, flags, numbers, values, theta, reason_of, base, reasons, by_product, by_category)
-    items = _Items(packed, flags, quotes, numbers, told, by_product, by_category)
+    reasons = len(quotes) // 2 - 3 * k - 3
+    told = _explained(packed, flags, numbers, values, theta, reason_of, base, reasons, by_category)
+    items = _Items(packed, flags, quotes, numbers, told, by_category)
     shares = _shares(items, room)
     count = len(shares)
     total = 0.0
@@ -116,12 +116,29 @@ def _length(items: Any, i: int, share: int) -> Any:
 @_borrowing
 def _reason_length(items: Any, i: int, reason: int, share: int) -> Any:
     k = len(items.told)
-    length = _REASON_BYTES + _text_length(items.quotes, 2 * k + reason) + (share % 10 > 0)
-    if reason == items.by_category and _text_length(items.quotes, k + i) > 2:
-        length += _CATEGORY_BYTES + _text_length(items.quotes, k + i)
-    if reason == items.by_product:
-        length += _PRODUCT_BYTES + _text_length(items.quotes, i)
-    return length
+    length = _REASON_BYTES + _text_length(items.quotes, 3 * k + 1 + reason) + (share % 10 > 0)
+    text = _named(items, i, reason)
+    if text < 0:
+        return length
+    of = reason - items.by_category
+    name = _CATEGORY_BYTES if of == 0 else _PRODUCT_BYTES if of < 3 else _REGION_BYTES
+    return length + name + _text_length(items.quotes, text)
+
+
+@_borrowing
+def _named(items: Any, i: int, reason: int) -> int:
+    """Which of the texts a reason of an item names; -1 for none, as where the text is empty."""
+    k, of = len(items.told), reason - items.by_category
+    if of < 0 or of > 4:
+        return -1
+    text = 3 * k
+    if of == 0:
+        text = k + i
+    elif of == 1:
+        text = i
+    elif of == 2:
+        text = 2 * k + i
+    return text if of == 1 or _text_length(items.quotes, text) > 2 else -1
 
 
 @_borrowing
@@ -139,7 +156,6 @@ def _explained(
     reason_of: Any,
     base: float,
     reasons: int,
-    by_product: int,
     by_category: int,
 ) -> Any:
     """What each of k items is scored for, (k, 4): the score, the reason with the largest terms, its share in hundredths of what it
@@ -161,7 +177,7 @@ def _explained(
         terms[:] = 0.0
         if models:
             _add_terms(terms, x[i * d : (i + 1) * d], theta[min(i, models - 1) * d :], reason_of, base)
-        terms[by_product] += max(0.0, product)
+        terms[by_category + 1] += max(0.0, product)
         terms[by_category] += max(0.0, category)
         first = _best(terms)
         term = terms[first]
@@ -255,12 +271,18 @@ def _put_item(out: Any, at: int, items: Any, i: int, score: float, share: int) -
 @_borrowing
 def _put_reason(out: Any, at: int, items: Any, i: int, reason: int, share: int) -> int:
     k = len(items.told)
-    at = _put_text(out, _put(out, at, b'{"code":'), items.packed, items.quotes, 2 * k + reason)
+    at = _put_text(out, _put(out, at, b'{"code":'), items.packed, items.quotes, 3 * k + 1 + reason)
     at = _put_hundredths(out, _put(out, at, b',"share":'), share)
-    if reason == items.by_category and _text_length(items.quotes, k + i) > 2:
-        at = _put_text(out, _put(out, at, b',"category_id":'), items.packed, items.quotes, k + i)
-    if reason == items.by_product:
-        at = _put_text(out, _put(out, at, b',"product_id":'), items.packed, items.quotes, i)
+    text = _named(items, i, reason)
+    if text >= 0:
+        of = reason - items.by_category
+        if of == 0:
+            at = _put(out, at, b',"category_id":')
+        elif of < 3:
+            at = _put(out, at, b',"product_id":')
+        else:
+            at = _put(out, at, b',"region":')
+        at = _put_text(out, at, items.packed, items.quotes, text)
     return _put(out, at, b"}")
 
 

@@ -13,7 +13,7 @@ from state.event import EVENT_TYPES
 from state.feature_set import NAMES
 from state.interest import Interest
 from state.kernels import SMALLEST_ENGAGEMENT
-from state.profile import CATEGORIES_AT_LEAST, CATEGORIES_LISTED, DIGITS, SCHEMA
+from state.profile import CATEGORIES_AT_LEAST, CATEGORIES_LISTED, DIGITS, NOTHING_OFFERED, SCHEMA, Offered
 from state.profile_items import FEATURE_REASONS
 from state.recent_events import LoggedEvent
 from state.session import Session
@@ -71,6 +71,7 @@ def plain_profile(
     interest: Interest,
     category_rating: dict[str, float],
     settings: Settings,
+    offered: Offered = NOTHING_OFFERED,
 ) -> bytes:
     """See `build_profile`."""
     newest = session.recent.newest
@@ -82,15 +83,15 @@ def plain_profile(
         session_id=session_id,
         event_time=newest.timestamp_ms if newest else 0,
         refresh_after_ms=settings.profile.refresh_after_ms,
-        status=_status(len(session.recent.events), settings),
+        status=offered.status,
         policy=slate.policy,
         variant=slate.variant,
         model_version=slate.model_version,
         decision_id=slate.decision_id,
         score_data=NO_ITEMS,
         category_data=_category_data(interest, category_rating),
-        bundled_discount_suggestions=[],
-        trending_recommendations=[],
+        bundled_discount_suggestions=offered.bundles,
+        trending_recommendations=offered.trends,
         affinities={
             "products": _largest(interest.products, settings.profile.affinities),
             "categories": _largest(interest.categories, settings.profile.affinities),
@@ -103,7 +104,8 @@ def plain_profile(
     if room < 0:
         profile.category_data = profile.category_data[:CATEGORIES_AT_LEAST]
         room = settings.profile.max_bytes - len(msgspec.json.encode(profile))
-    profile.score_data = score_data(slate, values, theta, interest, room)
+    because, region = [offered.because.get(product, "") for product in slate.product_ids], session.region
+    profile.score_data = score_data(slate, values, theta, interest, room, because, region)
     return msgspec.json.encode(profile)
 
 
@@ -111,12 +113,6 @@ def _last_event(newest: LoggedEvent | None) -> dict[str, Any] | None:
     if newest is None:
         return None
     return {"event_id": newest.event_id, "event_type": newest.event_type, "timestamp": newest.timestamp_ms}
-
-
-def _status(events: int, settings: Settings) -> str:
-    if events >= settings.session.active_after:
-        return "active"
-    return "warming" if events >= settings.session.warming_after else "cold"
 
 
 def _category_data(interest: Interest, category_rating: dict[str, float]) -> list[dict[str, Any]]:
@@ -131,7 +127,9 @@ def _largest(values: dict[str, float], limit: int) -> dict[str, float]:
     return {name: round(value, DIGITS) for name, value in ranked[:limit]}
 
 
-def score_data(slate: Slate, values: Values, theta: Values | None, interest: Interest, room: int) -> msgspec.Raw:
+def score_data(
+    slate: Slate, values: Values, theta: Values | None, interest: Interest, room: int, because: list[str], region: str
+) -> msgspec.Raw:
     """The slate's first items, as many as take at most `room` bytes, with scores that sum to 1 over them.
 
     `values` (k,) are the model's predictions for the slate's items and `theta` (d,) its coefficients, or (k, d) each item's own
@@ -141,18 +139,18 @@ def score_data(slate: Slate, values: Values, theta: Values | None, interest: Int
         return NO_ITEMS
     told = _explained(slate, values, theta, interest)
     ids = [msgspec.json.encode(product).decode() for product in slate.product_ids]
-    categories = [msgspec.json.encode(category).decode() for category in slate.category_ids]
+    texts = [_named_by(*entry, region) for entry in zip(slate.product_ids, slate.category_ids, because, strict=True)]
     tails: list[str] = []
     for i, (_, code, term, _, _) in enumerate(told):
         reason = _EXPLORATION
         if not slate.explored[i]:
-            reason = _reason(int(code), 1.0, ids[i], categories[i]) if term > 0 else _GENERAL
+            reason = _reason(int(code), 1.0, texts[i]) if term > 0 else _GENERAL
         tail = _tail(slate, i, reason)
         room -= len(ids[i].encode()) + SCORE_BYTES + len(tail.encode()) + len('{"product_id":,,')
         if room < 0:
             break
         tails.append(tail)
-    _add_second_reasons(tails, slate, told, ids, categories, room)
+    _add_second_reasons(tails, slate, told, texts, room)
     return _joined(ids, [line[0] for line in told[: len(tails)]], tails)
 
 
@@ -187,15 +185,15 @@ def _terms(x: list[float], theta: list[float], base: float) -> list[float]:
 
 
 def _add_second_reasons(
-    tails: list[str], slate: Slate, told: list[Told], ids: list[str], categories: list[str], room: int
+    tails: list[str], slate: Slate, told: list[Told], texts: list[dict[str, str]], room: int
 ) -> None:
     for i in range(min(len(tails), ITEMS_WITH_TWO_REASONS)):
         _, code, term, next_code, next_term = told[i]
         share = round(term / (term + max(0.0, next_term)), 2) if term > 0 else 1.0
         if slate.explored[i] or share >= 1:
             continue
-        first = _reason(int(code), share, ids[i], categories[i])
-        second = _reason(int(next_code), round(1 - share, 2), ids[i], categories[i])
+        first = _reason(int(code), share, texts[i])
+        second = _reason(int(next_code), round(1 - share, 2), texts[i])
         tail = _tail(slate, i, f"{first},{second}")
         room -= len(tail.encode()) - len(tails[i].encode())
         if room < 0:
@@ -211,12 +209,24 @@ def _tail(slate: Slate, index: int, reasons: str) -> str:
     return f'"propensity":{propensity},"explored":{explored},"pinned":{pinned},"reasons":[{reasons}]}}'
 
 
-def _reason(reason: int, share: float, product: str, category: str) -> str:
-    if reason == _BY_CATEGORY and len(category) > 2:
-        return f'{{"code":"category_affinity","share":{share},"category_id":{category}}}'
-    if reason == _BY_PRODUCT:
-        return f'{{"code":"product_affinity","share":{share},"product_id":{product}}}'
-    return f'{{"code":"{_CODES[reason]}","share":{share}}}'
+def _named_by(product: str, category: str, cause: str, region: str) -> dict[str, str]:
+    """What each code names, as JSON; nothing where that is empty."""
+
+    def named(key: str, value: str) -> str:
+        return f',"{key}":{msgspec.json.encode(value).decode()}' if value else ""
+
+    return {
+        "category_affinity": named("category_id", category),
+        "product_affinity": f',"product_id":{msgspec.json.encode(product).decode()}',
+        "goes_together": f',"product_id":{msgspec.json.encode(cause).decode()}' if cause else "",
+        "popular_in_region": named("region", region),
+        "trending": named("region", region),
+    }
+
+
+def _reason(reason: int, share: float, texts: dict[str, str]) -> str:
+    code = _CODES[reason]
+    return f'{{"code":"{code}","share":{share}{texts.get(code, "")}}}'
 
 
 def _joined(ids: list[str], scores: list[float], tails: list[str]) -> msgspec.Raw:

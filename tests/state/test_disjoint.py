@@ -191,7 +191,7 @@ def test_every_policy_chooses_with_models_per_product(policy: str) -> None:
 def test_lin_ucb_is_the_papers() -> None:
     """Li et al. 2010, eq. 5, of each product's own A and b, the width in units of the noise."""
     chooser, context = taught_chooser("lin_ucb")
-    candidates = find_candidates(context.interest, chooser.catalogue, 100, np.random.default_rng(1))
+    candidates = find_candidates(context.asked, chooser.shelf, 100, np.random.default_rng(1))
     found = described(candidates, context, chooser.catalogue, chooser.rates, np.zeros(DIMENSION))
     belief, x = chooser.belief(candidates, found), found.x
     assert chooser.arms is not None
@@ -217,3 +217,4 @@ def test_it_learns_what_differs_from_product_to_product(policy: str) -> None:
 
 def test_a_models_size() -> None:
     assert arm_width(26) == 1 + 26 + 351
+    assert arm_width(DIMENSION) == 1 + 30 + 465

@@ -10,7 +10,7 @@ import pytest
 from jobs.settings import ConfigurationError, settings_from
 from state.configuration import Bandit
 from state.drift import DriftWatch, Watches, shortened
-from state.feature_set import DIMENSION
+from state.feature_set import DIMENSION, FEATURE_SET, prior_of
 from state.learner import LearnerShard
 from state.merger import Merger, terms_of
 from state.model import Predictor, Snapshot
@@ -79,8 +79,10 @@ def half_lives(turns: list[tuple[int, int | None]], newest: int | None, start_ms
     return total
 
 
-def ridge(examples: list[Example], turns: list[tuple[int, int | None]], newest: int | None, now_ms: int) -> Any:
-    a, b = np.eye(DIMENSION), np.zeros(DIMENSION)
+def ridge(
+    examples: list[Example], turns: list[tuple[int, int | None]], newest: int | None, now_ms: int, prior: Any = None
+) -> Any:
+    a, b = np.eye(DIMENSION), np.zeros(DIMENSION) if prior is None else prior.copy()
     for example in examples:
         weight = 2.0 ** -half_lives(turns, newest, example.exposed_at_ms, now_ms)
         a += weight * example.count * np.outer(example.features(), example.features())
@@ -133,7 +135,9 @@ def test_a_turn_is_exact_for_what_came_before_after_and_late(first: int | None, 
     assert Sums.decode(snapshot.sums).half_life_ms == newest
     known = [*earlier, *[e for e in examples if e not in unwanted]]
     predictor = Predictor(snapshot)
-    np.testing.assert_allclose(predictor.theta, ridge(known, turns, newest, now_ms), rtol=1e-8, atol=1e-11)
+    np.testing.assert_allclose(
+        predictor.theta, ridge(known, turns, newest, now_ms, prior_of(FEATURE_SET, DIMENSION)), rtol=1e-8, atol=1e-11
+    )
     weights = dict.fromkeys(snapshot.product_ids, 0.0)
     for example in known:
         weights[example.product_id] += 2.0 ** -half_lives(turns, newest, example.exposed_at_ms, now_ms)

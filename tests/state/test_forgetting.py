@@ -51,18 +51,18 @@ def test_a_silent_feature_neither_blows_up_nor_freezes() -> None:
     step_ms = HALF_LIFE_MS // 10
     for step in range(200):
         shard.learn([example(T0 + step * step_ms, [1, 1], 0.9, "seasonal")])
-    spoken = Posterior.of(shard.sums, 1.0, T0 + 200 * step_ms)
+    spoken = Posterior.of(shard.sums, 1.0, T0 + 200 * step_ms, np.zeros(2))
     for step in range(200, 1_200):
         shard.learn([example(T0 + step * step_ms, [1, 0], float(rng.random() < 0.2))])
     now_ms = T0 + 1_200 * step_ms
-    silent = Posterior.of(shard.sums, 1.0, now_ms)
+    silent = Posterior.of(shard.sums, 1.0, now_ms, np.zeros(2))
     assert spoken.theta[1] > 0.3
     assert abs(silent.theta[1]) < 1e-9
     deviation = np.sqrt((silent.whitener @ silent.whitener.T)[1, 1])
     assert abs(deviation - 1.0) < 1e-9  # the prior's, as if it had never been seen
     for step in range(1_200, 1_260):
         shard.learn([example(T0 + step * step_ms, [1, 1], -0.5, "seasonal")])
-    again = Posterior.of(shard.sums, 1.0, T0 + 1_260 * step_ms)
+    again = Posterior.of(shard.sums, 1.0, T0 + 1_260 * step_ms, np.zeros(2))
     assert abs(again.theta.sum() + 0.5) < 0.1
     assert np.isfinite(shard.sums.a).all()
 

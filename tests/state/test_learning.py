@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from state.features import DIMENSION
+from state.feature_set import DIMENSION, FEATURE_SET, prior_of
 from state.learner import LearnerShard
 from state.merger import IncompatibleModelError, Merger
 from state.model import Predictor, Snapshot
@@ -35,7 +35,7 @@ def made_examples(seed: int, count: int, span_ms: int = 10 * HOUR) -> list[Examp
 
 def reference(examples: list[Example], half_life_ms: int | None, now_ms: int, ridge: float) -> NDArray[np.float64]:
     """θ of the weighted ridge, one example at a time in plain floats."""
-    a, b = ridge * np.eye(DIMENSION), np.zeros(DIMENSION)
+    a, b = ridge * np.eye(DIMENSION), ridge * prior_of(FEATURE_SET, DIMENSION)
     for example in examples:
         x = np.frombuffer(example.x, np.float16).astype(float)
         weight = 1.0 if half_life_ms is None else 2.0 ** ((example.exposed_at_ms - now_ms) / half_life_ms)

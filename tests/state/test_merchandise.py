@@ -101,14 +101,14 @@ def test_what_is_for_one_category_only_is_shown_while_the_newest_event_is_of_it(
     assert shown(visit)[2] == "product-9"
 
 
-@pytest.mark.parametrize(("offset", "is_shown"), [(0.0, True), (-0.5, False)])
+@pytest.mark.parametrize(("offset", "is_shown"), [(-1e-6, True), (-0.5, False)])
 def test_what_is_buried_falls_below_what_is_worth_as_much(offset: float, is_shown: bool) -> None:
-    """Before a model has come all candidates are worth 0 and stand as they were found, the session's own product first."""
-    rules = {"bury": [{"product": "product-1", "factor": 0.5, "offset": offset}]}
+    """Before a model has come the prior puts the best rated product of the category first."""
+    rules = {"bury": [{"product": "product-29", "offset": offset}]}
     visit = Visit(shop(settings(bandit={"policy": "epsilon_greedy", "epsilon": 0.0, "floor": 0.0}, rules=rules)))
     visit.send(event())
-    assert (shown(visit)[0] == "product-1") == is_shown
-    assert ("product-1" in shown(visit)) == is_shown
+    assert (shown(visit)[0] == "product-29") == is_shown
+    assert ("product-29" in shown(visit)) == is_shown
 
 
 def test_rules_hold_where_the_list_is_ordered_by_score() -> None:

@@ -36,7 +36,7 @@ VARIETIES: dict[str, dict[str, Any]] = {
 CONTEXTS = {
     "a stranger": Context(Interest({}, {}, 0.0), "", {}, T0),
     "a regular": Context(
-        KNOWN, "category-3", {"product-3": 2, "product-9": 1}, T0, {"category-3": 2, "": 1}, {"product-6"}
+        KNOWN, "category-3", {"product-3": 2, "product-9": 1}, T0, {"category-3": 2, "": 1}, hidden={"product-6"}
     ),
 }
 
@@ -59,7 +59,7 @@ def slate_of(
     context: Context, seed: int, products: int, rules: dict[str, Any], variety: dict[str, Any]
 ) -> tuple[Slate, list[float]]:
     configuration = settings(rules=rules, variety=variety, decisions={"full_share": 0.0}, bandit={"floor": 0.2})
-    chooser = Chooser(configuration, Chance(seed), shop(products=products).chooser.catalogue)  # type: ignore[arg-type]
+    chooser = Chooser(configuration, Chance(seed), shop(products=products).chooser.shelf)  # type: ignore[arg-type]
     rng = np.random.default_rng(seed)
     learned = [
         Example(T0, f"product-{i % 12}", rng.random(DIMENSION).astype(np.float16).tobytes(), 1, i % 3 == 0, i % 3 == 0)

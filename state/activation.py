@@ -1,0 +1,34 @@
+"""How well a session is known: cold, warming or active."""
+
+from collections.abc import Callable, Sequence
+from typing import Literal
+
+from state.configuration import Session as Rules
+from state.recent_events import LoggedEvent
+
+Status = Literal["cold", "warming", "active"]
+NEWEST_COMPARED = 10
+"""Products of a session that are compared with what other sessions viewed together."""
+
+
+def status_of(
+    events: Sequence[LoggedEvent], rules: Rules, viewed_with: Callable[[str], Sequence[tuple[str, float]]]
+) -> Status:
+    """Active with enough events of enough products and categories, or with fewer where enough of its products belong together by
+    the views of other sessions: then its profile is like theirs. `viewed_with` tells a product's companions.
+    """
+    if len(events) < rules.warming_after:
+        return "cold"
+    products = dict.fromkeys(product for event in reversed(events) for product in event.products)
+    categories = {category for event in events for category in event.categories if category}
+    if len(events) >= rules.active_after and len(products) + len(categories) >= rules.active_variety:
+        return "active"
+    return "active" if matches(list(products)[:NEWEST_COMPARED], viewed_with) >= rules.active_match else "warming"
+
+
+def matches(products: Sequence[str], viewed_with: Callable[[str], Sequence[tuple[str, float]]]) -> int:
+    """How many of the products are companions of another of them."""
+    if len(products) < 2:
+        return 0
+    companions = {product: {name for name, _ in viewed_with(product)} for product in products}
+    return sum(any(product in companions[other] for other in products if other != product) for product in products)
