@@ -12,7 +12,7 @@ from pyflink.datastream import KeyedBroadcastProcessFunction, RuntimeContext, Ti
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from operators.counters import Counters
-from operators.names import BUNDLE_RECORD, CANDIDATES_RECORD, EXAMPLES, OUTCOMES, PRODUCT_RECORD
+from operators.names import BUNDLE_RECORD, CANDIDATES_RECORD, EXAMPLES, MODEL_RECORD, OUTCOMES, PRODUCT_RECORD
 from operators.overload import OverloadWatch
 from operators.profile_writer import ProfileWriter, RedisUnavailableError
 from operators.reference_data import ReferenceData
@@ -72,6 +72,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         seed = settings.bandit.seed
         rng = np.random.default_rng(None if seed is None else [seed, index])
         chooser = Chooser(settings, rng)
+        self._chooser = chooser
         self._reference = ReferenceData(chooser)
         self._restored = False
         self._personalizer = Personalizer(settings, chooser, secrets.salt)
@@ -135,6 +136,8 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         rejection = self._reference.take(kind, key, payload)
         if not isinstance(rejection, Rejection):
             self._remember(rejection, payload, ctx)
+            if kind == MODEL_RECORD:
+                self._counters.show("catalogue_exposed_permille", round(1_000 * self._chooser.coverage()))
             return
         logger.warning("a reference record was refused", kind=kind, reason=rejection.reason, detail=rejection.detail)
         if self._is_first:  # every subtask sees it, one says so

@@ -19,6 +19,7 @@ from state.overload import Level, Overload
 from state.profile import Offered, build_profile
 from state.recent_events import LoggedEvent, Offer, logged
 from state.session import SLATES_KEPT, Session
+from state.shown import hidden_products
 from state.slate import Slate
 from state.trends import trending
 
@@ -235,7 +236,8 @@ class Personalizer:
                 category_in_vain[category] = category_in_vain.get(category, 0) + 1
         newest = session.recent.newest
         last = next((category for category in (newest.categories if newest else ()) if category), "")
-        context = Context(known, last, in_vain, now_ms, category_in_vain, session.region, session.moment)
+        hidden = hidden_products(session.shown, session.recent.events, self.settings.variety)
+        context = Context(known, last, in_vain, now_ms, category_in_vain, session.region, session.moment, hidden=hidden)
         chooser = self.chooser.of(session_id)
         most = self._most_candidates()
         slate = chooser.choose(context, profile_version=session.applied, cause=cause, most=most)

@@ -1,6 +1,6 @@
 """What a session operator can offer: the sources of candidates together, and what they say of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import chain, zip_longest
 from typing import NamedTuple
 
@@ -33,13 +33,15 @@ Values = NDArray[np.float64]
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """For whom candidates are sought: what the session likes, where and when it is, and its user's own list."""
+    """For whom candidates are sought: what the session likes, where and when it is, its user's own list, and what is `hidden`:
+    not to be shown, beside what the visitor dislikes."""
 
     interest: Interest
     region: str = ""
     moment: Sequence[str] = ()
     listed: Sequence[str] = ()
     now_ms: int = 0
+    hidden: Collection[str] = ()
 
 
 class Offers(NamedTuple):
@@ -106,12 +108,17 @@ class Shelf:
         return Offers(
             np.concatenate(parts) if parts else _NO_ROWS,
             self.pool,
-            np.array(self.catalogue.listed(interest.disliked), dtype=np.int64) if interest.disliked else _NO_ROWS,
+            self._excluded(interest.disliked, asked.hidden),
             quotas[names.ANYWHERE],
             _PERSONAL if liked else _PERSONAL_OF_NO_CATEGORY,
             np.concatenate(told) if told else _NOTHING_TOLD,
             self._of_moment(tuple(asked.moment)) if asked.moment else _NO_MOMENT,
         )
+
+    def _excluded(self, disliked: Collection[str], hidden: Collection[str]) -> Rows:
+        if not disliked and not hidden:
+            return _NO_ROWS
+        return np.array(self.catalogue.listed((*disliked, *hidden)), dtype=np.int64)
 
     def because(self, interest: Interest) -> dict[str, str]:
         """The companions of the session's newest products, each with the first that it goes with."""

@@ -16,6 +16,7 @@ from state.configuration import Settings
 from tests.operators.flink_fakes import Context, RuntimeContext
 from tests.redis_server import RedisServer, redis_server
 from tests.state.shop import settings
+from tests.state.test_learning import base_of, made_examples
 
 
 @pytest.fixture
@@ -183,6 +184,17 @@ def test_a_bad_product_or_model_is_a_dead_letter_of_its_topic(server: RedisServe
     assert json.loads(product._values[2])["topic"] == "products"
     assert json.loads(model._values[2])["topic"] == "bandit_model"
     assert list(bench.context.broadcast.items()) == []
+
+
+def test_a_model_tells_how_much_of_the_catalogue_was_exposed(server: RedisServer) -> None:
+    """Of four products listed the model knows two."""
+    bench = Bench(server)
+    for product in ("product-0", "product-1", "unseen", "unseen too"):
+        bench.product(product)
+    seen = [e for e in made_examples(3, 40) if e.product_id in ("product-0", "product-1", "product-2")]
+    assert bench.refer(MODEL_RECORD, MODEL_KEY, base_of(seen).encode()) == []
+    bench.view()
+    assert bench.gauge("catalogue_exposed_permille") == 500
 
 
 def test_a_write_that_a_crash_lost_is_made_again(server: RedisServer) -> None:
