@@ -85,6 +85,9 @@ class Catalogue:
             self._free.append(row)
             self._dirty = True
 
+    def want(self, product_ids: Iterable[str]) -> None:
+        """Asks for those that are not held."""
+
     def category_of(self, product_id: str) -> str:
         """A listed product's category, "" for another."""
         row = self.row_of.get(product_id)

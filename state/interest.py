@@ -27,14 +27,17 @@ class Interest(msgspec.Struct, frozen=True):
     """Affinities by product and category (decayed weights), and `total`, the decayed weight of all counted events.
 
     `disliked` are the products whose newest thumb is down: they are shown no more until it is up. `visits` counts events by
-    category, undecayed and unweighted, but for thumbs down.
+    category, undecayed and unweighted, but for thumbs down; `events` are all that count, undecayed.
+    `own` is the session's own part where more than that is known of the user, see `state/warm_start.py`.
     """
 
     products: dict[str, float]
     categories: dict[str, float]
     total: float
     disliked: frozenset[str] = frozenset()
-    visits: dict[str, int] = {}
+    visits: dict[str, float] = {}
+    events: int = 0
+    own: "Interest | None" = None
 
 
 def weight_of(event: LoggedEvent, weights: Weights) -> float | None:
@@ -57,8 +60,8 @@ def interest(events: Sequence[LoggedEvent], weights: Weights, decay: Decay) -> I
     """Sums decayed weights over `events` (oldest first), as of the newest; always in the same order, so to the last bit."""
     products: dict[str, float] = {}
     categories: dict[str, float] = {}
-    visits: dict[str, int] = {}
-    total = 0.0
+    visits: dict[str, float] = {}
+    total, counted = 0.0, 0
     now_ms = events[-1].timestamp_ms if events else 0
     factor = 1.0
     for event in reversed(events):
@@ -69,6 +72,7 @@ def interest(events: Sequence[LoggedEvent], weights: Weights, decay: Decay) -> I
             factor = 2.0 ** ((event.timestamp_ms - now_ms) / decay.half_life_ms)
         weighted = weight * factor
         total += abs(weighted)
+        counted += 1
         for product in event.products:
             products[product] = products.get(product, 0.0) + weighted
         shared = weighted if weighted >= 0 else DISLIKED_CATEGORY_SHARE * weighted
@@ -79,7 +83,7 @@ def interest(events: Sequence[LoggedEvent], weights: Weights, decay: Decay) -> I
                     visits[category] = visits.get(category, 0) + 1
         if decay.mode == "step":
             factor *= decay.factor
-    return Interest(products, categories, total, _disliked(events), visits)
+    return Interest(products, categories, total, _disliked(events), visits, counted)
 
 
 def _disliked(events: Sequence[LoggedEvent]) -> frozenset[str]:
