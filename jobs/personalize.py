@@ -55,7 +55,7 @@ def build_graph(environment: StreamExecutionEnvironment, settings: Settings) -> 
     lists = user_lists_stream(tables, settings).process(
         UserListOperator(settings, partial(user_salt, settings), BUILD_ID), USER_LIST_TYPE
     )
-    lists = lists.name(USER_LISTS).uid(USER_LISTS)  # Row(user, messages, key, dead letter)
+    lists = lists.name(USER_LISTS).uid(USER_LISTS)  # Row(user, message, key, dead letter)
     messages = always_idle(lists_as_messages(tables, lists)).union(user_messages_stream(tables, settings))
     hints = keyed_in_jvm(messages).process(UserOperator(settings, BUILD_ID), HINT_TYPE)  # from (user, messages)
     hints = hints.name(USERS).uid(USERS)  # Row(session, hint)

@@ -50,7 +50,7 @@ def user_lists_stream(tables: StreamTableEnvironment, settings: Settings) -> Dat
 def lists_as_messages(tables: StreamTableEnvironment, lists: DataStream) -> DataStream:
     """What became of the lists, USER_LIST_TYPE, as MESSAGES_TYPE; its dead letters are left in the view `user_list_records`."""
     tables.create_temporary_view("user_list_records", lists)
-    messages = tables.sql_query("SELECT f0, f1 FROM user_list_records WHERE f0 IS NOT NULL")
+    messages = tables.sql_query("SELECT f0, ARRAY[f1] FROM user_list_records WHERE f0 IS NOT NULL")
     return tables.to_append_stream(messages, MESSAGES_TYPE)
 
 

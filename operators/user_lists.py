@@ -18,8 +18,8 @@ from state.user_list import read_user_list
 logger = structlog.get_logger()
 
 _BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
-USER_LIST_TYPE = Types.ROW([Types.STRING(), Types.OBJECT_ARRAY(Types.STRING()), _BYTES, _BYTES])
-"""Row(user, messages, None, None), or Row(None, None, key, dead letter)."""
+USER_LIST_TYPE = Types.ROW([Types.STRING(), Types.STRING(), _BYTES, _BYTES])
+"""Row(user, message, None, None), or Row(None, None, key, dead letter); an array could not be null."""
 
 
 class UserListOperator(ProcessFunction):  # type: ignore[misc]
@@ -52,4 +52,4 @@ class UserListOperator(ProcessFunction):  # type: ignore[misc]
             letter = dead_letter(found, Origin(self._topic, partition, offset, record_ms), payload)
             return [Row(None, None, key, letter)]
         message = encode_message(Listed(found.items, record_ms))
-        return [Row(user_hash(found.user_id, self._salt), [message], None, None)]
+        return [Row(user_hash(found.user_id, self._salt), message, None, None)]

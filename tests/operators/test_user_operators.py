@@ -157,14 +157,14 @@ class Lists:
 def test_a_list_goes_on_under_the_users_hash_cut_to_its_bound() -> None:
     value = json.dumps({"user_id": "ann", "items": ["p1", "p2", "p3", "p4"]}).encode()
     message = encode_message(Listed(["p1", "p2", "p3"], T0))
-    assert Lists().send(b"ann", value) == (ANN, [message], None, None)
-    assert Lists().send(b"ann", None) == (ANN, [encode_message(Listed([], T0))], None, None)
+    assert Lists().send(b"ann", value) == (ANN, message, None, None)
+    assert Lists().send(b"ann", None) == (ANN, encode_message(Listed([], T0)), None, None)
 
 
 def test_a_bad_list_is_a_dead_letter() -> None:
     lists = Lists()
-    user, messages, key, letter = lists.send(b"bob", b'{"user_id": "ann", "items": []}')
-    assert (user, messages, key) == (None, None, b"bob")
+    user, message, key, letter = lists.send(b"bob", b'{"user_id": "ann", "items": []}')
+    assert (user, message, key) == (None, None, b"bob")
     told = json.loads(letter)
     assert (told["reason"], told["field"]) == ("key_mismatch", "user_id")
     assert (told["topic"], told["partition"], told["offset"], told["timestamp"]) == ("user_lists", 3, 41, T0)
