@@ -1,6 +1,8 @@
 """Users over their sessions, on the real stack: what one session showed reaches the next, until it is erased."""
 
 import json
+import os
+import signal
 from collections import Counter
 from collections.abc import Iterator
 from typing import Any
@@ -59,24 +61,29 @@ def list_for(shop: Shop, user: str, items: list[str] | None) -> None:
     shop.raw(value, user.encode(), shop.stack.settings.kafka.topics.user_lists)
 
 
+MARKER = f"marker-{now_ms()}"
+
+
+def told_of(shop: Shop, user: str) -> list[Hint]:
+    """What a new session is told of the user: awaited through another user's session, which asks later and is always answered."""
+    session, marker = shop.session(), shop.session()
+    neutral(shop, session, user_id=user)
+    shop.profile_of_version(session, 1)
+    neutral(shop, marker, user_id=MARKER)
+    hint_of(shop, marker)
+    return hints_of(shop, session)
+
+
 def meets(shop: Shop, user: str) -> Hint:
-    """A session that is told of the user, tried anew until there is something to tell."""
+    """What a session is told of the user, tried anew until there is something to tell: events and lists take a moment."""
     found: list[Hint] = []
 
     def is_told() -> bool:
-        session = shop.session()
-        neutral(shop, session, user_id=user)
-        marker = shop.session()  # of another user with a list: what is told to it was asked later
-        neutral(shop, marker, user_id=MARKER)
-        hint_of(shop, marker)
-        found.extend(hints_of(shop, session))
+        found.extend(told_of(shop, user))
         return bool(found)
 
     shop.stack.wait_until(is_told)
     return found[0]
-
-
-MARKER = f"marker-{now_ms()}"
 
 
 def browse(shop: Shop, user: str) -> str:
@@ -128,15 +135,7 @@ def test_a_users_list_comes_with_the_hint_and_goes_when_it_is_removed(shop: Shop
     list_for(shop, user, ["garden-5-1", "garden-7-2"])
     assert meets(shop, user).items == ["garden-5-1", "garden-7-2"]
     list_for(shop, user, None)
-
-    def is_told_nothing() -> bool:
-        session, marker = shop.session(), shop.session()
-        neutral(shop, session, user_id=user)
-        neutral(shop, marker, user_id=MARKER)
-        hint_of(shop, marker)
-        return not hints_of(shop, session)
-
-    shop.stack.wait_until(is_told_nothing)
+    shop.stack.wait_until(lambda: not told_of(shop, user))
 
 
 def test_a_bad_list_becomes_a_dead_letter(shop: Shop) -> None:
@@ -157,17 +156,25 @@ def test_erasure_reaches_the_users_other_sessions_and_later_ones(shop: Shop) -> 
     erasure = shop.send(first, "erase")
     after = shop.profile_when(second, lambda profile: profile["category_data"][0]["category_id"] != LIKED)
     assert after["version"] == 1
-    assert hints_of(shop, second)[-1] == Hint(hint.user)
-    later = shop.session()
-    neutral(shop, later, user_id=user)
-    shop.profile_of_version(later, 1)
+    shop.stack.wait_until(lambda: hints_of(shop, second)[-1] == Hint(hint.user))
+    assert told_of(shop, user) == []
     list_for(shop, user, ["garden-5-1"])  # what is told now was asked after it, and holds the list alone
     newest = meets(shop, user)
     assert (newest.items, newest.categories, newest.products) == (["garden-5-1"], {}, {})
-    assert hints_of(shop, later) == []
     [audit] = shop.records_when("audit", lambda record: json.loads(record.value)["timestamp"] == erasure["timestamp"])
     assert json.loads(audit.value)["user_hashes"] == [hint.user]
     list_for(shop, user, None)
+
+
+def test_a_killed_task_manager_forgets_no_user_and_counts_nothing_twice(shop: Shop, stack: Stack) -> None:
+    user = f"eva-{now_ms()}"
+    browse(shop, user)
+    assert meets(shop, user).total <= EACH
+    os.kill(stack.record().processes["taskmanager-1"].pid, signal.SIGKILL)
+    browse(shop, user)
+    stack.wait_until(lambda: told_of(shop, user)[0].total > 2 * EACH - 0.01)
+    assert told_of(shop, user)[0].total <= 2 * EACH
+    stack.wait_until(stack.is_running)
 
 
 def test_hints_do_not_move_event_time(shop: Shop, stack: Stack) -> None:
