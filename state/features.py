@@ -38,7 +38,7 @@ class Context(msgspec.Struct, frozen=True):
     """What a session brings to the choice.
 
     `shown_in_vain` counts by product how often it was shown without a reward, `category_in_vain` the same by category. `region` and
-    `moment` are the session's, `listed` the user's own list. `hidden` are products that are not to be shown, beside those that the
+    `moment` are the session's. `hidden` are products that are not to be shown, beside those that the
     visitor dislikes.
     """
 
@@ -49,13 +49,12 @@ class Context(msgspec.Struct, frozen=True):
     category_in_vain: Mapping[str, int] = {}
     region: str = ""
     moment: Sequence[str] = ()
-    listed: Sequence[str] = ()
     hidden: Collection[str] = ()
 
     @property
     def asked(self) -> Asked:
         """What sources of candidates go by."""
-        return Asked(self.interest, self.region, self.moment, self.listed, self.now_ms, self.hidden)
+        return Asked(self.interest, self.region, self.moment, self.now_ms, self.hidden)
 
 
 class Candidates:
