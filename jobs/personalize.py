@@ -14,11 +14,13 @@ from pyflink.table import StreamTableEnvironment
 
 from jobs.accepted import create_accepted_view
 from jobs.jvm import always_idle, keyed_in_jvm, set_uids
+from jobs.popularity import popularity_stream, write_popularity
 from jobs.settings import ConfigurationError, SecretError, load_settings, redis_password, user_salt
 from jobs.tables import events_stream, examples_stream, model_stream, reference_stream, write_records
 from operators.learner import UPDATE_TYPE, LearnerOperator
 from operators.model import SNAPSHOT_TYPE, ModelOperator
-from operators.names import LEARNER, MODEL, SESSION
+from operators.names import LEARNER, MODEL, POPULARITY, SESSION
+from operators.popularity import LIST_TYPE, PopularityOperator
 from operators.session import OUTPUT_TYPE, REFERENCE_STATE, Secrets, SessionOperator
 from state.build import BUILD_ID
 from state.configuration import Settings
@@ -48,6 +50,12 @@ def build_graph(environment: StreamExecutionEnvironment, settings: Settings) -> 
     snapshots = told.process(model, SNAPSHOT_TYPE)
     snapshots = snapshots.set_parallelism(1).name(MODEL).uid(MODEL)  # Row(MODEL…, snapshot or change)
 
+    counted = keyed_in_jvm(popularity_stream(tables, settings))  # (shard, a window's counts)
+    popularity = PopularityOperator(settings, partial(redis_password, settings), BUILD_ID)
+    lists = counted.process(popularity, LIST_TYPE)
+    lists = lists.name(POPULARITY).uid(POPULARITY)  # Row(region…, list)
+    write_popularity(tables, settings, lists)
+
     write_records(tables, settings, snapshots)
     return set_uids(environment)
 
@@ -72,6 +80,7 @@ def environment_for(settings: Settings) -> StreamExecutionEnvironment:
         "restart-strategy.exponential-delay.max-backoff": "30 s",
         "state.backend.type": flink.state_backend,
         "table.exec.source.idle-timeout": "0 ms",
+        "table.local-time-zone": "UTC",
     }
     if flink.checkpoint_dir:
         options["execution.checkpointing.dir"] = flink.checkpoint_dir

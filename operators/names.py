@@ -6,6 +6,10 @@ SESSION: Final = "session"
 LEARNER: Final = "learner"
 MODEL: Final = "model"
 REFERENCE: Final = "reference"
+POPULARITY: Final = "popularity"
+
+MOMENTS_KEY: Final = "moments"
+"""The popularity operator's key for what is counted at moments; its others are shards of lists."""
 
 EXAMPLES: Final = "examples"
 """The one kind of record that stays in the job; all others are topics."""

@@ -1,9 +1,9 @@
-"""The catalogue and the model as they reach a session operator by broadcast, and back from broadcast state."""
+"""The catalogue, popularity and the model as they reach a session operator by broadcast, and back from broadcast state."""
 
 import re
 from collections.abc import Iterable
 
-from operators.names import CHANGE_SUFFIX, MODEL_KEY, MODEL_RECORD, PRODUCT_RECORD
+from operators.names import CHANGE_SUFFIX, MODEL_KEY, MODEL_RECORD, POPULARITY_RECORD, PRODUCT_RECORD
 from state.change import LiveModel
 from state.choice import Chooser
 from state.features import FEATURE_SET
@@ -15,8 +15,8 @@ _LIVE = re.compile(rb"%s(?P<model>:[^@+]+)?(?P<suffix>%s)?" % (MODEL_KEY, re.esc
 
 
 class ReferenceData:
-    """Feeds a chooser. Broadcast state holds one entry per product and two per model (the whole, and what changed since), under
-    the names that `take` returns."""
+    """Feeds a chooser. Broadcast state holds one entry per product, the popularity lists that are to last, and two entries per model
+    (the whole, and what changed since), under the names that `take` returns and until `take_forgotten` names them."""
 
     def __init__(self, chooser: Chooser) -> None:
         self._chooser = chooser
@@ -29,10 +29,16 @@ class ReferenceData:
         """
         if kind == PRODUCT_RECORD:
             return self._take_product(key, value)
+        if kind == POPULARITY_RECORD:
+            return self._take_popularity((key or b"").decode(errors="replace"), value)
         part = _LIVE.fullmatch(key or b"")
         if part is None or value is None:
             return None
         return self._take_model((part["model"] or b"").decode(), (part["suffix"] or b"").decode(), value)
+
+    def take_forgotten(self) -> list[str]:
+        """Names that broadcast state is to hold no longer, as what they stood for had to make room."""
+        return [f"{POPULARITY_RECORD}/{key}" for key in self._chooser.shelf.popularity.take_forgotten()]
 
     def restore(self, entries: Iterable[tuple[str, bytes]]) -> int:
         """Takes over broadcast state after a restart; returns the number of entries."""
@@ -57,6 +63,13 @@ class ReferenceData:
         if not self._chooser.catalogue.put(product):
             return Rejection(Reason.CATALOGUE_FULL, None, "candidates.max_products are listed already")
         return f"{PRODUCT_RECORD}/{product.product_id}"
+
+    def _take_popularity(self, key: str, value: bytes | None) -> Rejection | str | None:
+        try:
+            is_lasting = self._chooser.shelf.popularity.take(key, value)
+        except ValueError as error:
+            return Rejection(Reason.INVALID_VALUE, None, str(error))
+        return f"{POPULARITY_RECORD}/{key}" if is_lasting else None
 
     def _take_model(self, model: str, suffix: str, value: bytes) -> Rejection | str | None:
         """A whole snapshot, or with a suffix what changed since, of the default variant's model or of the one that is named."""

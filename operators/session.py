@@ -12,7 +12,7 @@ from pyflink.datastream import KeyedBroadcastProcessFunction, RuntimeContext, Ti
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from operators.counters import Counters
-from operators.names import EXAMPLES, OUTCOMES, PRODUCT_RECORD
+from operators.names import EXAMPLES, OUTCOMES, POPULARITY_RECORD, PRODUCT_RECORD
 from operators.overload import OverloadWatch
 from operators.profile_writer import ProfileWriter, RedisUnavailableError
 from operators.reference_data import ReferenceData
@@ -128,7 +128,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         return records
 
     def process_broadcast_element(self, value: Row, ctx: Any) -> Iterator[Row]:
-        """A product or a model: Row(kind, key, value, partition, offset, record_ms)."""
+        """A product, a list or a model: Row(kind, key, value, partition, offset, record_ms)."""
         if not self._restored:
             self._restore(ctx)
         kind, key, payload, partition, offset, record_ms = value._values
@@ -139,7 +139,8 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         logger.warning("a reference record was refused", kind=kind, reason=rejection.reason, detail=rejection.detail)
         if self._is_first:  # every subtask sees it, one says so
             topics = self._settings.kafka.topics
-            topic = topics.products if kind == PRODUCT_RECORD else topics.bandit_model
+            named = {PRODUCT_RECORD: topics.products, POPULARITY_RECORD: topics.popularity}
+            topic = named.get(kind, topics.bandit_model)
             self._counters.add(f"dead_letters_{rejection.reason}", 1)
             self._counters.flush()
             yield _row(
@@ -259,9 +260,14 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         logger.info("reference data restored", entries=count)
 
     def _remember(self, name: str | None, payload: bytes | None, ctx: Any) -> None:
-        if name is None:
+        forgotten = self._reference.take_forgotten()
+        if name is None and not forgotten:
             return
         state = ctx.get_broadcast_state(REFERENCE_STATE)
+        for gone in forgotten:
+            state.remove(gone)
+        if name is None:
+            return
         if payload is None:
             state.remove(name)
         else:
