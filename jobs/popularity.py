@@ -1,8 +1,8 @@
 """What is popular, in SQL: windows, counts and the most counted, in the JVM.
 
-Accepted events are counted by region, product and category for one slide, once; the sliding windows, of each of which every event is
-a part, add slides up. What comes after the watermark has passed its slide's end is not counted in any window: see
-`numLateRecordsDropped` of the first `GlobalWindowAggregate`.
+Accepted events are counted by region, product and category, once, in the slide that they fall into; the sliding windows add slides
+up. What comes after the watermark has passed its slide's end is not counted in any window, but in Flink's metric
+`numLateRecordsDropped` of the `GlobalWindowAggregate` that counts slides.
 """
 
 from pyflink.common import Types
@@ -100,8 +100,8 @@ FROM counted_windows WHERE (NOT is_region OR region <> '') AND (NOT is_category 
 def _create_moments(tables: StreamTableEnvironment, settings: Settings) -> None:
     """The view `popular_moments`, in the same form: the lists are moments by name, "" for all, and categories are counted.
 
-    Events of the same moment and category are counted first, so that the moment's names are taken apart once for all of them. A name
-    counts once for an event that tells it twice.
+    Events of the same moment and category are counted first, so that the moment's names are taken apart once for all of them. A
+    name counts once for an event that tells it twice.
     """
     window = interval(settings.popularity.window_ms)
     _create_view(

@@ -90,8 +90,7 @@ class PopularityOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._writer.write([(name, popular_json(name, found)) for name, found in listed if is_region(name)])
         self._counters.add("popular_lists", len(listed))
         self._counters.flush()
-        for name, found in listed:
-            yield Row(name.encode(), found.encode())
+        yield from (Row(name.encode(), found.encode()) for name, found in listed)
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Row]:
         """Between two whole windows: the past of lists that are over, or are too many, is forgotten, and they end."""

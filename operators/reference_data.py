@@ -15,8 +15,8 @@ _LIVE = re.compile(rb"%s(?P<model>:[^@+]+)?(?P<suffix>%s)?" % (MODEL_KEY, re.esc
 
 
 class ReferenceData:
-    """Feeds a chooser. Broadcast state holds one entry per product, the popularity lists that are to last, and two entries per model
-    (the whole, and what changed since), under the names that `take` returns and until `take_forgotten` names them."""
+    """Feeds a chooser. Broadcast state holds one entry per product and popularity list that is to last, and two per model (the
+    whole, and what changed since), under the names that `take` returns and until `take_forgotten` names them."""
 
     def __init__(self, chooser: Chooser) -> None:
         self._chooser = chooser

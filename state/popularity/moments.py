@@ -103,10 +103,10 @@ _moments = msgspec.msgpack.Decoder(Moments)
 def lift(moments: list[Moment], whole: Moment | None) -> dict[str, float]:
     """How much more each category is viewed at these moments than over all: a log ratio of shares, 0 for no difference.
 
-    With n(m, k) the views of category k at moment m, n(m) their total and p(k) the category's share of all views, a moment's lift is
-    that of the share shrunk to p(k) as if by κ views (a Dirichlet prior): ℓ(m, k) = ln((n(m, k) + κ·p(k)) / ((n(m) + κ)·p(k))). The
-    moments are blended by their evidence, w(m) = n(m)/(n(m) + κ): ℓ(k) = Σ w·ℓ / Σ w. A category that a moment does not name was not
-    viewed there, or too seldom to be kept: a moment that is full says nothing of it.
+    With n(m, k) the views of category k at moment m, n(m) their total and p(k) the category's share of all views, a moment's lift
+    is that of the share shrunk to p(k) as if by κ views (a Dirichlet prior): ℓ(m, k) = ln((n(m, k) + κ·p(k)) / ((n(m) + κ)·p(k))).
+    The moments are blended by their evidence, w(m) = n(m)/(n(m) + κ): ℓ(k) = Σ w·ℓ / Σ w. A category that a moment does not name
+    was not viewed there, or too seldom to be kept: a moment that is full says nothing of it.
     """
     if whole is None or whole.total <= 0:
         return {}

@@ -45,9 +45,9 @@ def rise(product: str, count: int, total: int, baseline: Baseline, significance:
 
     With X the product's decayed sum over n windows (`Baseline.windows`, X scaled to them) and g the growth of everything else in
     the region since, its count without a rise is e = g·X/n. c and X are taken as Poisson, so the difference has the variance
-    c + g²·X/n² that Krishnamoorthy and Thomson (A more powerful test for comparing two Poisson means, J. Stat. Planning and Inference
-    119, 2004) divide by; to it comes that of g by the delta method, e²·(1/now + 1/then) for the other products' counts now
-    and in the past. The growth takes the day's rhythm and a region's first, partial windows out of the comparison.
+    c + g²·X/n² that Krishnamoorthy and Thomson (A more powerful test for comparing two Poisson means, J. Stat. Planning and
+    Inference 119, 2004) divide by; to it comes that of g by the delta method, e²·(1/now + 1/then) for the other products' counts
+    now and in the past. The growth takes the day's rhythm and a region's first, partial windows out of the comparison.
     """
     windows = baseline.windows
     scale = windows / baseline.weight  # from decayed sums to n windows
