@@ -355,6 +355,7 @@ class Popularity(Section, frozen=True):
     trend_support: Annotated[int, Meta(ge=1, le=10**9)] = 20
     trend_significance: NonNegative = 3.0
     baseline_half_life_ms: PositiveMillis = 24 * HOUR_MS
+    moments_half_life_ms: PositiveMillis = 30 * 24 * HOUR_MS
 
 
 class Together(Section, frozen=True):

@@ -261,7 +261,9 @@ class Personalizer:
         newest = session.recent.newest
         last = next((category for category in (newest.categories if newest else ()) if category), "")
         hidden = hidden_products(session.shown, session.recent.events, self.settings.variety)
-        context = Context(known, last, in_vain, now_ms, category_in_vain, session.region, session.moment, hidden=hidden)
+        event_ms = newest.timestamp_ms if newest else 0
+        place = (session.region, session.moment)
+        context = Context(known, last, in_vain, now_ms, category_in_vain, *place, hidden, event_ms)
         chooser = self.chooser.of(session_id)
         most = self._most_candidates()
         slate = chooser.choose(context, profile_version=session.applied, cause=cause, most=most)
@@ -279,7 +281,8 @@ class Personalizer:
 
     def _offered(self, session: Session, slate: Slate, known: Interest, now_ms: int) -> Offered:
         shelf = self.chooser.shelf
-        popular = shelf.popularity.of(session.region, now_ms)
+        newest = session.recent.newest
+        popular = shelf.popularity.of(session.region, newest.timestamp_ms if newest else now_ms)
         return Offered(
             status_of(session.recent.events, self.settings.session, shelf.together.viewed_with),
             shelf.because(known) if slate.product_ids and slate.matrix()[:, TOGETHER].any() else {},
