@@ -248,7 +248,8 @@ class Personalizer:
             return min(most, self.settings.overload.candidates)
         return most
 
-    def _choose(self, session: Session, session_id: str, cause: bytes, now_ms: int) -> tuple[Slate, Interest]:
+    def context(self, session: Session, now_ms: int) -> Context:
+        """What the session brings to a choice made now."""
         known = self._interest(session)
         in_vain: dict[str, int] = {}
         category_in_vain: dict[str, int] = {}
@@ -263,12 +264,15 @@ class Personalizer:
         hidden = hidden_products(session.shown, session.recent.events, self.settings.variety)
         event_ms = newest.timestamp_ms if newest else 0
         place = (session.region, session.moment)
-        context = Context(known, last, in_vain, now_ms, category_in_vain, *place, hidden, event_ms)
+        return Context(known, last, in_vain, now_ms, category_in_vain, *place, hidden, event_ms)
+
+    def _choose(self, session: Session, session_id: str, cause: bytes, now_ms: int) -> tuple[Slate, Interest]:
+        context = self.context(session, now_ms)
         chooser = self.chooser.of(session_id)
         most = self._most_candidates()
         slate = chooser.choose(context, profile_version=session.applied, cause=cause, most=most)
         session.slates = [*session.slates, slate][-SLATES_KEPT:]
-        return slate, known
+        return slate, context.interest
 
     def _profile(self, session: Session, session_id: str, slate: Slate, known: Interest, now_ms: int) -> Write:
         session.updated_at_ms = max(session.updated_at_ms, now_ms)
