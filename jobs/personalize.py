@@ -13,6 +13,7 @@ from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import StreamTableEnvironment
 
 from jobs.accepted import create_accepted_view
+from jobs.catalogue import catalogue_lists
 from jobs.jvm import always_idle, keyed_in_jvm, set_uids
 from jobs.settings import ConfigurationError, SecretError, load_settings, redis_password, user_salt
 from jobs.tables import events_stream, examples_stream, model_stream, reference_stream, write_records
@@ -48,7 +49,9 @@ def build_graph(environment: StreamExecutionEnvironment, settings: Settings) -> 
     snapshots = told.process(model, SNAPSHOT_TYPE)
     snapshots = snapshots.set_parallelism(1).name(MODEL).uid(MODEL)  # Row(MODEL…, snapshot or change)
 
-    write_records(tables, settings, snapshots)
+    lists = catalogue_lists(tables, settings)  # Row(category/… or product/…, record)
+
+    write_records(tables, settings, snapshots, lists)
     return set_uids(environment)
 
 

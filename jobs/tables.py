@@ -10,11 +10,11 @@ from pyflink.table import StreamTableEnvironment
 from jobs.settings import kafka_client_properties, start_mode
 from operators.learner import UPDATE_TYPE
 from operators.names import (
+    CANDIDATES_RECORD,
     CHANGE_SUFFIX,
     COMMAND_KEY,
     MODEL_KEY,
     MODEL_RECORD,
-    PRODUCT_RECORD,
     key_of_model,
 )
 from state.configuration import Settings
@@ -41,7 +41,8 @@ _METADATA = """
   `offset` BIGINT METADATA VIRTUAL,
   record_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL"""
 _RECORD_S = "CAST(TIMESTAMPDIFF(SECOND, TO_TIMESTAMP_LTZ(0, 3), record_time) AS BIGINT)"
-_RECORD_MS = f"{_RECORD_S} * 1000 + EXTRACT(MILLISECOND FROM record_time)"
+RECORD_MS = f"{_RECORD_S} * 1000 + EXTRACT(MILLISECOND FROM record_time)"
+"""A record's Kafka time in ms, as SQL."""
 
 
 def events_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStream:
@@ -55,34 +56,42 @@ def events_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStr
   origin_key BYTES, payload BYTES, {_METADATA},
   rowtime AS TO_TIMESTAMP_LTZ(CASE WHEN {_TIMESTAMP} BETWEEN 1 AND {_NOW_MS} + {events.max_future_ms}
     THEN LEAST({_TIMESTAMP}, {_NOW_MS}) ELSE 0 END, 3),
-  WATERMARK FOR rowtime AS rowtime - {_interval(settings.popularity.allowed_lateness_ms)}
+  WATERMARK FOR rowtime AS rowtime - {interval(settings.popularity.allowed_lateness_ms)}
 ) WITH ({_options(_source(settings, topics.user_interactions, start_mode(settings.kafka.start)))},
   'scan.watermark.idle-timeout' = '{events.idle_timeout_ms} ms')"""
     )
     keyed = tables.sql_query(
         f"""SELECT COALESCE(JSON_VALUE({_TEXT}, '$.session_id'),
     CONCAT(CHR(0), CAST(MOD(`offset`, {KEYLESS_SPREAD}) AS STRING))) AS k,
-  ROW(payload, origin_key, `partition`, `offset`, {_RECORD_MS}) AS v FROM user_interactions"""
+  ROW(payload, origin_key, `partition`, `offset`, {RECORD_MS}) AS v FROM user_interactions"""
     )
     return tables.to_append_stream(keyed, KEYED_EVENT_TYPE)
 
 
 def reference_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStream:
-    """Products and model snapshots as REFERENCE_TYPE, always from the beginning: both topics are compacted."""
+    """What is broadcast to the session operators as REFERENCE_TYPE, always from the beginning: all these topics are compacted."""
     topics = settings.kafka.topics
     parts = []
     for name, topic, kind in (
-        ("products", topics.products, PRODUCT_RECORD),
         ("bandit_model_in", topics.bandit_model, MODEL_RECORD),
+        ("candidate_lists_in", topics.candidate_lists, CANDIDATES_RECORD),
     ):
         tables.execute_sql(
             f"""CREATE TEMPORARY TABLE {name} (origin_key BYTES, payload BYTES, {_METADATA})
 WITH ({_options(_source(settings, topic, "earliest"))})"""
         )
         parts.append(
-            f"SELECT '{kind}' AS kind, origin_key, payload, `partition`, `offset`, {_RECORD_MS} AS record_ms FROM {name}"
+            f"SELECT '{kind}' AS kind, origin_key, payload, `partition`, `offset`, {RECORD_MS} AS record_ms FROM {name}"
         )
     return tables.to_append_stream(tables.sql_query(" UNION ALL ".join(parts)), REFERENCE_TYPE)
+
+
+def create_products_table(tables: StreamTableEnvironment, settings: Settings) -> None:
+    """The table `products`, always from the beginning, with `arrived` as processing time."""
+    tables.execute_sql(
+        f"""CREATE TEMPORARY TABLE products (origin_key BYTES, payload BYTES, {_METADATA}, arrived AS PROCTIME())
+WITH ({_options(_source(settings, settings.kafka.topics.products, "earliest"))})"""
+    )
 
 
 def examples_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStream:
@@ -90,9 +99,9 @@ def examples_stream(tables: StreamTableEnvironment, settings: Settings) -> DataS
     tables.create_temporary_view(
         "examples", tables.sql_query("SELECT f4 AS shard, f5 AS message, arrived FROM records WHERE f5 IS NOT NULL")
     )
-    interval = _interval(settings.bandit.publish_interval_ms // 2)
+    half = interval(settings.bandit.publish_interval_ms // 2)
     examples = tables.sql_query(
-        f"""SELECT shard, ARRAY_AGG(message) AS messages FROM TABLE(TUMBLE(TABLE examples, DESCRIPTOR(arrived), {interval}))
+        f"""SELECT shard, ARRAY_AGG(message) AS messages FROM TABLE(TUMBLE(TABLE examples, DESCRIPTOR(arrived), {half}))
 GROUP BY shard, window_start, window_end"""
     )
     return tables.to_append_stream(examples, EXAMPLE_TYPE)
@@ -114,8 +123,9 @@ WHERE payload IS NOT NULL AND DECODE(origin_key, 'UTF-8') IN ({keys})"""
     return tables.to_append_stream(tables.sql_query(query), UPDATE_TYPE)
 
 
-def write_records(tables: StreamTableEnvironment, settings: Settings, snapshots: DataStream) -> None:
-    """Records to their topics, exactly once in one transaction per checkpoint; snapshots at once, outside of transactions."""
+def write_records(tables: StreamTableEnvironment, settings: Settings, snapshots: DataStream, lists: DataStream) -> None:
+    """Records to their topics, exactly once in one transaction per checkpoint; snapshots and lists of candidates at once, outside
+    of transactions."""
     topics = settings.kafka.topics
     names = {
         "dead_letters": topics.dead_letters,
@@ -143,21 +153,33 @@ def write_records(tables: StreamTableEnvironment, settings: Settings, snapshots:
             _options(_sink(settings, topics.bandit_model) | {"sink.delivery-guarantee": "at-least-once"})
         })"""
     )
+    tables.execute_sql(
+        f"""CREATE TEMPORARY TABLE candidate_lists_out (k BYTES, v BYTES) WITH ({
+            _options(_sink(settings, topics.candidate_lists) | {"sink.delivery-guarantee": "at-least-once"})
+        })"""
+    )
     tables.create_temporary_view("snapshots", snapshots)
+    tables.create_temporary_view("candidate_lists", lists)
     choose_topic = " ".join(f"WHEN '{kind}' THEN '{topic}'" for kind, topic in names.items())
     kinds = ", ".join(f"'{kind}'" for kind in names)
     statements = tables.create_statement_set()
     statements.add_insert_sql(
         f"""INSERT INTO log_topics SELECT CASE f0 {choose_topic} END, f1, f2 FROM records
 WHERE f0 IN ({kinds})
+UNION ALL SELECT '{topics.dead_letters}', f3, f4 FROM directory_records WHERE f2 = 'dead_letters'
 UNION ALL SELECT '{topics.outcomes}', f1, ENCODE(line, 'UTF-8')
 FROM records CROSS JOIN UNNEST(SPLIT(DECODE(f3, 'UTF-8'), CHR(10))) AS lines (line) WHERE f3 IS NOT NULL"""
     )
     statements.add_insert_sql("INSERT INTO bandit_model_out SELECT f0, f1 FROM snapshots")
+    statements.add_insert_sql(
+        """INSERT INTO candidate_lists_out SELECT f0, f1 FROM candidate_lists
+UNION ALL SELECT f3, f4 FROM directory_records WHERE f2 = 'candidate_lists'"""
+    )
     statements.attach_as_datastream()
 
 
-def _interval(duration_ms: int) -> str:
+def interval(duration_ms: int) -> str:
+    """A duration as SQL has it."""
     seconds, ms = divmod(duration_ms, 1_000)
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)

@@ -6,12 +6,17 @@ SESSION: Final = "session"
 LEARNER: Final = "learner"
 MODEL: Final = "model"
 REFERENCE: Final = "reference"
+DIRECTORY: Final = "directory"
+ASSORTMENT: Final = "assortment"
 
 EXAMPLES: Final = "examples"
 """The one kind of record that stays in the job; all others are topics."""
 
 OUTCOMES: Final = "outcomes"
 """The kind of record that holds several, a line each."""
+
+WANTED: Final = "wanted"
+"""The kind of record by which a session operator asks for a product."""
 
 MODEL_KEY: Final = b"MODEL"
 """Key of the live snapshot in the model's topic."""

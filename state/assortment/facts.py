@@ -13,6 +13,7 @@ WANTED = 2
 UNKNOWN = float("nan")
 
 _FORM = struct.Struct("<B4d")
+_STORED = b"\x01"
 
 
 class Facts(NamedTuple):
@@ -59,3 +60,19 @@ def unpack(facts: bytes) -> Facts:
 def with_flag(facts: bytes, flag: int) -> bytes:
     """The facts with one more flag."""
     return bytes((facts[0] | flag,)) + facts[1:]
+
+
+def stored(product_id: str, facts: bytes) -> bytes:
+    """A product in a category's state, versioned. The id is in it too, since reading values is faster than reading entries."""
+    return _STORED + facts + product_id.encode()
+
+
+def read_stored(data: bytes) -> tuple[str, bytes]:
+    """The inverse of `stored`: id and facts.
+
+    Raises:
+        ValueError: the version is unknown: a newer Heliotrope wrote it.
+    """
+    if data[:1] != _STORED:
+        raise ValueError(f"a product of version {data[:1]!r} was written by another release")
+    return data[1 + SIZE :].decode(), data[1 : 1 + SIZE]
