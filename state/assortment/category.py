@@ -14,8 +14,7 @@ import msgspec
 
 from state.assortment.facts import SIZE, Facts, unpack
 from state.assortment.shortlist import Key, Shortlist
-from state.assortment.tally import Tally
-from state.catalogue import PRIOR_REVIEWS
+from state.assortment.tally import PRIOR_REVIEWS, Tally
 
 RESERVE = 2
 _VERSION = b"\x01"

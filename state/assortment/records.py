@@ -91,7 +91,10 @@ def product_key(product_id: str) -> bytes:
 def _read(decoder: Any, data: bytes) -> Any:
     if data[:1] != _VERSION:
         raise ValueError(f"a record of version {data[:1]!r} was written by another release")
-    return decoder.decode(data[1:])
+    try:
+        return decoder.decode(data[1:])
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from None
 
 
 _encoder = msgspec.msgpack.Encoder()

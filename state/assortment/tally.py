@@ -6,6 +6,8 @@ import msgspec
 
 from state.assortment.facts import Facts
 
+PRIOR_REVIEWS = 10
+"""Weight of the category's mean in a product's rating: one five-star review does not win."""
 RATING_UNIT = 1e-6
 PRICE_UNIT = 1e-9
 PRICE_SCALE = 8
