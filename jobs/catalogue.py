@@ -5,7 +5,8 @@ from pyflink.datastream import DataStream
 from pyflink.table import Schema, StreamTableEnvironment
 
 from jobs.jvm import keyed_in_jvm
-from jobs.tables import RECORD_MS, create_products_table, interval
+from jobs.sql import RECORD_MS, interval
+from jobs.tables import create_products_table
 from operators.assortment import LIST_TYPE, AssortmentOperator
 from operators.directory import DIRECTORY_TYPE, GATHERED_TYPE, DirectoryOperator
 from operators.names import ASSORTMENT, DIRECTORY, WANTED

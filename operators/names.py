@@ -5,12 +5,18 @@ from typing import Final
 SESSION: Final = "session"
 LEARNER: Final = "learner"
 MODEL: Final = "model"
+TOGETHER: Final = "together"
 REFERENCE: Final = "reference"
 DIRECTORY: Final = "directory"
 ASSORTMENT: Final = "assortment"
+USERS: Final = "users"
+USER_LISTS: Final = "user-lists"
+
+HINT_PARTITION: Final = -1
+"""Stands in the place of an event's partition where a record is a hint."""
 
 EXAMPLES: Final = "examples"
-"""The one kind of record that stays in the job; all others are topics."""
+"""A kind of record that stays in the job, as do `wanted` and `user`; the others are topics."""
 
 OUTCOMES: Final = "outcomes"
 """The kind of record that holds several, a line each."""

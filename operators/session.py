@@ -12,7 +12,15 @@ from pyflink.datastream import KeyedBroadcastProcessFunction, RuntimeContext, Ti
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from operators.counters import Counters
-from operators.names import EXAMPLES, OUTCOMES, PRODUCT_RECORD
+from operators.names import (
+    BUNDLE_RECORD,
+    CANDIDATES_RECORD,
+    EXAMPLES,
+    HINT_PARTITION,
+    MODEL_RECORD,
+    OUTCOMES,
+    WANTED,
+)
 from operators.overload import OverloadWatch
 from operators.profile_writer import ProfileWriter, RedisUnavailableError
 from operators.reference_data import ReferenceData
@@ -28,6 +36,7 @@ from operators.task import (
 from state.choice import Chooser
 from state.configuration import Settings
 from state.event import Event, read_event
+from state.hint import Hint
 from state.kernels import warm
 from state.log import Record
 from state.personalizer import Effect, Personalizer
@@ -55,7 +64,8 @@ class Secrets(msgspec.Struct, frozen=True):
 
 
 class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
-    """Input 1: Row(payload, origin_key, partition, offset, record_ms) by session. Input 2: reference records, broadcast."""
+    """Input 1: Row(payload, origin_key, partition, offset, record_ms) by session, an event, or a hint where the partition is
+    `HINT_PARTITION`. Input 2: reference records, broadcast."""
 
     def __init__(self, settings: Settings, secrets: Callable[[], Secrets], build_id: str) -> None:
         self._settings = settings
@@ -72,6 +82,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         seed = settings.bandit.seed
         rng = np.random.default_rng(None if seed is None else [seed, index])
         chooser = Chooser(settings, rng)
+        self._chooser = chooser
         self._reference = ReferenceData(chooser)
         self._restored = False
         self._personalizer = Personalizer(settings, chooser, secrets.salt)
@@ -112,6 +123,8 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._restore(ctx)
         payload, origin_key, partition, offset, record_ms = value._values
         now_ms = wall_clock_ms()
+        if partition == HINT_PARTITION:
+            return self._take_hint(payload, now_ms, ctx)
         self._watch.take(record_ms, now_ms, ctx)
         try:
             records = self._handle(payload, record_ms, now_ms, ctx)
@@ -128,18 +141,27 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         return records
 
     def process_broadcast_element(self, value: Row, ctx: Any) -> Iterator[Row]:
-        """A product or a model: Row(kind, key, value, partition, offset, record_ms)."""
+        """A bundle, a list, a product or a model: Row(kind, key, value, partition, offset, record_ms)."""
         if not self._restored:
             self._restore(ctx)
         kind, key, payload, partition, offset, record_ms = value._values
         rejection = self._reference.take(kind, key, payload)
         if not isinstance(rejection, Rejection):
             self._remember(rejection, payload, ctx)
+            if kind == CANDIDATES_RECORD:
+                self._counters.add_all(self._chooser.catalogue.take_counts())
+            if kind == MODEL_RECORD:
+                self._counters.show("products_held", len(self._chooser.catalogue))
+                self._counters.show("catalogue_exposed_permille", round(1_000 * self._chooser.coverage()))
             return
         logger.warning("a reference record was refused", kind=kind, reason=rejection.reason, detail=rejection.detail)
         if self._is_first:  # every subtask sees it, one says so
             topics = self._settings.kafka.topics
-            topic = topics.products if kind == PRODUCT_RECORD else topics.bandit_model
+            named = {
+                BUNDLE_RECORD: topics.bundles,
+                CANDIDATES_RECORD: topics.candidate_lists,
+            }
+            topic = named.get(kind, topics.bandit_model)
             self._counters.add(f"dead_letters_{rejection.reason}", 1)
             self._counters.flush()
             yield _row(
@@ -157,9 +179,9 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             records = self._publish_owed(timestamp, ctx)
             if records is not None:
                 return records
-        self._flush(timestamp, ctx)
+        rows = self._flush(timestamp, ctx)
         self._counters.flush()
-        return ()
+        return rows
 
     def _end(self, timestamp: int, ctx: Any) -> list[Row]:
         session = self._load()
@@ -203,6 +225,18 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         effect = self._apply(event, record_ms, now_ms, watermark_ms)
         return self._carry_out(effect, event.session_id, ctx)
 
+    def _take_hint(self, payload: bytes | None, now_ms: int, ctx: Any) -> list[Row]:
+        """What is known of the session's user; one that is no good is counted, as it is of our own making."""
+        session_id = ctx.get_current_key()
+        try:
+            effect = self._personalizer.take_hint(self._load(), session_id, Hint.decode(payload or b""), now_ms)
+        except Exception:  # as for an event
+            logger.exception("a hint could not be taken")
+            self._counters.add("hints_failed", 1)
+            self._counters.flush()
+            return []
+        return self._carry_out(effect, session_id, ctx)
+
     def _apply(self, event: Event, record_ms: int, now_ms: int, watermark_ms: int) -> Effect:
         session = self._load()
         return self._personalizer.apply(session, event, record_ms=record_ms, now_ms=now_ms, watermark_ms=watermark_ms)
@@ -226,7 +260,14 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._flush_soon(session_id, ctx)
         elif effect.session is None or not effect.session.owed_ms:  # else the timer of what is owed hands them on
             self._counters.flush()
-        return _rows(effect.records, effect.accepted)
+        return _rows(effect.records, effect.accepted) + self._wanted()
+
+    def _wanted(self) -> list[Row]:
+        """Asks the directory for products that are not held here."""
+        product_ids = self._chooser.catalogue.take_wanted(wall_clock_ms())
+        if product_ids:
+            self._counters.add("products_wanted", len(product_ids))
+        return [_row(WANTED, product_id.encode(), b"") for product_id in product_ids]
 
     def _flush_soon(self, session_id: str, ctx: Any) -> None:
         """Each session has a timer of its own, which stands for its write after a restart."""
@@ -235,23 +276,28 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._newest_flush = (session_id, due_ms)
             ctx.timer_service().register_processing_time_timer(due_ms)
 
-    def _flush(self, timer_ms: int, ctx: Any) -> None:
+    def _flush(self, timer_ms: int, ctx: Any) -> list[Row]:
         """A session has a timer until its write is known to have arrived. One from before this start may stand for a write that was
         lost: then the profile is written again."""
         self._newest_flush = _NO_FLUSH
         session_id = ctx.get_current_key()
+        rows: list[Row] = []
         if timer_ms < self._opened_ms and not self._writer.holds(session_id):
-            self._write_again(self._load(), session_id)
+            rows = self._write_again(self._load(), session_id)
         if not self._writer.push(session_id):
             self._flush_soon(session_id, ctx)
+        return rows
 
-    def _write_again(self, session: Session | None, session_id: str) -> None:
-        write = self._personalizer.publish_again(session, session_id, wall_clock_ms()) if session is not None else None
-        if session is not None and write is not None:
+    def _write_again(self, session: Session | None, session_id: str) -> list[Row]:
+        effect = Effect(None)
+        if session is not None:
+            effect = self._personalizer.publish_again(session, session_id, wall_clock_ms())
+        if session is not None and effect.write is not None:
             self._session.update(session.encode())
-            self._writer.put(session_id, write)
+            self._writer.put(session_id, effect.write)
         elif session is None or not session.recent.events:
             self._writer.delete(session_id)
+        return _rows(effect.records)
 
     def _restore(self, ctx: Any) -> None:
         self._restored = True
@@ -259,9 +305,14 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         logger.info("reference data restored", entries=count)
 
     def _remember(self, name: str | None, payload: bytes | None, ctx: Any) -> None:
-        if name is None:
+        forgotten = self._reference.take_forgotten()
+        if name is None and not forgotten:
             return
         state = ctx.get_broadcast_state(REFERENCE_STATE)
+        for gone in forgotten:
+            state.remove(gone)
+        if name is None:
+            return
         if payload is None:
             state.remove(name)
         else:

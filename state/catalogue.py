@@ -140,6 +140,12 @@ class Catalogue(ProductRows):
         forgotten, self._forgotten = self._forgotten, []
         return forgotten
 
+    def take_counts(self) -> dict[str, int]:
+        """How often since the last time a product found no room, in the catalogue or among those to ask for."""
+        counts = {"products_left_out": self.left_out, "products_not_asked_for": self.wanted.left_out}
+        self.left_out = self.wanted.left_out = 0
+        return {name: count for name, count in counts.items() if count}
+
     def can_show(self, product_ids: Iterable[str]) -> bool:
         """Whether all of them can still be shown."""
         row_of, active = self.row_of, self.active

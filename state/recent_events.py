@@ -8,6 +8,7 @@ import enum
 import hashlib
 import uuid
 from bisect import bisect_left
+from collections.abc import Callable
 
 import msgspec
 
@@ -18,6 +19,7 @@ TOUCHES_PER_EVENT = 4
 
 _VIEW = EVENT_TYPES.index("product_view")
 _UUID_MARK = b"\x00"
+_NO_BUNDLES: list[list[str]] = []
 
 
 class Offer(enum.Enum):
@@ -32,7 +34,8 @@ class LoggedEvent(msgspec.Struct, array_like=True):
     """An event as the session keeps it.
 
     `identity` is packed (16 bytes for a UUID); `strength` is the weight's sign and size for feedback, 1 for other events;
-    `categories` run parallel to `products` ("" where unknown); a category view has no product and one category.
+    `categories` run parallel to `products` ("" where unknown); a category view has no product and one category. `bundles` are those
+    that a checkout was complete of, each as its products, the primary first.
     """
 
     timestamp_ms: int
@@ -42,6 +45,7 @@ class LoggedEvent(msgspec.Struct, array_like=True):
     categories: list[str]
     decision_id: str = ""
     strength: float = 1.0
+    bundles: list[list[str]] = []
 
     @property
     def event_type(self) -> str:
@@ -83,8 +87,9 @@ def unpack_identity(packed: bytes) -> str:
     return packed.decode()
 
 
-def logged(event: Event, categories: list[str]) -> LoggedEvent:
-    """The event as the log keeps it; `categories` run parallel to `event.products()`, or hold the one that was viewed."""
+def logged(event: Event, categories: list[str], bundles: list[list[str]] = _NO_BUNDLES) -> LoggedEvent:
+    """The event as the log keeps it; `categories` run parallel to `event.products()`, or hold the one that was viewed;
+    `bundles` are those that it is a checkout of."""
     return LoggedEvent(
         timestamp_ms=event.timestamp,
         identity=pack_identity(event.identity),
@@ -93,6 +98,7 @@ def logged(event: Event, categories: list[str]) -> LoggedEvent:
         categories=categories,
         decision_id=event.decision_id or "",
         strength=float(event.feedback.strength) if event.feedback else 1.0,
+        bundles=bundles,
     )
 
 
@@ -129,6 +135,13 @@ class RecentEvents(msgspec.Struct, array_like=True):
         if any(gone is event for gone in evicted):
             return Offer.DROPPED, [gone for gone in evicted if gone is not event]
         return Offer.APPLIED, evicted
+
+    def complete(self, category_of: Callable[[str], str]) -> None:
+        """Fills in categories that were not known when their events came, and are by now."""
+        for event in self.events:
+            if "" in event.categories and event.products:
+                pairs = zip(event.categories, event.products, strict=True)
+                event.categories = [category or category_of(product) for category, product in pairs]
 
     def forget_through(self, timestamp_ms: int) -> None:
         """Removes the events that are not later than the time."""

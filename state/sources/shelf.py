@@ -1,6 +1,6 @@
 """What a session operator can offer: the sources of candidates together, and what they say of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import chain, zip_longest
 from typing import NamedTuple
 
@@ -9,13 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from state.catalogue import CREATED_MS, Catalogue, Rows
-from state.configuration import Candidates, Sources
+from state.configuration import Settings, Sources
 from state.feature_set import REGIONAL_POPULARITY, TOGETHER, TRENDING
 from state.interest import Interest
 from state.sources import names
-from state.sources.bundles import BundleStore
+from state.sources.bundles import Bundles
 from state.sources.popularity import Popular, PopularLists
-from state.sources.store import RowCache
+from state.sources.store import RowCache, coded
 from state.sources.together import Companions
 
 OWN_LIMIT = 20
@@ -33,23 +33,23 @@ Values = NDArray[np.float64]
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """For whom candidates are sought: what the session likes, where and when it is, and its user's own list."""
+    """For whom candidates are sought: what the session likes, where and when it is, its user's own list, and what is `hidden`:
+    not to be shown, beside what the visitor dislikes."""
 
     interest: Interest
     region: str = ""
     moment: Sequence[str] = ()
-    listed: Sequence[str] = ()
     now_ms: int = 0
+    hidden: Collection[str] = ()
 
 
 class Offers(NamedTuple):
-    """Candidates in the order of preference: catalogue `rows` (k,) with the `codes` (k,) of their sources; `excluded` rows, which
-    must not be shown; at least so many places for candidates from `anywhere` in the `pool`; `personal` (sources,), which sources
-    go by what the session did; features of single rows `told` (t, 3), and what the `moment` (m,) says of categories by code.
+    """Candidates in the order of preference, `rows` (k,) of the catalogue in the form of `coded`; `excluded` rows, which must not
+    be shown; at least so many places for candidates from `anywhere` in the `pool`; `personal` (sources,), which sources go by what
+    the session did; features of single rows `told` (t, 3), and what the `moment` (m,) says of categories by code.
     """
 
     rows: Rows
-    codes: Rows
     pool: Rows
     excluded: Rows
     anywhere: int
@@ -65,48 +65,59 @@ class Shelf:
     for.
     """
 
-    def __init__(self, catalogue: Catalogue, candidates: Candidates) -> None:
-        self.catalogue = catalogue
+    def __init__(self, settings: Settings, catalogue: Catalogue | None = None) -> None:
+        candidates = settings.candidates
+        new = Catalogue(candidates.max_products, candidates.per_category)
+        self.catalogue = new if catalogue is None else catalogue
         self.popularity = PopularLists()
-        self.together = Companions()
-        self.bundles = BundleStore()
+        self.together = Companions(settings.together.max_products)
+        self.bundles = Bundles(settings.bundles.max)
         self._weights = _weights(candidates.sources)
         self._newest_most = candidates.newest_per_category
-        self._rows = RowCache(catalogue)
+        self._rows = RowCache(self.catalogue)
         self._newest: dict[str, Rows] = {}
-        self.pool: Rows = catalogue.pool
+        self._rated: dict[str, Rows] = {}
+        self._quotas_of: dict[tuple[int, int, bool], list[int]] = {}
+        self.pool: Rows = self.catalogue.pool
 
     def refresh(self) -> None:
         """After a change of the catalogue's lists."""
         self._rows.clear()
-        self._newest = self._newest_by_category() if self._weights[names.NEWEST] else {}
-        self.pool = np.unique(np.concatenate([self.catalogue.pool, *self._newest.values()]))
+        self._rated.clear()
+        newest = self._newest_by_category() if self._weights[names.NEWEST] else {}
+        self._newest = {category: coded(names.NEWEST, rows.tolist()) for category, rows in newest.items()}
+        self.pool = np.unique(np.concatenate([self.catalogue.pool, *newest.values()]))
 
     def offers(self, asked: Asked, limit: int, wanted: Sequence[str] = ()) -> Offers:
         """What there is for a session, `wanted` products first, for `limit` candidates."""
         interest = asked.interest
         popular = self.popularity.of(asked.region, asked.now_ms)
         own = own_products(interest)
-        leading = own[:LEADING]
         liked = _best(interest.categories)
-        quotas = self._quotas(interest, limit, by_category=bool(liked))
-        parts: list[tuple[int, Rows]] = [(names.RULES, self._listed(wanted))] if wanted else []
-        parts.append((names.OWN, self._listed(own)[: quotas[names.OWN]]))
-        if asked.listed:
-            parts.append((names.USER_LISTS, self._listed(asked.listed)[: quotas[names.USER_LISTS]]))
-        told = self._add_companions(parts, leading, quotas)
-        told += self._add_popular(parts, popular, asked.region, quotas)
+        quotas = self._quotas(round(sum(interest.visits.values())), limit, by_category=bool(liked))
+        parts: list[Rows] = [self._coded(names.RULES, wanted)] if wanted else []
+        if own:
+            parts.append(self._coded(names.OWN, own)[: quotas[names.OWN]])
+        if interest.listed:
+            parts.append(self._coded(names.USER_LISTS, interest.listed)[: quotas[names.USER_LISTS]])
+        told: list[Values] = []
+        self._add_companions(parts, told, own[:LEADING], quotas, asked.now_ms)
+        self._add_popular(parts, told, popular, asked.region, quotas)
         self._add_categories(parts, liked or self._usual_categories(popular), quotas, limit, asked.now_ms)
         return Offers(
-            np.concatenate([rows for _, rows in parts]),
-            np.repeat([code for code, _ in parts], [len(rows) for _, rows in parts]),
+            np.concatenate(parts) if parts else _NO_ROWS,
             self.pool,
-            self._listed(interest.disliked) if interest.disliked else _NO_ROWS,
+            self._excluded(interest.disliked, asked.hidden),
             quotas[names.ANYWHERE],
             _PERSONAL if liked else _PERSONAL_OF_NO_CATEGORY,
             np.concatenate(told) if told else _NOTHING_TOLD,
             self._of_moment(tuple(asked.moment)) if asked.moment else _NO_MOMENT,
         )
+
+    def _excluded(self, disliked: Collection[str], hidden: Collection[str]) -> Rows:
+        if not disliked and not hidden:
+            return _NO_ROWS
+        return np.array(self.catalogue.listed((*disliked, *hidden)), dtype=np.int64)
 
     def because(self, interest: Interest) -> dict[str, str]:
         """The companions of the session's newest products, each with the first that it goes with."""
@@ -117,71 +128,81 @@ class Shelf:
                     causes.setdefault(companion, product)
         return causes
 
-    def _quotas(self, interest: Interest, limit: int, *, by_category: bool) -> list[int]:
+    def _quotas(self, visits: int, limit: int, *, by_category: bool) -> list[int]:
         """Places for each source, in proportion to the weights; those that go by the session count n/(n + 2) after n visits."""
-        visits = sum(interest.visits.values())
-        evidence = visits / (visits + HALF_EVIDENCE)
-        weights = self._weights.copy()
-        weights[_PERSONAL if by_category else _PERSONAL_OF_NO_CATEGORY] *= evidence
-        quotas: list[int] = np.ceil(weights * (limit / max(weights.sum(), 1e-9))).astype(int).tolist()
+        key = (visits, limit, by_category)
+        quotas = self._quotas_of.get(key)
+        if quotas is None:
+            weights = self._weights.copy()
+            personal = _PERSONAL if by_category else _PERSONAL_OF_NO_CATEGORY
+            weights[personal] *= visits / (visits + HALF_EVIDENCE)
+            quotas = np.ceil(weights * (limit / max(weights.sum(), 1e-9))).astype(int).tolist()
+            self._quotas_of[key] = quotas
         return quotas
 
-    def _listed(self, product_ids: Iterable[str]) -> Rows:
-        return np.array(self.catalogue.listed(product_ids), dtype=np.int64)
+    def _coded(self, source: int, product_ids: Iterable[str]) -> Rows:
+        return coded(source, self.catalogue.listed(product_ids))
 
-    def _add_companions(self, parts: list[tuple[int, Rows]], leading: list[str], quotas: list[int]) -> list[Values]:
+    def _add_companions(
+        self, parts: list[Rows], told: list[Values], leading: list[str], quotas: list[int], now_ms: int
+    ) -> None:
         """What goes with the session's newest products, in turn."""
-        told = []
-        for code, companions in (
+        for source, companions in (
             (names.BOUGHT_TOGETHER, self.together.bought_with),
             (names.VIEWED_TOGETHER, self.together.viewed_with),
         ):
-            if not quotas[code]:
+            if not quotas[source]:
                 continue
-            found = [self._rows.of((code, product), companions(product), _lift_told) for product in leading]
-            found = [entry for entry in found if len(entry.rows)]
+            found = [
+                self._rows.of(source, product, listed, _lift_told)
+                for product in leading
+                if (listed := companions(product))
+            ]
             if found:
-                parts.append((code, _in_turn([entry.rows for entry in found])[: quotas[code]]))
+                parts.append(_in_turn([entry.coded for entry in found])[: quotas[source]])
                 told += [entry.told for entry in found]
-        if quotas[names.BUNDLES]:
-            parts.append((names.BUNDLES, self._rows.ask(self.bundles.parts_with(leading))[: quotas[names.BUNDLES]]))
-        return told
+        if quotas[names.BUNDLES] and leading:
+            bundled = self.bundles.parts_with(leading, now_ms)
+            if bundled:
+                parts.append(self._rows.ask(names.BUNDLES, bundled)[: quotas[names.BUNDLES]])
 
     def _add_popular(
-        self, parts: list[tuple[int, Rows]], popular: Popular, region: str, quotas: list[int]
-    ) -> list[Values]:
-        told = []
-        for code, listed, telling in (
-            (names.TRENDING, popular.trends, _trend_told),
-            (names.POPULAR, popular.items, _popularity_told),
-        ):
-            entry = self._rows.of((code, region), listed, telling)
-            if len(entry.rows):
-                parts.append((code, entry.rows[: quotas[code]]))
-                told.append(entry.told)
-        return told
+        self, parts: list[Rows], told: list[Values], popular: Popular, region: str, quotas: list[int]
+    ) -> None:
+        if popular.trends:
+            entry = self._rows.of(names.TRENDING, region, popular.trends, _trend_told)
+            parts.append(entry.coded[: quotas[names.TRENDING]])
+            told.append(entry.told)
+        if popular.items:
+            entry = self._rows.of(names.POPULAR, region, popular.items, _popularity_told)
+            parts.append(entry.coded[: quotas[names.POPULAR]])
+            told.append(entry.told)
 
     def _add_categories(
-        self, parts: list[tuple[int, Rows]], categories: list[str], quotas: list[int], limit: int, now_ms: int
+        self, parts: list[Rows], categories: list[str], quotas: list[int], limit: int, now_ms: int
     ) -> None:
         """From each category's lists in equal parts; then more of the best rated, for places that other sources leave empty."""
-        share = [-(-quota // LIKED_CATEGORIES) for quota in quotas]
+        best, viewed_most, newest = (-(-quotas[source] // LIKED_CATEGORIES) for source in names.BY_CATEGORY)
         most = round(LIKED_SHARE * limit / LIKED_CATEGORIES)
-        best = [self._best_rated(category)[: max(most, share[names.BEST_RATED])] for category in categories]
-        for category, rows in zip(categories, best, strict=True):
-            parts.append((names.BEST_RATED, rows[: share[names.BEST_RATED]]))
-            if share[names.MOST_VIEWED]:
-                viewed = self.popularity.of(f"@category/{category}", now_ms)
-                entry = self._rows.of((names.MOST_VIEWED, category), viewed.items, _popularity_told)
-                parts.append((names.MOST_VIEWED, entry.rows[: share[names.MOST_VIEWED]]))
-            if share[names.NEWEST]:
-                parts.append((names.NEWEST, self._newest.get(category, _NO_ROWS)[: share[names.NEWEST]]))
-        if share[names.BEST_RATED]:
-            parts += [(names.BEST_RATED, rows[share[names.BEST_RATED] :]) for rows in best]
+        more: list[Rows] = []
+        for category in categories:
+            rated = self._best_rated(category)
+            parts.append(rated[:best])
+            if best:
+                more.append(rated[best:most])
+            viewed = self.popularity.of(f"@category/{category}", now_ms).items if viewed_most else ()
+            if viewed:
+                parts.append(self._rows.of(names.MOST_VIEWED, category, viewed, _popularity_told).coded[:viewed_most])
+            parts.append(self._newest.get(category, _NO_ROWS)[:newest])
+        parts += more
 
     def _best_rated(self, category: str) -> Rows:
-        start, size = self.catalogue.span_of.get(category, (0, 0))
-        return self.catalogue.pool[start : start + size]
+        """The category's best, coded."""
+        kept = self._rated.get(category)
+        if kept is None:
+            start, size = self.catalogue.span_of.get(category, (0, 0))
+            kept = self._rated[category] = coded(names.BEST_RATED, self.catalogue.pool[start : start + size].tolist())
+        return kept
 
     def _usual_categories(self, popular: Popular) -> list[str]:
         """What to look at for somebody who likes nothing yet: what is liked in the region, else what is best rated."""

@@ -41,6 +41,12 @@ class MapState:
         for name, value in values.items():
             self.put(name, value)
 
+    def get(self, name: str) -> bytes | None:
+        return self._maps.get(self._keys.key, {}).get(name)
+
+    def remove(self, name: str) -> None:
+        self._maps.get(self._keys.key, {}).pop(name, None)
+
     def items(self) -> Iterator[tuple[str, bytes]]:
         return iter(list(self._maps.get(self._keys.key, {}).items()))
 

@@ -1,0 +1,148 @@
+"""What the sources offer: in proportion to their weights, personal ones the more the session is known."""
+
+from collections import Counter
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import pytest
+
+from state.candidates import find_candidates
+from state.configuration import Settings
+from state.feature_set import NAMES
+from state.features import Context, features
+from state.interest import Interest
+from state.product import Product
+from state.rates import Rates
+from state.sources import names
+from state.sources.popularity import Popular
+from state.sources.shelf import Asked, Shelf
+from tests.state.shop import T0, settings
+
+NOBODY = Interest({}, {}, 0.0)
+
+
+def known(visits: int) -> Interest:
+    return Interest({"p0-0": 1.0, "p0-1": 1.0}, {"c0": 2.0, "c1": 1.0}, 3.0, visits={"c0": visits})
+
+
+class Fixed:
+    """Stores that answer the same to everybody."""
+
+    def __init__(self, popular: Popular, companions: list[tuple[str, float]], lift: dict[str, float]) -> None:
+        self._popular, self._companions, self._lift = popular, companions, lift
+
+    def of(self, region: str, now_ms: int) -> Popular:
+        return Popular() if region.startswith("@") else self._popular
+
+    def lift(self, moment: Any) -> dict[str, float]:
+        return self._lift
+
+    def bought_with(self, product_id: str) -> list[tuple[str, float]]:
+        return self._companions if product_id == "p0-0" else []
+
+    def viewed_with(self, product_id: str) -> list[tuple[str, float]]:
+        return []
+
+
+def filled(configuration: Settings | None = None, categories: int = 10, products: int = 60) -> Shelf:
+    shelf = Shelf(configuration or settings())
+    for category in range(categories):
+        for i in range(products):
+            shelf.catalogue.put(
+                Product(
+                    f"p{category}-{i}", f"c{category}", rating=1 + 4 * i / products, rating_count=99, created_at=T0 - i
+                )
+            )
+    shelf.catalogue.refresh(T0)
+    shelf.refresh()
+    return shelf
+
+
+def with_stores(shelf: Shelf) -> Shelf:
+    popular = Popular(
+        region="EU",
+        items=[(f"p5-{i}", 0.1, 100 - i) for i in range(30)],
+        trends=[(f"p6-{i}", 20, 0.5 - i / 100) for i in range(20)],
+        categories=[("c5", 0.6), ("c6", 0.4)],
+    )
+    store = Fixed(popular, [(f"p7-{i}", 5.0) for i in range(10)], {"c3": 0.5})
+    shelf.popularity = shelf.together = store  # type: ignore[assignment]
+    return shelf
+
+
+def found(shelf: Shelf, interest: Interest, limit: int = 100) -> Counter[str]:
+    candidates = find_candidates(Asked(interest, "EU", ("time:night",)), shelf, limit, np.random.default_rng(1))
+    assert len(set(candidates.rows.tolist())) == len(candidates) <= limit
+    return Counter(names.SOURCES[code] for code in candidates.sources.tolist())
+
+
+def test_personal_sources_grow_with_evidence_without_a_jump() -> None:
+    shelf = with_stores(filled())
+    shares = []
+    for visits in range(1, 30):
+        of = found(shelf, known(visits))
+        shares.append(sum(of[name] for name in ("own", "best_rated", "newest", "bought_together")))
+    assert all(-2 <= later - earlier <= 12 for earlier, later in pairwise(shares)), shares
+    assert shares[-1] >= shares[0]
+    assert found(shelf, known(1))["popular"] > found(shelf, known(29))["popular"]
+
+
+def test_every_source_has_its_part() -> None:
+    of = found(with_stores(filled()), known(6))
+    assert {"own", "best_rated", "newest", "popular", "trending", "bought_together", "anywhere"} <= set(of)
+    assert sum(of.values()) >= 95  # of those drawn at random some fall on the same product
+
+
+@pytest.mark.parametrize("name", ["best_rated", "newest", "popular", "trending", "bought_together", "own"])
+def test_a_source_can_be_switched_off(name: str) -> None:
+    configuration = settings(candidates={"sources": {name: 0}})
+    assert name not in found(with_stores(filled(configuration)), known(6))
+
+
+def test_a_weight_is_a_share() -> None:
+    few = found(with_stores(filled(settings(candidates={"sources": {"popular": 0.5}}))), known(6))
+    many = found(with_stores(filled(settings(candidates={"sources": {"popular": 4}}))), known(6))
+    assert many["popular"] > 2 * few["popular"]
+
+
+def test_a_source_that_is_empty_costs_only_its_own_items() -> None:
+    of = found(filled(), known(6))
+    assert sum(of.values()) >= 95  # of those drawn at random some fall on the same product
+    assert "popular" not in of
+
+
+def test_a_stranger_is_offered_what_is_liked_in_the_region() -> None:
+    shelf = with_stores(filled())
+    candidates = find_candidates(Asked(NOBODY, "EU"), shelf, 100, np.random.default_rng(1))
+    best = [p for p, s in zip(candidates.product_ids, candidates.sources, strict=True) if s == names.BEST_RATED]
+    assert best
+    assert {product.split("-")[0] for product in best} == {"p5", "p6"}
+
+
+def test_what_is_disliked_or_gone_is_not_found() -> None:
+    shelf = with_stores(filled())
+    shelf.catalogue.remove("p5-0")
+    interest = Interest({"p0-0": 1.0}, {"c0": 1.0}, 1.0, frozenset({"p5-1"}))
+    product_ids = find_candidates(Asked(interest, "EU"), shelf, 500, np.random.default_rng(1)).product_ids
+    assert not {"p5-0", "p5-1"} & set(product_ids)
+    assert "p5-2" in product_ids
+
+
+def test_features_tell_what_the_stores_say() -> None:
+    shelf = with_stores(filled())
+    context = Context(known(3), "c0", {}, T0, {}, "EU", ("time:night",))
+    candidates = find_candidates(context.asked, shelf, 100, np.random.default_rng(1))
+    x = features(candidates, context, shelf.catalogue, Rates(shelf.catalogue, None)).astype(float)
+    of = {product: dict(zip(NAMES, row, strict=True)) for product, row in zip(candidates.product_ids, x, strict=True)}
+    assert of["p5-0"]["regional_popularity"] == pytest.approx(1.0)
+    assert of["p5-4"]["regional_popularity"] == pytest.approx(0.96**0.5, abs=1e-3)
+    assert of["p6-0"]["trending"] == pytest.approx(1.0)
+    assert of["p7-0"]["together"] == pytest.approx(0.5)
+    assert of["p0-0"]["together"] == 0
+    assert {row["moment_match"] for product, row in of.items() if product.startswith("p3")} <= {0.5}
+    assert {row["moment_match"] for product, row in of.items() if not product.startswith("p3")} == {0.0}
+
+
+def test_an_item_says_what_it_goes_together_with() -> None:
+    assert with_stores(filled()).because(known(1))["p7-3"] == "p0-0"
