@@ -32,9 +32,9 @@ _LIVE = re.compile(rb"%s(?P<model>:[^@+]+)?(?P<suffix>%s)?" % (MODEL_KEY, re.esc
 
 
 class ReferenceData:
-    """Feeds a chooser. Broadcast state holds one entry per category, bundle, list of companions, popularity list that is to last and
-    product that was asked for, and two per model (the whole, and what changed since), under the names that `take` returns and until
-    `take_forgotten` names them.
+    """Feeds a chooser. Broadcast state holds one entry per category, bundle, list of companions, popularity list that is to last
+    and product that was asked for, and two per model (the whole, and what changed since), under the names that `take` returns and
+    until `take_forgotten` names them.
     """
 
     def __init__(self, chooser: Chooser) -> None:
