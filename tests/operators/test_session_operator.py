@@ -8,11 +8,12 @@ import pytest
 from pyflink.common import Row
 from pyflink.datastream import TimeDomain
 
-from operators.names import MODEL_KEY, MODEL_RECORD, PRODUCT_RECORD
+from operators.names import MODEL_KEY, MODEL_RECORD, POPULARITY_RECORD, PRODUCT_RECORD
 from operators.session import Secrets, SessionOperator
 from operators.task import StaleCodeError, is_publication_time
 from state.build import BUILD_ID
 from state.configuration import Settings
+from state.popularity.listing import Listing
 from tests.operators.flink_fakes import Context, RuntimeContext
 from tests.redis_server import RedisServer, redis_server
 from tests.state.shop import settings
@@ -365,3 +366,15 @@ def test_overload_ends_in_a_silence_too(server: RedisServer) -> None:
         time.sleep(max(0.1, (due_ms - now_ms()) / 1_000))
         bench.fire(TimeDomain.PROCESSING_TIME, due_ms, "\x00 1")
     assert (bench.gauge("overload_level"), bench.gauge("event_lag_ms")) == (0, 0)
+
+
+def test_a_popularity_list_is_kept_and_a_bad_one_is_a_dead_letter_of_its_topic(server: RedisServer) -> None:
+    bench = Bench(server)
+    good = Listing(now_ms(), 3_600_000, 5, [("p1", 5)], [], []).encode()
+    assert bench.refer(POPULARITY_RECORD, b"EU", good) == []
+    [row] = bench.refer(POPULARITY_RECORD, b"EU", b"?")
+    letter = json.loads(row._values[2])
+    assert (letter["topic"], letter["reason"]) == ("popularity", "invalid_value")
+    assert dict(bench.context.broadcast.items()) == {"popularity/EU": good}
+    bench.refer(POPULARITY_RECORD, b"EU", None)
+    assert dict(bench.context.broadcast.items()) == {}
