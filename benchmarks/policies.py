@@ -1,8 +1,8 @@
 """How long each policy takes for a slate, propensities included: `python -m benchmarks.policies [--json FILE]`.
 
 A slate of 20 from 100 and from 500 candidates with 32 features, from the candidates' beliefs to the choice; beside it the steps
-before: finding candidates and computing their features. Figures are CPU time of the one thread, the median of batches, so other
-load on the machine counts less; the fastest batch stands beside it.
+before: finding candidates and computing their features; and the whole slate of the default policy. Figures are CPU time of the one
+thread, the median of batches, so other load on the machine counts less; the fastest batch stands beside it.
 """
 
 import os
@@ -19,9 +19,11 @@ from pathlib import Path
 import msgspec
 import numpy as np
 
+from jobs.settings import settings_from
 from state.candidates import find_candidates
 from state.catalogue import Catalogue
-from state.configuration import Bandit, Candidates, PolicyName
+from state.choice import Chooser
+from state.configuration import Bandit, PolicyName, Settings
 from state.features import Context, features
 from state.interest import Interest
 from state.policy import Belief, policy_from
@@ -37,6 +39,13 @@ LIMIT_US = {"thompson_linear": 500.0}
 DEFAULT_LIMIT_US = 150.0
 BATCHES = 25
 NOW_MS = 1_763_770_000_000
+NO_CAPS = {"category_share": 1.0, "personal_share": 1.0}
+VARIETIES = {
+    "slate": {},
+    "slate, no variety": NO_CAPS,
+    "slate, diversity": {"diversity": 0.2},
+    "slate, boosts": {"boosts": {"newer": 0.05}},
+}
 
 
 class Timing(msgspec.Struct):
@@ -97,20 +106,30 @@ def policy_timings(n: int) -> list[Timing]:
     return rows
 
 
-def preparation_timings(n: int) -> list[Timing]:
-    """Candidates and features for a session of nine products in three categories, from 5,000 products."""
-    rng = np.random.default_rng(7)
+def shelf_of_products() -> Shelf:
+    """5,000 products in 50 categories."""
     catalogue = Catalogue(10_000, 300)
     for i in range(5_000):
         catalogue.put(Product(f"product-{i}", f"category-{i % 50}", price=1.0 + i, rating=1.0 + i % 5, rating_count=i))
     catalogue.refresh(NOW_MS)
-    shelf = Shelf(catalogue, Candidates())
+    shelf = Shelf(Settings(), catalogue)
     shelf.refresh()
+    return shelf
+
+
+def visitor() -> Context:
+    """A session of nine products in three categories."""
     products = {f"product-{50 * i + j}": 1.0 + i for i in range(3) for j in range(3)}
     categories = [f"category-{j}" for j in range(3)]
     interest = Interest(products, dict.fromkeys(categories, 2.0), 10.0, visits=dict.fromkeys(categories, 3))
     in_vain = {"product-5": 2, "product-60": 1}
-    context = Context(interest, "category-1", in_vain, NOW_MS, {"category-5": 2, "category-10": 1})
+    return Context(interest, "category-1", in_vain, NOW_MS, {"category-5": 2, "category-10": 1})
+
+
+def preparation_timings(n: int) -> list[Timing]:
+    """Candidates and features."""
+    rng, shelf, context = np.random.default_rng(7), shelf_of_products(), visitor()
+    catalogue = shelf.catalogue
     rates = Rates(catalogue, None)
     found = find_candidates(context.asked, shelf, n, rng)
     return [
@@ -119,12 +138,22 @@ def preparation_timings(n: int) -> list[Timing]:
     ]
 
 
+def slate_timings(n: int) -> list[Timing]:
+    """The default policy's slate from the session to the items, which is one call, with and without variety."""
+    shelf, context, rows = shelf_of_products(), visitor(), []
+    for name, variety in VARIETIES.items():
+        sections = {"variety": variety, "candidates": {"max": n}, "decisions": {"full_share": 0.0}}
+        chooser = Chooser(settings_from(sections), np.random.default_rng(7), shelf)
+        rows.append(timing(name, n, lambda c=chooser: c.choose(context, profile_version=1, cause=b""), None))  # type: ignore[misc]
+    return rows
+
+
 def main() -> None:
     """Prints the table, and writes it where asked."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--json", type=Path)
     arguments = parser.parse_args()
-    rows = [row for n in SIZES for row in [*preparation_timings(n), *policy_timings(n)]]
+    rows = [row for n in SIZES for row in [*preparation_timings(n), *slate_timings(n), *policy_timings(n)]]
     print(f"{'what':20} {'candidates':>10} {'median µs':>10} {'fastest µs':>11} {'limit µs':>9}")
     for row in rows:
         limit = f"{row.limit_us:.0f}" if row.limit_us else ""

@@ -11,6 +11,8 @@ from jobs.settings import start_mode
 from jobs.sql import METADATA, RECORD_MS, interval, options, sink_options, source_options
 from operators.learner import UPDATE_TYPE
 from operators.names import (
+    BUNDLE_RECORD,
+    CANDIDATES_RECORD,
     CHANGE_SUFFIX,
     COMMAND_KEY,
     MODEL_KEY,
@@ -70,6 +72,8 @@ def reference_stream(tables: StreamTableEnvironment, settings: Settings) -> Data
     for name, topic, kind in (
         ("products", topics.products, PRODUCT_RECORD),
         ("bandit_model_in", topics.bandit_model, MODEL_RECORD),
+        ("bundles", topics.bundles, BUNDLE_RECORD),
+        ("candidate_lists_in", topics.candidate_lists, CANDIDATES_RECORD),
         ("popularity_in", topics.popularity, POPULARITY_RECORD),
     ):
         tables.execute_sql(
@@ -111,8 +115,11 @@ WHERE payload IS NOT NULL AND DECODE(origin_key, 'UTF-8') IN ({keys})"""
     return tables.to_append_stream(tables.sql_query(query), UPDATE_TYPE)
 
 
-def write_records(tables: StreamTableEnvironment, settings: Settings, snapshots: DataStream) -> None:
-    """Records to their topics, exactly once in one transaction per checkpoint; snapshots at once, outside of transactions."""
+def write_records(
+    tables: StreamTableEnvironment, settings: Settings, snapshots: DataStream, companions: DataStream
+) -> None:
+    """Records to their topics, exactly once in one transaction per checkpoint; snapshots and lists of companions at once, outside
+    of transactions."""
     topics = settings.kafka.topics
     names = {
         "dead_letters": topics.dead_letters,
@@ -141,6 +148,12 @@ def write_records(tables: StreamTableEnvironment, settings: Settings, snapshots:
         })"""
     )
     tables.create_temporary_view("snapshots", snapshots)
+    tables.execute_sql(
+        f"""CREATE TEMPORARY TABLE together_out (k BYTES, v BYTES) WITH ({
+            options(sink_options(settings, topics.candidate_lists) | {"sink.delivery-guarantee": "at-least-once"})
+        })"""
+    )
+    tables.create_temporary_view("companions", companions)
     choose_topic = " ".join(f"WHEN '{kind}' THEN '{topic}'" for kind, topic in names.items())
     kinds = ", ".join(f"'{kind}'" for kind in names)
     statements = tables.create_statement_set()
@@ -148,7 +161,9 @@ def write_records(tables: StreamTableEnvironment, settings: Settings, snapshots:
         f"""INSERT INTO log_topics SELECT CASE f0 {choose_topic} END, f1, f2 FROM records
 WHERE f0 IN ({kinds})
 UNION ALL SELECT '{topics.outcomes}', f1, ENCODE(line, 'UTF-8')
-FROM records CROSS JOIN UNNEST(SPLIT(DECODE(f3, 'UTF-8'), CHR(10))) AS lines (line) WHERE f3 IS NOT NULL"""
+FROM records CROSS JOIN UNNEST(SPLIT(DECODE(f3, 'UTF-8'), CHR(10))) AS lines (line) WHERE f3 IS NOT NULL
+UNION ALL SELECT '{topics.dead_letters}', f2, f3 FROM user_list_records WHERE f3 IS NOT NULL"""
     )
     statements.add_insert_sql("INSERT INTO bandit_model_out SELECT f0, f1 FROM snapshots")
+    statements.add_insert_sql("INSERT INTO together_out SELECT f0, f1 FROM companions")
     statements.attach_as_datastream()

@@ -15,6 +15,7 @@ from operators.task import begin_task, next_tick_ms, wall_clock_ms
 from state.archive import Archive
 from state.change import Change, LiveModel, Publication
 from state.configuration import Bandit
+from state.exposure_metrics import exposure_spread
 from state.learner import ShardUpdate
 from state.merger import IncompatibleModelError, Merger, Terms
 from state.model import Snapshot
@@ -93,8 +94,18 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
             return
         snapshot = merger.snapshot(version).encode()
         publication.whole(version, learned)
+        self._show_spread(merger)
         yield Row(live_key, snapshot)
         yield from self._archive(live_key, version, snapshot)
+
+    def _show_spread(self, merger: Merger) -> None:
+        """Tells how evenly products are exposed; all statistics learn all exposures, so those of the default variant tell it."""
+        if merger.terms.variant != self._default:
+            return
+        spread = exposure_spread(merger.products.table[:, 0])
+        self._counters.show("exposed_products", spread.products)
+        self._counters.show("exposure_gini_permille", round(1_000 * spread.gini))
+        self._counters.show("exposure_tail_permille", round(1_000 * spread.tail_share))
 
     def _archive(self, live_key: bytes, version: int, snapshot: bytes) -> Iterator[Row]:
         archive = Archive.decode(self._archived.value())

@@ -1,26 +1,40 @@
-"""The catalogue, popularity and the model as they reach a session operator by broadcast, and back from broadcast state."""
+"""What a session operator holds of the shop and the model, as it comes by broadcast, and back from broadcast state."""
 
 import re
 from collections.abc import Iterable
 
-from operators.names import CHANGE_SUFFIX, MODEL_KEY, MODEL_RECORD, POPULARITY_RECORD, PRODUCT_RECORD
+from operators.names import (
+    BUNDLE_RECORD,
+    CANDIDATES_RECORD,
+    CHANGE_SUFFIX,
+    MODEL_KEY,
+    MODEL_RECORD,
+    POPULARITY_RECORD,
+    PRODUCT_RECORD,
+)
+from operators.task import wall_clock_ms
+from state.bundle import read_bundle
 from state.change import LiveModel
 from state.choice import Chooser
 from state.features import FEATURE_SET
 from state.model import Predictor
 from state.product import read_product
 from state.rejection import Reason, Rejection
+from state.together.listing import list_key
 
 _LIVE = re.compile(rb"%s(?P<model>:[^@+]+)?(?P<suffix>%s)?" % (MODEL_KEY, re.escape(CHANGE_SUFFIX)))
 
 
 class ReferenceData:
-    """Feeds a chooser. Broadcast state holds one entry per product and popularity list that is to last, and two per model (the
-    whole, and what changed since), under the names that `take` returns and until `take_forgotten` names them."""
+    """Feeds a chooser. Broadcast state holds one entry per product, bundle, list of companions and popularity list that is to last,
+    and two per model (the whole, and what changed since), under the names that `take` returns and until `take_forgotten` names
+    them.
+    """
 
     def __init__(self, chooser: Chooser) -> None:
         self._chooser = chooser
         self._live: dict[str, LiveModel] = {}
+        self._forgotten: list[str] = []
 
     def take(self, kind: str, key: bytes | None, value: bytes | None) -> Rejection | str | None:
         """Takes a record in, and returns under which name broadcast state holds it: None for one that it does not hold.
@@ -29,6 +43,10 @@ class ReferenceData:
         """
         if kind == PRODUCT_RECORD:
             return self._take_product(key, value)
+        if kind == BUNDLE_RECORD:
+            return self._take_bundle(key, value)
+        if kind == CANDIDATES_RECORD:
+            return self._take_candidates(key or b"", value)
         if kind == POPULARITY_RECORD:
             return self._take_popularity((key or b"").decode(errors="replace"), value)
         part = _LIVE.fullmatch(key or b"")
@@ -38,7 +56,11 @@ class ReferenceData:
 
     def take_forgotten(self) -> list[str]:
         """Names that broadcast state is to hold no longer, as what they stood for had to make room."""
-        return [f"{POPULARITY_RECORD}/{key}" for key in self._chooser.shelf.popularity.take_forgotten()]
+        forgotten, self._forgotten = self._forgotten, []
+        for kind, product_id in self._chooser.shelf.together.take_forgotten():
+            forgotten.append(_name(CANDIDATES_RECORD, list_key(kind, product_id)))
+        forgotten += (f"{POPULARITY_RECORD}/{key}" for key in self._chooser.shelf.popularity.take_forgotten())
+        return forgotten
 
     def restore(self, entries: Iterable[tuple[str, bytes]]) -> int:
         """Takes over broadcast state after a restart; returns the number of entries."""
@@ -64,6 +86,28 @@ class ReferenceData:
             return Rejection(Reason.CATALOGUE_FULL, None, "candidates.max_products are listed already")
         return f"{PRODUCT_RECORD}/{product.product_id}"
 
+    def _take_bundle(self, key: bytes | None, value: bytes | None) -> Rejection | str:
+        bundles = self._chooser.shelf.bundles
+        if value is None:
+            name = _name(BUNDLE_RECORD, key)
+            bundles.remove(name.removeprefix(BUNDLE_RECORD + "/"))
+            return name
+        bundle = read_bundle(value)
+        if isinstance(bundle, Rejection):
+            return bundle
+        if not bundles.put(bundle):
+            self._forgotten += (f"{BUNDLE_RECORD}/{expired}" for expired in bundles.drop_expired(wall_clock_ms()))
+            if not bundles.put(bundle):
+                return Rejection(Reason.BUNDLES_FULL, None, "bundles.max are held already")
+        return f"{BUNDLE_RECORD}/{bundle.bundle_id}"
+
+    def _take_candidates(self, key: bytes, value: bytes | None) -> Rejection | str | None:
+        try:
+            is_known = self._chooser.shelf.together.take(key, value)
+        except ValueError as error:
+            return Rejection(Reason.INVALID_VALUE, None, str(error))
+        return _name(CANDIDATES_RECORD, key) if is_known else None
+
     def _take_popularity(self, key: str, value: bytes | None) -> Rejection | str | None:
         try:
             is_lasting = self._chooser.shelf.popularity.take(key, value)
@@ -85,3 +129,7 @@ class ReferenceData:
         if snapshot is not None:
             self._chooser.use_model(Predictor(snapshot), name)
         return MODEL_RECORD + model + suffix
+
+
+def _name(kind: str, key: bytes | None) -> str:
+    return f"{kind}/{(key or b'').decode(errors='replace')}"

@@ -1,7 +1,9 @@
 """Exposures of a session as they come, earn, enter the learner and close; pure bookkeeping over one `Session`."""
 
 import hashlib
+import math
 from collections.abc import Iterable, Sequence
+from struct import Struct
 from typing import Literal
 
 import msgspec
@@ -9,10 +11,12 @@ import msgspec
 from state.configuration import Settings
 from state.event import Event
 from state.exposure import Exposure, Number, closes_at_ms, rewards_of, weights_of
+from state.feature_set import FEATURE_SET, NAMES
 from state.interest import CATEGORY_VIEW, weight_of
 from state.log import LoggedOutcome, Record, decision_record, outcome, outcome_records
 from state.recent_events import LoggedEvent
 from state.session import Session
+from state.shown import count_shown, take_back_shown
 from state.slate import Slate
 from state.sums import Example
 
@@ -107,13 +111,18 @@ class Attribution:
                 self._change_reward(exposure, reward)
 
     def credits(self, event: LoggedEvent) -> bool:
-        """Whether the event is of a kind that rewards; one that names a decision without an open exposure is counted."""
+        """Whether the event is of a kind that rewards; one that names a decision without an open exposure is counted.
+
+        Whatever the visitor does with a product, it is not one that is shown in vain.
+        """
         if event.kind == CATEGORY_VIEW or not weight_of(event, self._settings.reward.weights):
             return False
         if event.decision_id and not any(
             e.decision_id == event.decision_id and e.product_id in event.products for e in self._session.exposures
         ):
             self._count("rewards_without_exposure")
+        for product in event.products:
+            self._session.shown.pop(product, None)
         return True
 
     def enter(self) -> None:
@@ -165,6 +174,9 @@ class Attribution:
         )
         self._write("exposure", exposure)
         self._session.exposures.append(exposure)
+        count_shown(self._session.shown, exposure.product_id)
+        self._count("exposures")
+        self._count("exposures_new", int(is_new(slate, position)))
 
     def _see_earlier(self, slate: Slate, position: int, shown_position: int, exposed_at_ms: int) -> None:
         """Of several impressions of an item the earliest counts, in whichever order they arrive; a closed exposure stays."""
@@ -205,6 +217,8 @@ class Attribution:
             self._teach(exposure, 0)
             self._write("retract", exposure)
             self._session.exposures.remove(exposure)
+            take_back_shown(self._session.shown, exposure.product_id)
+            self._count("exposures_retracted")
             self.reward([exposure.product_id])  # what it had earned may be another exposure's
             slate.seen &= ~(1 << exposure.position)
             slate.next_seq = max(slate.next_seq, exposure.seq + 1)
@@ -213,6 +227,8 @@ class Attribution:
     def _change_reward(self, exposure: Exposure, reward: float) -> None:
         exposure.seq += 1
         exposure.reward = reward or 0
+        if reward > 0:
+            self._session.shown.pop(exposure.product_id, None)
         self._write("reward", exposure)
         self._weigh(exposure.decision_id)
 
@@ -268,6 +284,19 @@ class Attribution:
     def _count(self, name: str, by: int = 1) -> None:
         if by:
             self.counts[name] = self.counts.get(name, 0) + by
+
+
+def is_new(slate: Slate, position: int) -> bool:
+    """Whether the item's product had been in the shop for less than 30 days when it was chosen, by the feature `novelty`."""
+    features = slate.feature_bytes(position)
+    if slate.feature_set != FEATURE_SET or len(features) < _NOVELTY.size + _NOVELTY_AT:
+        return False
+    novelty: float = _NOVELTY.unpack_from(features, _NOVELTY_AT)[0]
+    return novelty > _NOVELTY_AT_30_DAYS
+
+
+_NOVELTY, _NOVELTY_AT = Struct("<e"), 2 * NAMES.index("novelty")
+_NOVELTY_AT_30_DAYS = math.exp(-1)
 
 
 def shard_of(session_id: str, shards: int) -> int:

@@ -21,7 +21,7 @@ def find_candidates(
     """
     catalogue = shelf.catalogue
     if not len(catalogue):
-        own = own_products(asked.interest)[:limit]
+        own = [product for product in own_products(asked.interest) if product not in asked.hidden][:limit]
         nowhere = np.full(len(own), UNLISTED, dtype=np.int64)
         return Candidates(nowhere, nowhere, own, codes_of_sources=np.full(len(own), OWN))
     catalogue.make_room()

@@ -94,6 +94,9 @@ class Catalogue:
         """The category's number, 0 for one that no product has had."""
         return self._code_of.get(category_id, 0)
 
+    def want(self, product_ids: Iterable[str]) -> None:
+        """Asks for products that are not held here; all products are held here, so there is nothing to ask for."""
+
     def refresh(self, now_ms: int) -> bool:
         """Rebuilds the candidate lists where the catalogue changed and it is time; says whether it did."""
         if not self._dirty or now_ms - self._built_ms < REBUILD_INTERVAL_MS:
@@ -106,9 +109,6 @@ class Catalogue:
     def listed(self, product_ids: Iterable[str]) -> list[int]:
         """Rows of those that are listed."""
         return [row for product_id in product_ids if (row := self.row_of.get(product_id)) is not None]
-
-    def want(self, product_ids: Iterable[str]) -> None:
-        """STUB."""
 
     def make_room(self) -> None:
         """Brings the scratch arrays of the kernels to the catalogue's size: `stamp`, `row_slot` by row, `code_slot` by category."""

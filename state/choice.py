@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from state.candidates import find_candidates
-from state.catalogue import UNLISTED, Catalogue, Rows
+from state.catalogue import UNLISTED, Rows
 from state.configuration import Settings
 from state.disjoint import Arms
 from state.feature_set import prior_of
@@ -30,6 +30,7 @@ from state.sources.shelf import Shelf
 from state.sums import Sums
 from state.thompson_slates import ThompsonSlates
 from state.variants import Assignment, models_of, settings_by_variant
+from state.variety import Mix
 
 Values = NDArray[np.float64]
 
@@ -68,10 +69,11 @@ class Chooser:
         self._name = secrets.token_urlsafe(9)  # never seeded: a decision's name is used once, also after a restart
         self._named = 0
         self._normals = Normals(rng)
-        self.shelf = shelf or new_shelf(settings)
+        self.shelf = shelf or Shelf(settings)
         self.catalogue = self.shelf.catalogue
         self.policy = policy_from(settings.bandit)
         self.merchandise = Merchandise(settings.rules, self.catalogue)
+        self.mix = Mix(settings.variety, settings.profile.items)
         self.predictor: Predictor | None = None
         self.rates = Rates(self.catalogue, None)
         self.examination: list[float] = []
@@ -132,7 +134,15 @@ class Chooser:
         bandit, policy = self.settings.bandit, self.policy
         if not isinstance(policy, LinearThompson) or bandit.form != "shared" or bandit.order_by != "value":
             return None
-        return ThompsonSlates(policy, self.shelf, self.rng, self._normals) if self.merchandise.is_idle else None
+        if not self.merchandise.is_idle:
+            return None
+        return ThompsonSlates(policy, self.shelf, self.rng, self._normals, self.mix)
+
+    def coverage(self) -> float:
+        """The share of the products listed that the newest model knows an exposure of."""
+        exposed = self.rates.exposures > 0
+        listed = self.catalogue.active[: len(exposed)]
+        return float((exposed & listed).sum()) / max(1, len(self.catalogue))
 
     def refresh(self, now_ms: int) -> None:
         """Brings candidate lists up to date with the catalogue."""
@@ -193,7 +203,7 @@ class Chooser:
         return slate
 
     def _draw(self, context: Context, most: int) -> "Picked":
-        """A slate where no rule interferes, in one call."""
+        """A slate where none of the shop's rules interferes, in one call."""
         assert self._slates is not None
         drawn = self._slates.draw(context, most, self.settings.profile.items)
         names, categories = self.catalogue.product_ids, self.catalogue.categories
@@ -213,7 +223,7 @@ class Chooser:
         candidates = find_candidates(context.asked, self.shelf, most, self.rng, wanted)
         found = described(candidates, context, self.catalogue, self.rates, self._posterior.theta)
         belief, x = self.belief(candidates, found), found.features
-        decision = self.policy.decide(belief, self.rng, self._rules(candidates, context))
+        decision = self.policy.decide(belief, self.rng, self._rules(candidates, found, context))
         choice = decision.choose(self.settings.profile.items, self.rng)
         codes, product_ids = candidates.some(choice.order)
         return Picked(
@@ -261,9 +271,10 @@ class Chooser:
         bandit = self.settings.bandit
         return None if bandit.drift == "ignore" else (models[bandit.variant].key, bandit.variant)
 
-    def _rules(self, candidates: Candidates, context: Context) -> Rules:
-        """The shop's rules change expected rewards, so they come before what makes a score of them."""
+    def _rules(self, candidates: Candidates, found: Described, context: Context) -> Rules:
+        """The shop's rules and variety change expected rewards, so they come before what makes a score of them."""
         ours = self.merchandise.rules(candidates, context.last_category)
+        ours = self.mix.over(ours, candidates, found.columns, self._posterior.mean_reward)
         if self.settings.bandit.order_by != "score":
             return ours
         return combine(
@@ -273,12 +284,6 @@ class Chooser:
     def _categories(self, codes: Rows) -> list[str]:
         category_ids = self.catalogue.category_ids
         return [category_ids[code] for code in codes.tolist()]
-
-
-def new_shelf(settings: Settings) -> Shelf:
-    """An empty shelf."""
-    candidates = settings.candidates
-    return Shelf(Catalogue(candidates.max_products, candidates.per_category), candidates)
 
 
 class Picked(NamedTuple):

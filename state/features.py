@@ -1,6 +1,6 @@
 """Features of a candidate in a context: what the shared linear model sees. Scaling is fixed for a feature-set version."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -38,7 +38,8 @@ class Context(msgspec.Struct, frozen=True):
     """What a session brings to the choice.
 
     `shown_in_vain` counts by product how often it was shown without a reward, `category_in_vain` the same by category. `region` and
-    `moment` are the session's, `listed` the user's own list.
+    `moment` are the session's. `hidden` are products that are not to be shown, beside those that the
+    visitor dislikes. `event_ms` is the time of the newest event, by which lists are fresh or old; 0 for the clock's, `now_ms`.
     """
 
     interest: Interest
@@ -48,12 +49,13 @@ class Context(msgspec.Struct, frozen=True):
     category_in_vain: Mapping[str, int] = {}
     region: str = ""
     moment: Sequence[str] = ()
-    listed: Sequence[str] = ()
+    hidden: Collection[str] = ()
+    event_ms: int = 0
 
     @property
     def asked(self) -> Asked:
         """What sources of candidates go by."""
-        return Asked(self.interest, self.region, self.moment, self.listed, self.now_ms)
+        return Asked(self.interest, self.region, self.moment, self.event_ms or self.now_ms, self.hidden)
 
 
 class Candidates:
@@ -93,6 +95,13 @@ class Candidates:
             assert self._column_of_codes is not None
             self._codes = self._column_of_codes.take(self.rows)
         return self._codes
+
+    @property
+    def personal(self) -> NDArray[np.bool_]:
+        """Whether what the session did led to each, (n,): to all where no product is held."""
+        if self.offers is None:
+            return np.ones(len(self.rows), dtype=np.bool_)
+        return self.offers.personal[self.sources]
 
     @property
     def product_ids(self) -> list[str]:

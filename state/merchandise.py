@@ -1,4 +1,5 @@
-"""The shop's own rules from the configuration: pinned, buried and blocked products, as they hold in one choice."""
+"""The shop's own rules from the configuration: what is pinned, buried, blocked, or shown in one category only, as they hold in one
+choice."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -72,6 +73,9 @@ class Merchandise:
         self._pins = sorted(rules.pin, key=lambda pin: pin.position)
         self._blocked = frozenset(rules.block.products)
         self._blocked_categories = list(rules.block.categories)
+        self._only: dict[str, set[str]] = {}
+        for only in rules.only:
+            self._only.setdefault(only.product, set()).add(only.category)
         self._buried = {bury.product: bury for bury in rules.bury if bury.product}
         self._buried_categories = {bury.category: bury for bury in rules.bury if bury.category}
         self.is_idle = rules == BusinessRules()
@@ -80,18 +84,26 @@ class Merchandise:
         """Products that must be among the candidates: those pinned where the newest event is of that category."""
         return [pin.product for pin in self._pins if pin.category in ("", last_category)]
 
+    def blocks(self, product_id: str) -> bool:
+        """Whether a product is never shown, by itself or with its category."""
+        if self.is_idle:
+            return False
+        return product_id in self._blocked or self._catalogue.category_of(product_id) in self._blocked_categories
+
     def rules(self, candidates: Candidates, last_category: str) -> Rules:
         """The rules over these candidates."""
         if self.is_idle:
             return NO_RULES
-        blocked = self._mask_of_blocked(candidates)
+        blocked = self._mask_of_blocked(candidates, last_category)
         pins = self._pins_among(candidates.product_ids, blocked, last_category) if self._pins else {}
         return ShopRules(len(candidates.product_ids), blocked, *self._burden(candidates), pins)
 
-    def _mask_of_blocked(self, candidates: Candidates) -> Mask | None:
-        if not self._blocked and not self._blocked_categories:
+    def _mask_of_blocked(self, candidates: Candidates, last_category: str) -> Mask | None:
+        if not self._blocked and not self._blocked_categories and not self._only:
             return None
-        mask = np.array([product in self._blocked for product in candidates.product_ids], dtype=np.bool_)
+        elsewhere = {product for product, categories in self._only.items() if last_category not in categories}
+        out = self._blocked | elsewhere
+        mask = np.array([product in out for product in candidates.product_ids], dtype=np.bool_)
         for category in self._blocked_categories:
             mask |= self._of_category(candidates, category)
         return mask
@@ -154,13 +166,28 @@ def contradiction_in(rules: BusinessRules, items: int) -> str | None:
             return f"rules.pin[{number}].position: must be below profile.items, which is {items}"
         if pin.product in rules.block.products:
             return f"rules.pin[{number}].product: {pin.product} is in rules.block.products as well; take it off one of them"
-    return _repeated(rules)
+    return _contradicting_only(rules) or _repeated(rules)
+
+
+def _contradicting_only(rules: BusinessRules) -> str | None:
+    shown_in: dict[str, set[str]] = {}
+    for number, only in enumerate(rules.only):
+        shown_in.setdefault(only.product, set()).add(only.category)
+        if only.product in rules.block.products:
+            return f"rules.only[{number}].product: {only.product} is in rules.block.products as well; take it off one of them"
+    for number, pin in enumerate(rules.pin):
+        categories = shown_in.get(pin.product)
+        if categories is not None and pin.category not in categories:
+            among = ", ".join(sorted(categories))
+            return f"rules.pin[{number}].category: {pin.product} is shown only in {among} by rules.only; pin it there"
+    return None
 
 
 def _repeated(rules: BusinessRules) -> str | None:
     for key, what, names in (
         ("rules.pin", "a place and category", [(pin.position, pin.category) for pin in rules.pin]),
         ("rules.pin", "a product and category", [(pin.product, pin.category) for pin in rules.pin]),
+        ("rules.only", "a product and category", [(only.product, only.category) for only in rules.only]),
         ("rules.bury", "a product or category", [(bury.product, bury.category) for bury in rules.bury]),
     ):
         name, count = Counter(names).most_common(1)[0] if names else (None, 0)

@@ -1,10 +1,12 @@
 """The profile that shops read from Redis."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from state.bundle_proposals import Proposal, as_listed
 from state.configuration import Settings
 from state.interest import Interest
 from state.profile_items import NO_ITEMS, score_data
@@ -16,6 +18,8 @@ from state.windows import window_counts
 SCHEMA = 1
 CATEGORIES_LISTED = 5
 CATEGORIES_AT_LEAST = 3
+BUNDLES_PART = 6
+"""Bundles take at most a sixth of a profile's bytes, so that many or long ones leave room for the items."""
 DIGITS = 4
 
 Ranked = list[tuple[str, float]]
@@ -31,7 +35,7 @@ class Offered(msgspec.Struct, frozen=True):
     status: str = "cold"
     because: dict[str, str] = {}
     trends: list[dict[str, Any]] = []
-    bundles: list[dict[str, Any]] = []
+    bundles: Sequence[Proposal] = ()
 
 
 NOTHING_OFFERED = Offered()
@@ -58,7 +62,7 @@ class AfterItems(msgspec.Struct, gc=False):
     """What stands behind the items."""
 
     category_data: list[dict[str, Any]]
-    bundled_discount_suggestions: list[dict[str, Any]]
+    bundled_discount_suggestions: Sequence[Proposal]
     trending_recommendations: list[dict[str, Any]]
     affinities: dict[str, dict[str, float]]
     windows: dict[str, dict[str, int]]
@@ -77,13 +81,15 @@ def build_profile(
     settings: Settings,
     offered: Offered = NOTHING_OFFERED,
 ) -> bytes:
-    """The profile's JSON, at most `profile.max_bytes`.
+    """The profile's JSON, at most `profile.max_bytes`, of which bundles take no more than a part; items give way for what is left.
 
     `values` (k,) are the model's predictions for the slate's items and `theta` (d,) or (k, d) its coefficients, None before there
-    are any.
+    are any. As affinities only those of the session itself are published, so that they are a function of its events.
     """
     before = _encoder.encode(_before_items(session_id, session, slate, settings, offered.status))
     rest = _after_items(session, interest, category_rating, settings, offered)
+    if offered.bundles:
+        rest.bundled_discount_suggestions = as_listed(offered.bundles, settings.profile.max_bytes // BUNDLES_PART)
     after = _encoder.encode(rest)
     room = settings.profile.max_bytes - len(_joined(before, NO_ITEMS, after))
     if room < 0:
@@ -120,14 +126,15 @@ def _after_items(
 ) -> AfterItems:
     limit = settings.profile.affinities
     categories = _largest(interest.categories, max(limit, CATEGORIES_LISTED))
+    own = interest.own or interest
     liked = [(category, value) for category, value in categories if value > 0]
     return AfterItems(
         category_data=_category_data((liked or _largest(category_rating, CATEGORIES_LISTED))[:CATEGORIES_LISTED]),
-        bundled_discount_suggestions=offered.bundles,
+        bundled_discount_suggestions=[],
         trending_recommendations=offered.trends,
         affinities={
-            "products": _rounded(_largest(interest.products, limit)),
-            "categories": _rounded(categories[:limit]),
+            "products": _rounded(_largest(own.products, limit)),
+            "categories": _rounded(categories[:limit] if own is interest else _largest(own.categories, limit)),
         },
         windows=window_counts(session.recent.events),
         counts={"applied": session.applied, "duplicates": session.duplicates, "dropped": session.dropped},

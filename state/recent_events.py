@@ -18,6 +18,7 @@ TOUCHES_PER_EVENT = 4
 
 _VIEW = EVENT_TYPES.index("product_view")
 _UUID_MARK = b"\x00"
+_NO_BUNDLES: list[list[str]] = []
 
 
 class Offer(enum.Enum):
@@ -32,7 +33,8 @@ class LoggedEvent(msgspec.Struct, array_like=True):
     """An event as the session keeps it.
 
     `identity` is packed (16 bytes for a UUID); `strength` is the weight's sign and size for feedback, 1 for other events;
-    `categories` run parallel to `products` ("" where unknown); a category view has no product and one category.
+    `categories` run parallel to `products` ("" where unknown); a category view has no product and one category. `bundles` are those
+    that a checkout was complete of, each as its products, the primary first.
     """
 
     timestamp_ms: int
@@ -42,6 +44,7 @@ class LoggedEvent(msgspec.Struct, array_like=True):
     categories: list[str]
     decision_id: str = ""
     strength: float = 1.0
+    bundles: list[list[str]] = []
 
     @property
     def event_type(self) -> str:
@@ -83,8 +86,9 @@ def unpack_identity(packed: bytes) -> str:
     return packed.decode()
 
 
-def logged(event: Event, categories: list[str]) -> LoggedEvent:
-    """The event as the log keeps it; `categories` run parallel to `event.products()`, or hold the one that was viewed."""
+def logged(event: Event, categories: list[str], bundles: list[list[str]] = _NO_BUNDLES) -> LoggedEvent:
+    """The event as the log keeps it; `categories` run parallel to `event.products()`, or hold the one that was viewed;
+    `bundles` are those that it is a checkout of."""
     return LoggedEvent(
         timestamp_ms=event.timestamp,
         identity=pack_identity(event.identity),
@@ -93,6 +97,7 @@ def logged(event: Event, categories: list[str]) -> LoggedEvent:
         categories=categories,
         decision_id=event.decision_id or "",
         strength=float(event.feedback.strength) if event.feedback else 1.0,
+        bundles=bundles,
     )
 
 

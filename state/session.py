@@ -19,7 +19,8 @@ class Session(msgspec.Struct, array_like=True):
     `owed_ms` is the wall-clock time at which a publication is owed, 0 for none, and `owed_cause` the digest of the event that asks
     for a new slate by then, empty where the same slate will do. The last publication was at `updated_at_ms`.
     `region` and `moment` are the newest event's that told, `user` is the hash of the user's id, and `hint` what is known of that
-    user from elsewhere, empty while that has not come.
+    user from elsewhere, empty while that has not come. `shown` says how often each product was seen since its last reward, as
+    `state/shown.py` counts.
     """
 
     generation: int
@@ -40,6 +41,7 @@ class Session(msgspec.Struct, array_like=True):
     moment: list[str] = []
     user: str = ""
     hint: bytes = b""
+    shown: dict[str, int] = {}
 
     @classmethod
     def begin(cls, generation: int) -> "Session":

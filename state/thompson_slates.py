@@ -1,4 +1,4 @@
-"""Slates of linear Thompson sampling where no rule interferes, which is the default: one call from candidates to slate.
+"""Slates of linear Thompson sampling without rules of the shop's, which is the default: one call from candidates to slate.
 
 It chooses as the steps of `Chooser` do one by one, which serve all other policies and rules. A test holds both to each other.
 """
@@ -16,6 +16,7 @@ from state.policy.thompson import LinearThompson
 from state.posterior import Posterior
 from state.rates import Rates
 from state.sources.shelf import Shelf
+from state.variety import Mix
 
 
 class Drawn(NamedTuple):
@@ -33,7 +34,10 @@ class Drawn(NamedTuple):
 class ThompsonSlates:
     """Draws slates under one posterior."""
 
-    def __init__(self, policy: LinearThompson, shelf: Shelf, rng: np.random.Generator, normals: Normals) -> None:
+    def __init__(
+        self, policy: LinearThompson, shelf: Shelf, rng: np.random.Generator, normals: Normals, mix: Mix
+    ) -> None:
+        self._mix = mix
         self._policy = policy
         self._shelf = shelf
         self._rng = rng
@@ -42,6 +46,7 @@ class ThompsonSlates:
     def use(self, posterior: Posterior, rates: Rates) -> None:
         """Draws from this posterior from now on."""
         self._theta, self._table = posterior.theta, rates.table
+        self._weight = self._mix.weight(posterior.mean_reward)
         self._root = root_of(posterior.whitener, posterior.noise, self._policy.scale)
 
     def draw(self, context: Context, most: int, slots: int) -> Drawn:
@@ -76,6 +81,11 @@ class ThompsonSlates:
             most,
             self._normals.take(policy.draws * (DIMENSION + most)),
             policy.draws,
+            catalogue.category,
+            of.personal,
+            self._mix.caps,
+            self._weight,
+            self._mix.boosts,
         )
         rows, sources = items.tolist()
         return Drawn(rows, sources, told[0].tolist(), (told[1] > 0).tolist(), told[2], features.tobytes())

@@ -18,8 +18,8 @@ import numpy as np
 from benchmarks.lab.joining import Joiner, Sessions
 from benchmarks.lab.method import Method, Page
 from state.candidates import find_candidates
-from state.catalogue import PRICE, RATING, Catalogue
-from state.configuration import Candidates
+from state.catalogue import PRICE, RATING
+from state.configuration import Settings
 from state.event import Event
 from state.interest import Interest
 from state.product import Product
@@ -49,7 +49,7 @@ class VowpalWabbit(Method):
 
         self._vw = vowpalwabbit.Workspace(f"{COMMON} {arguments} --random_seed {seed + 1}")
         self._rng = np.random.default_rng([seed, 30])
-        self._shelf = Shelf(Catalogue(200_000, 300), Candidates())
+        self._shelf = Shelf(Settings())
         self._catalogue = self._shelf.catalogue
         self._sessions = Sessions()
         self._region: dict[str, str] = {}

@@ -13,6 +13,9 @@ MOST_IN_VAIN = 4
 HALFWAY_IN_VAIN = 4
 """Exposures in vain at which a category's `category_in_vain` is one half."""
 NO_AFFINITY = -1e30
+PRICE_FEATURE, RATING_FEATURE, NOVELTY_FEATURE, POPULARITY_FEATURE = 1, 3, 5, 26
+PRICE_REACH, RATING_REACH = 0.6931471805599453 / 8, 0.5
+"""How far apart features of two products are that have nothing in common there: a factor of two in price, one star."""
 SOURCE_STEPS = 16
 """More than there are sources."""
 ANYWHERE = 10
@@ -283,45 +286,227 @@ def _add_rows(out: Any, weights: Any, rows: Any) -> None:
 
 
 @compiled
-def draw_down_draws(draws: Any, values: Any, allowed: Any, floor: float, uniforms: Any) -> Any:
+def liken(penalty: Any, item: int, codes: Any, price: Any, rating: Any, weight: float) -> None:
+    """Raises `penalty` (n,) float32 in place to what each of n candidates loses for its likeness to `item`, where that is more.
+
+    The second term of maximal marginal relevance (Carbonell and Goldstein 1998, "The use of MMR, diversity-based reranking for
+    reordering documents and producing summaries", section 2): `weight` times the largest similarity to any item above. Products of
+    different categories, or of an unknown one, have none; within a category it is a half, a quarter more at the same price,
+    falling to nothing at twice or half of it, and a quarter more at the same rating, falling to nothing a star apart.
+
+    `codes` (n,) are categories, 0 where unknown; `price` and `rating` (n,) float32 the features of these names.
+    """
+    for i in range(len(penalty)):
+        near_price = max(np.float32(0.0), np.float32(1.0) - abs(price[i] - price[item]) * np.float32(1 / PRICE_REACH))
+        near_rating = max(
+            np.float32(0.0), np.float32(1.0) - abs(rating[i] - rating[item]) * np.float32(1 / RATING_REACH)
+        )
+        likeness = np.float32(0.5) + np.float32(0.25) * (near_price + near_rating)
+        lost = np.float32(weight) * likeness if codes[i] == codes[item] and codes[item] else np.float32(0.0)
+        penalty[i] = max(penalty[i], lost)
+
+
+@compiled
+def boosts_of(x: Any, boosts: Any) -> Any:
+    """What `boosts` (3,) for newer, better rated and more viewed products add to each expected reward, (n,) float32.
+
+    By the features (d, n): all of it for what is new today, has five stars, or is the region's most popular; a part for others.
+    """
+    out = np.empty(x.shape[1], np.float32)
+    newer, rated, viewed = np.float32(boosts[0]), np.float32(boosts[1]), np.float32(boosts[2])
+    for i in range(len(out)):
+        stars = np.float32(0.5) * (x[RATING_FEATURE, i] + np.float32(1.0))
+        out[i] = newer * x[NOVELTY_FEATURE, i] + rated * stars + viewed * x[POPULARITY_FEATURE, i]
+    return out
+
+
+@compiled
+def _fill(
+    eligible: Any, open_: Any, codes: Any, personal: Any, above: Any, shown: int, caps: Any, level: int
+) -> tuple[int, int]:
+    """Sets which candidates may stand next, (n,), and returns how many, and how far the caps had to be given up for that.
+
+    At level 0 both of the `caps` hold, at 1 only that of a category, at 2 none: see `Balance`. `above` (n,) is how many of the
+    candidate's category stand above, `shown` how many personal ones.
+    """
+    left = 0
+    while True:
+        for i in range(len(open_)):
+            is_full = level < 2 and codes[i] != 0 and above[i] >= caps[0]
+            eligible[i] = open_[i] and not is_full and not (level < 1 and personal[i] and shown >= caps[1])
+            left += eligible[i]
+        if left or level == 2:
+            return left, level
+        level += 1
+
+
+@compiled
+def _take_keys(keys: Any, row: Any, penalty: Any, eligible: Any, scores: Any, bits: Any) -> None:
+    """Sets `keys` (n,) to whole numbers in the order of `row` less `penalty` (n,) float32: the largest of them is found several
+    times as fast. What is not eligible is gone. `scores` (n,) float32 is scratch, and `bits` the same bytes as whole numbers."""
+    for i in range(len(row)):
+        scores[i] = row[i] - penalty[i]
+    for i in range(len(row)):
+        of = np.int32(bits[i])
+        key = of if of >= 0 else np.int32(of ^ np.int32(0x7FFFFFFF))
+        keys[i] = key if eligible[i] else GONE
+
+
+@compiled
+def draw_down_draws(
+    draws: Any,
+    values: Any,
+    allowed: Any,
+    floor: float,
+    uniforms: Any,
+    pins: Any,
+    codes: Any,
+    personal: Any,
+    caps: Any,
+    weight: float,
+    price: Any,
+    rating: Any,
+) -> Any:
     """A slate by posterior draws, slot by slot: see `SampledDecision.choose`.
 
-    `draws` (M, n) are joint draws, `values` (n,) what the policy expects, `allowed` (n,) what may be shown, `uniforms` (2, slots).
+    `draws` (M, n) are joint draws, `values` (n,) what the policy expects, `allowed` (n,) what may be shown, `uniforms` (2, slots),
+    `pins` (slots,) the candidate that must stand there or -1, none of them allowed elsewhere. The others are a `Balance`.
     Returns (3, k): the items, their propensities, and 1 where another was left that is better by value; k ≤ slots.
     """
     count, n = draws.shape
-    open_ = allowed.copy()
-    keys, ranked = _keys(draws), _keys(values.astype(np.float32).reshape(1, n))[0]
-    left = 0
-    for i in range(n):
-        if open_[i]:
-            left += 1
+    open_, eligible, above = allowed.copy(), np.empty(n, np.bool_), np.zeros(n, np.int64)
+    penalty, ranked = np.zeros(n, np.float32), np.empty(n, np.int32)
+    expected, keys = values.astype(np.float32), np.empty((count, n), np.int32)
+    first, followers = np.empty(count, np.int64), np.zeros(n, np.int64)
+    scratch = np.empty(n, np.float32)
+    bits = scratch.view(np.int32)
+    shown, is_stale = 0, True
+    left, level = _fill(eligible, open_, codes, personal, above, shown, caps, 0)
+    out = np.empty((3, uniforms.shape[1]))
+    for slot in range(uniforms.shape[1]):
+        item = pins[slot]
+        if item >= 0:
+            out[0, slot], out[1, slot], out[2, slot] = item, 1.0, 0.0
+        elif left == 0:
+            return out[:, :slot]
         else:
-            keys[:, i] = GONE
-            ranked[i] = GONE
-    slots = min(uniforms.shape[1], left)
-    first = np.empty(count, np.int64)
-    followers = np.zeros(n, np.int64)
-    for m in range(count):
-        first[m] = _largest(keys[m])
-        followers[first[m]] += 1
-    out = np.empty((3, slots))
-    for slot in range(slots):
-        explores = uniforms[0, slot] < floor
-        item = _nth(open_, int(uniforms[1, slot] * left)) if explores else first[int(uniforms[1, slot] * count)]
-        out[0, slot] = item
-        out[1, slot] = (1.0 - floor) * followers[item] / count + floor / left
-        out[2, slot] = item != _largest(ranked)
-        open_[item] = False
-        left -= 1
-        ranked[item] = GONE
-        keys[:, item] = GONE
-        if followers[item] and left:
-            for m in range(count):
-                if first[m] == item:
+            if is_stale:
+                is_stale = False
+                _take_keys(ranked, expected, penalty, eligible, scratch, bits)
+                followers[:] = 0
+                for m in range(count):
+                    _take_keys(keys[m], draws[m], penalty, eligible, scratch, bits)
                     first[m] = _largest(keys[m])
                     followers[first[m]] += 1
+            explores = uniforms[0, slot] < floor
+            item = _nth(eligible, int(uniforms[1, slot] * left)) if explores else first[int(uniforms[1, slot] * count)]
+            out[0, slot] = item
+            out[1, slot] = (1.0 - floor) * followers[item] / count + floor / left
+            out[2, slot] = item != _largest(ranked)
+            open_[item], eligible[item] = False, False
+            left -= 1
+        for i in range(n):
+            above[i] += codes[i] == codes[item]
+        shown += personal[item]
+        closes = codes[item] != 0 and above[item] == caps[0]
+        if left == 0 or closes or (personal[item] and shown == caps[1]):
+            left, level = _fill(eligible, open_, codes, personal, above, shown, caps, level)
+            is_stale = True
+        if weight > 0:
+            liken(penalty, item, codes, price, rating, weight)
+            is_stale = True
+        if not is_stale and pins[slot] < 0:
+            ranked[item] = GONE
+            keys[:, item] = GONE
+            if followers[item] and left:
+                for m in range(count):
+                    if first[m] == item:
+                        first[m] = _largest(keys[m])
+                        followers[first[m]] += 1
     return out
+
+
+@compiled
+def draw_down_scores(
+    scores: Any,
+    values: Any,
+    temperature: float,
+    allowed: Any,
+    floor: float,
+    uniforms: Any,
+    pins: Any,
+    codes: Any,
+    personal: Any,
+    caps: Any,
+    weight: float,
+    price: Any,
+    rating: Any,
+) -> Any:
+    """A slate in which each item is drawn in proportion to exp(score/temperature), see `SoftmaxDecision.favour`; at temperature 0
+    the best by score, the first of equals, see `RankedDecision.favour`.
+
+    `scores` (n,) are what the policy goes by, `values` (n,) what it expects; all else as in `draw_down_draws`, and so is what is
+    returned.
+    """
+    n = len(scores)
+    open_, eligible, above = allowed.copy(), np.empty(n, np.bool_), np.zeros(n, np.int64)
+    penalty, weights = np.zeros(n, np.float32), np.empty(n)
+    shown = 0
+    left, level = _fill(eligible, open_, codes, personal, above, shown, caps, 0)
+    out = np.empty((3, uniforms.shape[1]))
+    for slot in range(uniforms.shape[1]):
+        item = pins[slot]
+        if item >= 0:
+            out[0, slot], out[1, slot], out[2, slot] = item, 1.0, 0.0
+        elif left == 0:
+            return out[:, :slot]
+        else:
+            best, most_valued = _best(scores, penalty, eligible), _best(values, penalty, eligible)
+            total = 0.0
+            for i in range(n):
+                weights[i] = 0.0
+                if eligible[i] and (temperature > 0 or i == best):
+                    lag = (scores[i] - penalty[i]) - (scores[best] - penalty[best])
+                    weights[i] = math.exp(lag / temperature) if temperature > 0 else 1.0
+                total += weights[i]
+            explores = uniforms[0, slot] < floor
+            item = _nth(eligible, int(uniforms[1, slot] * left)) if explores else -1
+            if item < 0:
+                item = _by_weight(weights, uniforms[1, slot] * total, best)
+            out[0, slot] = item
+            out[1, slot] = (1.0 - floor) * weights[item] / total + floor / left
+            out[2, slot] = item != most_valued
+            open_[item], eligible[item] = False, False
+            left -= 1
+        for i in range(n):
+            above[i] += codes[i] == codes[item]
+        shown += personal[item]
+        closes = codes[item] != 0 and above[item] == caps[0]
+        if left == 0 or closes or (personal[item] and shown == caps[1]):
+            left, level = _fill(eligible, open_, codes, personal, above, shown, caps, level)
+        if weight > 0:
+            liken(penalty, item, codes, price, rating, weight)
+    return out
+
+
+@compiled
+def _best(numbers: Any, penalty: Any, eligible: Any) -> int:
+    """The eligible index of the largest number less its penalty, the first of equals."""
+    best = -1
+    for i in range(len(numbers)):
+        if eligible[i] and (best < 0 or numbers[i] - penalty[i] > numbers[best] - penalty[best]):
+            best = i
+    return best
+
+
+@compiled
+def _by_weight(weights: Any, point: float, best: int) -> int:
+    """The index at which the running sum of the `weights` passes the point; `best` where rounding keeps it from that."""
+    for i in range(len(weights)):
+        point -= weights[i]
+        if point < 0:
+            return i
+    return best
 
 
 @compiled
@@ -351,10 +536,16 @@ def thompson_slate(
     limit: int,
     normals: Any,
     draws: int,
+    category: Any,
+    personal: Any,
+    caps: Any,
+    weight: float,
+    boosts: Any,
 ) -> Any:
-    """All of the above at once, for linear Thompson sampling where no rule interferes.
+    """All of the above at once, for linear Thompson sampling where none of the shop's rules interferes.
 
-    `uniforms` (limit + 2 slots,) and `normals` (draws (d + limit),) are random; all else is as in the functions above. Returns the
+    `uniforms` (limit + 2 slots,) and `normals` (draws (d + limit),) are random; `category` (rows,) holds the rows' categories and
+    `personal` (sources,) whether what comes from a source is personal; all else is as in the functions above. Returns the
     items' rows and the codes of their sources (2, k), (3, k) their propensities, 1 where another was better by value, and their
     expected rewards, and their features as bits of float16 (k, d).
     """
@@ -368,7 +559,17 @@ def thompson_slate(
     z_shared = normals[:shared].reshape(draws, DIMENSION)
     z_own = normals[shared : shared + draws * n].reshape(draws, n)
     drawn = joint_draws(x, mean, known[1], root, scale, z_shared, z_own)
-    found = draw_down_draws(drawn, mean, np.ones(n, np.bool_), floor, uniforms[limit:].reshape(2, -1))
+    values = mean.copy()
+    if boosts[0] > 0 or boosts[1] > 0 or boosts[2] > 0:
+        boost = boosts_of(x, boosts)
+        values += boost
+        drawn += boost
+    chances = uniforms[limit:].reshape(2, -1)
+    pins, codes, everything = np.full(chances.shape[1], -1), category[rows], np.ones(n, np.bool_)
+    price, rating = x[PRICE_FEATURE], x[RATING_FEATURE]
+    found = draw_down_draws(
+        drawn, values, everything, floor, chances, pins, codes, personal[gathered[1]], caps, weight, price, rating
+    )
     items = found[0].astype(np.int64)
     of_items = np.empty((3, len(items)))
     chosen = np.empty((2, len(items)), np.int64)
@@ -377,18 +578,6 @@ def thompson_slate(
         chosen[0, slot], chosen[1, slot] = rows[item], gathered[1, item]
         of_items[0, slot], of_items[1, slot], of_items[2, slot] = found[1, slot], found[2, slot], mean[item]
     return chosen, of_items, _half_bits(x, items)
-
-
-@compiled
-def _keys(numbers: Any) -> Any:
-    """Whole numbers in the order of `numbers` (m, n) float32: the largest of them is found several times as fast."""
-    keys = np.empty(numbers.shape, np.int32)
-    bits = numbers.view(np.int32)
-    for m in range(len(keys)):
-        for i in range(keys.shape[1]):
-            of = np.int32(bits[m, i])
-            keys[m, i] = of if of >= 0 else np.int32(of ^ np.int32(0x7FFFFFFF))
-    return keys
 
 
 @compiled

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from state.policy.belief import Belief
-from state.policy.rules import NO_RULES, Mask, Rules
+from state.policy.rules import NO_RULES, Mask, Plan, Rules
 
 Values = NDArray[np.float64]
 
@@ -80,6 +80,11 @@ class Decision(ABC):
             choice.pinned.append(pinned)
             choice.order.append(item)
         return choice
+
+    def planned(self) -> Plan | None:
+        """The rules for a kernel where they have a balance; None where they have none, or cannot be taken apart."""
+        plan = None if self.rules.fixed else self.rules.plan()
+        return None if plan is None or plan.balance is None else plan
 
     def ranked(self, scores: Values) -> list[int]:
         """The eligible candidates of an empty prefix, best first; ties go to the earlier candidate."""

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from state.policy.base import Choice, Decision, Values
+from state.policy.planned import choose_by_scores
 from state.policy.rules import NO_RULES, Mask, Rules
 
 
@@ -26,6 +27,9 @@ class RankedDecision(Decision):
 
     def choose(self, slots: int, rng: np.random.Generator) -> Choice:
         """The same distribution as the generic way, with one sort for the whole slate."""
+        plan = self.planned()
+        if plan is not None:
+            return choose_by_scores(self, plan, self.index, 0.0, slots, rng)
         if not self.rules.fixed:
             return super().choose(slots, rng)
         ranked = self.ranked(self.index)

@@ -2,12 +2,40 @@
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 Mask = NDArray[np.bool_]
+
+
+class Balance(NamedTuple):
+    """What of the rules over n candidates depends on which items stand above, in a form that kernels know.
+
+    Attributes:
+        codes: (n,) categories; 0 where unknown, which is no category: nothing is held against it.
+        personal: (n,) whether what the session did led to the candidate.
+        caps: (2,) most items of one category in the list, and most personal ones.
+        weight: what an item loses, in units of reward, where one just like it stands above; 0 for nothing.
+        price, rating: (n,) float32, the features of these names.
+    """
+
+    codes: NDArray[np.int64]
+    personal: Mask
+    caps: NDArray[np.int64]
+    weight: float
+    price: NDArray[np.float32]
+    rating: NDArray[np.float32]
+
+
+class Plan(NamedTuple):
+    """Rules taken apart, so that a kernel can draw a whole slate under them: `fixed` rules, pins by position, which `fixed` does
+    not allow elsewhere, and a balance."""
+
+    fixed: "Rules"
+    pins: Mapping[int, int]
+    balance: Balance | None = None
 
 
 class Rules:
@@ -24,6 +52,12 @@ class Rules:
     def around(self) -> "Rules":
         """The fixed rules of the places that `places` leaves free."""
         return self
+
+    def plan(self) -> Plan | None:
+        """The rules taken apart, None where they cannot be."""
+        if self.places:
+            return Plan(self.around(), self.places)
+        return Plan(self, self.places) if self.fixed else None
 
     def allowed(self, n: int, prefix: Sequence[int]) -> Mask | None:
         """Which of n candidates may follow `prefix`, (n,); None for all. Those in the prefix need not be taken out."""
@@ -62,6 +96,19 @@ class Combined(Rules):
     def around(self) -> Rules:
         """See `Rules.around`."""
         return Combined([part.around() for part in self._parts])
+
+    def plan(self) -> Plan | None:
+        """See `Rules.plan`: at most one part may have pins, and one a balance, which then is the last to rescore."""
+        plans = [part.plan() for part in self._parts]
+        known = [plan for plan in plans if plan is not None]
+        pins = [plan.pins for plan in known if plan.pins]
+        balances = [plan.balance for plan in known if plan.balance is not None]
+        if len(known) < len(plans) or len(pins) > 1 or len(balances) > 1:
+            return None
+        if balances and balances[0].weight and known[-1].balance is None:
+            return None
+        parts = Combined([plan.fixed for plan in known])
+        return Plan(parts, pins[0] if pins else MappingProxyType({}), balances[0] if balances else None)
 
     def allowed(self, n: int, prefix: Sequence[int]) -> Mask | None:
         """See `Rules.allowed`."""

@@ -7,6 +7,7 @@ import numpy as np
 from state.kernels import draw_down_draws
 from state.policy.base import Choice, Decision, Values
 from state.policy.belief import Draws
+from state.policy.planned import choice_of, kernel_rules
 from state.policy.rules import NO_RULES, Mask, Rules
 
 
@@ -30,13 +31,10 @@ class SampledDecision(Decision):
 
     def choose(self, slots: int, rng: np.random.Generator) -> Choice:
         """The same distribution as the generic way; only draws whose first has gone look for their next."""
-        if not self.rules.fixed:
+        plan = self.rules.plan()
+        if plan is None:
             return super().choose(slots, rng)
-        n = self.draws.shape[1]
-        allowed = self.rules.allowed(n, ())
-        open_ = np.ones(n, dtype=np.bool_) if allowed is None else allowed
-        values, draws = self.rules.rescore(self.values, ()), self.rules.rescore(self.draws, ())
-        uniforms = rng.random((2, slots))
-        items, propensity, explored = draw_down_draws(draws, values, open_, self.floor, uniforms)
-        order = items.astype(np.int64).tolist()
-        return Choice(order, propensity.tolist(), (explored > 0).tolist(), [False] * len(order))
+        values, draws = plan.fixed.rescore(self.values, ()), plan.fixed.rescore(self.draws, ())
+        allowed, *rules = kernel_rules(plan, self.draws.shape[1], slots)
+        drawn = draw_down_draws(draws, values, allowed, self.floor, rng.random((2, slots)), *rules)
+        return choice_of(drawn, plan.pins)

@@ -6,6 +6,7 @@ import numpy as np
 
 from state.policy.base import Choice, Decision, Policy, Values
 from state.policy.belief import Belief
+from state.policy.planned import choose_by_scores
 from state.policy.ranking import draw_down
 from state.policy.rules import NO_RULES, Mask, Rules
 
@@ -31,6 +32,11 @@ class SoftmaxDecision(Decision):
         is distributed as q, and by memorylessness that stays so when others are taken out in between (Plackett-Luce; Kool, van
         Hoof, Welling 2019, "Stochastic beams and where to find them", section 2). Sorting is by minus the log of the time.
         """
+        plan = self.planned()
+        if (
+            plan is not None
+        ):  # no arrival times: what waits while a cap holds would have arrived by the time it is given up
+            return choose_by_scores(self, plan, self.values, self.temperature, slots, rng)
         if not self.rules.fixed:
             return super().choose(slots, rng)
         scores = self.rules.rescore(self.values, ()) / self.temperature

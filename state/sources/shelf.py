@@ -1,6 +1,6 @@
 """What a session operator can offer: the sources of candidates together, and what they say of them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from itertools import chain, zip_longest
 from typing import NamedTuple
 
@@ -9,11 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from state.catalogue import CREATED_MS, Catalogue, Rows
-from state.configuration import Candidates, Sources
+from state.configuration import Settings, Sources
 from state.feature_set import REGIONAL_POPULARITY, TOGETHER, TRENDING
 from state.interest import Interest
 from state.sources import names
-from state.sources.bundles import BundleStore
+from state.sources.bundles import Bundles
 from state.sources.popularity import Popular, PopularLists
 from state.sources.store import RowCache, coded
 from state.sources.together import Companions
@@ -33,13 +33,14 @@ Values = NDArray[np.float64]
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """For whom candidates are sought: what the session likes, where and when it is, and its user's own list."""
+    """For whom candidates are sought: what the session likes, where and when it is, its user's own list, and what is `hidden`:
+    not to be shown, beside what the visitor dislikes."""
 
     interest: Interest
     region: str = ""
     moment: Sequence[str] = ()
-    listed: Sequence[str] = ()
     now_ms: int = 0
+    hidden: Collection[str] = ()
 
 
 class Offers(NamedTuple):
@@ -64,18 +65,20 @@ class Shelf:
     for.
     """
 
-    def __init__(self, catalogue: Catalogue, candidates: Candidates) -> None:
-        self.catalogue = catalogue
+    def __init__(self, settings: Settings, catalogue: Catalogue | None = None) -> None:
+        candidates = settings.candidates
+        new = Catalogue(candidates.max_products, candidates.per_category)
+        self.catalogue = new if catalogue is None else catalogue
         self.popularity = PopularLists()
-        self.together = Companions()
-        self.bundles = BundleStore()
+        self.together = Companions(settings.together.max_products)
+        self.bundles = Bundles(settings.bundles.max)
         self._weights = _weights(candidates.sources)
         self._newest_most = candidates.newest_per_category
-        self._rows = RowCache(catalogue)
+        self._rows = RowCache(self.catalogue)
         self._newest: dict[str, Rows] = {}
         self._rated: dict[str, Rows] = {}
         self._quotas_of: dict[tuple[int, int, bool], list[int]] = {}
-        self.pool: Rows = catalogue.pool
+        self.pool: Rows = self.catalogue.pool
 
     def refresh(self) -> None:
         """After a change of the catalogue's lists."""
@@ -91,25 +94,30 @@ class Shelf:
         popular = self.popularity.of(asked.region, asked.now_ms)
         own = own_products(interest)
         liked = _best(interest.categories)
-        quotas = self._quotas(sum(interest.visits.values()), limit, by_category=bool(liked))
+        quotas = self._quotas(round(sum(interest.visits.values())), limit, by_category=bool(liked))
         parts: list[Rows] = [self._coded(names.RULES, wanted)] if wanted else []
         if own:
             parts.append(self._coded(names.OWN, own)[: quotas[names.OWN]])
-        if asked.listed:
-            parts.append(self._coded(names.USER_LISTS, asked.listed)[: quotas[names.USER_LISTS]])
+        if interest.listed:
+            parts.append(self._coded(names.USER_LISTS, interest.listed)[: quotas[names.USER_LISTS]])
         told: list[Values] = []
-        self._add_companions(parts, told, own[:LEADING], quotas)
+        self._add_companions(parts, told, own[:LEADING], quotas, asked.now_ms)
         self._add_popular(parts, told, popular, asked.region, quotas)
         self._add_categories(parts, liked or self._usual_categories(popular), quotas, limit, asked.now_ms)
         return Offers(
             np.concatenate(parts) if parts else _NO_ROWS,
             self.pool,
-            np.array(self.catalogue.listed(interest.disliked), dtype=np.int64) if interest.disliked else _NO_ROWS,
+            self._excluded(interest.disliked, asked.hidden),
             quotas[names.ANYWHERE],
             _PERSONAL if liked else _PERSONAL_OF_NO_CATEGORY,
             np.concatenate(told) if told else _NOTHING_TOLD,
             self._of_moment(tuple(asked.moment)) if asked.moment else _NO_MOMENT,
         )
+
+    def _excluded(self, disliked: Collection[str], hidden: Collection[str]) -> Rows:
+        if not disliked and not hidden:
+            return _NO_ROWS
+        return np.array(self.catalogue.listed((*disliked, *hidden)), dtype=np.int64)
 
     def because(self, interest: Interest) -> dict[str, str]:
         """The companions of the session's newest products, each with the first that it goes with."""
@@ -135,7 +143,9 @@ class Shelf:
     def _coded(self, source: int, product_ids: Iterable[str]) -> Rows:
         return coded(source, self.catalogue.listed(product_ids))
 
-    def _add_companions(self, parts: list[Rows], told: list[Values], leading: list[str], quotas: list[int]) -> None:
+    def _add_companions(
+        self, parts: list[Rows], told: list[Values], leading: list[str], quotas: list[int], now_ms: int
+    ) -> None:
         """What goes with the session's newest products, in turn."""
         for source, companions in (
             (names.BOUGHT_TOGETHER, self.together.bought_with),
@@ -152,7 +162,7 @@ class Shelf:
                 parts.append(_in_turn([entry.coded for entry in found])[: quotas[source]])
                 told += [entry.told for entry in found]
         if quotas[names.BUNDLES] and leading:
-            bundled = self.bundles.parts_with(leading)
+            bundled = self.bundles.parts_with(leading, now_ms)
             if bundled:
                 parts.append(self._rows.ask(names.BUNDLES, bundled)[: quotas[names.BUNDLES]])
 

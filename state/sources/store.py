@@ -1,7 +1,7 @@
 """Lists of product ids as rows of the catalogue, kept while neither changes."""
 
 from collections import OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -64,7 +64,7 @@ class RowCache:
             return _NOTHING.coded
         rows = self._catalogue.listed(product_ids)
         if len(rows) < len(product_ids):
-            self._catalogue.want(product_ids)
+            self._ask(product_ids)
         return coded(source, rows)
 
     def _resolve(self, source: int, listed: Sequence[Entry], telling: Telling) -> Resolved:
@@ -75,5 +75,9 @@ class RowCache:
                 rows.append(row)
                 told.append((row, *telling(rank, entry, listed[0])))
         if len(rows) < len(listed):
-            self._catalogue.want([entry[0] for entry in listed])
+            self._ask(entry[0] for entry in listed)
         return Resolved(coded(source, rows), np.array(told, dtype=np.float64).reshape(-1, 3))
+
+    def _ask(self, product_ids: Iterable[str]) -> None:
+        row_of = self._catalogue.row_of
+        self._catalogue.want([product for product in product_ids if product not in row_of])

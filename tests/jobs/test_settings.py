@@ -78,6 +78,8 @@ def test_the_papers_settings_load() -> None:
     paper = load(path=CONF / "paper.yaml")
     assert paper.bandit.order_by == "score"
     assert (paper.bandit.policy, paper.bandit.epsilon, paper.reward.aggregate) == ("epsilon_greedy", 0.2, "max")
+    assert (paper.variety.category_share, paper.variety.personal_share) == (1, 1)
+    assert (paper.variety.times_shown, paper.variety.hide_bought) == (0, False)
     assert paper.session.ttl_ms == 48 * 3_600_000
 
 
@@ -391,6 +393,18 @@ def test_secrets_are_never_in_the_settings(tmp_path: Path, monkeypatch: pytest.M
         (
             {"pin": [{"product": "p", "position": 0}], "block": {"products": ["p"]}},
             r"rules\.pin\[0\]\.product: p is in",
+        ),
+        (
+            {"only": [{"product": "p", "category": "c"}], "block": {"products": ["p"]}},
+            r"rules\.only\[0\]\.product: p is in rules\.block\.products",
+        ),
+        (
+            {"only": [{"product": "p", "category": "c"}], "pin": [{"product": "p", "position": 0}]},
+            r"rules\.pin\[0\]\.category: p is shown only in c by rules\.only",
+        ),
+        (
+            {"only": [{"product": "p", "category": "c"}] * 2},
+            r"rules\.only: a product and category must not be named twice",
         ),
         ({"bury": [{"factor": 0.5}]}, r"rules\.bury\[0\]: must name either"),
         ({"bury": [{"product": "p", "category": "c", "factor": 0.5}]}, r"rules\.bury\[0\]: must name either"),

@@ -15,6 +15,7 @@ from state.archive import ARCHIVE_INTERVAL_MS, ARCHIVE_SIZE
 from state.build import BUILD_ID
 from state.change import Change, LiveModel
 from state.configuration import Bandit
+from state.exposure_metrics import exposure_spread
 from state.feature_set import DIMENSION
 from state.model import Predictor, Snapshot
 from state.model_input import Command
@@ -97,6 +98,18 @@ def test_examples_of_all_shards_become_one_model(bench: Bench) -> None:
     bench.learn(examples[30:], shard=1)
     bench.tick()
     expect(bench.theta(), examples)
+
+
+def test_a_whole_snapshot_tells_how_evenly_products_are_exposed(bench: Bench) -> None:
+    """Not a change: the whole of an interval is enough."""
+    bench.learn(made_examples(1, 40))
+    bench.tick()
+    gauges = bench.runtimes[1].distributions
+    spread = exposure_spread(Predictor(bench.newest()).statistics[:, 0])
+    assert spread.products > 1
+    assert gauges["exposed_products"].value == spread.products
+    assert gauges["exposure_gini_permille"].value == round(1_000 * spread.gini)
+    assert gauges["exposure_tail_permille"].value == round(1_000 * spread.tail_share)
 
 
 def test_a_restart_loses_and_repeats_nothing(bench: Bench) -> None:

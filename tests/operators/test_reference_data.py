@@ -3,7 +3,14 @@
 import msgspec
 import numpy as np
 
-from operators.names import CHANGE_SUFFIX, MODEL_KEY, MODEL_RECORD, POPULARITY_RECORD
+from operators.names import (
+    BUNDLE_RECORD,
+    CANDIDATES_RECORD,
+    CHANGE_SUFFIX,
+    MODEL_KEY,
+    MODEL_RECORD,
+    POPULARITY_RECORD,
+)
 from operators.reference_data import ReferenceData
 from state.change import Change
 from state.choice import Chooser
@@ -11,6 +18,7 @@ from state.model import Snapshot
 from state.popularity.listing import Listing
 from state.popularity.moments import Moment
 from state.rejection import Rejection
+from state.together.listing import Pair, encode_list
 from tests.state.shop import settings
 from tests.state.test_learning import base_of, made_examples
 
@@ -114,3 +122,42 @@ def test_a_list_that_had_to_make_room_is_named_so_that_broadcast_state_forgets_i
     reference.take(POPULARITY_RECORD, b"US", popular("p1"))
     assert reference.take_forgotten() == ["popularity/EU"]
     assert reference.take_forgotten() == []
+
+
+BUNDLE = b'{"bundle_id": "b1", "primary_product": "p1", "bundle_items": ["p2"], "discount": 0.1}'
+LIST = encode_list([Pair("p2", 4.0, 9.0)])
+
+
+def test_bundles_and_lists_of_companions_come_and_go_and_come_back_after_a_restart() -> None:
+    chooser, reference = opened()
+    assert reference.take(BUNDLE_RECORD, b"b1", BUNDLE) == "bundle/b1"
+    assert reference.take(CANDIDATES_RECORD, b"together/bought/p1", LIST) == "candidates/together/bought/p1"
+    restored, again = opened()
+    again.restore([("bundle/b1", BUNDLE), ("candidates/together/bought/p1", LIST)])
+    for held in (chooser, restored):
+        assert held.shelf.bundles.parts_with(["p1"], 1) == ["p2"]
+        assert list(held.shelf.together.bought_with("p1")) == [("p2", 4.0)]
+    assert reference.take(BUNDLE_RECORD, b"b1", None) == "bundle/b1"
+    assert reference.take(CANDIDATES_RECORD, b"together/bought/p1", None) == "candidates/together/bought/p1"
+    assert (len(chooser.shelf.bundles), len(chooser.shelf.together)) == (0, 0)
+    assert reference.take(CANDIDATES_RECORD, b"together", LIST) is None
+
+
+def test_what_had_to_make_room_is_to_leave_broadcast_state() -> None:
+    chooser = Chooser(settings(bundles={"max": 1}, together={"max_products": 1}), np.random.default_rng(1))
+    reference = ReferenceData(chooser)
+    reference.take(CANDIDATES_RECORD, b"together/viewed/p1", LIST)
+    reference.take(CANDIDATES_RECORD, b"together/viewed/p2", LIST)
+    assert reference.take_forgotten() == ["candidates/together/viewed/p1"]
+    reference.take(BUNDLE_RECORD, b"b1", BUNDLE.replace(b"}", b', "valid_until": 1}'))
+    assert reference.take(BUNDLE_RECORD, b"b2", BUNDLE.replace(b"b1", b"b2")) == "bundle/b2"
+    assert reference.take_forgotten() == ["bundle/b1"]
+    answer = reference.take(BUNDLE_RECORD, b"b3", BUNDLE.replace(b"b1", b"b3"))
+    assert isinstance(answer, Rejection)
+    assert (answer.reason, reference.take_forgotten()) == ("bundles_full", [])
+
+
+def test_a_list_of_another_release_is_refused() -> None:
+    _, reference = opened()
+    assert isinstance(reference.take(CANDIDATES_RECORD, b"together/bought/p1", b"\x09"), Rejection)
+    assert isinstance(reference.take(BUNDLE_RECORD, b"b1", b"{}"), Rejection)

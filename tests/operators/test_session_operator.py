@@ -8,15 +8,26 @@ import pytest
 from pyflink.common import Row
 from pyflink.datastream import TimeDomain
 
-from operators.names import MODEL_KEY, MODEL_RECORD, POPULARITY_RECORD, PRODUCT_RECORD
+from operators.names import (
+    HINT_PARTITION,
+    MODEL_KEY,
+    MODEL_RECORD,
+    POPULARITY_RECORD,
+    PRODUCT_RECORD,
+)
 from operators.session import Secrets, SessionOperator
 from operators.task import StaleCodeError, is_publication_time
 from state.build import BUILD_ID
 from state.configuration import Settings
+from state.hint import Hint
+from state.log import user_hash
 from state.popularity.listing import Listing
+from state.session import Session
+from state.user_input import read_message
 from tests.operators.flink_fakes import Context, RuntimeContext
 from tests.redis_server import RedisServer, redis_server
 from tests.state.shop import settings
+from tests.state.test_learning import base_of, made_examples
 
 
 @pytest.fixture
@@ -184,6 +195,17 @@ def test_a_bad_product_or_model_is_a_dead_letter_of_its_topic(server: RedisServe
     assert json.loads(product._values[2])["topic"] == "products"
     assert json.loads(model._values[2])["topic"] == "bandit_model"
     assert list(bench.context.broadcast.items()) == []
+
+
+def test_a_model_tells_how_much_of_the_catalogue_was_exposed(server: RedisServer) -> None:
+    """Of four products listed the model knows two."""
+    bench = Bench(server)
+    for product in ("product-0", "product-1", "unseen", "unseen too"):
+        bench.product(product)
+    seen = [e for e in made_examples(3, 40) if e.product_id in ("product-0", "product-1", "product-2")]
+    assert bench.refer(MODEL_RECORD, MODEL_KEY, base_of(seen).encode()) == []
+    bench.view()
+    assert bench.gauge("catalogue_exposed_permille") == 500
 
 
 def test_a_write_that_a_crash_lost_is_made_again(server: RedisServer) -> None:
@@ -378,3 +400,47 @@ def test_a_popularity_list_is_kept_and_a_bad_one_is_a_dead_letter_of_its_topic(s
     assert dict(bench.context.broadcast.items()) == {"popularity/EU": good}
     bench.refer(POPULARITY_RECORD, b"EU", None)
     assert dict(bench.context.broadcast.items()) == {}
+
+
+def told_of_users(rows: list[Row]) -> list[Any]:
+    return [read_message(row._values[2].decode()) for row in rows if row[0] == "user"]
+
+
+def hint(bench: Bench, value: bytes | None, key: str = "s") -> list[Row]:
+    bench.context.key = key
+    return list(bench.operator.process_element(Row(value, key.encode(), HINT_PARTITION, 0, now_ms()), bench.context))
+
+
+def test_a_session_asks_for_its_user_and_its_profile_follows_the_answer(server: RedisServer) -> None:
+    bench = Bench(server)
+    bench.product("p1")
+    bench.product("p2", category_id="c2")
+    rows = bench.view(user_id="ann")
+    [hello] = told_of_users(rows)
+    assert hello.session_id == "s"
+    user = user_hash("ann", b"salt")
+    assert [row[1] for row in rows if row[0] == "user"] == [user.encode()]
+    before = bench.flush()
+    assert hint(bench, Hint(user, 0, 50.0, {"p2": 50.0}, {"c2": 50.0}, []).encode()) == []
+    after = bench.flush()
+    assert before is not None
+    assert after is not None
+    assert [row["category_id"] for row in before["category_data"]][:1] == ["c1"]
+    assert [row["category_id"] for row in after["category_data"]] == ["c2", "c1"]
+    assert after["affinities"] == before["affinities"]
+    assert bench.count("hints_taken") == 1
+
+
+def test_a_hint_never_creates_a_session_and_one_that_is_no_good_is_counted(server: RedisServer) -> None:
+    bench = Bench(server)
+    good = Hint(user_hash("ann", b"salt"), 0, 50.0, {"p2": 50.0}, {"c2": 50.0}, []).encode()
+    assert hint(bench, good, "nobody") == []
+    assert hint(bench, None, "nobody") == []
+    bench.view(user_id="ann")
+    stored = bench.runtime.states["session"]._values["s"]
+    assert hint(bench, b"\x09" + good[1:]) == []
+    assert hint(bench, good.replace(b"p2", b"\xff\xff")) == []
+    assert list(bench.runtime.states["session"]._values) == ["s"]
+    assert bench.runtime.states["session"]._values["s"] == stored
+    assert (bench.count("hints_unwanted"), bench.count("hints_failed")) == (1, 3)
+    assert bench.context.event_timers == {("s", Session.decode(stored).timer_ms)}

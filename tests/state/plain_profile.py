@@ -1,12 +1,14 @@
 """The profile written plainly, piece by piece and without compiled code: what the fast writer must equal to the byte."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from state.bundle_proposals import Proposal
 from state.choice import base_weight, personal_weight
 from state.configuration import Settings
 from state.event import EVENT_TYPES
@@ -90,7 +92,7 @@ def plain_profile(
         decision_id=slate.decision_id,
         score_data=NO_ITEMS,
         category_data=_category_data(interest, category_rating),
-        bundled_discount_suggestions=offered.bundles,
+        bundled_discount_suggestions=_bundles(offered.bundles, settings.profile.max_bytes // 6),
         trending_recommendations=offered.trends,
         affinities={
             "products": _largest(interest.products, settings.profile.affinities),
@@ -107,6 +109,13 @@ def plain_profile(
     because, region = [offered.because.get(product, "") for product in slate.product_ids], session.region
     profile.score_data = score_data(slate, values, theta, interest, room, because, region)
     return msgspec.json.encode(profile)
+
+
+def _bundles(bundles: Sequence[Proposal], most_bytes: int) -> list[dict[str, Any]]:
+    plain: list[dict[str, Any]] = [msgspec.to_builtins(bundle) for bundle in bundles]
+    while plain and len(msgspec.json.encode(plain)) > most_bytes - 1:
+        plain.pop()
+    return plain
 
 
 def _last_event(newest: LoggedEvent | None) -> dict[str, Any] | None:

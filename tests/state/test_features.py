@@ -8,7 +8,6 @@ import pytest
 
 from state.candidates import find_candidates
 from state.catalogue import DEARNESS, UNLISTED, Catalogue
-from state.configuration import Candidates as SourcesOf
 from state.feature_set import DIMENSION, NAMES
 from state.features import Candidates, Context, features
 from state.interest import Interest
@@ -16,7 +15,7 @@ from state.product import Product
 from state.profile_items import FEATURE_REASONS
 from state.rates import Rates
 from state.sources.shelf import Asked, Shelf
-from tests.state.shop import T0, Visit, event, shop
+from tests.state.shop import T0, Visit, event, settings, shop
 
 PRICES = {"a1": 10.0, "a2": 40.0, "b1": 7.0, "b2": None}
 NOBODY = Interest({}, {}, 0.0)
@@ -87,7 +86,7 @@ def test_dearness_follows_the_catalogue() -> None:
 def test_a_product_that_is_not_listed_is_neutral() -> None:
     catalogue = Catalogue(100, 10)
     nowhere = Interest({"x": 1.0}, {"c": 1.0}, 1.0, visits={"c": 1})
-    found = find_candidates(Asked(nowhere), Shelf(catalogue, SourcesOf()), 5, np.random.default_rng(1))
+    found = find_candidates(Asked(nowhere), Shelf(settings(), catalogue), 5, np.random.default_rng(1))
     x = features(found, Context(nowhere, "c", {}, T0, {"c": 3}), catalogue, Rates(catalogue, None))
     assert found.rows.tolist() == [UNLISTED]
     assert x.shape == (1, DIMENSION)

@@ -8,7 +8,9 @@ import pytest
 from operators.names import MODEL_KEY, MODEL_RECORD
 from operators.reference_data import ReferenceData
 from state.change import LiveModel
+from state.configuration import Together
 from state.feature_set import DIMENSION, FEATURE_SET
+from state.hint import Hint
 from state.learner import LearnerShard
 from state.merger import IncompatibleModelError, Merger, Terms, terms_of
 from state.model import Predictor, Snapshot
@@ -18,6 +20,10 @@ from state.popularity.moments import Moment, Moments
 from state.rejection import Rejection
 from state.session import Session
 from state.sums import Example, Sums
+from state.together.listing import decode_list
+from state.together.row import Row
+from state.together.shard import Shard
+from state.user import User
 from tests.state.shop import make_merger, settings, shop
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -136,3 +142,25 @@ def test_popularity_of_version_1() -> None:
     assert Listing.decode(read("popularity-1.bin")) == Listing(
         1_763_769_600_000, HOUR, 80, [("a", 50), ("b", 30)], [("a", 50, 0.25)], [("shoes", 80)]
     )
+
+
+def test_companions_of_version_1() -> None:
+    row = Row.decode(read("together-row-1.bin"))
+    assert {name: round(companion.support) for name, companion in row.companions.items()} == {"ink": 5, "paper": 5}
+    assert (round(row.single), len(row.listed)) == (5, 8)
+    shard = Shard.open("bought/0/1", read("together-shard-1.bin"), Together())
+    assert (round(shard.head.baskets), shard.pending) == (6, [])
+    assert shard.head.periods.fresh == ["printer", "ink", "paper", "novel"]
+    assert decode_list(read("together-list-1.bin")) == [("ink", 4.25, 12.0), ("paper", 1.5, 3.125)]
+
+
+def test_a_user_and_a_hint_of_version_1() -> None:
+    user = User.decode(read("user-1.bin"))
+    assert (user.items, user.listed_ms) == (["product-3", "product-4"], 1_763_770_000_000)
+    assert (user.sessions, user.forgotten_ms) == (["session-2"], 1_763_770_000_000 - HOUR)
+    assert user.timer_ms == 1_763_770_000_000 + 48 * HOUR
+    hint = Hint.decode(read("hint-1.bin"))
+    assert hint == user.hint("0123456789abcdef0123456789abcdef", user.seen_ms)
+    assert hint.products == pytest.approx({"product-1": 3.5, "product-2": 2.5})
+    assert hint.categories == pytest.approx({"category-1": 3.5})
+    assert hint.total == pytest.approx(3.5)

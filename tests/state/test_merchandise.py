@@ -89,6 +89,18 @@ def test_blocked_products_and_categories_are_never_shown() -> None:
         assert not any(int(product.removeprefix("product-")) % 4 == 3 for product in shown(visit))
 
 
+def test_what_is_for_one_category_only_is_shown_while_the_newest_event_is_of_it() -> None:
+    only = [{"product": "product-9", "category": "category-2"}, {"product": "product-9", "category": "category-3"}]
+    visit = visit_under(only=only, pin=[PIN | {"category": "category-3"}])
+    assert "product-9" not in shown(visit)
+    for step, category in enumerate(("category-2", "category-0", "category-3")):
+        visit.send(event("category_view", 1_000 + step, category_id=category, event_id=f"c{step}"))
+        assert len(shown(visit)) == 20
+        if category == "category-0":
+            assert "product-9" not in shown(visit)
+    assert shown(visit)[2] == "product-9"
+
+
 @pytest.mark.parametrize(("offset", "is_shown"), [(-1e-6, True), (-0.5, False)])
 def test_what_is_buried_falls_below_what_is_worth_as_much(offset: float, is_shown: bool) -> None:
     """Before a model has come the prior puts the best rated product of the category first."""

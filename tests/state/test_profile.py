@@ -10,12 +10,13 @@ from hypothesis import example, given
 from hypothesis import settings as trials
 from hypothesis import strategies as st
 
+from state.bundle_proposals import Proposal
 from state.configuration import HOUR_MS, MINUTE_MS, Settings
 from state.event import EVENT_TYPES
 from state.feature_set import DIMENSION, FEATURE_SET
 from state.interest import Interest
 from state.kernels import items as kernel
-from state.profile import build_profile
+from state.profile import Offered, build_profile
 from state.recent_events import LoggedEvent, RecentEvents
 from state.session import Session
 from state.slate import Slate
@@ -81,6 +82,20 @@ def sessions(draw: st.DrawFn) -> Session:
         consent=Session.begin(0).consent,
         applied=draw(st.integers(0, 99)),
         updated_at_ms=T0 + 1,
+        region=draw(IDS | st.just("")),
+    )
+
+
+@st.composite
+def offers(draw: st.DrawFn, product_ids: list[str]) -> Offered:
+    """What is told beside the choice."""
+    proposals = st.builds(Proposal, IDS, st.lists(IDS, max_size=3), st.floats(0, 1), st.floats(0, 1))
+    trend = st.fixed_dictionaries({"product_id": IDS, "region": IDS, "count": st.integers(0, 9), "score": SHARES})
+    return Offered(
+        draw(st.sampled_from(("cold", "warming", "active"))),
+        draw(st.dictionaries(st.sampled_from([*product_ids, "p1"]), IDS, max_size=5)),
+        draw(st.lists(trend, max_size=2)),
+        draw(st.lists(proposals, max_size=3)),
     )
 
 
@@ -101,6 +116,7 @@ def arguments(draw: st.DrawFn) -> tuple[Any, ...]:
         Interest(draw(affinities), draw(affinities), draw(st.floats(0, 100))),
         draw(st.dictionaries(IDS, st.floats(0, 5), max_size=8)),
         settings(profile={"max_bytes": draw(st.sampled_from((1_024, 2_048, 4_096, 65_536)))}),
+        draw(offers(slate.product_ids)),
     )
 
 

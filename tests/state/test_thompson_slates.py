@@ -21,9 +21,23 @@ KNOWN = Interest(
     frozenset({"product-5"}),
     {"category-3": 3, "category-0": 1},
 )
+VARIETIES: dict[str, dict[str, Any]] = {
+    "as configured": {},
+    "none": {"category_share": 1.0, "personal_share": 1.0},
+    "narrow": {"category_share": 0.05, "personal_share": 0.1},
+    "diverse": {"diversity": 0.8},
+    "all": {
+        "category_share": 0.2,
+        "personal_share": 0.3,
+        "diversity": 0.3,
+        "boosts": {"newer": 0.05, "rated": 0.02, "viewed": 0.1},
+    },
+}
 CONTEXTS = {
     "a stranger": Context(Interest({}, {}, 0.0), "", {}, T0),
-    "a regular": Context(KNOWN, "category-3", {"product-3": 2, "product-9": 1}, T0, {"category-3": 2, "": 1}),
+    "a regular": Context(
+        KNOWN, "category-3", {"product-3": 2, "product-9": 1}, T0, {"category-3": 2, "": 1}, hidden={"product-6"}
+    ),
 }
 
 
@@ -41,8 +55,10 @@ class Chance:
         return self._normal.standard_normal(size, dtype=dtype, out=out)
 
 
-def slate_of(context: Context, seed: int, products: int, rules: dict[str, Any]) -> tuple[Slate, list[float]]:
-    configuration = settings(rules=rules, decisions={"full_share": 0.0}, bandit={"floor": 0.2})
+def slate_of(
+    context: Context, seed: int, products: int, rules: dict[str, Any], variety: dict[str, Any]
+) -> tuple[Slate, list[float]]:
+    configuration = settings(rules=rules, variety=variety, decisions={"full_share": 0.0}, bandit={"floor": 0.2})
     chooser = Chooser(configuration, Chance(seed), shop(products=products).chooser.shelf)  # type: ignore[arg-type]
     rng = np.random.default_rng(seed)
     learned = [
@@ -57,14 +73,28 @@ def slate_of(context: Context, seed: int, products: int, rules: dict[str, Any]) 
 @pytest.mark.parametrize("who", CONTEXTS)
 @pytest.mark.parametrize("products", [1, 15, 40, 400])
 @pytest.mark.parametrize("seed", range(5))
-def test_one_call_draws_the_slate_that_the_steps_draw(who: str, products: int, seed: int) -> None:
+@pytest.mark.parametrize("variety", VARIETIES)
+def test_one_call_draws_the_slate_that_the_steps_draw(who: str, products: int, seed: int, variety: str) -> None:
     (at_once, values), (by_steps, expected) = (
-        slate_of(CONTEXTS[who], seed, products, rules) for rules in ({}, IDLE_RULE)
+        slate_of(CONTEXTS[who], seed, products, rules, VARIETIES[variety]) for rules in ({}, IDLE_RULE)
     )
     for name in ("product_ids", "category_ids", "explored", "features", "pinned", "full"):
         assert getattr(at_once, name) == getattr(by_steps, name), name
     assert at_once.propensity == pytest.approx(by_steps.propensity, abs=1e-12)
     assert values == pytest.approx(expected, abs=1e-12)
-    assert len(at_once.product_ids) == min(
-        20, products - ("product-5" in KNOWN.disliked and who != "a stranger" and products > 5)
-    )
+    assert len(at_once.product_ids) == min(20, products - (2 if who != "a stranger" and products > 6 else 0))
+
+
+def test_variety_changes_what_is_drawn() -> None:
+    """So the test above compares five different things."""
+    slates = {
+        tuple(slate_of(CONTEXTS["a regular"], 1, 400, {}, variety)[0].product_ids) for variety in VARIETIES.values()
+    }
+    assert len(slates) == len(VARIETIES)
+
+
+def test_the_default_takes_one_call_and_the_shops_own_rules_do_not() -> None:
+    assert Chooser(settings(), np.random.default_rng(1))._slates is not None
+    assert Chooser(settings(variety=VARIETIES["all"]), np.random.default_rng(1))._slates is not None
+    only = {"only": [{"product": "p", "category": "c"}]}
+    assert Chooser(settings(rules=only), np.random.default_rng(1))._slates is None

@@ -12,8 +12,9 @@ from state.catalogue import Catalogue
 from state.configuration import Bandit, PolicyName
 from state.features import Candidates
 from state.merchandise import Merchandise
-from state.policy import Belief, Policy, Rules, policy_from
-from state.policy.rules import Mask
+from state.policy import Belief, Policy, Rules, combine, policy_from
+from state.policy.balance import Balanced, Boosted
+from state.policy.rules import Balance, Mask
 from state.product import Product
 
 POLICIES = tuple(name for name in typing.get_args(PolicyName) if name != "river")
@@ -72,6 +73,16 @@ BURIED_AND_BLOCKED: dict[str, Any] = {
     "block": {"products": ["product-4"]},
 }
 WITH_A_PIN = BURIED_AND_BLOCKED | {"pin": [{"product": "product-3", "position": 1, "category": "category-0"}]}
+
+
+def balanced(base: Rules, n: int, caps: tuple[int, int] = (1, 1), weight: float = 0.04) -> Rules:
+    """Caps and diversity over categories of three, of which every other product is personal, and a boost for the first."""
+    price, rating = np.random.default_rng(11).random((2, n), dtype=np.float32) / 8
+    boost = np.zeros(n, dtype=np.float32)
+    boost[0] = 0.02
+    personal = np.arange(n) % 2 == 0
+    codes = 1 + np.arange(n) // 3
+    return Balanced(combine(Boosted(boost), base), Balance(codes, personal, np.array(caps), weight, price, rating))
 
 
 class Excluding(Rules):

@@ -15,6 +15,7 @@ from tests.state.policy.beliefs import (
     WITH_A_PIN,
     Excluding,
     Merchandising,
+    balanced,
     belief_of,
     policy,
     shop_rules,
@@ -27,6 +28,9 @@ RULES = {
     "merchandising": Merchandising(5),
     "configured": shop_rules(9, **BURIED_AND_BLOCKED),
     "configured with a pin": shop_rules(9, **WITH_A_PIN),
+    "capped": balanced(NO_RULES, 9, weight=0.0),
+    "capped and diverse": balanced(NO_RULES, 9),
+    "capped and diverse around a pin": balanced(shop_rules(9, **WITH_A_PIN), 9, (2, 2)),
     "combined": combine(shop_rules(9, **WITH_A_PIN), Merchandising(5)),
 }
 every_policy = pytest.mark.parametrize("name", POLICIES)

@@ -21,6 +21,7 @@ from tests.state.policy.beliefs import (
     WITH_A_PIN,
     Excluding,
     Merchandising,
+    balanced,
     belief_of,
     policy,
     shop_rules,
@@ -33,6 +34,9 @@ RULES = {
     "merchandising": Merchandising(5),
     "configured": shop_rules(CANDIDATES, **BURIED_AND_BLOCKED),
     "configured with a pin": shop_rules(CANDIDATES, **WITH_A_PIN),
+    "capped": balanced(NO_RULES, CANDIDATES, weight=0.0),
+    "capped and diverse": balanced(NO_RULES, CANDIDATES),
+    "capped and diverse around a pin": balanced(shop_rules(CANDIDATES, **WITH_A_PIN), CANDIDATES, (2, 2)),
 }
 PREFIXES = 4
 TESTS = len(POLICIES) * len(RULES) * (PREFIXES + 1)

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from state.candidates import find_candidates
-from state.choice import new_shelf
 from state.configuration import Settings
 from state.feature_set import NAMES
 from state.features import Context, features
@@ -47,7 +46,7 @@ class Fixed:
 
 
 def filled(configuration: Settings | None = None, categories: int = 10, products: int = 60) -> Shelf:
-    shelf = new_shelf(configuration or settings())
+    shelf = Shelf(configuration or settings())
     for category in range(categories):
         for i in range(products):
             shelf.catalogue.put(

@@ -1,0 +1,45 @@
+"""What is bought and viewed together, from the accepted events to lists of companions in their topic."""
+
+from pyflink.common import Types
+from pyflink.datastream import DataStream
+from pyflink.table import StreamTableEnvironment
+
+from jobs.jvm import keyed_in_jvm
+from operators.names import TOGETHER
+from operators.together import LIST_TYPE, TogetherOperator
+from state.build import BUILD_ID
+from state.configuration import Settings
+from state.together.tally import BOUGHT, VIEWED
+
+LINES_TYPE = Types.ROW([Types.STRING(), Types.OBJECT_ARRAY(Types.STRING())])
+"""Row(shard, lines)."""
+
+
+def together_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStream:
+    """Lists of companions as LIST_TYPE, from the view `accepted`."""
+    lines = keyed_in_jvm(lines_stream(tables, settings))  # (shard, lines)
+    lists = lines.process(TogetherOperator(settings.together, BUILD_ID), LIST_TYPE)
+    return lists.name(TOGETHER).uid(TOGETHER)  # Row(key, list)
+
+
+def lines_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStream:
+    """What was accepted in each gather, by shard, as LINES_TYPE: a line is time in s, product, and the products that go with it.
+
+    A line for each product of an event, not a row for each pair: taking pairs apart is the cheaper part of counting them. A view
+    without a view before it says nothing here; a checkout of one product does, of how often it is bought alone.
+    """
+    shards, gather = settings.together.shards, settings.together.gather_ms
+    second = "CAST(TIMESTAMPDIFF(SECOND, TO_TIMESTAMP_LTZ(0, 3), rowtime) AS STRING)"
+    tables.execute_sql(
+        f"""CREATE TEMPORARY VIEW together_lines AS
+SELECT CASE event_type WHEN 'checkout' THEN '{BOUGHT}' ELSE '{VIEWED}' END AS kind,
+  CONCAT({second}, CHR(31), product_id, CHR(31), companions) AS line, arrived
+FROM accepted WHERE event_type = 'checkout' OR (event_type = 'product_view' AND companions <> '')"""
+    )
+    bought, viewed = (",".join(f"{kind}/{number}/{shards}" for number in range(shards)) for kind in (BOUGHT, VIEWED))
+    query = f"""SELECT shard, lines FROM (
+  SELECT CASE kind WHEN '{BOUGHT}' THEN '{bought}' ELSE '{viewed}' END AS shards, ARRAY_AGG(line) AS lines
+  FROM TABLE(TUMBLE(TABLE together_lines, DESCRIPTOR(arrived), INTERVAL '{gather / 1_000:.3f}' SECOND(3, 3)))
+  GROUP BY kind, window_start, window_end
+) CROSS JOIN UNNEST(SPLIT(shards, ',')) AS names (shard)"""
+    return tables.to_append_stream(tables.sql_query(query), LINES_TYPE)

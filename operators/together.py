@@ -1,0 +1,113 @@
+"""What is bought and viewed together: counts by shard, and lists of companions by product."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from pyflink.common import Row, Types
+from pyflink.datastream import KeyedProcessFunction, RuntimeContext
+from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
+
+from operators.counters import Counters
+from operators.task import begin_task, next_tick_ms, wall_clock_ms
+from state.configuration import Together
+from state.together.periods import read_chunk
+from state.together.shard import Lists, Shard
+from state.together.tally import within
+
+LIST_TYPE = Types.ROW([Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.PRIMITIVE_ARRAY(Types.BYTE())])
+"""Row(key, list); the list is None where there is none any more."""
+PUBLISH_INTERVAL_MS = 5_000
+"""A product's list is handed on at most so often."""
+
+
+class TogetherOperator(KeyedProcessFunction):  # type: ignore[misc]
+    """Keyed by shard (`kind/number/of`); input: the lines of what was accepted in a gather; output: lists that changed.
+
+    A shard's head is a value, its products' rows and the chunks of what to forget are maps. Lists are made on a processing-time
+    timer, which is set while any may have changed, and else waits for the end of the period.
+    """
+
+    def __init__(self, rules: Together, build_id: str) -> None:
+        self._rules = rules
+        self._build_id = build_id
+
+    def open(self, runtime_context: RuntimeContext) -> None:
+        """Finds the shard's state."""
+        begin_task(self._build_id)
+        self._head = runtime_context.get_state(ValueStateDescriptor("head", Types.PICKLED_BYTE_ARRAY()))
+        self._rows, self._chunks = (
+            runtime_context.get_map_state(MapStateDescriptor(name, Types.STRING(), Types.PICKLED_BYTE_ARRAY()))
+            for name in ("rows", "chunks")
+        )
+        self._counters = Counters(runtime_context.get_metrics_group())
+        self._shards: dict[str, Shard] = {}
+
+    def process_element(self, value: Sequence[str], ctx: Any) -> None:
+        """Counts what was gathered."""
+        now_ms, shard = wall_clock_ms(), self._load(ctx)
+        was_idle = not shard.pending
+        lines, left_out = within(value, self._rules.max_pairs)
+        tally = shard.tally(lines, now_ms)
+        self._hold(shard, tally.singles)
+        rows, chunks = shard.add(tally, now_ms)
+        self._store(shard, rows, chunks)
+        if was_idle and shard.pending:
+            ctx.timer_service().register_processing_time_timer(next_tick_ms(PUBLISH_INTERVAL_MS))
+        ctx.timer_service().register_processing_time_timer(shard.next_period_ms(now_ms))
+        self._counters.add("together_lines_counted", len(lines))
+        self._counters.add("together_lines_unreadable", tally.unreadable)
+        self._counters.add("together_pairs_left_out", left_out)
+        self._counters.flush()
+
+    def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Row]:
+        """Hands on the lists that changed, and forgets what was not seen for long, a chunk at a time."""
+        now_ms, shard = wall_clock_ms(), self._load(ctx)
+        chunks = shard.roll(now_ms)
+        self._hold(shard, shard.pending)
+        lists, rows = shard.lists()
+        ended = self._sweep(shard, chunks, now_ms)
+        self._store(shard, rows, chunks)
+        if shard.due_chunk(now_ms) is not None:
+            ctx.timer_service().register_processing_time_timer(next_tick_ms(PUBLISH_INTERVAL_MS))
+        if shard.is_empty:
+            self._head.clear()
+            del self._shards[ctx.get_current_key()]
+        else:
+            ctx.timer_service().register_processing_time_timer(shard.next_period_ms(now_ms))
+        self._counters.add("together_lists_published", len(lists))
+        self._counters.add("together_lists_ended", len(ended))
+        self._counters.flush()
+        for key, companions in (*lists, *ended):
+            yield Row(key, companions)
+
+    def _sweep(self, shard: Shard, chunks: dict[str, bytes], now_ms: int) -> Lists:
+        name = shard.due_chunk(now_ms)
+        if name is None:
+            return []
+        data = chunks.pop(name, None) or self._chunks.get(name)
+        products = read_chunk(data) if data is not None else []
+        self._hold(shard, products)
+        ended, gone = shard.sweep(name, products)
+        for product in gone:
+            self._rows.remove(product)
+        self._chunks.remove(name)
+        return ended
+
+    def _hold(self, shard: Shard, products: Any) -> None:
+        for product in shard.missing(products):
+            shard.hold(product, self._rows.get(product))
+
+    def _store(self, shard: Shard, rows: dict[str, bytes], chunks: dict[str, bytes]) -> None:
+        if rows:
+            self._rows.put_all(rows)  # one by one, each would give up the interpreter
+        if chunks:
+            self._chunks.put_all(chunks)
+        self._head.update(shard.encode())
+        shard.trim()
+
+    def _load(self, ctx: Any) -> Shard:
+        name = ctx.get_current_key()
+        shard = self._shards.get(name)
+        if shard is None:
+            shard = self._shards[name] = Shard.open(name, self._head.value(), self._rules)
+        return shard

@@ -1,0 +1,88 @@
+"""The list of a product's companions: which pairs stand above chance, the strongest first, and its form in the topic."""
+
+import hashlib
+import math
+from collections.abc import Iterable
+from typing import NamedTuple
+
+import msgspec
+
+from state.configuration import Together
+from state.together.row import Row
+
+_VERSION = b"\x01"
+PRIOR_BASKETS = 10.0
+"""Baskets with neither of two products that are taken to have come before the first: where all that a young shop sold is one pair,
+that is no chance."""
+LIFT_STEPS = 2
+"""A list counts as changed where a lift has moved by a step: a factor of the square root of two."""
+
+KEY_PREFIX = b"together/"
+
+
+class Pair(NamedTuple):
+    """A companion: its lift, and the decayed count of baskets with both."""
+
+    product_id: str
+    lift: float
+    support: float
+
+
+def companions_of(row: Row, baskets: float, rules: Together) -> list[Pair]:
+    """The row's companions that have the support and the lift, at most `together.listed`, best first.
+
+    They are ranked by support × ln lift, the local mutual information (Evert 2005, "The statistics of word cooccurrences",
+    section 3.1): by lift alone, coincidences among rare products would come first. Never claims more than was seen: a pair counts
+    by its least count.
+    """
+    found = []
+    for product_id, companion in row.companions.items():
+        support = companion.support
+        if support < rules.support or min(support, row.single, companion.single) <= 0:
+            continue
+        lift = support * (baskets + PRIOR_BASKETS) / (row.single * companion.single)
+        if lift >= rules.lift:
+            found.append((-support * math.log(lift), product_id, lift, support))
+    found.sort()
+    return [Pair(product_id, lift, support) for _, product_id, lift, support in found[: rules.listed]]
+
+
+def digest_of(pairs: list[Pair]) -> bytes:
+    """What tells one list from another: the order of its products and roughly their lifts; empty for an empty list."""
+    if not pairs:
+        return b""
+    told = [(pair.product_id, round(LIFT_STEPS * math.log2(pair.lift))) for pair in pairs]
+    return hashlib.blake2b(msgspec.msgpack.encode(told), digest_size=8).digest()
+
+
+def list_key(kind: str, product_id: str) -> bytes:
+    """The record's key: together/bought/ID or together/viewed/ID."""
+    return KEY_PREFIX + kind.encode() + b"/" + product_id.encode()
+
+
+def read_key(key: bytes) -> tuple[str, str] | None:
+    """Kind and product of a record's key, None where it is not of this form."""
+    prefix, _, rest = key.partition(b"/")
+    kind, _, product = rest.partition(b"/")
+    if prefix + b"/" != KEY_PREFIX or kind not in (b"bought", b"viewed") or not product:
+        return None
+    return kind.decode(), product.decode(errors="replace")
+
+
+def encode_list(pairs: Iterable[Pair]) -> bytes:
+    """Versioned msgpack: [[product, lift, support]…], best first."""
+    return _VERSION + msgspec.msgpack.encode([(p.product_id, round(p.lift, 3), round(p.support, 3)) for p in pairs])
+
+
+def decode_list(data: bytes) -> list[Pair]:
+    """The inverse of `encode_list`.
+
+    Raises:
+        ValueError: the bytes are no list of a version that is known.
+    """
+    if data[:1] != _VERSION:
+        raise ValueError(f"a list of companions of version {data[:1]!r} was written by another release")
+    return _decoder.decode(data[1:])
+
+
+_decoder: msgspec.msgpack.Decoder[list[Pair]] = msgspec.msgpack.Decoder(list[Pair])

@@ -1,0 +1,116 @@
+"""The counts of one product, as a row of state."""
+
+import sys
+from array import array
+
+import msgspec
+
+from state.together.tally import decay_between
+
+_VERSION = b"\x01"
+_COLUMNS = 3
+
+
+class Companion:
+    """Counts of a pair as of the row's landmark.
+
+    `count` is at most `error` above the true one and never below it; `single` is what the companion itself counted when the pair
+    was last seen.
+    """
+
+    __slots__ = ("count", "error", "single")
+
+    def __init__(self, count: float, error: float, single: float) -> None:
+        self.count = count
+        self.error = error
+        self.single = single
+
+    @property
+    def support(self) -> float:
+        """What the pair has been seen at least."""
+        return self.count - self.error
+
+
+class Row:
+    """A product's count, and those of at most so many companions, as of `landmark_ms`.
+
+    Companions are held by space saving (Metwally, Agrawal, El Abbadi 2005, "Efficient computation of frequent and top-k elements in
+    data streams"): a newcomer takes the place of the smallest count, and inherits it as its error. So the frequent ones stay, and
+    nothing is taken for more than it is. While no more than `tracked` have come, the counts are exact.
+
+    `period_ms` is when the last period began in which the product was seen; `listed` tells the list that was handed on
+    last, empty for none.
+    """
+
+    __slots__ = ("companions", "landmark_ms", "listed", "period_ms", "single")
+
+    def __init__(self, landmark_ms: int) -> None:
+        self.landmark_ms = landmark_ms
+        self.period_ms = -1
+        self.single = 0.0
+        self.listed = b""
+        self.companions: dict[str, Companion] = {}
+
+    def move(self, landmark_ms: int, half_life_ms: int) -> None:
+        """Brings all counts to a landmark that is not earlier."""
+        if landmark_ms == self.landmark_ms:
+            return
+        factor = decay_between(self.landmark_ms, landmark_ms, half_life_ms)
+        self.landmark_ms = landmark_ms
+        self.single *= factor
+        for companion in self.companions.values():
+            companion.count *= factor
+            companion.error *= factor
+            companion.single *= factor
+
+    def add(self, other: str, count: float, single: float, tracked: int) -> None:
+        """Counts a pair; `single` is the other's own count by now."""
+        known = self.companions.get(other)
+        if known is not None:
+            known.count += count
+            known.single = single
+        elif len(self.companions) < tracked:
+            self.companions[other] = Companion(count, 0.0, single)
+        else:
+            least = min(self.companions, key=self._count_of)
+            floor = self.companions.pop(least).count
+            self.companions[other] = Companion(floor + count, floor, single)
+
+    def _count_of(self, other: str) -> float:
+        return self.companions[other].count
+
+    def encode(self) -> bytes:
+        """Versioned bytes; counts as float32, little endian."""
+        numbers = array("f")
+        for companion in self.companions.values():
+            numbers.extend((companion.count, companion.error, companion.single))
+        if sys.byteorder == "big":
+            numbers.byteswap()
+        fields = (self.landmark_ms, self.period_ms, self.single, self.listed, list(self.companions), numbers.tobytes())
+        return _VERSION + _encoder.encode(fields)
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Row":
+        """The inverse of `encode`.
+
+        Raises:
+            ValueError: the version is unknown: a newer Heliotrope wrote it.
+        """
+        if data[:1] != _VERSION:
+            raise ValueError(f"a row of version {data[:1]!r} was written by another release")
+        landmark_ms, period_ms, single, listed, others, packed = _decoder.decode(data[1:])
+        row = cls(landmark_ms)
+        row.period_ms, row.single, row.listed = period_ms, single, listed
+        numbers = array("f")
+        numbers.frombytes(packed)
+        if sys.byteorder == "big":
+            numbers.byteswap()
+        for at, other in enumerate(others):
+            row.companions[other] = Companion(*numbers[_COLUMNS * at : _COLUMNS * (at + 1)])
+        return row
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder: msgspec.msgpack.Decoder[tuple[int, int, float, bytes, list[str], bytes]] = msgspec.msgpack.Decoder(
+    tuple[int, int, float, bytes, list[str], bytes]
+)

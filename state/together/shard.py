@@ -1,0 +1,179 @@
+"""A shard: the companions of a share of the products, of one kind, and how it goes on from gather to gather."""
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+
+import msgspec
+
+from state.configuration import Together
+from state.together.listing import companions_of, digest_of, encode_list, list_key
+from state.together.periods import Periods, period_of
+from state.together.row import Row
+from state.together.tally import Tally, decay_between, landmark_of
+
+_VERSION = b"\x01"
+ROWS_IN_MEMORY = 4_096
+"""Rows of a shard that need no reading when they are touched again."""
+
+Lists = list[tuple[bytes, bytes | None]]
+
+
+class Head(msgspec.Struct, array_like=True):
+    """What a shard holds beside its rows: `baskets` as of `landmark_ms`, and `pending`, products whose lists may have changed."""
+
+    periods: Periods
+    landmark_ms: int = 0
+    baskets: float = 0.0
+    pending: list[str] = []
+
+
+class Shard:
+    """Counts of one kind. Rows that are needed and not in memory are told by `missing` and handed in by `hold`; rows that changed
+    are returned, to be stored. Products that were not seen for long are forgotten, see `state/together/periods.py`.
+
+    With several shards to a kind each counts all baskets and single products, so that its lifts are exact, and pairs for the
+    products that it owns.
+    """
+
+    def __init__(self, name: str, head: Head, rules: Together) -> None:
+        kind, number, of = name.split("/")
+        self.kind, self._number, self._of = kind, int(number), int(of)
+        self.head = head
+        self._rules = rules
+        self._rows: OrderedDict[str, Row] = OrderedDict()
+        self._pending = dict.fromkeys(head.pending)
+
+    @classmethod
+    def open(cls, name: str, data: bytes | None, rules: Together) -> "Shard":
+        """A shard named kind/number/of, from its state or new.
+
+        Raises:
+            ValueError: the version is unknown: a newer Heliotrope wrote it.
+        """
+        if data is None:
+            return cls(name, Head(Periods()), rules)
+        if data[:1] != _VERSION:
+            raise ValueError(f"a shard of version {data[:1]!r} was written by another release")
+        return cls(name, _decoder.decode(data[1:]), rules)
+
+    def encode(self) -> bytes:
+        """The head's versioned bytes."""
+        self.head.pending = self.pending
+        return _VERSION + _encoder.encode(self.head)
+
+    def tally(self, lines: Sequence[str], now_ms: int) -> Tally:
+        """What the lines add, as of the newest landmark."""
+        head, half_life_ms = self.head, self._rules.half_life_ms
+        landmark_ms = max(head.landmark_ms, landmark_of(now_ms, half_life_ms))
+        if head.baskets:
+            head.baskets *= decay_between(head.landmark_ms, landmark_ms, half_life_ms)
+        head.landmark_ms = landmark_ms
+        tally = Tally(landmark_ms, half_life_ms)
+        tally.add(self.kind, lines, self._number, self._of)
+        return tally
+
+    def missing(self, products: Iterable[str]) -> list[str]:
+        """Those whose rows are not in memory."""
+        return [product for product in products if product not in self._rows]
+
+    def hold(self, product: str, data: bytes | None) -> None:
+        """Takes a row into memory, a new one where there is none in state."""
+        self._rows[product] = Row(self.head.landmark_ms) if data is None else Row.decode(data)
+
+    def add(self, tally: Tally, now_ms: int) -> tuple[dict[str, bytes], dict[str, bytes]]:
+        """Adds what was tallied; returns the rows and the chunks of `Periods` that are to be stored.
+
+        All of `tally.singles` must be in memory.
+        """
+        half_life_ms, tracked = self._rules.half_life_ms, self._rules.tracked
+        chunks = self.roll(now_ms)
+        periods = self.head.periods
+        self.head.baskets += tally.baskets
+        for product, weight in tally.singles.items():
+            row = self._rows[product]
+            self._rows.move_to_end(product)
+            row.move(tally.landmark_ms, half_life_ms)
+            row.single += weight
+            if row.period_ms < periods.began_ms:
+                row.period_ms = periods.began_ms
+                periods.fresh.append(product)
+        for product, others in tally.pairs.items():
+            row = self._rows[product]
+            for other, weight in others.items():
+                row.add(other, weight, self._rows[other].single, tracked)
+            self._pending[product] = None
+        return {product: self._rows[product].encode() for product in tally.singles}, chunks | periods.full()
+
+    @property
+    def pending(self) -> list[str]:
+        """Products whose lists may have changed."""
+        return list(self._pending)
+
+    def lists(self) -> tuple[Lists, dict[str, bytes]]:
+        """The lists that changed, as records, None for one that is empty now; and the rows that are to be stored therefore.
+
+        All of `pending` must be in memory; nothing is pending afterwards.
+        """
+        records: Lists = []
+        changed: dict[str, bytes] = {}
+        for product in self._pending:
+            row = self._rows[product]
+            row.move(self.head.landmark_ms, self._rules.half_life_ms)
+            self._refresh(row)
+            pairs = companions_of(row, self.head.baskets, self._rules)
+            digest = digest_of(pairs)
+            if digest != row.listed:
+                row.listed = digest
+                records.append((list_key(self.kind, product), encode_list(pairs) if pairs else None))
+                changed[product] = row.encode()
+        self._pending.clear()
+        return records, changed
+
+    def roll(self, now_ms: int) -> dict[str, bytes]:
+        """Ends the period where it is over; returns its last chunk, to be stored."""
+        half_life_ms = self._rules.half_life_ms
+        return self.head.periods.begin(now_ms // half_life_ms * half_life_ms)
+
+    def next_period_ms(self, now_ms: int) -> int:
+        """When the period that runs is over."""
+        return (now_ms // self._rules.half_life_ms + 1) * self._rules.half_life_ms
+
+    def due_chunk(self, now_ms: int) -> str | None:
+        """The name of a chunk of products that may be forgotten."""
+        return self.head.periods.due(now_ms, self._rules.half_life_ms)
+
+    def sweep(self, name: str, products: list[str]) -> tuple[Lists, list[str]]:
+        """Forgets those of a due chunk that were not seen since; returns their lists' ends, and whose rows are to be removed.
+
+        All of `products` must be in memory.
+        """
+        period_ms = period_of(name)
+        gone = [product for product in products if self._rows[product].period_ms <= period_ms]
+        records: Lists = [(list_key(self.kind, product), None) for product in gone if self._rows[product].listed]
+        for product in gone:
+            del self._rows[product]
+            self._pending.pop(product, None)
+        self.head.periods.drop(name)
+        return records, gone
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is held that could be forgotten."""
+        return not self.head.periods.fresh and not self.head.periods.chunks
+
+    def trim(self) -> None:
+        """Keeps the newest rows in memory, no more than allowed."""
+        while len(self._rows) > ROWS_IN_MEMORY:
+            self._rows.popitem(last=False)
+
+    def _refresh(self, row: Row) -> None:
+        """What companions counted themselves, where that is in memory; else it stays as of when the pair was last seen."""
+        for other, companion in row.companions.items():
+            known = self._rows.get(other)
+            if known is not None:
+                factor = decay_between(known.landmark_ms, row.landmark_ms, self._rules.half_life_ms)
+                companion.single = known.single * factor
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Head)
