@@ -32,10 +32,6 @@ class Shop:
         """Sends a record with others; `flush` waits for all."""
         self._producer.send(topic, value=value, key=key)
 
-    def flush(self) -> None:
-        """Waits until everything has arrived."""
-        self._producer.flush()
-
     def raw(self, value: bytes | None, key: bytes | None = None, topic: str = "user_interactions") -> None:
         """Sends a record as it is."""
         self._producer.send(topic, value=value, key=key)

@@ -14,6 +14,7 @@ from operators.names import (
     HINT_PARTITION,
     MODEL_KEY,
     MODEL_RECORD,
+    POPULARITY_RECORD,
     WANTED,
 )
 from operators.session import Secrets, SessionOperator
@@ -23,6 +24,7 @@ from state.build import BUILD_ID
 from state.configuration import Settings
 from state.hint import Hint
 from state.log import user_hash
+from state.popularity.listing import Listing
 from state.session import Session
 from state.together.listing import Pair, encode_list
 from state.user_input import read_message
@@ -429,6 +431,18 @@ def test_overload_ends_in_a_silence_too(server: RedisServer) -> None:
         time.sleep(max(0.1, (due_ms - now_ms()) / 1_000))
         bench.fire(TimeDomain.PROCESSING_TIME, due_ms, "\x00 1")
     assert (bench.gauge("overload_level"), bench.gauge("event_lag_ms")) == (0, 0)
+
+
+def test_a_popularity_list_is_kept_and_a_bad_one_is_a_dead_letter_of_its_topic(server: RedisServer) -> None:
+    bench = Bench(server)
+    good = Listing(now_ms(), 3_600_000, 5, [("p1", 5)], [], []).encode()
+    assert bench.refer(POPULARITY_RECORD, b"EU", good) == []
+    [row] = bench.refer(POPULARITY_RECORD, b"EU", b"?")
+    letter = json.loads(row._values[2])
+    assert (letter["topic"], letter["reason"]) == ("popularity", "invalid_value")
+    assert dict(bench.context.broadcast.items()) == {"popularity/EU": good}
+    bench.refer(POPULARITY_RECORD, b"EU", None)
+    assert dict(bench.context.broadcast.items()) == {}
 
 
 def told_of_users(rows: list[Row]) -> list[Any]:
