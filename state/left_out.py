@@ -6,7 +6,7 @@ import msgspec
 
 from state.choice import Chooser, Considered
 from state.features import Context
-from state.interest import bought_in
+from state.interest import CHECKOUT
 from state.session import Session
 from state.sources.shelf import LEADING, Shelf, own_products
 
@@ -17,14 +17,15 @@ REASONS = (
     "blocked",
     "only_elsewhere",
     "not_held",
+    "out_of_stock",
     "no_source",
     "category_share",
     "personal_share",
     "less_likely",
 )
 """Why a product is not shown: the visitor does not like it; it was bought; it was shown often enough; a rule blocks it; a rule
-shows it in another category only; the job does not hold it (removed, or not among the best of its category); no source offers it;
-the list has enough of its category, or of what is personal; others are expected to earn more."""
+shows it in another category only; the job does not hold it (removed, or not among the best of its category); it is out of stock; no
+source offers it; the list has enough of its category, or of what is personal; others are expected to earn more."""
 
 
 class LeftOut(msgspec.Struct, frozen=True):
@@ -57,7 +58,7 @@ def _excluded(session: Session, context: Context, chooser: Chooser, considered: 
     """What the visitor has done with for good."""
     disliked = context.interest.disliked
     yield from (LeftOut(product, "thumb_down") for product in sorted(disliked))
-    bought = bought_in(session.recent.events)
+    bought = {product for event in session.recent.events if event.kind == CHECKOUT for product in event.products}
     offers, names = considered.candidates.offers, chooser.catalogue.product_ids
     for row in () if offers is None else offers.excluded.tolist():
         product = names[row]
@@ -66,7 +67,8 @@ def _excluded(session: Session, context: Context, chooser: Chooser, considered: 
         if product in bought:
             yield LeftOut(product, "bought")
         else:
-            yield LeftOut(product, "shown_too_often", f"{session.shown.get(product, 0)} times")
+            times = context.shown_in_vain.get(product, 0)
+            yield LeftOut(product, "shown_too_often", f"{times} times lately" if times else "")
 
 
 def _ruled_out(context: Context, chooser: Chooser, product_ids: Iterable[str]) -> Iterator[LeftOut]:
@@ -87,20 +89,22 @@ def _ruled_out(context: Context, chooser: Chooser, product_ids: Iterable[str]) -
 
 def _not_held(context: Context, shelf: Shelf, asked: Sequence[str]) -> Iterator[LeftOut]:
     """What sources name, and the job does not hold."""
-    row_of, seek = shelf.catalogue.row_of, context.asked
-    own = own_products(seek.interest)
-    popular = shelf.popularity.of(seek.region, seek.now_ms)
+    row_of = shelf.catalogue.row_of
+    own = own_products(context.interest)
+    popular = shelf.popularity.of(context.region, context.event_ms or context.now_ms)
     named = {
         "own": own,
         "bought_together": [name for product in own[:LEADING] for name, _ in shelf.together.bought_with(product)],
         "viewed_together": [name for product in own[:LEADING] for name, _ in shelf.together.viewed_with(product)],
-        "bundles": shelf.bundles.parts_with(own[:LEADING], seek.now_ms),
-        "user_lists": list(seek.interest.listed),
+        "user_lists": list(context.interest.listed),
         "trending": [entry[0] for entry in popular.trends],
         "popular": [entry[0] for entry in popular.items],
         "": list(asked),
     }
     for source, product_ids in named.items():
         for product in product_ids:
-            if product not in row_of:
+            row = row_of.get(product)
+            if row is None:
                 yield LeftOut(product, "not_held", source)
+            elif not shelf.catalogue.active[row]:
+                yield LeftOut(product, "out_of_stock", source)
