@@ -63,11 +63,16 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """What is known of a session now. `sources` counts the candidates by where they came from."""
+    """What is known of a session now.
+
+    `products` and `categories` are its own affinities; `from_user` is added to those of categories in a choice, by what is
+    known of the user from elsewhere, {} for nothing. `sources` counts the candidates by where they came from.
+    """
 
     region: str
     moment: list[str]
     user_known: bool
+    from_user: dict[str, float]
     acquaintance: Acquaintance
     events: list[UsedEvent]
     products: dict[str, float]
@@ -99,6 +104,7 @@ def explain(
         region=session.region,
         moment=session.moment,
         user_known=bool(session.user),
+        from_user=_lost(context.interest.categories, own.categories),
         acquaintance=acquaintance(session.recent.events, settings.session, chooser.shelf),
         events=used_events(session.recent.events, weights, decay),
         products=own.products,

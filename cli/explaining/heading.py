@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.explaining.report import Report
-from state.explanation import Acquaintance
+from state.explanation import Acquaintance, Explanation
 
 FATES = {
     "used": "used",
@@ -40,7 +40,7 @@ def session_lines(report: Report) -> RenderableType:
         rows += [
             ("region", explanation.region or "not told"),
             ("moment", ", ".join(explanation.moment)),
-            ("user", "known" if explanation.user_known else "not known"),
+            ("user", _user(explanation)),
         ]
     rows += [("consent", _consent(report)), ("model", _model(report)), ("rebuilt", _rebuilt(report))]
     for name, value in rows:
@@ -54,6 +54,13 @@ def _why(numbers: Acquaintance) -> str:
         f" {numbers.products_and_categories} products and categories (active from {numbers.active_variety}),"
         f" {numbers.matching_products} products that belong together (active from {numbers.active_match})"
     )
+
+
+def _user(explanation: Explanation) -> str:
+    if not explanation.user_known:
+        return "not known"
+    added = ", ".join(f"{name} {value:+.3f}" for name, value in explanation.from_user.items())
+    return f"known; from other sessions {added}" if added else "known"
 
 
 def _fates(report: Report) -> str:

@@ -21,13 +21,14 @@ class History(NamedTuple):
     """What is known of a session's inputs since a time: records by arrival, decisions oldest first, the newest outcome of each
     exposure by decision and product.
 
-    `newest_ms` is the Kafka time of the newest record of anybody; `is_trimmed` says that retention has taken events of that time,
-    `unreadable` counts log records of another release.
+    `hint` is what the session was told of its user last, empty for nothing. `newest_ms` is the Kafka time of the newest record of
+    anybody; `is_trimmed` says that retention has taken events of that time, `unreadable` counts log records of another release.
     """
 
     arrivals: list[Arrival]
     decisions: list[LoggedDecision]
     outcomes: dict[tuple[str, str], LoggedOutcome]
+    hint: bytes
     newest_ms: int
     is_trimmed: bool
     unreadable: int
@@ -45,7 +46,7 @@ class _Session(msgspec.Struct):
 
 
 def read_history(target: Target, session_id: str, since_ms: int, bar: Progress) -> History:
-    """Reads five topics from that Kafka time to their ends; whatever is another session's is passed over by its bytes.
+    """Reads six topics from that Kafka time to their ends; whatever is another session's is passed over by its bytes.
 
     Raises:
         UserError: the broker does not answer, or a topic does not exist.
@@ -75,11 +76,18 @@ def read_history(target: Target, session_id: str, since_ms: int, bar: Progress) 
     decisions, bad_decisions = _decoded(mine, LoggedDecision)
     mine = [record.value for record in _records(target, topics.outcomes, since_ms, bar) if record.key == key]
     outcomes, bad_outcomes = _decoded(mine, LoggedOutcome)
+    hints = [record.value for record in _records(target, topics.session_hints, since_ms, bar) if record.key == key]
     newest: dict[tuple[str, str], LoggedOutcome] = {}
     for outcome in sorted(outcomes, key=lambda o: o.seq):
         newest[outcome.decision_id, outcome.product_id] = outcome
     return History(
-        _with_late(arrivals, late), in_order(decisions), newest, newest_ms, is_trimmed, bad_decisions + bad_outcomes
+        arrivals=_with_late(arrivals, late),
+        decisions=in_order(decisions),
+        outcomes=newest,
+        hint=hints[-1] if hints else b"",
+        newest_ms=newest_ms,
+        is_trimmed=is_trimmed,
+        unreadable=bad_decisions + bad_outcomes,
     )
 
 

@@ -13,12 +13,13 @@ from cli.explaining.report import Report, rebuilt, reported_decisions, reported_
 from cli.options import Target
 from state.choice import Chooser
 from state.explanation import Explanation, explain
+from state.hint import Hint
 from state.kernels import warm
 from state.personalizer import Personalizer
 from state.retracing import Retraced, retrace, slate_of
 
 NO_SALT = b""
-"""Users are not named here, so the secret is not needed."""
+"""Users are not named here, so the secret is not needed: that a session has one is known without it."""
 
 
 def make_report(
@@ -101,10 +102,20 @@ def _explained(
     session = retraced.session
     if session is None or not session.recent.events:
         return None
+    if session.user:
+        session.hint = _usable(history.hint)
     personalizer = Personalizer(base.settings, base, NO_SALT)
     logged = (each for each in history.decisions if each.decision_id == profile.get("decision_id"))
     slate = next((slate_of(each) for each in logged), None)
     return explain(session, personalizer.context(session, now_ms), base.of(session_id), slate, asked)
+
+
+def _usable(data: bytes) -> bytes:
+    """A hint that this release can read and that says something, else none."""
+    try:
+        return b"" if not data or Hint.decode(data).is_empty else data
+    except ValueError:
+        return b""
 
 
 def _consent(retraced: Retraced, denied_by_default: bool) -> dict[str, Any]:
@@ -140,6 +151,11 @@ def _notes(
         )
     if chooser.settings.bandit.policy in ("ucb1", "bayes_ucb", "thompson_beta", "uniform", "river"):
         notes.append(f"{chooser.settings.bandit.policy} does not go by the terms, which are the shared model's")
+    if retraced.session is not None and retraced.session.user and not retraced.session.hint:
+        notes.append(
+            "of the session's user nothing is known from elsewhere, or no more: session_hints keeps an hour; candidates and terms"
+            " are as without it"
+        )
     if history.unreadable:
         notes.append(f"{history.unreadable} log records of another release could not be read")
     if taken.refused:

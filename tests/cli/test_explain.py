@@ -21,6 +21,7 @@ from cli.explaining.view import report_view
 from cli.options import Target
 from cli.output import progress_bar
 from operators import names
+from state.hint import Hint
 from state.product import Product
 from tests.state.shop import SESSION, T0, Visit, event, settings, shop
 
@@ -225,6 +226,23 @@ def test_the_view_shows_all_sections(visited: Shop) -> None:
         "none of them repeats the published one",
     ):
         assert part in shown, part
+
+
+def test_what_is_known_of_the_user_is_told_as_long_as_it_can_be_found(visited: Shop) -> None:
+    visited.send(event(at_ms=6_000, user_id="ann", product_id="product-2", category_id=None))
+    without = visited.report()
+    assert without.explanation is not None
+    assert without.explanation.user_known
+    assert any("session_hints" in note for note in without.notes)
+    hint = Hint("hash", T0, 8.0, {"product-3": 4.0}, {"category-3": 4.0}, ["product-11"])
+    visited.topics[TOPICS.session_hints] = [record(b"?", T0 + 6_010), record(hint.encode(), T0 + 6_020)]
+    report = visited.report()
+    assert report.explanation is not None
+    assert set(report.explanation.from_user) == {"category-3"}
+    assert "category-3" not in report.explanation.categories
+    assert {each.source for each in report.explanation.contenders if each.product_id == "product-11"} == {"user_lists"}
+    assert report.rebuilt.agrees
+    assert "from other sessions category-3" in text_of(report)
 
 
 def test_long_lists_are_cut_unless_all_is_wanted(visited: Shop) -> None:

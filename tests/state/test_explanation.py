@@ -100,13 +100,14 @@ def test_what_is_left_out_has_its_reason() -> None:
         "block": {"products": ["product-10"], "categories": ["category-3"]},
         "only": [{"product": "product-8", "category": "category-1"}],
     }
-    asked = ("product-8", "product-10", "nowhere", "product-5", "product-1")
+    asked = ("product-8", "product-10", "product-11", "nowhere", "product-5", "product-1")
     visit = visited(shop(settings(rules=rules)), event(at_ms=7_000, product_id="gone", category_id="category-2"))
     told = explained(visit, asked)
     reasons = {each.product_id: each.reason for each in told.left_out}
     assert reasons["product-5"] == "thumb_down"
     assert reasons["product-10"] == "blocked"
-    assert reasons["product-7"] == "blocked"  # of a blocked category
+    assert reasons["product-11"] == "blocked"  # by its category
+    assert reasons["product-7"] == "bought"
     assert reasons["product-8"] == "only_elsewhere"
     assert reasons["gone"] == "not_held"
     assert reasons["nowhere"] == "not_held"
@@ -116,6 +117,36 @@ def test_what_is_left_out_has_its_reason() -> None:
     assert by_name["product-10"].why_not == "blocked"
     assert by_name["product-10"].listed == 0
     assert "product-5" not in by_name
+
+
+def test_what_was_shown_often_enough_is_left_out_for_that() -> None:
+    visit = Visit(shop(settings(variety={"times_shown": 2}, exposure={"mode": "explicit"})))
+    visit.send(event(at_ms=0))
+    for at in (1_000, 2_000):
+        assert visit.profile is not None
+        top = visit.profile["score_data"][0]["product_id"]
+        shown = event("impression", at, decision_id=visit.profile["decision_id"], shown=["product-9", top])
+        visit.send(shown, event(at_ms=at + 1))
+    often = {product for product, times in visit.session.shown.items() if times >= 2}
+    told = {each.product_id: (each.reason, each.detail) for each in explained(visit).left_out}
+    assert {product for product, (reason, _) in told.items() if reason == "shown_too_often"} == often
+    assert {told[product][1] for product in often} <= {"2 times"}
+    assert "product-9" in often
+
+
+@pytest.mark.parametrize("cap", ["category_share", "personal_share"])
+def test_what_a_cap_keeps_out_is_told_from_what_is_less_likely(cap: str) -> None:
+    caps = {"category_share": 1.0, "personal_share": 1.0, cap: 0.25}
+    bandit = {"policy": "epsilon_greedy", "epsilon": 0.0, "floor": 0.0}
+    visit = Visit(shop(settings(profile={"items": 4}, variety=caps, bandit=bandit)))
+    visit.send(event(at_ms=0), event(at_ms=1_000, product_id="product-5"))
+    found = explained(visit).contenders
+    barred = [each for each in found if each.why_not == cap]
+    assert barred
+    if cap == "category_share":
+        assert {each.category_id for each in barred} >= {"category-1"}
+    others = {"category_share", "personal_share"} - {cap}
+    assert not others & {each.why_not for each in found}
 
 
 def test_a_product_that_no_source_offers_is_said_to_be_so() -> None:
