@@ -6,7 +6,7 @@ import msgspec
 
 from state.choice import Chooser, Considered
 from state.features import Context
-from state.interest import CHECKOUT
+from state.interest import bought_in
 from state.session import Session
 from state.sources.shelf import LEADING, Shelf, own_products
 
@@ -58,7 +58,7 @@ def _excluded(session: Session, context: Context, chooser: Chooser, considered: 
     """What the visitor has done with for good."""
     disliked = context.interest.disliked
     yield from (LeftOut(product, "thumb_down") for product in sorted(disliked))
-    bought = {product for event in session.recent.events if event.kind == CHECKOUT for product in event.products}
+    bought = bought_in(session.recent.events)
     offers, names = considered.candidates.offers, chooser.catalogue.product_ids
     for row in () if offers is None else offers.excluded.tolist():
         product = names[row]
@@ -67,8 +67,7 @@ def _excluded(session: Session, context: Context, chooser: Chooser, considered: 
         if product in bought:
             yield LeftOut(product, "bought")
         else:
-            times = context.shown_in_vain.get(product, 0)
-            yield LeftOut(product, "shown_too_often", f"{times} times lately" if times else "")
+            yield LeftOut(product, "shown_too_often", f"{session.shown.get(product, 0)} times")
 
 
 def _ruled_out(context: Context, chooser: Chooser, product_ids: Iterable[str]) -> Iterator[LeftOut]:
@@ -89,14 +88,15 @@ def _ruled_out(context: Context, chooser: Chooser, product_ids: Iterable[str]) -
 
 def _not_held(context: Context, shelf: Shelf, asked: Sequence[str]) -> Iterator[LeftOut]:
     """What sources name, and the job does not hold."""
-    row_of = shelf.catalogue.row_of
-    own = own_products(context.interest)
-    popular = shelf.popularity.of(context.region, context.event_ms or context.now_ms)
+    row_of, seek = shelf.catalogue.row_of, context.asked
+    own = own_products(seek.interest)
+    popular = shelf.popularity.of(seek.region, seek.now_ms)
     named = {
         "own": own,
         "bought_together": [name for product in own[:LEADING] for name, _ in shelf.together.bought_with(product)],
         "viewed_together": [name for product in own[:LEADING] for name, _ in shelf.together.viewed_with(product)],
-        "user_lists": list(context.interest.listed),
+        "bundles": shelf.bundles.parts_with(own[:LEADING], seek.now_ms),
+        "user_lists": list(seek.interest.listed),
         "trending": [entry[0] for entry in popular.trends],
         "popular": [entry[0] for entry in popular.items],
         "": list(asked),
