@@ -7,7 +7,7 @@ from rich.progress import Progress
 
 from cli.explaining.history import records_of
 from cli.options import Target
-from operators.names import BUNDLE_RECORD, CANDIDATES_RECORD, MODEL_RECORD, POPULARITY_RECORD, PRODUCT_RECORD
+from operators.names import BUNDLE_RECORD, CANDIDATES_RECORD, MODEL_RECORD, POPULARITY_RECORD
 from operators.reference_data import ReferenceData
 from state.choice import Chooser
 from state.configuration import Topics
@@ -24,7 +24,6 @@ class Taken(NamedTuple):
 def reference_topics(topics: Topics) -> dict[str, str]:
     """By kind of record the topic from which it is broadcast to the session operators."""
     return {
-        PRODUCT_RECORD: topics.products,
         CANDIDATES_RECORD: topics.candidate_lists,
         POPULARITY_RECORD: topics.popularity,
         BUNDLE_RECORD: topics.bundles,

@@ -21,6 +21,8 @@ from cli.explaining.view import report_view
 from cli.options import Target
 from cli.output import progress_bar
 from operators import names
+from state.assortment.facts import pack
+from state.assortment.records import ProductRecord, product_key
 from state.hint import Hint
 from state.product import Product
 from tests.state.shop import SESSION, T0, Visit, event, settings, shop
@@ -65,10 +67,11 @@ class Shop:
 
     def __init__(self) -> None:
         self.visit = Visit(shop(settings(bandit={"seed": 1})))
-        self.topics: dict[str, list[Any]] = {TOPICS.products: []}
+        self.topics: dict[str, list[Any]] = {TOPICS.candidate_lists: []}
         for i in range(40):
             made = Product(f"product-{i}", f"category-{i % 4}", price=10.0 + i, rating=1.0 + i % 5, rating_count=i)
-            self.topics[TOPICS.products].append(record(msgspec.json.encode(made), T0, made.product_id))
+            held = ProductRecord(made.category_id, 1, pack(made)).encode()
+            self.topics[TOPICS.candidate_lists].append(record(held, T0, product_key(made.product_id).decode()))
         self._read = 0
 
     def send(self, what: Any, *, lag_ms: int = 10) -> None:
@@ -262,7 +265,7 @@ def test_no_line_is_wider_than_the_console(visited: Shop, width: int) -> None:
 
 def test_all_that_is_broadcast_is_read() -> None:
     kinds = {value for name, value in vars(names).items() if name.endswith("_RECORD")}
-    assert set(reference_topics(TOPICS)) == kinds
+    assert set(reference_topics(TOPICS)) == kinds - {names.PRODUCT_RECORD}  # that is of an earlier release's state
 
 
 def test_a_time_to_begin_with() -> None:

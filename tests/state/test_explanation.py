@@ -13,6 +13,7 @@ from state.explanation import Explanation, acquaintance, explain, used_events
 from state.interest import interest
 from state.left_out import REASONS
 from state.personalizer import Personalizer
+from state.product import Product
 from state.retracing import slate_of
 from state.sources.names import SOURCES
 from tests.state.shop import SESSION, T0, Visit, event, predictor_of, settings, shop
@@ -117,6 +118,14 @@ def test_what_is_left_out_has_its_reason() -> None:
     assert by_name["product-10"].why_not == "blocked"
     assert by_name["product-10"].listed == 0
     assert "product-5" not in by_name
+
+
+def test_what_is_out_of_stock_is_told_from_what_is_not_held() -> None:
+    visit = visited(shop())
+    visit.personalizer.chooser.catalogue.put(Product("product-6", "category-2", in_stock=False))
+    told = {each.product_id: each.reason for each in explained(visit, ("nowhere",)).left_out}
+    assert told["product-6"] == "out_of_stock"
+    assert told["nowhere"] == "not_held"
 
 
 def test_what_was_shown_often_enough_is_left_out_for_that() -> None:
