@@ -29,7 +29,17 @@ from state.configuration import Settings
 POLL_S = 0.2
 START_TIMEOUT = "10 min"
 """For a machine that does other work too."""
-WRITTEN_TOPICS = ("dead_letters", "late_events", "decisions", "outcomes", "audit", "bandit_model")
+WRITTEN_TOPICS = (
+    "dead_letters",
+    "late_events",
+    "decisions",
+    "outcomes",
+    "audit",
+    "bandit_model",
+    "popularity",
+    "candidate_lists",
+    "session_hints",
+)
 METRICS_INTERVAL = "500 ms"
 """How old a figure of Flink's REST interface may be."""
 
