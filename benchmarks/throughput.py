@@ -1,8 +1,8 @@
 """How fast one preloaded topic goes through the whole job, through the engine's floor, and through the plain loop.
 
 A run is counted from the end of a lead of warm-up events, in which the JVM compiles, to the last event or to a limit of time.
-Counts are the session operator's `events_applied`, and the floor's `numRecordsIn`. Slates are counted from outside, as the profiles that
-Redis was told of: a slate that is scored and replaced before it is written does not count.
+Counts are the session operator's `events_applied` and the floor's `numRecordsIn`. Slates are counted from outside, as the
+profiles that Redis was told of: a slate that is scored and replaced before it is written does not count.
 """
 
 import json
