@@ -15,11 +15,12 @@ from typing import Any
 
 import msgspec
 import numpy as np
-from kafka import KafkaConsumer, KafkaProducer
+from kafka import KafkaProducer
 
+from benchmarks.lists import Lists
 from benchmarks.preload import preload
 from benchmarks.stack import Stack, benchmark_stack
-from state.assortment.records import CATEGORY_PREFIX, CategoryRecord, read_category
+from state.assortment.records import CategoryRecord
 
 CATEGORIES = 248
 ZIPF_EXPONENT = 1.0
@@ -54,39 +55,6 @@ def products(count: int, seed: int = 0, categories: int = CATEGORIES) -> Iterato
             if not unrated[at]:
                 product |= {"rating": rating[at], "rating_count": reviews[at]}
             yield product
-
-
-class Lists:
-    """The newest record of each category, read from its topic."""
-
-    def __init__(self, stack: Stack, topic: str) -> None:
-        self._consumer = KafkaConsumer(
-            topic,
-            bootstrap_servers=stack.kafka,
-            group_id=None,
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=16 * 1024 * 1024,
-        )
-        self.categories: dict[str, CategoryRecord] = {}
-        self.records = self.bytes = 0
-
-    def poll(self, timeout_ms: int = 50) -> None:
-        """Reads what has come."""
-        newest = {}
-        for batch in self._consumer.poll(timeout_ms=timeout_ms, max_records=10_000).values():
-            for record in batch:
-                self.records += 1
-                self.bytes += len(record.value or b"")
-                if record.key.startswith(CATEGORY_PREFIX) and record.value is not None:
-                    newest[record.key] = record.value
-        for value in newest.values():
-            category = read_category(value)
-            self.categories[category.category_id] = category
-
-    @property
-    def products(self) -> int:
-        """As many as the categories say that they have."""
-        return sum(category.products for category in self.categories.values())
 
 
 def memory_mb(pid: int) -> dict[str, int]:
@@ -167,8 +135,8 @@ def main() -> None:
         topics = stack.settings.kafka.topics
         count = preload(stack, topics.products, ((p["product_id"].encode(), msgspec.json.encode(p)) for p in listing))
         print(f"{count:,} products are in the topic", flush=True)
-        stack.start_job(f"kafka.topics.candidate_lists={topics.candidate_lists}", *options.sets)
-        lists = Lists(stack, topics.candidate_lists)
+        stack.start_job(*options.sets)
+        lists = Lists(stack)
         result = load(stack, lists, count) | change(stack, lists, topics.products)
         result |= {"checkpoint": stack.last_checkpoint(), "memory_at_end_mb": memory(stack)}
         print(json.dumps(result, indent=2))

@@ -15,13 +15,15 @@ from pyflink.table import StreamTableEnvironment
 from jobs.accepted import create_accepted_view
 from jobs.catalogue import catalogue_lists
 from jobs.jvm import always_idle, keyed_in_jvm, set_uids
+from jobs.popularity import popularity_stream, write_popularity
 from jobs.settings import ConfigurationError, SecretError, load_settings, redis_password, user_salt
 from jobs.tables import events_stream, examples_stream, model_stream, reference_stream, write_records
 from jobs.together import together_stream
 from jobs.users import hints_stream, lists_as_messages, user_lists_stream, user_messages_stream, write_hints
 from operators.learner import UPDATE_TYPE, LearnerOperator
 from operators.model import SNAPSHOT_TYPE, ModelOperator
-from operators.names import LEARNER, MODEL, SESSION, USER_LISTS, USERS
+from operators.names import LEARNER, MODEL, POPULARITY, SESSION, USER_LISTS, USERS
+from operators.popularity import LIST_TYPE, PopularityOperator
 from operators.session import OUTPUT_TYPE, REFERENCE_STATE, Secrets, SessionOperator
 from operators.user_lists import USER_LIST_TYPE, UserListOperator
 from operators.users import HINT_TYPE, UserOperator
@@ -66,6 +68,12 @@ def build_graph(environment: StreamExecutionEnvironment, settings: Settings) -> 
     hints = hints.name(USERS).uid(USERS)  # Row(session, hint)
     write_hints(tables, settings, hints)
 
+    counted = keyed_in_jvm(popularity_stream(tables, settings))  # (shard, a window's counts)
+    popularity = PopularityOperator(settings, partial(redis_password, settings), BUILD_ID)
+    lists = counted.process(popularity, LIST_TYPE)
+    lists = lists.name(POPULARITY).uid(POPULARITY)  # Row(region…, list)
+    write_popularity(tables, settings, lists)
+
     write_records(tables, settings, snapshots, candidates, companions)
     return set_uids(environment)
 
@@ -90,6 +98,7 @@ def environment_for(settings: Settings) -> StreamExecutionEnvironment:
         "restart-strategy.exponential-delay.max-backoff": "30 s",
         "state.backend.type": flink.state_backend,
         "table.exec.source.idle-timeout": "0 ms",
+        "table.local-time-zone": "UTC",
     }
     if flink.checkpoint_dir:
         options["execution.checkpointing.dir"] = flink.checkpoint_dir

@@ -17,6 +17,7 @@ from operators.names import (
     COMMAND_KEY,
     MODEL_KEY,
     MODEL_RECORD,
+    POPULARITY_RECORD,
     key_of_model,
 )
 from state.configuration import Settings
@@ -71,6 +72,7 @@ def reference_stream(tables: StreamTableEnvironment, settings: Settings) -> Data
         ("bandit_model_in", topics.bandit_model, MODEL_RECORD),
         ("bundles", topics.bundles, BUNDLE_RECORD),
         ("candidate_lists_in", topics.candidate_lists, CANDIDATES_RECORD),
+        ("popularity_in", topics.popularity, POPULARITY_RECORD),
     ):
         tables.execute_sql(
             f"""CREATE TEMPORARY TABLE {name} (origin_key BYTES, payload BYTES, {METADATA})

@@ -14,6 +14,10 @@ USER_LISTS: Final = "user-lists"
 
 HINT_PARTITION: Final = -1
 """Stands in the place of an event's partition where a record is a hint."""
+POPULARITY: Final = "popularity"
+
+MOMENTS_KEY: Final = "moments"
+"""The popularity operator's key for what is counted at moments; its others are shards of lists."""
 
 EXAMPLES: Final = "examples"
 """A kind of record that stays in the job, as do `wanted` and `user`; the others are topics."""

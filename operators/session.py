@@ -19,6 +19,7 @@ from operators.names import (
     HINT_PARTITION,
     MODEL_RECORD,
     OUTCOMES,
+    POPULARITY_RECORD,
     WANTED,
 )
 from operators.overload import OverloadWatch
@@ -161,6 +162,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             named = {
                 BUNDLE_RECORD: topics.bundles,
                 CANDIDATES_RECORD: topics.candidate_lists,
+                POPULARITY_RECORD: topics.popularity,
             }
             topic = named.get(kind, topics.bandit_model)
             self._counters.add(f"dead_letters_{rejection.reason}", 1)

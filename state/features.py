@@ -39,7 +39,7 @@ class Context(msgspec.Struct, frozen=True):
 
     `shown_in_vain` counts by product how often it was shown without a reward, `category_in_vain` the same by category. `region` and
     `moment` are the session's. `hidden` are products that are not to be shown, beside those that the
-    visitor dislikes.
+    visitor dislikes. `event_ms` is the time of the newest event, by which lists are fresh or old; 0 for the clock's, `now_ms`.
     """
 
     interest: Interest
@@ -50,11 +50,12 @@ class Context(msgspec.Struct, frozen=True):
     region: str = ""
     moment: Sequence[str] = ()
     hidden: Collection[str] = ()
+    event_ms: int = 0
 
     @property
     def asked(self) -> Asked:
         """What sources of candidates go by."""
-        return Asked(self.interest, self.region, self.moment, self.now_ms, self.hidden)
+        return Asked(self.interest, self.region, self.moment, self.event_ms or self.now_ms, self.hidden)
 
 
 class Candidates:

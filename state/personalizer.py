@@ -263,7 +263,8 @@ class Personalizer:
             return min(most, self.settings.overload.candidates)
         return most
 
-    def _choose(self, session: Session, session_id: str, cause: bytes, now_ms: int) -> tuple[Slate, Interest]:
+    def context(self, session: Session, now_ms: int) -> Context:
+        """What the session brings to a choice made now."""
         known = self._interest(session)
         in_vain: dict[str, int] = {}
         category_in_vain: dict[str, int] = {}
@@ -276,12 +277,17 @@ class Personalizer:
         newest = session.recent.newest
         last = next((category for category in (newest.categories if newest else ()) if category), "")
         hidden = hidden_products(session.shown, session.recent.events, self.settings.variety)
-        context = Context(known, last, in_vain, now_ms, category_in_vain, session.region, session.moment, hidden=hidden)
+        event_ms = newest.timestamp_ms if newest else 0
+        place = (session.region, session.moment)
+        return Context(known, last, in_vain, now_ms, category_in_vain, *place, hidden, event_ms)
+
+    def _choose(self, session: Session, session_id: str, cause: bytes, now_ms: int) -> tuple[Slate, Interest]:
+        context = self.context(session, now_ms)
         chooser = self.chooser.of(session_id)
         most = self._most_candidates()
         slate = chooser.choose(context, profile_version=session.applied, cause=cause, most=most)
         session.slates = [*session.slates, slate][-SLATES_KEPT:]
-        return slate, known
+        return slate, context.interest
 
     def _profile(self, session: Session, session_id: str, slate: Slate, known: Interest, now_ms: int) -> Write:
         session.updated_at_ms = max(session.updated_at_ms, now_ms)
@@ -294,7 +300,8 @@ class Personalizer:
 
     def _offered(self, session: Session, slate: Slate, known: Interest, now_ms: int) -> Offered:
         shelf = self.chooser.shelf
-        popular = shelf.popularity.of(session.region, now_ms)
+        newest = session.recent.newest
+        popular = shelf.popularity.of(session.region, newest.timestamp_ms if newest else now_ms)
         return Offered(
             status_of(session.recent.events, self.settings.session, shelf.together.viewed_with),
             shelf.because(known) if slate.product_ids and slate.matrix()[:, TOGETHER].any() else {},

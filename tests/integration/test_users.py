@@ -27,8 +27,6 @@ def shop(stack: Stack) -> Iterator[Shop]:
         seen: set[str] = set()
         stack.wait_until(lambda: _shows_everything(opened, seen, set(ids)))
         yield opened
-        for product in ids:
-            opened.unlist(product)
 
 
 def _shows_everything(shop: Shop, seen: set[str], ids: set[str]) -> bool:

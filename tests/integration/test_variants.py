@@ -40,5 +40,3 @@ def test_two_variants_run_side_by_side_and_learn_from_each_other(stack: Stack) -
         decisions = shop.records_when("decisions", lambda record: json.loads(record.value)["variant"] == "weekly")
         assert json.loads(decisions[0].value)["policy"] == "lin_ucb"
         stack.wait_until(lambda: learned(stack, "weekly") == pytest.approx(learned(stack, "default"), rel=0.01))
-        for number in range(4):
-            shop.unlist(f"vase-{number}")

@@ -8,7 +8,15 @@ import pytest
 from pyflink.common import Row
 from pyflink.datastream import TimeDomain
 
-from operators.names import CANDIDATES_RECORD, HINT_PARTITION, MODEL_KEY, MODEL_RECORD, WANTED
+from operators.names import (
+    BUNDLE_RECORD,
+    CANDIDATES_RECORD,
+    HINT_PARTITION,
+    MODEL_KEY,
+    MODEL_RECORD,
+    POPULARITY_RECORD,
+    WANTED,
+)
 from operators.session import Secrets, SessionOperator
 from operators.task import StaleCodeError, is_publication_time
 from state.assortment.records import product_key
@@ -16,7 +24,9 @@ from state.build import BUILD_ID
 from state.configuration import Settings
 from state.hint import Hint
 from state.log import user_hash
+from state.popularity.listing import Listing
 from state.session import Session
+from state.together.listing import Pair, encode_list
 from state.user_input import read_message
 from tests.operators.flink_fakes import Context, RuntimeContext
 from tests.redis_server import RedisServer, redis_server
@@ -203,6 +213,44 @@ def test_a_model_tells_how_much_of_the_catalogue_was_exposed(server: RedisServer
     assert bench.gauge("catalogue_exposed_permille") == 500
 
 
+def bundle(bundle_id: str, **fields: Any) -> bytes:
+    known = {"bundle_id": bundle_id, "primary_product": "p1", "bundle_items": ["p2"], "discount": 0.1}
+    return json.dumps(known | fields).encode()
+
+
+def test_a_bundle_is_in_the_profile_also_after_a_restart_until_it_is_removed(server: RedisServer) -> None:
+    bench = Bench(server)
+    bench.product("p1")
+    bench.product("p2")
+    assert bench.refer(BUNDLE_RECORD, b"b1", bundle("b1")) == []
+    for offered in (1, 0):
+        bench.operator = bench.opened()
+        bench.view(event_id=f"view-{offered}")
+        profile = bench.flush()
+        assert profile is not None
+        assert len(profile["bundled_discount_suggestions"]) == offered
+        bench.refer(BUNDLE_RECORD, b"b1", None)
+
+
+def test_a_bundle_that_cannot_be_used_or_held_is_a_dead_letter_of_its_topic(server: RedisServer) -> None:
+    bench = Bench(server, bundles={"max": 1})
+    bench.refer(BUNDLE_RECORD, b"b1", bundle("b1"))
+    for value, reason in ((bundle("b2", discount=2), "invalid_value"), (bundle("b2"), "bundles_full")):
+        [row] = bench.refer(BUNDLE_RECORD, b"b2", value)
+        letter = json.loads(row[2])
+        assert (row[0], letter["reason"], letter["topic"]) == ("dead_letters", reason, "bundles")
+        assert bench.count(f"dead_letters_{reason}") == 1
+
+
+def test_broadcast_state_holds_no_more_lists_than_the_operator(server: RedisServer) -> None:
+    bench = Bench(server, together={"max_products": 2})
+    companions = encode_list([Pair("p2", 4.0, 9.0)])
+    for number in range(5):
+        bench.refer(CANDIDATES_RECORD, f"together/bought/p{number}".encode(), companions)
+    held = [name for name, _ in bench.context.broadcast.items()]
+    assert held == ["candidates/together/bought/p3", "candidates/together/bought/p4"]
+
+
 def test_a_write_that_a_crash_lost_is_made_again(server: RedisServer) -> None:
     bench = Bench(server)
     bench.product("p1")
@@ -383,6 +431,18 @@ def test_overload_ends_in_a_silence_too(server: RedisServer) -> None:
         time.sleep(max(0.1, (due_ms - now_ms()) / 1_000))
         bench.fire(TimeDomain.PROCESSING_TIME, due_ms, "\x00 1")
     assert (bench.gauge("overload_level"), bench.gauge("event_lag_ms")) == (0, 0)
+
+
+def test_a_popularity_list_is_kept_and_a_bad_one_is_a_dead_letter_of_its_topic(server: RedisServer) -> None:
+    bench = Bench(server)
+    good = Listing(now_ms(), 3_600_000, 5, [("p1", 5)], [], []).encode()
+    assert bench.refer(POPULARITY_RECORD, b"EU", good) == []
+    [row] = bench.refer(POPULARITY_RECORD, b"EU", b"?")
+    letter = json.loads(row._values[2])
+    assert (letter["topic"], letter["reason"]) == ("popularity", "invalid_value")
+    assert dict(bench.context.broadcast.items()) == {"popularity/EU": good}
+    bench.refer(POPULARITY_RECORD, b"EU", None)
+    assert dict(bench.context.broadcast.items()) == {}
 
 
 def told_of_users(rows: list[Row]) -> list[Any]:

@@ -202,8 +202,10 @@ def test_the_prior_weighs_no_more_than_its_views_and_each_event_lowers_it(
 
 def test_without_weight_or_knowledge_nothing_is_mixed_in() -> None:
     own = Interest({"a": 1.0}, {"c": 1.0}, 1.0)
-    assert warmed(own, LIKES, Weights(), 0.0) is own
-    assert warmed(own, Hint("u", items=["p"]), Weights(), 0.5) is own
+    for unmoved in (warmed(own, LIKES, Weights(), 0.0), warmed(own, Hint("u", items=["p"]), Weights(), 0.5)):
+        assert unmoved.own is own
+        assert (unmoved.products, unmoved.categories, unmoved.total) == (own.products, own.categories, own.total)
+    assert unmoved.listed == ["p"]
 
 
 def test_hints_of_another_release_or_of_nobody_are_refused() -> None:
