@@ -8,6 +8,8 @@ prices log-normal.
 
 import argparse
 import json
+import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -131,6 +133,7 @@ def main() -> None:
         with options.file.open("wb") as file:
             file.writelines(msgspec.json.encode(product) + b"\n" for product in listing)
         return
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that the stack is stopped
     with benchmark_stack(1, ["flink.state_backend=rocksdb", *options.sets]) as stack:
         topics = stack.settings.kafka.topics
         count = preload(stack, topics.products, ((p["product_id"].encode(), msgspec.json.encode(p)) for p in listing))

@@ -13,6 +13,7 @@ from operators.names import ASSORTMENT, DIRECTORY, WANTED
 from state.build import BUILD_ID
 from state.configuration import Settings
 
+MOST_GATHERED_MS = 500
 MESSAGES_TYPE = Types.ROW([Types.STRING(), Types.OBJECT_ARRAY(Types.PRIMITIVE_ARRAY(Types.BYTE()))])
 """Row(category, messages)."""
 
@@ -65,7 +66,12 @@ GROUP BY shard, window_start, window_end"""
 
 
 def _gathered_messages(tables: StreamTableEnvironment, settings: Settings, told: DataStream) -> DataStream:
-    """The directory's messages by category, all of a short time, as MESSAGES_TYPE."""
+    """The directory's messages by category, as MESSAGES_TYPE: all of half a publish interval, as long as that is no long time.
+
+    What a message costs beside its products is much more than a product.
+    """
+    rules = settings.catalogue
+    gather_ms = max(rules.gather_ms, min(rules.publish_interval_ms // 2, MOST_GATHERED_MS))
     schema = Schema.new_builder().column_by_expression("arrived", "PROCTIME()").build()
     tables.create_temporary_view("directory_records", told, schema)
     tables.execute_sql(
@@ -74,7 +80,7 @@ def _gathered_messages(tables: StreamTableEnvironment, settings: Settings, told:
     )
     gathered = tables.sql_query(
         f"""SELECT category, ARRAY_AGG(message)
-FROM TABLE(TUMBLE(TABLE category_messages, DESCRIPTOR(arrived), {interval(settings.catalogue.gather_ms)}))
+FROM TABLE(TUMBLE(TABLE category_messages, DESCRIPTOR(arrived), {interval(gather_ms)}))
 GROUP BY category, window_start, window_end"""
     )
     return tables.to_append_stream(gathered, MESSAGES_TYPE)

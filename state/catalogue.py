@@ -14,7 +14,6 @@ from state.product_rows import (
     CREATED_MS,
     DEARNESS,
     NEUTRAL_RATING,
-    PACKED,
     PRICE,
     RATING,
     REVIEWS,
@@ -22,6 +21,7 @@ from state.product_rows import (
     UNLISTED,
     ProductRows,
     Rows,
+    packed,
 )
 from state.residents import Residents
 from state.wanted import Wanted
@@ -86,7 +86,7 @@ class Catalogue(ProductRows):
         self._dirty = self._dirty or self._told.get(code) != means
         self._told[code] = means
         rows, version = self._rows_for(code, record.product_ids), self._residents.version
-        facts = np.frombuffer(record.facts, dtype=PACKED)
+        facts = packed(record.facts)
         changed = (rows >= 0) & (version[rows] <= record.version) & self._differ(rows, code, facts)
         if changed.any():
             self._set(rows[changed], code, facts[changed])
@@ -245,5 +245,5 @@ class Catalogue(ProductRows):
             self.remove(self.product_ids[row])
 
     def _put(self, row: int, category_id: str, facts: bytes) -> None:
-        self._set(np.array([row]), self._code(category_id), np.frombuffer(facts, dtype=PACKED))
+        self._set(np.array([row]), self._code(category_id), packed(facts))
         self._dirty = True

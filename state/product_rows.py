@@ -19,10 +19,13 @@ STATIC_COLUMNS = 6
 FIRST_ROWS = 1_024
 
 
-Packed = NDArray[np.bytes_]
-"""Facts of products as an array of `PACKED`, so that what changed is found without reading them."""
-PACKED = np.dtype(f"S{SIZE}")
-_FACTS = np.dtype([("flags", "u1"), ("numbers", "<f8", (4,))])
+Packed = NDArray[np.uint8]
+"""Facts of products as they come, (k, 33), so that what changed is found without reading them."""
+
+
+def packed(facts: bytes) -> Packed:
+    """Facts of several products, one after the other."""
+    return np.frombuffer(facts, dtype=np.uint8).reshape(-1, SIZE)
 
 
 class ProductRows:
@@ -38,7 +41,7 @@ class ProductRows:
         self.static[UNLISTED, :2] = (NEUTRAL_PRICE, NEUTRAL_RATING)
         self.category: Rows = np.zeros(FIRST_ROWS, dtype=np.int64)
         self.active = np.zeros(FIRST_ROWS, dtype=np.bool_)
-        self._facts: Packed = np.zeros(FIRST_ROWS, dtype=PACKED)
+        self._facts: Packed = np.zeros((FIRST_ROWS, SIZE), dtype=np.uint8)
         self._rated = np.zeros(FIRST_ROWS, dtype=np.bool_)
         self._priced = np.zeros(FIRST_ROWS, dtype=np.bool_)
         self._free: list[int] = []
@@ -83,7 +86,7 @@ class ProductRows:
         row = self.row_of.pop(product_id, None)
         if row is not None:
             self.active[row] = False
-            self._facts[row] = b""
+            self._facts[row] = 0
             self.product_ids[row] = ""
             self._leaving.append(row)
         return row
@@ -94,12 +97,12 @@ class ProductRows:
 
     def _differ(self, rows: Rows, code: int, facts: Packed) -> NDArray[np.bool_]:
         """Which rows say something else, (k,)."""
-        differs: NDArray[np.bool_] = (self._facts[rows] != facts) | (self.category[rows] != code)
+        differs: NDArray[np.bool_] = (self._facts[rows] != facts).any(axis=1) | (self.category[rows] != code)
         return differs
 
     def _set(self, rows: Rows, code: int, facts: Packed) -> None:
         """Products of one category, (k,) each."""
-        numbers = facts.view(_FACTS)["numbers"]
+        numbers = np.ascontiguousarray(facts[:, 1:]).view("<f8")
         known = ~np.isnan(numbers)
         values = np.zeros((len(rows), STATIC_COLUMNS))
         values[:, PRICE] = np.where(known[:, 0], np.log1p(numbers[:, 0]) / PRICE_SCALE, NEUTRAL_PRICE)
@@ -109,7 +112,7 @@ class ProductRows:
         values[:, CODE] = code
         self.static[rows], self._facts[rows], self.category[rows] = values, facts, code
         self._priced[rows], self._rated[rows] = known[:, 0], known[:, 1]
-        self.active[rows] = facts.view(_FACTS)["flags"] & AVAILABLE > 0
+        self.active[rows] = facts[:, 0] & AVAILABLE > 0
         category_id = self.category_ids[code]
         for row in rows.tolist():
             self.categories[row] = category_id
@@ -127,7 +130,7 @@ class ProductRows:
     def _grow(self) -> None:
         more = len(self.active)
         self.static = np.concatenate([self.static, np.zeros((more, STATIC_COLUMNS))])
-        self._facts = np.concatenate([self._facts, np.zeros(more, dtype=PACKED)])
+        self._facts = np.concatenate([self._facts, np.zeros((more, SIZE), dtype=np.uint8)])
         self.category, self.stamp, self.row_slot = (
             np.concatenate([column, np.zeros(more, dtype=np.int64)])
             for column in (self.category, self.stamp, self.row_slot)

@@ -9,8 +9,9 @@ from state.product import read_product
 from state.rejection import Rejection
 
 AMAZON_COLUMNS = frozenset({"asin", "title", "stars", "reviews", "price", "categoryName"})
-NUMBERS = ("price", "rating")
+NUMBERS = ("price", "rating", "stock")
 WHOLE_NUMBERS = ("rating_count", "created_at")
+TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 class Removal(msgspec.Struct, frozen=True):
@@ -75,6 +76,8 @@ def _from_own(row: Mapping[str, Any]) -> dict[str, Any]:
     for name in WHOLE_NUMBERS:
         if isinstance(fields.get(name), str):
             fields[name] = _whole_number(fields[name], name)
+    if isinstance(fields.get("in_stock"), str) and fields["in_stock"]:
+        fields["in_stock"] = _truth(fields["in_stock"], "in_stock")
     if isinstance(fields.get("attributes"), str) and fields["attributes"]:
         try:
             fields["attributes"] = msgspec.json.decode(fields["attributes"])
@@ -124,3 +127,10 @@ def _whole_number(value: Any, name: str) -> int | None:
     if not amount.is_integer():
         raise ValueError(f"{name} is no whole number: {value!r}")
     return int(amount)
+
+
+def _truth(text: str, name: str) -> bool:
+    told = TRUTHS.get(text.strip().lower())
+    if told is None:
+        raise ValueError(f"{name} is neither true nor false: {text!r}")
+    return told

@@ -48,6 +48,15 @@ def test_a_csv_row_becomes_typed() -> None:
     assert product.attributes == {"colour": "red"}
 
 
+@pytest.mark.parametrize(
+    ("in_stock", "stock", "is_available"),
+    [("", "", True), ("True", "", True), ("no", "", False), ("0", "5", False), ("1", "0", False), ("", "12", True)],
+)
+def test_stock_columns_of_a_csv_file(in_stock: str, stock: str, is_available: bool) -> None:
+    row = {"product_id": "p", "category_id": "c", "in_stock": in_stock, "stock": stock}
+    assert product_of(row).is_available is is_available
+
+
 def test_amazon_columns_are_known() -> None:
     row = {"asin": "B0", "title": "t", "stars": "0.0", "reviews": "0", "price": "0.0", "categoryName": "c"}
     product = product_of({**row, "listPrice": "12.5", "isBestSeller": "True", "boughtInLastMonth": "50"})
@@ -65,6 +74,8 @@ def test_amazon_columns_are_known() -> None:
         ({"product_id": "p", "category_id": "c", "rating": 6}, "invalid_value"),
         ({"product_id": "p", "category_id": "c", "rating_count": "1.5"}, "invalid_value"),
         ({"product_id": "p" * 129, "category_id": "c"}, "invalid_value"),
+        ({"product_id": "p", "category_id": "c", "in_stock": "perhaps"}, "invalid_value"),
+        ({"product_id": "p", "category_id": "c", "stock": "-1"}, "invalid_value"),
         ({"removed": True}, "missing_field"),
         (b"not json", "not_json"),
     ],
