@@ -14,13 +14,18 @@ from pyflink.table import StreamTableEnvironment
 
 from jobs.accepted import create_accepted_view
 from jobs.jvm import always_idle, keyed_in_jvm, set_uids
+from jobs.popularity import popularity_stream, write_popularity
 from jobs.settings import ConfigurationError, SecretError, load_settings, redis_password, user_salt
 from jobs.tables import events_stream, examples_stream, model_stream, reference_stream, write_records
 from jobs.together import together_stream
+from jobs.users import hints_stream, lists_as_messages, user_lists_stream, user_messages_stream, write_hints
 from operators.learner import UPDATE_TYPE, LearnerOperator
 from operators.model import SNAPSHOT_TYPE, ModelOperator
-from operators.names import LEARNER, MODEL, SESSION
+from operators.names import LEARNER, MODEL, POPULARITY, SESSION, USER_LISTS, USERS
+from operators.popularity import LIST_TYPE, PopularityOperator
 from operators.session import OUTPUT_TYPE, REFERENCE_STATE, Secrets, SessionOperator
+from operators.user_lists import USER_LIST_TYPE, UserListOperator
+from operators.users import HINT_TYPE, UserOperator
 from state.build import BUILD_ID
 from state.configuration import Settings
 from state.variants import learners_of, terms_by_key
@@ -29,11 +34,12 @@ from state.variants import learners_of, terms_by_key
 def build_graph(environment: StreamExecutionEnvironment, settings: Settings) -> list[str]:
     """The topology; returns the uids of all its operators."""
     tables = StreamTableEnvironment.create(environment)
-    events = keyed_in_jvm(events_stream(tables, settings))  # (session, Row(payload, origin key, partition, offset, ms))
+    events = events_stream(tables, settings)  # (session, Row(payload, origin key, partition, offset, ms)), as are hints
+    inputs = keyed_in_jvm(events.union(always_idle(hints_stream(tables, settings))))
     reference = always_idle(reference_stream(tables, settings))  # Row(kind, key, value, partition, offset, ms)
 
     session = SessionOperator(settings, partial(read_secrets, settings), BUILD_ID)
-    records = events.connect(reference.broadcast(REFERENCE_STATE)).process(session, OUTPUT_TYPE)
+    records = inputs.connect(reference.broadcast(REFERENCE_STATE)).process(session, OUTPUT_TYPE)
     records = (
         records.name(SESSION).uid(SESSION).disable_chaining()
     )  # Row(kind, key, value, outcomes, shard, examples, accepted); see docs/decisions/0006
@@ -50,6 +56,21 @@ def build_graph(environment: StreamExecutionEnvironment, settings: Settings) -> 
     snapshots = snapshots.set_parallelism(1).name(MODEL).uid(MODEL)  # Row(MODEL…, snapshot or change)
 
     companions = together_stream(tables, settings)  # Row(key, list of companions or None)
+
+    lists = user_lists_stream(tables, settings).process(
+        UserListOperator(settings, partial(user_salt, settings), BUILD_ID), USER_LIST_TYPE
+    )
+    lists = lists.name(USER_LISTS).uid(USER_LISTS)  # Row(user, message, key, dead letter)
+    messages = always_idle(lists_as_messages(tables, lists)).union(user_messages_stream(tables, settings))
+    hints = keyed_in_jvm(messages).process(UserOperator(settings, BUILD_ID), HINT_TYPE)  # from (user, messages)
+    hints = hints.name(USERS).uid(USERS)  # Row(session, hint)
+    write_hints(tables, settings, hints)
+
+    counted = keyed_in_jvm(popularity_stream(tables, settings))  # (shard, a window's counts)
+    popularity = PopularityOperator(settings, partial(redis_password, settings), BUILD_ID)
+    lists = counted.process(popularity, LIST_TYPE)
+    lists = lists.name(POPULARITY).uid(POPULARITY)  # Row(region…, list)
+    write_popularity(tables, settings, lists)
 
     write_records(tables, settings, snapshots, companions)
     return set_uids(environment)
@@ -75,6 +96,7 @@ def environment_for(settings: Settings) -> StreamExecutionEnvironment:
         "restart-strategy.exponential-delay.max-backoff": "30 s",
         "state.backend.type": flink.state_backend,
         "table.exec.source.idle-timeout": "0 ms",
+        "table.local-time-zone": "UTC",
     }
     if flink.checkpoint_dir:
         options["execution.checkpointing.dir"] = flink.checkpoint_dir

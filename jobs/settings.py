@@ -16,7 +16,7 @@ from typing import Any
 import msgspec
 import yaml
 
-from state.configuration import NOT_FOR_VARIANTS, Bandit, Section, Settings, Variant, key_of
+from state.configuration import NOT_FOR_VARIANTS, Bandit, Popularity, Section, Settings, Variant, key_of
 from state.disjoint import most_arms
 from state.feature_set import DIMENSION
 from state.merchandise import contradiction_in
@@ -28,6 +28,8 @@ ENVIRONMENT_PREFIX = "HELIOTROPE_"
 # Secrets and the location of things have environment variables of their own that are no configuration keys.
 SECRET_VARIABLES = frozenset({"HELIOTROPE_REDIS_PASSWORD", "HELIOTROPE_USER_SALT"})
 UNITS_MS = {"ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+MOST_SLIDES = 1_440
+"""Slides in a window of popularity: each window is summed anew from its slides."""
 DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)\s*$")
 
 
@@ -229,6 +231,7 @@ def _check_together(settings: Settings) -> None:
         raise ConfigurationError(
             "overload.fewer_candidates_after: must be at least overload.spacing_after, which comes first"
         )
+    _check_popularity(settings.popularity)
     start_mode(settings.kafka.start)
     contradiction = contradiction_in(settings.rules, settings.profile.items)
     if contradiction is not None:
@@ -239,6 +242,18 @@ def _check_together(settings: Settings) -> None:
         )
     _check_bandit(settings.bandit, settings, "bandit")
     _check_variants(settings)
+
+
+def _check_popularity(popularity: Popularity) -> None:
+    slides, rest = divmod(popularity.window_ms, popularity.slide_ms)
+    if rest:
+        raise ConfigurationError("popularity.window: must be a multiple of popularity.slide")
+    if slides > MOST_SLIDES:
+        raise ConfigurationError(
+            f"popularity.slide: must be at least popularity.window / {MOST_SLIDES}, or each window sums too many parts"
+        )
+    if popularity.tracked < popularity.top:
+        raise ConfigurationError("popularity.tracked: must be at least popularity.top, which is a part of it")
 
 
 def _check_variants(settings: Settings) -> None:

@@ -7,7 +7,8 @@ from pyflink.common import Types
 from pyflink.datastream import DataStream
 from pyflink.table import StreamTableEnvironment
 
-from jobs.settings import kafka_client_properties, start_mode
+from jobs.settings import start_mode
+from jobs.sql import METADATA, RECORD_MS, interval, options, sink_options, source_options
 from operators.learner import UPDATE_TYPE
 from operators.names import (
     BUNDLE_RECORD,
@@ -16,6 +17,7 @@ from operators.names import (
     COMMAND_KEY,
     MODEL_KEY,
     MODEL_RECORD,
+    POPULARITY_RECORD,
     PRODUCT_RECORD,
     key_of_model,
 )
@@ -38,12 +40,6 @@ LOG_BATCH_BYTES = 262_144
 _TEXT = "CAST(payload AS STRING)"
 _TIMESTAMP = f"TRY_CAST(JSON_VALUE({_TEXT}, '$.timestamp') AS BIGINT)"
 _NOW_MS = "UNIX_TIMESTAMP() * 1000"
-_METADATA = """
-  `partition` INT METADATA VIRTUAL,
-  `offset` BIGINT METADATA VIRTUAL,
-  record_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL"""
-_RECORD_S = "CAST(TIMESTAMPDIFF(SECOND, TO_TIMESTAMP_LTZ(0, 3), record_time) AS BIGINT)"
-_RECORD_MS = f"{_RECORD_S} * 1000 + EXTRACT(MILLISECOND FROM record_time)"
 
 
 def events_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStream:
@@ -54,17 +50,17 @@ def events_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStr
     topics, events = settings.kafka.topics, settings.events
     tables.execute_sql(
         f"""CREATE TEMPORARY TABLE user_interactions (
-  origin_key BYTES, payload BYTES, {_METADATA},
+  origin_key BYTES, payload BYTES, {METADATA},
   rowtime AS TO_TIMESTAMP_LTZ(CASE WHEN {_TIMESTAMP} BETWEEN 1 AND {_NOW_MS} + {events.max_future_ms}
     THEN LEAST({_TIMESTAMP}, {_NOW_MS}) ELSE 0 END, 3),
-  WATERMARK FOR rowtime AS rowtime - {_interval(settings.popularity.allowed_lateness_ms)}
-) WITH ({_options(_source(settings, topics.user_interactions, start_mode(settings.kafka.start)))},
+  WATERMARK FOR rowtime AS rowtime - {interval(settings.popularity.allowed_lateness_ms)}
+) WITH ({options(source_options(settings, topics.user_interactions, start_mode(settings.kafka.start)))},
   'scan.watermark.idle-timeout' = '{events.idle_timeout_ms} ms')"""
     )
     keyed = tables.sql_query(
         f"""SELECT COALESCE(JSON_VALUE({_TEXT}, '$.session_id'),
     CONCAT(CHR(0), CAST(MOD(`offset`, {KEYLESS_SPREAD}) AS STRING))) AS k,
-  ROW(payload, origin_key, `partition`, `offset`, {_RECORD_MS}) AS v FROM user_interactions"""
+  ROW(payload, origin_key, `partition`, `offset`, {RECORD_MS}) AS v FROM user_interactions"""
     )
     return tables.to_append_stream(keyed, KEYED_EVENT_TYPE)
 
@@ -78,13 +74,14 @@ def reference_stream(tables: StreamTableEnvironment, settings: Settings) -> Data
         ("bandit_model_in", topics.bandit_model, MODEL_RECORD),
         ("bundles", topics.bundles, BUNDLE_RECORD),
         ("candidate_lists_in", topics.candidate_lists, CANDIDATES_RECORD),
+        ("popularity_in", topics.popularity, POPULARITY_RECORD),
     ):
         tables.execute_sql(
-            f"""CREATE TEMPORARY TABLE {name} (origin_key BYTES, payload BYTES, {_METADATA})
-WITH ({_options(_source(settings, topic, "earliest"))})"""
+            f"""CREATE TEMPORARY TABLE {name} (origin_key BYTES, payload BYTES, {METADATA})
+WITH ({options(source_options(settings, topic, "earliest"))})"""
         )
         parts.append(
-            f"SELECT '{kind}' AS kind, origin_key, payload, `partition`, `offset`, {_RECORD_MS} AS record_ms FROM {name}"
+            f"SELECT '{kind}' AS kind, origin_key, payload, `partition`, `offset`, {RECORD_MS} AS record_ms FROM {name}"
         )
     return tables.to_append_stream(tables.sql_query(" UNION ALL ".join(parts)), REFERENCE_TYPE)
 
@@ -94,9 +91,9 @@ def examples_stream(tables: StreamTableEnvironment, settings: Settings) -> DataS
     tables.create_temporary_view(
         "examples", tables.sql_query("SELECT f4 AS shard, f5 AS message, arrived FROM records WHERE f5 IS NOT NULL")
     )
-    interval = _interval(settings.bandit.publish_interval_ms // 2)
+    half = interval(settings.bandit.publish_interval_ms // 2)
     examples = tables.sql_query(
-        f"""SELECT shard, ARRAY_AGG(message) AS messages FROM TABLE(TUMBLE(TABLE examples, DESCRIPTOR(arrived), {interval}))
+        f"""SELECT shard, ARRAY_AGG(message) AS messages FROM TABLE(TUMBLE(TABLE examples, DESCRIPTOR(arrived), {half}))
 GROUP BY shard, window_start, window_end"""
     )
     return tables.to_append_stream(examples, EXAMPLE_TYPE)
@@ -133,8 +130,8 @@ def write_records(
     }
     tables.execute_sql(
         f"""CREATE TEMPORARY TABLE log_topics (topic STRING METADATA, k BYTES, v BYTES) WITH ({
-            _options(
-                _sink(settings, ";".join(names.values()))
+            options(
+                sink_options(settings, ";".join(names.values()))
                 | {
                     "sink.delivery-guarantee": "exactly-once",
                     "sink.transactional-id-prefix": settings.kafka.transactional_id_prefix,
@@ -147,13 +144,13 @@ def write_records(
     )
     tables.execute_sql(
         f"""CREATE TEMPORARY TABLE bandit_model_out (k BYTES, v BYTES) WITH ({
-            _options(_sink(settings, topics.bandit_model) | {"sink.delivery-guarantee": "at-least-once"})
+            options(sink_options(settings, topics.bandit_model) | {"sink.delivery-guarantee": "at-least-once"})
         })"""
     )
     tables.create_temporary_view("snapshots", snapshots)
     tables.execute_sql(
         f"""CREATE TEMPORARY TABLE together_out (k BYTES, v BYTES) WITH ({
-            _options(_sink(settings, topics.candidate_lists) | {"sink.delivery-guarantee": "at-least-once"})
+            options(sink_options(settings, topics.candidate_lists) | {"sink.delivery-guarantee": "at-least-once"})
         })"""
     )
     tables.create_temporary_view("companions", companions)
@@ -164,55 +161,9 @@ def write_records(
         f"""INSERT INTO log_topics SELECT CASE f0 {choose_topic} END, f1, f2 FROM records
 WHERE f0 IN ({kinds})
 UNION ALL SELECT '{topics.outcomes}', f1, ENCODE(line, 'UTF-8')
-FROM records CROSS JOIN UNNEST(SPLIT(DECODE(f3, 'UTF-8'), CHR(10))) AS lines (line) WHERE f3 IS NOT NULL"""
+FROM records CROSS JOIN UNNEST(SPLIT(DECODE(f3, 'UTF-8'), CHR(10))) AS lines (line) WHERE f3 IS NOT NULL
+UNION ALL SELECT '{topics.dead_letters}', f2, f3 FROM user_list_records WHERE f3 IS NOT NULL"""
     )
     statements.add_insert_sql("INSERT INTO bandit_model_out SELECT f0, f1 FROM snapshots")
     statements.add_insert_sql("INSERT INTO together_out SELECT f0, f1 FROM companions")
     statements.attach_as_datastream()
-
-
-def _interval(duration_ms: int) -> str:
-    seconds, ms = divmod(duration_ms, 1_000)
-    minutes, seconds = divmod(seconds, 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    return f"INTERVAL '{days} {hours:02}:{minutes:02}:{seconds:02}.{ms:03}' DAY TO SECOND(3)"
-
-
-def _source(settings: Settings, topic: str, start: str | int) -> dict[str, str]:
-    options = _common(settings, topic) | {
-        "key.format": "raw",
-        "key.fields": "origin_key",
-        "value.format": "raw",
-        "value.fields-include": "EXCEPT_KEY",
-        "properties.group.id": settings.kafka.group,
-        "properties.isolation.level": "read_committed",
-        "scan.topic-partition-discovery.interval": "60 s",
-    }
-    if isinstance(start, int):
-        return options | {"scan.startup.mode": "timestamp", "scan.startup.timestamp-millis": str(start)}
-    mode = "latest-offset" if start == "latest" else "earliest-offset"
-    return options | {"scan.startup.mode": mode}
-
-
-def _sink(settings: Settings, topic: str) -> dict[str, str]:
-    return _common(settings, topic) | {
-        "key.format": "raw",
-        "key.fields": "k",
-        "value.format": "raw",
-        "value.fields-include": "EXCEPT_KEY",
-        "properties.max.request.size": "2097152",
-    }
-
-
-def _common(settings: Settings, topic: str) -> dict[str, str]:
-    properties = {f"properties.{key}": value for key, value in kafka_client_properties(settings).items()}
-    return {"connector": "kafka", "topic": topic, "properties.bootstrap.servers": settings.kafka.bootstrap} | properties
-
-
-def _options(options: dict[str, str]) -> str:
-    return ", ".join(f"'{_quoted(key)}' = '{_quoted(value)}'" for key, value in options.items())
-
-
-def _quoted(text: str) -> str:
-    return text.replace("'", "''")

@@ -7,9 +7,18 @@ LEARNER: Final = "learner"
 MODEL: Final = "model"
 TOGETHER: Final = "together"
 REFERENCE: Final = "reference"
+USERS: Final = "users"
+USER_LISTS: Final = "user-lists"
+
+HINT_PARTITION: Final = -1
+"""Stands in the place of an event's partition where a record is a hint."""
+POPULARITY: Final = "popularity"
+
+MOMENTS_KEY: Final = "moments"
+"""The popularity operator's key for what is counted at moments; its others are shards of lists."""
 
 EXAMPLES: Final = "examples"
-"""The one kind of record that stays in the job; all others are topics."""
+"""A kind of record that stays in the job, as do `wanted` and `user`; the others are topics."""
 
 OUTCOMES: Final = "outcomes"
 """The kind of record that holds several, a line each."""

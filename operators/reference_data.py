@@ -1,4 +1,4 @@
-"""The catalogue, bundles, companions and the model as they reach a session operator by broadcast, and back from broadcast state."""
+"""What a session operator holds of the shop and the model, as it comes by broadcast, and back from broadcast state."""
 
 import re
 from collections.abc import Iterable
@@ -9,6 +9,7 @@ from operators.names import (
     CHANGE_SUFFIX,
     MODEL_KEY,
     MODEL_RECORD,
+    POPULARITY_RECORD,
     PRODUCT_RECORD,
 )
 from operators.task import wall_clock_ms
@@ -25,8 +26,10 @@ _LIVE = re.compile(rb"%s(?P<model>:[^@+]+)?(?P<suffix>%s)?" % (MODEL_KEY, re.esc
 
 
 class ReferenceData:
-    """Feeds a chooser. Broadcast state holds one entry per product, bundle and list of companions, and two per model (the whole,
-    and what changed since), under the names that `take` returns and until `take_forgotten` names them."""
+    """Feeds a chooser. Broadcast state holds one entry per product, bundle, list of companions and popularity list that is to last,
+    and two per model (the whole, and what changed since), under the names that `take` returns and until `take_forgotten` names
+    them.
+    """
 
     def __init__(self, chooser: Chooser) -> None:
         self._chooser = chooser
@@ -44,6 +47,8 @@ class ReferenceData:
             return self._take_bundle(key, value)
         if kind == CANDIDATES_RECORD:
             return self._take_candidates(key or b"", value)
+        if kind == POPULARITY_RECORD:
+            return self._take_popularity((key or b"").decode(errors="replace"), value)
         part = _LIVE.fullmatch(key or b"")
         if part is None or value is None:
             return None
@@ -54,6 +59,7 @@ class ReferenceData:
         forgotten, self._forgotten = self._forgotten, []
         for kind, product_id in self._chooser.shelf.together.take_forgotten():
             forgotten.append(_name(CANDIDATES_RECORD, list_key(kind, product_id)))
+        forgotten += (f"{POPULARITY_RECORD}/{key}" for key in self._chooser.shelf.popularity.take_forgotten())
         return forgotten
 
     def restore(self, entries: Iterable[tuple[str, bytes]]) -> int:
@@ -101,6 +107,13 @@ class ReferenceData:
         except ValueError as error:
             return Rejection(Reason.INVALID_VALUE, None, str(error))
         return _name(CANDIDATES_RECORD, key) if is_known else None
+
+    def _take_popularity(self, key: str, value: bytes | None) -> Rejection | str | None:
+        try:
+            is_lasting = self._chooser.shelf.popularity.take(key, value)
+        except ValueError as error:
+            return Rejection(Reason.INVALID_VALUE, None, str(error))
+        return f"{POPULARITY_RECORD}/{key}" if is_lasting else None
 
     def _take_model(self, model: str, suffix: str, value: bytes) -> Rejection | str | None:
         """A whole snapshot, or with a suffix what changed since, of the default variant's model or of the one that is named."""

@@ -12,7 +12,16 @@ from pyflink.datastream import KeyedBroadcastProcessFunction, RuntimeContext, Ti
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from operators.counters import Counters
-from operators.names import BUNDLE_RECORD, CANDIDATES_RECORD, EXAMPLES, MODEL_RECORD, OUTCOMES, PRODUCT_RECORD
+from operators.names import (
+    BUNDLE_RECORD,
+    CANDIDATES_RECORD,
+    EXAMPLES,
+    HINT_PARTITION,
+    MODEL_RECORD,
+    OUTCOMES,
+    POPULARITY_RECORD,
+    PRODUCT_RECORD,
+)
 from operators.overload import OverloadWatch
 from operators.profile_writer import ProfileWriter, RedisUnavailableError
 from operators.reference_data import ReferenceData
@@ -28,6 +37,7 @@ from operators.task import (
 from state.choice import Chooser
 from state.configuration import Settings
 from state.event import Event, read_event
+from state.hint import Hint
 from state.kernels import warm
 from state.log import Record
 from state.personalizer import Effect, Personalizer
@@ -55,7 +65,8 @@ class Secrets(msgspec.Struct, frozen=True):
 
 
 class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
-    """Input 1: Row(payload, origin_key, partition, offset, record_ms) by session. Input 2: reference records, broadcast."""
+    """Input 1: Row(payload, origin_key, partition, offset, record_ms) by session, an event, or a hint where the partition is
+    `HINT_PARTITION`. Input 2: reference records, broadcast."""
 
     def __init__(self, settings: Settings, secrets: Callable[[], Secrets], build_id: str) -> None:
         self._settings = settings
@@ -113,6 +124,8 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._restore(ctx)
         payload, origin_key, partition, offset, record_ms = value._values
         now_ms = wall_clock_ms()
+        if partition == HINT_PARTITION:
+            return self._take_hint(payload, now_ms, ctx)
         self._watch.take(record_ms, now_ms, ctx)
         try:
             records = self._handle(payload, record_ms, now_ms, ctx)
@@ -146,6 +159,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
                 PRODUCT_RECORD: topics.products,
                 BUNDLE_RECORD: topics.bundles,
                 CANDIDATES_RECORD: topics.candidate_lists,
+                POPULARITY_RECORD: topics.popularity,
             }
             topic = named.get(kind, topics.bandit_model)
             self._counters.add(f"dead_letters_{rejection.reason}", 1)
@@ -210,6 +224,18 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             return [_row("late_events", event.session_id.encode(), payload or b"")]
         effect = self._apply(event, record_ms, now_ms, watermark_ms)
         return self._carry_out(effect, event.session_id, ctx)
+
+    def _take_hint(self, payload: bytes | None, now_ms: int, ctx: Any) -> list[Row]:
+        """What is known of the session's user; one that is no good is counted, as it is of our own making."""
+        session_id = ctx.get_current_key()
+        try:
+            effect = self._personalizer.take_hint(self._load(), session_id, Hint.decode(payload or b""), now_ms)
+        except Exception:  # as for an event
+            logger.exception("a hint could not be taken")
+            self._counters.add("hints_failed", 1)
+            self._counters.flush()
+            return []
+        return self._carry_out(effect, session_id, ctx)
 
     def _apply(self, event: Event, record_ms: int, now_ms: int, watermark_ms: int) -> Effect:
         session = self._load()

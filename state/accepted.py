@@ -6,6 +6,7 @@ with it; the last two are lists, separated by `ENTRY`. What is not known is empt
 """
 
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from state.event import Event
 
@@ -40,6 +41,29 @@ def accepted_lines(
             companions = [_plain(other) for other in viewed if other != product][:COMPANIONS_VIEWED]
         lines.append(FIELD.join((*head, product, _plain(category), *tail, ENTRY.join(companions))))
     return LINE.join(lines)
+
+
+class Told(NamedTuple):
+    """An accepted event as its lines tell it: `categories` run parallel to `products`, "" where unknown."""
+
+    timestamp_ms: int
+    event_type: str
+    products: list[str]
+    categories: list[str]
+
+
+def read_accepted(lines: str) -> Told:
+    """The event behind the lines that `accepted_lines` made."""
+    products, categories = [], []
+    fields: list[str] = []
+    for line in lines.split(LINE):
+        fields = line.split(FIELD, _CATEGORY + 1)
+        products.append(fields[_PRODUCT])
+        categories.append(fields[_CATEGORY])
+    return Told(int(fields[0]), fields[1], products, categories)
+
+
+_PRODUCT, _CATEGORY = 3, 4
 
 
 def _plain(text: str) -> str:

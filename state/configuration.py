@@ -355,6 +355,7 @@ class Popularity(Section, frozen=True):
     trend_support: Annotated[int, Meta(ge=1, le=10**9)] = 20
     trend_significance: NonNegative = 3.0
     baseline_half_life_ms: PositiveMillis = 24 * HOUR_MS
+    moments_half_life_ms: PositiveMillis = 30 * 24 * HOUR_MS
 
 
 class Together(Section, frozen=True):
@@ -366,8 +367,8 @@ class Together(Section, frozen=True):
     listed: Annotated[int, Meta(ge=1, le=50)] = 10
     tracked: Annotated[int, Meta(ge=1, le=200)] = 40
     max_products: Annotated[int, Meta(ge=1, le=5_000_000)] = 50_000
-    gather_ms: Annotated[int, Meta(ge=50, le=MINUTE_MS)] = 1_000
-    max_pairs: Annotated[int, Meta(ge=1, le=1_000_000)] = 20_000
+    gather_ms: Annotated[int, Meta(ge=50, le=MINUTE_MS)] = 5_000
+    max_pairs: Annotated[int, Meta(ge=1, le=1_000_000)] = 4_000
     shards: Annotated[int, Meta(ge=1, le=64)] = 1
 
 

@@ -38,8 +38,8 @@ class Context(msgspec.Struct, frozen=True):
     """What a session brings to the choice.
 
     `shown_in_vain` counts by product how often it was shown without a reward, `category_in_vain` the same by category. `region` and
-    `moment` are the session's, `listed` the user's own list. `hidden` are products that are not to be shown, beside those that the
-    visitor dislikes.
+    `moment` are the session's. `hidden` are products that are not to be shown, beside those that the
+    visitor dislikes. `event_ms` is the time of the newest event, by which lists are fresh or old; 0 for the clock's, `now_ms`.
     """
 
     interest: Interest
@@ -49,13 +49,13 @@ class Context(msgspec.Struct, frozen=True):
     category_in_vain: Mapping[str, int] = {}
     region: str = ""
     moment: Sequence[str] = ()
-    listed: Sequence[str] = ()
     hidden: Collection[str] = ()
+    event_ms: int = 0
 
     @property
     def asked(self) -> Asked:
         """What sources of candidates go by."""
-        return Asked(self.interest, self.region, self.moment, self.listed, self.now_ms, self.hidden)
+        return Asked(self.interest, self.region, self.moment, self.event_ms or self.now_ms, self.hidden)
 
 
 class Candidates:

@@ -28,14 +28,19 @@ class Interest(msgspec.Struct, frozen=True):
     """Affinities by product and category (decayed weights), and `total`, the decayed weight of all counted events.
 
     `disliked` are the products whose newest thumb is down: they are shown no more until it is up. `visits` counts events by
-    category, undecayed and unweighted, but for thumbs down.
+    category, undecayed and unweighted, but for thumbs down; `events` are all that count, undecayed.
+    `own` is the session's own part where more than that is known of the user, see `state/warm_start.py`; `listed` is the list that
+    another recommender made for the user.
     """
 
     products: dict[str, float]
     categories: dict[str, float]
     total: float
     disliked: frozenset[str] = frozenset()
-    visits: dict[str, int] = {}
+    visits: dict[str, float] = {}
+    events: int = 0
+    own: "Interest | None" = None
+    listed: Sequence[str] = ()
 
 
 def weight_of(event: LoggedEvent, weights: Weights) -> float | None:
@@ -58,8 +63,8 @@ def interest(events: Sequence[LoggedEvent], weights: Weights, decay: Decay) -> I
     """Sums decayed weights over `events` (oldest first), as of the newest; always in the same order, so to the last bit."""
     products: dict[str, float] = {}
     categories: dict[str, float] = {}
-    visits: dict[str, int] = {}
-    total = 0.0
+    visits: dict[str, float] = {}
+    total, counted = 0.0, 0
     now_ms = events[-1].timestamp_ms if events else 0
     factor = 1.0
     for age, event in enumerate(reversed(events), start=1):
@@ -74,6 +79,7 @@ def interest(events: Sequence[LoggedEvent], weights: Weights, decay: Decay) -> I
             total += extra
             _raise(event, offered, extra, products, categories)
         total += abs(weighted)
+        counted += 1
         for product in event.products:
             products[product] = products.get(product, 0.0) + weighted
         shared = weighted if weighted >= 0 else DISLIKED_CATEGORY_SHARE * weighted
@@ -84,7 +90,7 @@ def interest(events: Sequence[LoggedEvent], weights: Weights, decay: Decay) -> I
                     visits[category] = visits.get(category, 0) + 1
         if decay.mode == "step":
             factor *= decay.factor
-    return Interest(products, categories, total, _disliked(events), visits)
+    return Interest(products, categories, total, _disliked(events), visits, counted)
 
 
 def offered_in(checkout: LoggedEvent, earlier: Sequence[LoggedEvent]) -> list[list[str]]:

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+from collections.abc import Sequence
 from typing import Literal
 
 import msgspec
@@ -9,11 +10,12 @@ import msgspec
 from state.exposure import Exposure
 from state.slate import Slate
 
-Kind = Literal["dead_letters", "late_events", "decisions", "outcomes", "audit", "examples", "wanted"]
+Kind = Literal["dead_letters", "late_events", "decisions", "outcomes", "audit", "examples", "wanted", "user"]
 
 
 class Record(msgspec.Struct, frozen=True):
-    """What an operator emits: the kind (a topic, `examples` for the learner, `wanted` for the catalogue), a key and a value."""
+    """What an operator emits: the kind (a topic, `examples` for the learner, `wanted` for the catalogue, `user` for what is
+    kept of a user), a key and a value."""
 
     kind: Kind
     key: bytes
@@ -132,10 +134,22 @@ def outcome_records(session_id: str, outcomes: list[LoggedOutcome]) -> list[Reco
     return [Record("outcomes", session_id.encode(), b"\n".join(map(msgspec.json.encode, outcomes)))]
 
 
-def audit_record(session_id: str, action: str, timestamp_ms: int, now_ms: int, salt: bytes) -> Record:
-    """What was done at a visitor's word, under a keyed hash of the session: HMAC-SHA-256 with the shop's secret."""
+def audit_record(
+    session_id: str, action: str, timestamp_ms: int, now_ms: int, salt: bytes, users: Sequence[str] = ()
+) -> Record:
+    """What was done at a visitor's word, under a keyed hash of the session: HMAC-SHA-256 with the shop's secret.
+
+    `users` are the hashes of those whose long-lived profile was cleared as well.
+    """
     session_hash = hmac.new(salt, session_id.encode(), hashlib.sha256).hexdigest()
-    record = {"session_hash": session_hash, "action": action, "timestamp": timestamp_ms, "at": now_ms}
+    record: dict[str, object] = {
+        "session_hash": session_hash,
+        "action": action,
+        "timestamp": timestamp_ms,
+        "at": now_ms,
+    }
+    if users:
+        record["user_hashes"] = list(users)
     return Record("audit", session_hash.encode(), msgspec.json.encode(record))
 
 

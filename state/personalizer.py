@@ -12,8 +12,9 @@ from state.event import Event
 from state.exposure import closes_at_ms
 from state.feature_set import TOGETHER
 from state.features import Context
+from state.hint import Hint
 from state.interest import IMPRESSION, Interest, bought_in, interest, offered_in
-from state.log import Record, audit_record, decision_record, user_hash
+from state.log import Record, audit_record, decision_record
 from state.moment import moment_of
 from state.overload import Level, Overload
 from state.profile import Offered, build_profile
@@ -22,6 +23,8 @@ from state.session import SLATES_KEPT, Session
 from state.shown import hidden_products
 from state.slate import Slate
 from state.trends import trending
+from state.user_link import forgetting, met, takes_hint
+from state.warm_start import warmed
 
 
 class Write(msgspec.Struct, frozen=True):
@@ -109,6 +112,26 @@ class Personalizer:
             self._publish(effect, session, session_id, now_ms)
         return effect
 
+    def take_hint(self, session: Session | None, session_id: str, hint: Hint, now_ms: int) -> Effect:
+        """What is known of the session's user has come. It creates no session, and changes none but its user's.
+
+        A young session is answered anew; one that is to forget what it was told, whatever its age.
+        """
+        if session is None or not takes_hint(session, hint, self._denied_by_default):
+            return Effect(session, counts={"hints_unwanted": 1})
+        data = b"" if hint.is_empty else hint.encode()
+        if data == session.hint:
+            return Effect(session, counts={"hints_repeated": 1})
+        session.hint = data
+        effect = Effect(session, counts={"hints_forgotten" if hint.is_empty else "hints_taken": 1})
+        self.chooser.catalogue.want([*hint.items, *hint.products])
+        newest = session.recent.newest
+        is_young = len(session.recent.events) < self.settings.session.active_after
+        if newest is not None and (is_young or hint.is_empty):
+            self.chooser.refresh(now_ms)
+            self._publish_soon(effect, session, session_id, now_ms, newest.digest)
+        return effect
+
     def publish_again(self, session: Session, session_id: str, now_ms: int) -> Write | None:
         """The session's profile from its last slate, None where it has none: for a write that may be lost."""
         if not session.slates:
@@ -132,21 +155,22 @@ class Personalizer:
         effect = Effect(session, attribution.finish(), counts={"events_applied": 1} | attribution.counts)
         if entry.bundles:
             effect.counts["bundles_bought"] = self._count_bundles(session, entry)
-        effect.accepted = self._tell(session, event, entry)
+        effect.accepted = self._tell(session, event, entry, effect)
         if entry.kind != IMPRESSION:
             self._publish_soon(effect, session, event.session_id, now_ms, entry.digest)
         return self._with_timer(effect)
 
-    def _tell(self, session: Session, event: Event, entry: LoggedEvent) -> str | None:
+    def _tell(self, session: Session, event: Event, entry: LoggedEvent, effect: Effect) -> str | None:
         """Notes where, when and who, and tells the rest of the job."""
         moment = moment_of(event)
-        if entry is session.recent.newest:
+        is_newest = entry is session.recent.newest
+        if is_newest:
             session.region = event.region or session.region
             session.moment = moment
-        if event.user_id:
-            session.user = user_hash(event.user_id, self._salt)
+        user, questions = met(session, event, is_newest, self._salt)
+        effect.records += questions
         viewed = session.recent.viewed(COMPANIONS_VIEWED + 1) if event.event_type in TOLD else ()
-        return accepted_lines(event, entry.categories, viewed, moment, session.user)
+        return accepted_lines(event, entry.categories, viewed, moment, user)
 
     def _attribute(
         self,
@@ -237,7 +261,9 @@ class Personalizer:
         newest = session.recent.newest
         last = next((category for category in (newest.categories if newest else ()) if category), "")
         hidden = hidden_products(session.shown, session.recent.events, self.settings.variety)
-        context = Context(known, last, in_vain, now_ms, category_in_vain, session.region, session.moment, hidden=hidden)
+        event_ms = newest.timestamp_ms if newest else 0
+        place = (session.region, session.moment)
+        context = Context(known, last, in_vain, now_ms, category_in_vain, *place, hidden, event_ms)
         chooser = self.chooser.of(session_id)
         most = self._most_candidates()
         slate = chooser.choose(context, profile_version=session.applied, cause=cause, most=most)
@@ -255,7 +281,8 @@ class Personalizer:
 
     def _offered(self, session: Session, slate: Slate, known: Interest, now_ms: int) -> Offered:
         shelf = self.chooser.shelf
-        popular = shelf.popularity.of(session.region, now_ms)
+        newest = session.recent.newest
+        popular = shelf.popularity.of(session.region, newest.timestamp_ms if newest else now_ms)
         return Offered(
             status_of(session.recent.events, self.settings.session, shelf.together.viewed_with),
             shelf.because(known) if slate.product_ids and slate.matrix()[:, TOGETHER].any() else {},
@@ -308,7 +335,9 @@ class Personalizer:
             action = "consent_withdrawn"
         records: list[Record] = []
         if (consent.denied_ms, consent.erased_ms) != before:
-            records.append(audit_record(event.session_id, action, event.timestamp, now_ms, self._salt))
+            users, farewells = forgetting(session, event, self._salt)
+            records.append(audit_record(event.session_id, action, event.timestamp, now_ms, self._salt, users))
+            records += farewells
         attribution = self._attribution(session, event.session_id, event.identity, now_ms)
         attribution.discard()
         fresh = Session.begin(record_ms)
@@ -348,7 +377,12 @@ class Personalizer:
         return effect
 
     def _interest(self, session: Session) -> Interest:
-        return interest(session.recent.events, self.settings.reward.weights, self.settings.session.decay)
+        """The session's own, with what is known of its user from elsewhere."""
+        weights = self.settings.reward.weights
+        own = interest(session.recent.events, weights, self.settings.session.decay)
+        if not session.hint:
+            return own
+        return warmed(own, Hint.decode(session.hint), weights, self.settings.users.weight)
 
     def _categories(self, event: Event) -> list[str]:
         """Categories in parallel to the event's products: the event's own, else the catalogue's."""

@@ -84,7 +84,7 @@ def build_profile(
     """The profile's JSON, at most `profile.max_bytes`, of which bundles take no more than a part; items give way for what is left.
 
     `values` (k,) are the model's predictions for the slate's items and `theta` (d,) or (k, d) its coefficients, None before there
-    are any.
+    are any. As affinities only those of the session itself are published, so that they are a function of its events.
     """
     before = _encoder.encode(_before_items(session_id, session, slate, settings, offered.status))
     rest = _after_items(session, interest, category_rating, settings, offered)
@@ -126,14 +126,15 @@ def _after_items(
 ) -> AfterItems:
     limit = settings.profile.affinities
     categories = _largest(interest.categories, max(limit, CATEGORIES_LISTED))
+    own = interest.own or interest
     liked = [(category, value) for category, value in categories if value > 0]
     return AfterItems(
         category_data=_category_data((liked or _largest(category_rating, CATEGORIES_LISTED))[:CATEGORIES_LISTED]),
         bundled_discount_suggestions=[],
         trending_recommendations=offered.trends,
         affinities={
-            "products": _rounded(_largest(interest.products, limit)),
-            "categories": _rounded(categories[:limit]),
+            "products": _rounded(_largest(own.products, limit)),
+            "categories": _rounded(categories[:limit] if own is interest else _largest(own.categories, limit)),
         },
         windows=window_counts(session.recent.events),
         counts={"applied": session.applied, "duplicates": session.duplicates, "dropped": session.dropped},

@@ -39,7 +39,6 @@ class Asked(msgspec.Struct, frozen=True):
     interest: Interest
     region: str = ""
     moment: Sequence[str] = ()
-    listed: Sequence[str] = ()
     now_ms: int = 0
     hidden: Collection[str] = ()
 
@@ -95,12 +94,12 @@ class Shelf:
         popular = self.popularity.of(asked.region, asked.now_ms)
         own = own_products(interest)
         liked = _best(interest.categories)
-        quotas = self._quotas(sum(interest.visits.values()), limit, by_category=bool(liked))
+        quotas = self._quotas(round(sum(interest.visits.values())), limit, by_category=bool(liked))
         parts: list[Rows] = [self._coded(names.RULES, wanted)] if wanted else []
         if own:
             parts.append(self._coded(names.OWN, own)[: quotas[names.OWN]])
-        if asked.listed:
-            parts.append(self._coded(names.USER_LISTS, asked.listed)[: quotas[names.USER_LISTS]])
+        if interest.listed:
+            parts.append(self._coded(names.USER_LISTS, interest.listed)[: quotas[names.USER_LISTS]])
         told: list[Values] = []
         self._add_companions(parts, told, own[:LEADING], quotas, asked.now_ms)
         self._add_popular(parts, told, popular, asked.region, quotas)

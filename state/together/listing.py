@@ -14,8 +14,6 @@ _VERSION = b"\x01"
 PRIOR_BASKETS = 10.0
 """Baskets with neither of two products that are taken to have come before the first: where all that a young shop sold is one pair,
 that is no chance."""
-LIFT_STEPS = 2
-"""A list counts as changed where a lift has moved by a step: a factor of the square root of two."""
 
 KEY_PREFIX = b"together/"
 
@@ -51,7 +49,7 @@ def digest_of(pairs: list[Pair]) -> bytes:
     """What tells one list from another: the order of its products and roughly their lifts; empty for an empty list."""
     if not pairs:
         return b""
-    told = [(pair.product_id, round(LIFT_STEPS * math.log2(pair.lift))) for pair in pairs]
+    told = [(pair.product_id, round(math.log2(pair.lift))) for pair in pairs]
     return hashlib.blake2b(msgspec.msgpack.encode(told), digest_size=8).digest()
 
 

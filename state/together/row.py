@@ -39,15 +39,16 @@ class Row:
     nothing is taken for more than it is. While no more than `tracked` have come, the counts are exact.
 
     `period_ms` is when the last period began in which the product was seen; `listed` tells the list that was handed on
-    last, empty for none.
+    last, empty for none, and `news` is what the product counted since it was looked at for that.
     """
 
-    __slots__ = ("companions", "landmark_ms", "listed", "period_ms", "single")
+    __slots__ = ("companions", "landmark_ms", "listed", "news", "period_ms", "single")
 
     def __init__(self, landmark_ms: int) -> None:
         self.landmark_ms = landmark_ms
         self.period_ms = -1
         self.single = 0.0
+        self.news = 0.0
         self.listed = b""
         self.companions: dict[str, Companion] = {}
 
@@ -58,10 +59,16 @@ class Row:
         factor = decay_between(self.landmark_ms, landmark_ms, half_life_ms)
         self.landmark_ms = landmark_ms
         self.single *= factor
+        self.news *= factor
         for companion in self.companions.values():
             companion.count *= factor
             companion.error *= factor
             companion.single *= factor
+
+    def count(self, weight: float) -> None:
+        """Counts the product itself."""
+        self.single += weight
+        self.news += weight
 
     def add(self, other: str, count: float, single: float, tracked: int) -> None:
         """Counts a pair; `single` is the other's own count by now."""
@@ -86,7 +93,15 @@ class Row:
             numbers.extend((companion.count, companion.error, companion.single))
         if sys.byteorder == "big":
             numbers.byteswap()
-        fields = (self.landmark_ms, self.period_ms, self.single, self.listed, list(self.companions), numbers.tobytes())
+        fields = (
+            self.landmark_ms,
+            self.period_ms,
+            self.single,
+            self.news,
+            self.listed,
+            list(self.companions),
+            numbers.tobytes(),
+        )
         return _VERSION + _encoder.encode(fields)
 
     @classmethod
@@ -98,9 +113,9 @@ class Row:
         """
         if data[:1] != _VERSION:
             raise ValueError(f"a row of version {data[:1]!r} was written by another release")
-        landmark_ms, period_ms, single, listed, others, packed = _decoder.decode(data[1:])
+        landmark_ms, period_ms, single, news, listed, others, packed = _decoder.decode(data[1:])
         row = cls(landmark_ms)
-        row.period_ms, row.single, row.listed = period_ms, single, listed
+        row.period_ms, row.single, row.news, row.listed = period_ms, single, news, listed
         numbers = array("f")
         numbers.frombytes(packed)
         if sys.byteorder == "big":
@@ -111,6 +126,6 @@ class Row:
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder: msgspec.msgpack.Decoder[tuple[int, int, float, bytes, list[str], bytes]] = msgspec.msgpack.Decoder(
-    tuple[int, int, float, bytes, list[str], bytes]
+_decoder: msgspec.msgpack.Decoder[tuple[int, int, float, float, bytes, list[str], bytes]] = msgspec.msgpack.Decoder(
+    tuple[int, int, float, float, bytes, list[str], bytes]
 )

@@ -14,6 +14,8 @@ from state.together.tally import Tally, decay_between, landmark_of
 _VERSION = b"\x01"
 ROWS_IN_MEMORY = 4_096
 """Rows of a shard that need no reading when they are touched again."""
+NEWS_SHARE = 0.05
+"""A product is looked at again when so much of its count is new: the list of a much viewed one does not change with each view."""
 
 Lists = list[tuple[bytes, bytes | None]]
 
@@ -68,7 +70,7 @@ class Shard:
         if head.baskets:
             head.baskets *= decay_between(head.landmark_ms, landmark_ms, half_life_ms)
         head.landmark_ms = landmark_ms
-        tally = Tally(landmark_ms, half_life_ms)
+        tally = Tally(landmark_ms, now_ms, half_life_ms)
         tally.add(self.kind, lines, self._number, self._of)
         return tally
 
@@ -93,7 +95,7 @@ class Shard:
             row = self._rows[product]
             self._rows.move_to_end(product)
             row.move(tally.landmark_ms, half_life_ms)
-            row.single += weight
+            row.count(weight)
             if row.period_ms < periods.began_ms:
                 row.period_ms = periods.began_ms
                 periods.fresh.append(product)
@@ -119,13 +121,16 @@ class Shard:
         for product in self._pending:
             row = self._rows[product]
             row.move(self.head.landmark_ms, self._rules.half_life_ms)
+            if row.news < NEWS_SHARE * row.single:
+                continue
+            row.news = 0.0
             self._refresh(row)
             pairs = companions_of(row, self.head.baskets, self._rules)
             digest = digest_of(pairs)
             if digest != row.listed:
                 row.listed = digest
                 records.append((list_key(self.kind, product), encode_list(pairs) if pairs else None))
-                changed[product] = row.encode()
+            changed[product] = row.encode()
         self._pending.clear()
         return records, changed
 

@@ -24,7 +24,7 @@ def landmark_of(time_ms: int, half_life_ms: int) -> int:
 
 
 def decay_between(earlier_ms: int, later_ms: int, half_life_ms: int) -> float:
-    """The factor that brings a sum from a landmark to a later one."""
+    """The factor that brings a sum from a landmark to a later one; the weight of an event as of a landmark."""
     return float(2.0 ** ((earlier_ms - later_ms) / half_life_ms))
 
 
@@ -52,8 +52,9 @@ def _pairs_in(line: str) -> int:
 class Tally:
     """Weights as of `landmark_ms`: `baskets` in all, `singles` by product, and `pairs` of one shard's products with others."""
 
-    def __init__(self, landmark_ms: int, half_life_ms: int) -> None:
+    def __init__(self, landmark_ms: int, now_ms: int, half_life_ms: int) -> None:
         self.landmark_ms = landmark_ms
+        self._now_ms = now_ms
         self._half_life_ms = half_life_ms
         self.baskets = 0.0
         self.singles: defaultdict[str, float] = defaultdict(float)
@@ -63,7 +64,7 @@ class Tally:
     def add(self, kind: str, lines: Iterable[str], shard: int = 0, shards: int = 1) -> None:
         """Counts lines of time in s, product and the products that go with it, in the form of `state/accepted.py`.
 
-        Of a checkout each product has a line of its own, so a line is a part of its basket.
+        Of a checkout each product has a line of its own, so a line is a part of its basket. No event weighs more than one of now.
         """
         weights: dict[str, float] = {}
         for line in lines:
@@ -74,7 +75,8 @@ class Tally:
                 if not time_s.isdigit():
                     self.unreadable += 1
                     continue
-                weight = weights[time_s] = 2.0 ** ((int(time_s) * 1_000 - self.landmark_ms) / self._half_life_ms)
+                time_ms = min(int(time_s) * 1_000, self._now_ms)
+                weight = weights[time_s] = decay_between(time_ms, self.landmark_ms, self._half_life_ms)
             others = with_it.split(ENTRY) if with_it else []
             if kind == BOUGHT:
                 self._add_basket(product, others, weight, shards == 1 or owner_of(product, shards) == shard)

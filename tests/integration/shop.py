@@ -33,6 +33,14 @@ class Shop:
         self._producer.send(topic, value=value, key=key)
         self._producer.flush()
 
+    def post(self, value: bytes, key: bytes) -> None:
+        """Sends an event as it is, with many others, some time before `flush` returns."""
+        self._producer.send("user_interactions", value=value, key=key)
+
+    def flush(self) -> None:
+        """Waits until all that was posted is in its topic."""
+        self._producer.flush()
+
     def send(self, session_id: str, event_type: str = "product_view", **fields: Any) -> dict[str, Any]:
         """Sends an event and returns it."""
         event: dict[str, Any] = {

@@ -8,11 +8,23 @@ import pytest
 from pyflink.common import Row
 from pyflink.datastream import TimeDomain
 
-from operators.names import MODEL_KEY, MODEL_RECORD, PRODUCT_RECORD
+from operators.names import (
+    BUNDLE_RECORD,
+    CANDIDATES_RECORD,
+    HINT_PARTITION,
+    MODEL_KEY,
+    MODEL_RECORD,
+    PRODUCT_RECORD,
+)
 from operators.session import Secrets, SessionOperator
 from operators.task import StaleCodeError, is_publication_time
 from state.build import BUILD_ID
 from state.configuration import Settings
+from state.hint import Hint
+from state.log import user_hash
+from state.session import Session
+from state.together.listing import Pair, encode_list
+from state.user_input import read_message
 from tests.operators.flink_fakes import Context, RuntimeContext
 from tests.redis_server import RedisServer, redis_server
 from tests.state.shop import settings
@@ -197,6 +209,44 @@ def test_a_model_tells_how_much_of_the_catalogue_was_exposed(server: RedisServer
     assert bench.gauge("catalogue_exposed_permille") == 500
 
 
+def bundle(bundle_id: str, **fields: Any) -> bytes:
+    known = {"bundle_id": bundle_id, "primary_product": "p1", "bundle_items": ["p2"], "discount": 0.1}
+    return json.dumps(known | fields).encode()
+
+
+def test_a_bundle_is_in_the_profile_also_after_a_restart_until_it_is_removed(server: RedisServer) -> None:
+    bench = Bench(server)
+    bench.product("p1")
+    bench.product("p2")
+    assert bench.refer(BUNDLE_RECORD, b"b1", bundle("b1")) == []
+    for offered in (1, 0):
+        bench.operator = bench.opened()
+        bench.view(event_id=f"view-{offered}")
+        profile = bench.flush()
+        assert profile is not None
+        assert len(profile["bundled_discount_suggestions"]) == offered
+        bench.refer(BUNDLE_RECORD, b"b1", None)
+
+
+def test_a_bundle_that_cannot_be_used_or_held_is_a_dead_letter_of_its_topic(server: RedisServer) -> None:
+    bench = Bench(server, bundles={"max": 1})
+    bench.refer(BUNDLE_RECORD, b"b1", bundle("b1"))
+    for value, reason in ((bundle("b2", discount=2), "invalid_value"), (bundle("b2"), "bundles_full")):
+        [row] = bench.refer(BUNDLE_RECORD, b"b2", value)
+        letter = json.loads(row[2])
+        assert (row[0], letter["reason"], letter["topic"]) == ("dead_letters", reason, "bundles")
+        assert bench.count(f"dead_letters_{reason}") == 1
+
+
+def test_broadcast_state_holds_no_more_lists_than_the_operator(server: RedisServer) -> None:
+    bench = Bench(server, together={"max_products": 2})
+    companions = encode_list([Pair("p2", 4.0, 9.0)])
+    for number in range(5):
+        bench.refer(CANDIDATES_RECORD, f"together/bought/p{number}".encode(), companions)
+    held = [name for name, _ in bench.context.broadcast.items()]
+    assert held == ["candidates/together/bought/p3", "candidates/together/bought/p4"]
+
+
 def test_a_write_that_a_crash_lost_is_made_again(server: RedisServer) -> None:
     bench = Bench(server)
     bench.product("p1")
@@ -377,3 +427,47 @@ def test_overload_ends_in_a_silence_too(server: RedisServer) -> None:
         time.sleep(max(0.1, (due_ms - now_ms()) / 1_000))
         bench.fire(TimeDomain.PROCESSING_TIME, due_ms, "\x00 1")
     assert (bench.gauge("overload_level"), bench.gauge("event_lag_ms")) == (0, 0)
+
+
+def told_of_users(rows: list[Row]) -> list[Any]:
+    return [read_message(row._values[2].decode()) for row in rows if row[0] == "user"]
+
+
+def hint(bench: Bench, value: bytes | None, key: str = "s") -> list[Row]:
+    bench.context.key = key
+    return list(bench.operator.process_element(Row(value, key.encode(), HINT_PARTITION, 0, now_ms()), bench.context))
+
+
+def test_a_session_asks_for_its_user_and_its_profile_follows_the_answer(server: RedisServer) -> None:
+    bench = Bench(server)
+    bench.product("p1")
+    bench.product("p2", category_id="c2")
+    rows = bench.view(user_id="ann")
+    [hello] = told_of_users(rows)
+    assert hello.session_id == "s"
+    user = user_hash("ann", b"salt")
+    assert [row[1] for row in rows if row[0] == "user"] == [user.encode()]
+    before = bench.flush()
+    assert hint(bench, Hint(user, 0, 50.0, {"p2": 50.0}, {"c2": 50.0}, []).encode()) == []
+    after = bench.flush()
+    assert before is not None
+    assert after is not None
+    assert [row["category_id"] for row in before["category_data"]][:1] == ["c1"]
+    assert [row["category_id"] for row in after["category_data"]] == ["c2", "c1"]
+    assert after["affinities"] == before["affinities"]
+    assert bench.count("hints_taken") == 1
+
+
+def test_a_hint_never_creates_a_session_and_one_that_is_no_good_is_counted(server: RedisServer) -> None:
+    bench = Bench(server)
+    good = Hint(user_hash("ann", b"salt"), 0, 50.0, {"p2": 50.0}, {"c2": 50.0}, []).encode()
+    assert hint(bench, good, "nobody") == []
+    assert hint(bench, None, "nobody") == []
+    bench.view(user_id="ann")
+    stored = bench.runtime.states["session"]._values["s"]
+    assert hint(bench, b"\x09" + good[1:]) == []
+    assert hint(bench, good.replace(b"p2", b"\xff\xff")) == []
+    assert list(bench.runtime.states["session"]._values) == ["s"]
+    assert bench.runtime.states["session"]._values["s"] == stored
+    assert (bench.count("hints_unwanted"), bench.count("hints_failed")) == (1, 3)
+    assert bench.context.event_timers == {("s", Session.decode(stored).timer_ms)}

@@ -112,9 +112,10 @@ def plain_profile(
 
 
 def _bundles(bundles: Sequence[Proposal], most_bytes: int) -> list[dict[str, Any]]:
-    plain: list[dict[str, Any]] = [msgspec.to_builtins(bundle) for bundle in bundles]
-    while plain and len(msgspec.json.encode(plain)) > most_bytes - 1:
-        plain.pop()
+    plain: list[dict[str, Any]] = []
+    for bundle in map(msgspec.to_builtins, bundles):
+        if len(msgspec.json.encode([*plain, bundle])) < most_bytes:
+            plain.append(bundle)
     return plain
 
 

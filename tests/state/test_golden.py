@@ -10,6 +10,7 @@ from operators.reference_data import ReferenceData
 from state.change import LiveModel
 from state.configuration import Together
 from state.feature_set import DIMENSION, FEATURE_SET
+from state.hint import Hint
 from state.learner import LearnerShard
 from state.merger import IncompatibleModelError, Merger, Terms, terms_of
 from state.model import Predictor, Snapshot
@@ -19,6 +20,7 @@ from state.sums import Example, Sums
 from state.together.listing import decode_list
 from state.together.row import Row
 from state.together.shard import Shard
+from state.user import User
 from tests.state.shop import make_merger, settings, shop
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -133,3 +135,15 @@ def test_companions_of_version_1() -> None:
     assert (round(shard.head.baskets), shard.pending) == (6, [])
     assert shard.head.periods.fresh == ["printer", "ink", "paper", "novel"]
     assert decode_list(read("together-list-1.bin")) == [("ink", 4.25, 12.0), ("paper", 1.5, 3.125)]
+
+
+def test_a_user_and_a_hint_of_version_1() -> None:
+    user = User.decode(read("user-1.bin"))
+    assert (user.items, user.listed_ms) == (["product-3", "product-4"], 1_763_770_000_000)
+    assert (user.sessions, user.forgotten_ms) == (["session-2"], 1_763_770_000_000 - HOUR)
+    assert user.timer_ms == 1_763_770_000_000 + 48 * HOUR
+    hint = Hint.decode(read("hint-1.bin"))
+    assert hint == user.hint("0123456789abcdef0123456789abcdef", user.seen_ms)
+    assert hint.products == pytest.approx({"product-1": 3.5, "product-2": 2.5})
+    assert hint.categories == pytest.approx({"category-1": 3.5})
+    assert hint.total == pytest.approx(3.5)

@@ -1,0 +1,63 @@
+"""What the job's SQL tables have in common: options of Kafka's connector, a record's metadata, intervals."""
+
+from jobs.settings import kafka_client_properties
+from state.configuration import Settings
+
+METADATA = """
+  `partition` INT METADATA VIRTUAL,
+  `offset` BIGINT METADATA VIRTUAL,
+  record_time TIMESTAMP_LTZ(3) METADATA FROM 'timestamp' VIRTUAL"""
+_RECORD_S = "CAST(TIMESTAMPDIFF(SECOND, TO_TIMESTAMP_LTZ(0, 3), record_time) AS BIGINT)"
+RECORD_MS = f"{_RECORD_S} * 1000 + EXTRACT(MILLISECOND FROM record_time)"
+"""A record's Kafka time in ms since the epoch, in a table with `METADATA`."""
+
+
+def interval(duration_ms: int) -> str:
+    """A duration as SQL has it."""
+    seconds, ms = divmod(duration_ms, 1_000)
+    minutes, seconds = divmod(seconds, 60)
+    hours, minutes = divmod(minutes, 60)
+    days, hours = divmod(hours, 24)
+    return f"INTERVAL '{days} {hours:02}:{minutes:02}:{seconds:02}.{ms:03}' DAY TO SECOND(3)"
+
+
+def source_options(settings: Settings, topic: str, start: str | int) -> dict[str, str]:
+    """A source of raw keys (`origin_key`) and values, from `earliest`, `latest` or a time in ms."""
+    found = _common(settings, topic) | {
+        "key.format": "raw",
+        "key.fields": "origin_key",
+        "value.format": "raw",
+        "value.fields-include": "EXCEPT_KEY",
+        "properties.group.id": settings.kafka.group,
+        "properties.isolation.level": "read_committed",
+        "scan.topic-partition-discovery.interval": "60 s",
+    }
+    if isinstance(start, int):
+        return found | {"scan.startup.mode": "timestamp", "scan.startup.timestamp-millis": str(start)}
+    mode = "latest-offset" if start == "latest" else "earliest-offset"
+    return found | {"scan.startup.mode": mode}
+
+
+def sink_options(settings: Settings, topic: str) -> dict[str, str]:
+    """A sink of raw keys (`k`) and values."""
+    return _common(settings, topic) | {
+        "key.format": "raw",
+        "key.fields": "k",
+        "value.format": "raw",
+        "value.fields-include": "EXCEPT_KEY",
+        "properties.max.request.size": "2097152",
+    }
+
+
+def options(found: dict[str, str]) -> str:
+    """What stands behind WITH."""
+    return ", ".join(f"'{_quoted(key)}' = '{_quoted(value)}'" for key, value in found.items())
+
+
+def _common(settings: Settings, topic: str) -> dict[str, str]:
+    properties = {f"properties.{key}": value for key, value in kafka_client_properties(settings).items()}
+    return {"connector": "kafka", "topic": topic, "properties.bootstrap.servers": settings.kafka.bootstrap} | properties
+
+
+def _quoted(text: str) -> str:
+    return text.replace("'", "''")

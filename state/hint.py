@@ -1,0 +1,48 @@
+"""What a session is told of its user: long-lived affinities from all sessions, and the list that another recommender made."""
+
+import msgspec
+
+_VERSION = b"\x01"
+
+
+class Hint(msgspec.Struct, array_like=True, frozen=True):
+    """What is known of a user at the time at which a session met them.
+
+    `user` is the hash that it holds for; `seen_ms` the user's newest event before that, 0 for none, in ms since the epoch. `total`
+    is the decayed weight of all the user's events, `products` and `categories` the largest affinities, in the same unit, largest
+    first. `items` is the user's list, best first; nothing says that its products can be shown.
+    """
+
+    user: str
+    seen_ms: int = 0
+    total: float = 0.0
+    products: dict[str, float] = {}
+    categories: dict[str, float] = {}
+    items: list[str] = []
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is known, or nothing any more: the user was erased."""
+        return not (self.products or self.categories or self.items)
+
+    def encode(self) -> bytes:
+        """Versioned bytes for the topic and for the session's state."""
+        return _VERSION + _encoder.encode(self)
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Hint":
+        """The inverse of `encode`.
+
+        Raises:
+            ValueError: these are no hint's bytes, or those of another release.
+        """
+        if data[:1] != _VERSION:
+            raise ValueError(f"a hint of version {data[:1]!r} was written by another release")
+        try:
+            return _decoder.decode(data[1:])
+        except msgspec.DecodeError as error:
+            raise ValueError(f"no hint: {error}") from None
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Hint)
