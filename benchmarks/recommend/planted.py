@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.recommend.measure import LENGTH
-from benchmarks.recommend.stream import Best, Stream, test_begins
+from benchmarks.recommend.stream import Best, Stream, tested_from_ms
 from state.event import Event, Line
 from state.product import Product
 
@@ -39,13 +39,13 @@ class Plan:
 
     products: int = 1_000
     categories: int = 25
-    hours: int = 72
-    sessions: int = 6_000
+    hours: int = 48
+    sessions: int = 4_000
     views_mean: float = 6.0
     zipf: float = 1.0
     favourites: float = 0.05
     favoured: float = 8.0
-    trends: int = 12
+    trends: int = 8
     trend_hours: int = 8
     trend_share: float = 0.15
     moment: float = 3.0
@@ -103,7 +103,9 @@ class Shop:
         self.rising = rng.integers(n, size=plan.trends)
         self.rises_in = rng.integers(len(REGIONS), size=plan.trends)
         self.rises_at = rng.integers(plan.hours - plan.trend_hours, size=plan.trends)
-        self.rises_at[: plan.trends // 2] += round(0.7 * plan.hours) - self.rises_at[: plan.trends // 2]  # half are tested
+        self.rises_at[: plan.trends // 2] += (
+            round(0.7 * plan.hours) - self.rises_at[: plan.trends // 2]
+        )  # half are tested
         self.price = np.exp(rng.normal(3.0, 0.8, c)[self.category] + rng.normal(0.0, 0.5, n))
         self.rating = np.clip(rng.normal(3.8, 0.5, n), 1.0, 5.0)
         self.reviews = (2_000 * self.weight / self.weight.max() * rng.lognormal(0.0, 1.0, n)).astype(np.int64)
@@ -177,7 +179,7 @@ def planted(seed: int, plan: Plan | None = None) -> Stream:
         _browse(shop, visit, rng)
         found += ((event, visit.visitor, before) for event, before in visit.events)
     found.sort(key=lambda entry: entry[0].timestamp)
-    begin_ms = test_begins([event.timestamp for event, _, _ in found])
+    begin_ms = tested_from_ms([event.timestamp for event, _, _ in found])
     best = {
         index: best_of(shop.chances(visitor, before, event.timestamp), before)
         for index, (event, visitor, before) in enumerate(found)

@@ -13,7 +13,7 @@ from benchmarks.in_process import InProcess
 from benchmarks.recommend.accepted import read_accepted
 from benchmarks.recommend.measure import FIRST_EVENT, Observation, place
 from benchmarks.recommend.popularity_feed import PopularityFeed
-from benchmarks.recommend.stream import Stream, test_begins
+from benchmarks.recommend.stream import Stream, tested_from_ms
 from benchmarks.recommend.together_feed import TogetherFeed
 from jobs.settings import settings_from
 from state.configuration import Settings
@@ -55,7 +55,7 @@ class Replay:
     def run(self, progress: Callable[[int], None]) -> list[Observation]:
         """What was seen in the test period; `progress` is told of every hundred events."""
         stream = self._stream
-        begin_ms = test_begins([event.timestamp for event in stream.events])
+        begin_ms = tested_from_ms([event.timestamp for event in stream.events])
         self._stock(stream.events[0].timestamp - REFRESH_MS)
         for index, event in enumerate(stream.events):
             self._advance(event.timestamp)

@@ -92,6 +92,8 @@ def _points(figure: dict[str, float]) -> str:
     return f"{100 * figure['value']:+.1f} [{100 * figure['low']:+.1f}, {100 * figure['high']:+.1f}]"
 
 
-NOTE = f"""Hit rate and mean reciprocal rank among the first {LENGTH}, of the product that a session turns to next, before it does so, in the
-last part of the time. In percent; in brackets 95 % intervals of paired differences, by bootstrap over sessions. At a session's first
-event there is no profile, and everybody is shown the region's popular list."""
+NOTE = (
+    f"Hit rate and mean reciprocal rank among the first {LENGTH}, of the product that a session turns to next, before it does so, in "
+    "the last part of the time. In percent; in brackets 95 % intervals of paired differences, by bootstrap over sessions. At a "
+    "session's first event there is no profile, and everybody is shown the region's popular list."
+)

@@ -36,7 +36,7 @@ class Stream(NamedTuple):
     best: dict[int, Best]
 
 
-def test_begins(times_ms: Sequence[int]) -> int:
+def tested_from_ms(times_ms: Sequence[int]) -> int:
     """When the test period begins, in ms: so that the last `TEST_SHARE` of the time from the first event to the last is tested.
 
     Raises:
