@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.recommend.measure import LENGTH
-from benchmarks.recommend.stream import Best, Stream, tested_from_ms
+from benchmarks.recommend.stream import Best, Listed, Stream, split_at_ms
 from state.event import Event, Line
 from state.product import Product
 
@@ -179,7 +179,7 @@ def planted(seed: int, plan: Plan | None = None) -> Stream:
         _browse(shop, visit, rng)
         found += ((event, visit.visitor, before) for event, before in visit.events)
     found.sort(key=lambda entry: entry[0].timestamp)
-    begin_ms = tested_from_ms([event.timestamp for event, _, _ in found])
+    begin_ms = split_at_ms([event.timestamp for event, _, _ in found])
     best = {
         index: best_of(shop.chances(visitor, before, event.timestamp), before)
         for index, (event, visitor, before) in enumerate(found)
@@ -187,7 +187,8 @@ def planted(seed: int, plan: Plan | None = None) -> Stream:
     }
     return Stream(
         "planted",
-        [shop.product(row) for row in range(plan.products)],
+        [Listed(0, shop.product(row)) for row in range(plan.products)],
+        HOUR_MS,
         [event for event, _, _ in found],
         frozenset({"product_view"}),
         {},

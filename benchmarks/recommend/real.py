@@ -12,7 +12,7 @@ from zlib import crc32
 
 import msgspec
 
-from benchmarks.recommend.stream import Stream
+from benchmarks.recommend.stream import Stream, listed_when_seen
 from cli.replaying.formats import load_format
 from cli.replaying.mapping import RowMapper
 from cli.replaying.prepare import prepare
@@ -22,6 +22,8 @@ from state.product import Product
 
 TAOBAO = Path("taobao/crossuser_2h10m.csv.gz")
 RETAIL = Path("regional/online_retail_2010-12_2011-03.csv.gz")
+TAOBAO_LISTING_MS, RETAIL_LISTING_MS = 5 * 60_000, 86_400_000
+"""New products come into the catalogue so often."""
 MOST_LINES = 100
 """Products of one checkout."""
 STEP_MS = 1_000
@@ -33,23 +35,23 @@ def taobao(data: Path, share: float) -> Stream:
     """A share of the users, by hash; a user is a session, whoever is there for the two hours."""
     mapping = load_format("taobao")
     found = prepare(read_rows(data / TAOBAO, mapping.source), RowMapper(mapping))
-    everything = (msgspec.json.decode(found.value(index), type=Event) for index in range(len(found.bodies)))
-    events = sorted(_sampled(everything, share), key=lambda event: event.timestamp)
-    category_of = {event.product_id: event.category_id or "none" for event in events if event.product_id}
+    everything = [msgspec.json.decode(found.value(index), type=Event) for index in range(len(found.bodies))]
+    sought = [(event.timestamp, event.product_id) for event in everything if event.product_id]
+    category_of = {event.product_id: event.category_id or "none" for event in everything if event.product_id}
+    products = [Product(product, category) for product, category in category_of.items()]
+    drawn = (event for event in everything if is_drawn(event.session_id, share))
+    events = sorted(drawn, key=lambda event: event.timestamp)
     users = len({event.session_id for event in events})
     return Stream(
         "taobao",
-        [Product(product, category) for product, category in category_of.items()],
+        listed_when_seen(products, sought),
+        TAOBAO_LISTING_MS,
         events,
         frozenset({"product_view"}),
         {},
         f"{users:,} users ({share:.0%} by hash) in 2 h 10 min, {len(category_of):,} products, no regions",
         {},
     )
-
-
-def _sampled(events: Iterable[Event], share: float) -> Iterator[Event]:
-    return (event for event in events if is_drawn(event.session_id, share))
 
 
 def is_drawn(name: str, share: float) -> bool:
@@ -75,12 +77,14 @@ def online_retail(data: Path, share: float) -> Stream:
         invoices, products = read_invoices(csv.DictReader(file))
     drawn = [invoice for invoice in invoices if is_drawn(invoice.number, share)]
     category_of = {product.product_id: product.category_id for product in products}
+    sought = ((invoice.at_ms, product) for invoice in invoices for product in invoice.lines)
     events = sorted(
         (event for invoice in drawn for event in events_of(invoice, category_of)), key=lambda event: event.timestamp
     )
     return Stream(
         "online retail",
-        products,
+        listed_when_seen(products, sought),
+        RETAIL_LISTING_MS,
         events,
         frozenset({"add_to_cart"}),
         {"popularity": {"window": "7 d", "slide": "1 h", "counts": "purchases"}},

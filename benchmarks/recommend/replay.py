@@ -13,7 +13,7 @@ from benchmarks.in_process import InProcess
 from benchmarks.recommend.accepted import read_accepted
 from benchmarks.recommend.measure import FIRST_EVENT, Observation, place
 from benchmarks.recommend.popularity_feed import PopularityFeed
-from benchmarks.recommend.stream import Stream, tested_from_ms
+from benchmarks.recommend.stream import Stream, split_at_ms
 from benchmarks.recommend.together_feed import TogetherFeed
 from jobs.settings import settings_from
 from state.configuration import Settings
@@ -23,8 +23,6 @@ POPULARITY = "popularity"
 """The arm that shows everybody the region's popular list, as Redis has it."""
 PUBLISH_EVERY = 250
 """Events between two models."""
-REFRESH_MS = 500
-"""The catalogue's lists follow within this time."""
 
 
 class _Item(msgspec.Struct):
@@ -47,6 +45,8 @@ class Replay:
         self._jobs = [InProcess(_settings(stream, arm), seed, PUBLISH_EVERY) for arm in arms.values()]
         self._first = self._jobs[0]
         self._written: list[dict[str, bytes]] = [{} for _ in arms]
+        self._listed = 0
+        self._next_listing_ms = 0
         self._touched: dict[str, set[str]] = {}
         self._popularity = PopularityFeed(self._first.settings.popularity, self._take_popular)
         self._together = TogetherFeed(self._first.settings.together, self._take_companions)
@@ -55,9 +55,9 @@ class Replay:
     def run(self, progress: Callable[[int], None]) -> list[Observation]:
         """What was seen in the test period; `progress` is told of every hundred events."""
         stream = self._stream
-        begin_ms = tested_from_ms([event.timestamp for event in stream.events])
-        self._stock(stream.events[0].timestamp - REFRESH_MS)
+        begin_ms = split_at_ms([event.timestamp for event in stream.events])
         for index, event in enumerate(stream.events):
+            self._stock(event.timestamp)
             self._advance(event.timestamp)
             if event.event_type in stream.targets and event.timestamp >= begin_ms:
                 self._observe(index, event)
@@ -67,10 +67,17 @@ class Replay:
         return self.observations
 
     def _stock(self, now_ms: int) -> None:
+        """Lists what is new since the last time, where it is time."""
+        if now_ms < self._next_listing_ms:
+            return
+        self._next_listing_ms = now_ms + self._stream.listing_ms
+        products = self._stream.products
+        begin = self._listed
+        while self._listed < len(products) and products[self._listed].from_ms < now_ms:
+            self._listed += 1
         for job in self._jobs:
-            for product in self._stream.products:
-                job.chooser.catalogue.put(product)
-            job.chooser.refresh(now_ms)
+            for found in products[begin : self._listed]:
+                job.chooser.catalogue.put(found.product)
 
     def _advance(self, now_ms: int) -> None:
         self._popularity.advance(now_ms - self._first.settings.popularity.allowed_lateness_ms)

@@ -93,7 +93,7 @@ def _points(figure: dict[str, float]) -> str:
 
 
 NOTE = (
-    f"Hit rate and mean reciprocal rank among the first {LENGTH}, of the product that a session turns to next, before it does so, in "
-    "the last part of the time. In percent; in brackets 95 % intervals of paired differences, by bootstrap over sessions. At a "
+    f"Hit rate and mean reciprocal rank among the first {LENGTH}, of the product that a session turns to next, before it does so, "
+    "in the last part of the time. In percent; in brackets 95 % intervals of paired differences, by bootstrap over sessions. At a "
     "session's first event there is no profile, and everybody is shown the region's popular list."
 )

@@ -22,7 +22,7 @@ from benchmarks.recommend.popularity_feed import PopularityFeed
 from benchmarks.recommend.real import events_of, is_drawn, read_invoices
 from benchmarks.recommend.replay import POPULARITY, Replay, merged
 from benchmarks.recommend.report import figures
-from benchmarks.recommend.stream import Stream, tested_from_ms
+from benchmarks.recommend.stream import Listed, Stream, listed_when_seen, split_at_ms
 from benchmarks.recommend.together_feed import INTERVAL_MS, TogetherFeed
 from state.accepted import accepted_lines
 from state.configuration import Popularity, Together
@@ -67,8 +67,8 @@ def test_a_mean_is_of_events_and_its_interval_of_sessions() -> None:
 
 
 def test_the_last_part_of_the_time_is_tested_however_many_events_it_has() -> None:
-    assert tested_from_ms([0, 1, 2, 3, 100]) == 70
-    assert tested_from_ms([100, 0]) == 70
+    assert split_at_ms([0, 1, 2, 3, 100]) == 70
+    assert split_at_ms([100, 0]) == 70
 
 
 def test_differences_are_paired_and_first_events_are_a_row_of_their_own() -> None:
@@ -118,7 +118,7 @@ def test_a_planted_shop_follows_from_its_seed_and_is_in_order() -> None:
     assert first.best == second.best
     assert first.events[:10] != other.events[:10]
     assert all(a.timestamp <= b.timestamp for a, b in pairwise(first.events))
-    begin_ms = tested_from_ms([event.timestamp for event in first.events])
+    begin_ms = split_at_ms([event.timestamp for event in first.events])
     tested = {i for i, e in enumerate(first.events) if e.event_type == "product_view" and e.timestamp >= begin_ms}
     assert set(first.best) == tested
 
@@ -155,6 +155,23 @@ def test_an_invoice_is_a_cart_that_fills_and_is_bought() -> None:
     assert events[2].products() == ["84406B", "22752"]
     assert events[0].timestamp < events[1].timestamp < events[2].timestamp
     assert len({event.identity for event in events}) == 3
+
+
+def test_a_product_is_listed_from_its_first_event_on() -> None:
+    products = [Product("late", "c"), Product("early", "c")]
+    found = listed_when_seen(products, [(7, "late"), (9, "early"), (5, "early")])
+    assert [(listed.from_ms, listed.product.product_id) for listed in found] == [(5, "early"), (7, "late")]
+
+
+def test_nobody_is_shown_a_product_that_was_never_sought() -> None:
+    """The session's next product is new to everybody, so that no list can foretell it; the one after is not."""
+    ids = ["p0", "p1", "p2"]
+    events = [view(f"s{n}", product, NOON_MS + 2 * n * MINUTE_MS) for n, product in enumerate([*ids[:2]] * 9)]
+    events += [view("s", product, NOON_MS + (60 + 2 * n) * MINUTE_MS) for n, product in enumerate(["p0", "p2", "p1"])]
+    listed = listed_when_seen([Product(name, "c") for name in ids], [(e.timestamp, e.product_id or "") for e in events])
+    stream = Stream("new", listed, MINUTE_MS, events, frozenset({"product_view"}), {}, "", {})
+    seen = [found for found in Replay(stream, {"ours": {}}, 0).run(lambda done: None) if found.session == "s"]
+    assert [found.places[0] > 0 for found in seen[1:]] == [False, True]
 
 
 def test_configurations_are_merged_key_by_key() -> None:
@@ -223,22 +240,22 @@ def test_companions_come_from_checkouts_once_the_interval_is_over() -> None:
 
 def test_lists_are_looked_at_before_the_event_that_they_foretell() -> None:
     """A session that goes round the same products: each is on the list once it was seen, and never before."""
-    products = [Product(f"p{number}", "c") for number in range(3)] + [Product("unseen", "d")]
+    products = [Listed(0, Product(name, "c")) for name in ("p0", "p1", "p2", "unseen")]
     events = [view("s", f"p{number % 3}", NOON_MS + number * MINUTE_MS, region="EU") for number in range(12)]
-    stream = Stream("round", products, events, frozenset({"product_view"}), {}, "", {})
+    stream = Stream("round", products, HOUR_MS, events, frozenset({"product_view"}), {}, "", {})
     observations = Replay(stream, {"ours": {}, "other": {"bandit": {"policy": "uniform"}}}, 0).run(lambda done: None)
     assert [found.is_new for found in observations] == [False] * len(observations)
-    begin_ms = tested_from_ms([event.timestamp for event in events])
+    begin_ms = split_at_ms([event.timestamp for event in events])
     assert len(observations) == sum(event.timestamp >= begin_ms for event in events)
     assert all(len(found.places) == len((*"ab", POPULARITY)) for found in observations)
     assert all(found.places_of_new == (0, 0, 0) for found in observations)  # nothing that was touched is new
 
 
 def test_a_first_event_is_foretold_by_what_is_popular_alone() -> None:
-    products = [Product(f"p{number}", "c") for number in range(4)]
+    products = [Listed(0, Product(f"p{number}", "c")) for number in range(4)]
     before = [view(f"s{number}", "p1", NOON_MS + number * 1_000, "EU") for number in range(30)]
     last = [view("new", "p1", NOON_MS + 10 * MINUTE_MS, "EU"), view("newer", "p2", NOON_MS + 10 * MINUTE_MS, "EU")]
-    stream = Stream("first", products, [*before, *last], frozenset({"product_view"}), {}, "", {})
+    stream = Stream("first", products, HOUR_MS, [*before, *last], frozenset({"product_view"}), {}, "", {})
     found = {seen.session: seen for seen in Replay(stream, {"ours": {}}, 0).run(lambda done: None)}
     assert {seen.status for seen in found.values()} == {FIRST_EVENT}
     assert found["new"].places == (1, 1)
