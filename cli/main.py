@@ -10,6 +10,7 @@ from cli.catalog import catalog
 from cli.dead_letters import dead_letters
 from cli.demo import demo
 from cli.errors import UserError
+from cli.explain import explain
 from cli.model import model
 from cli.produce import produce
 from cli.profile import profile
@@ -38,6 +39,7 @@ app.command("replay")(replay)
 app.add_typer(catalog, name="catalog")
 app.add_typer(model, name="model")
 app.command("profile")(profile)
+app.command("explain")(explain)
 app.command("dead-letters")(dead_letters)
 app.command("simulate")(simulate)
 app.command("demo")(demo)

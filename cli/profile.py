@@ -37,14 +37,19 @@ def profile(
         return
     raw = read_profile(client, target, session_id)
     if raw is None:
-        raise UserError(
-            f"no profile of session {session_id}: none of its events was applied within"
-            " session.ttl; send one with `heliotrope produce`, or look at `heliotrope status` and `dead-letters`"
-        )
+        raise no_profile(session_id)
     if as_json:
         write_plain(raw.decode())
     else:
         stdout_console().print(_view(raw, session_id))
+
+
+def no_profile(session_id: str) -> UserError:
+    """The error for a session without one."""
+    return UserError(
+        f"no profile of session {session_id}: none of its events was applied within"
+        " session.ttl; send one with `heliotrope produce`, or look at `heliotrope status` and `dead-letters`"
+    )
 
 
 def read_profile(client: redis.Redis, target: Target, session_id: str) -> bytes | None:

@@ -10,12 +10,12 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.output import duration_text, number
+from cli.reasons import NO_TITLES, sentence
 
 BAR_WIDTH = 16
 WIDE = 132  # columns from which on there is room for two parts beside each other
 SIDE_WIDTH = 48
 STATUS_COLOURS = {"cold": "blue", "warming": "yellow", "active": "green"}
-NO_TITLES: Mapping[str, str] = {}
 
 
 def profile_view(
@@ -27,8 +27,7 @@ def profile_view(
         bars("product affinity", _section(profile, "affinities").get("products", {}), "cyan", titles),
         windows_table(_section(profile, "windows")),
         _categories(profile.get("category_data") or []),
-        _bundles(profile.get("bundled_discount_suggestions") or [], titles),
-        _trending(profile.get("trending_recommendations") or [], titles),
+        *proposals(profile, titles),
     ]
     listed = items_table((profile.get("score_data") or [])[:items], titles)
     both = _SideBySide(listed, Group(*(part for part in side if part is not None)))
@@ -95,16 +94,28 @@ def items_table(items: list[Mapping[str, Any]], titles: Mapping[str, str] = NO_T
             f"{item.get('score', 0):.4f}",
             f"{item.get('propensity', 0):.4f}",
             mark,
-            escape(", ".join(reason_text(reason) for reason in item.get("reasons") or [])),
+            escape(", ".join(reason_text(reason, titles) for reason in item.get("reasons") or [])),
         )
     return table
 
 
-def reason_text(reason: Mapping[str, Any]) -> str:
-    """A reason with what it names and its share, for example `category affinity c3 41 %`."""
-    what = reason.get("category_id") or reason.get("product_id") or ""
-    words = [str(reason.get("code", "?")).replace("_", " "), str(what), f"{100 * float(reason.get('share', 0)):.0f} %"]
-    return " ".join(word for word in words if word)
+def reason_text(reason: Mapping[str, Any], titles: Mapping[str, str] = NO_TITLES) -> str:
+    """A reason as a sentence, with its share where it is one of several: for example `because you like c3 (41 %)`."""
+    share = float(reason.get("share") or 0)
+    return sentence(reason, titles) + (f" ({100 * share:.0f} %)" if 0 < share < 1 else "")
+
+
+def proposals(profile: Mapping[str, Any], titles: Mapping[str, str] = NO_TITLES) -> list[RenderableType | None]:
+    """Bundles, and what trends by region; None for what there is nothing of."""
+    trends: dict[str, list[str]] = {}
+    for entry in profile.get("trending_recommendations") or []:
+        name = str(entry.get("product_id"))
+        counted = f"{titles.get(name, name)} ({number(int(entry.get('count') or 0))})"
+        trends.setdefault(str(entry.get("region") or ""), []).append(counted)
+    return [
+        _bundles(profile.get("bundled_discount_suggestions") or [], titles),
+        *(_line(f"trending in {region}" if region else "trending", names) for region, names in trends.items()),
+    ]
 
 
 def bars(
@@ -165,8 +176,3 @@ def _bundles(entries: list[Mapping[str, Any]], titles: Mapping[str, str]) -> Tex
         return f"{names} at −{100 * float(entry.get('discount', 0)):.0f} %"
 
     return _line("bundles", [describe(entry) for entry in entries])
-
-
-def _trending(entries: list[Mapping[str, Any]], titles: Mapping[str, str]) -> Text | None:
-    names = [str(entry.get("product_id")) for entry in entries]
-    return _line("trending", [titles.get(name, name) for name in names])

@@ -21,12 +21,13 @@ class TopicReader:
         target: where the broker is.
         topic: its name.
         group: start where this consumer group's commits stand, else at the topic's beginning. Commits nothing itself.
+        since_ms: without a group, start at the first records of that Kafka time, in ms since the epoch.
 
     Raises, from every method:
         UserError: the broker does not answer, or the topic does not exist.
     """
 
-    def __init__(self, target: Target, topic: str, group: str | None = None) -> None:
+    def __init__(self, target: Target, topic: str, group: str | None = None, since_ms: int = 0) -> None:
         self._target = target
         self._consumer = open_consumer(target, group_id=group)
         try:
@@ -37,10 +38,11 @@ class TopicReader:
                 )
             self._partitions = [TopicPartition(topic, number) for number in sorted(numbers)]
             self._consumer.assign(self._partitions)
-            self._start = self._positions(group)
+            self._first: dict[Any, int] = self._consumer.beginning_offsets(self._partitions)
+            self._end: dict[Any, int] = self._consumer.end_offsets(self._partitions)
+            self._start = self._positions(group) if group is not None or not since_ms else self._at(since_ms)
             for partition, offset in self._start.items():
                 self._consumer.seek(partition, offset)
-            self._end: dict[Any, int] = self._consumer.end_offsets(self._partitions)
         except (KafkaError, UserError) as error:
             self.close()
             raise error if isinstance(error, UserError) else unreachable(target, error) from None
@@ -49,6 +51,11 @@ class TopicReader:
     def waiting(self) -> int:
         """Offsets between start and end; transaction markers count as well."""
         return sum(max(0, self._end[partition] - self._start[partition]) for partition in self._partitions)
+
+    @property
+    def is_trimmed(self) -> bool:
+        """Whether a partition is read from its beginning, and retention has taken what was before."""
+        return any(0 < self._first[partition] >= self._start[partition] for partition in self._partitions)
 
     def to_end(self) -> Iterator[list[Any]]:
         """Batches of records up to the end as it was when the reader was made."""
@@ -67,11 +74,15 @@ class TopicReader:
         self._consumer.close(autocommit=False)
 
     def _positions(self, group: str | None) -> dict[Any, int]:
-        beginnings: dict[Any, int] = self._consumer.beginning_offsets(self._partitions)
         if group is None:
-            return beginnings
+            return self._first
         committed = {partition: self._consumer.committed(partition) for partition in self._partitions}
-        return {partition: max(first, committed[partition] or 0) for partition, first in beginnings.items()}
+        return {partition: max(first, committed[partition] or 0) for partition, first in self._first.items()}
+
+    def _at(self, since_ms: int) -> dict[Any, int]:
+        """The first records that are not older; the end where all are."""
+        found = self._consumer.offsets_for_times(dict.fromkeys(self._partitions, since_ms))
+        return {p: self._end[p] if found.get(p) is None else found[p].offset for p in self._partitions}
 
     def _at_end(self) -> bool:
         return all(self._consumer.position(partition) >= end for partition, end in self._end.items())

@@ -13,6 +13,7 @@ from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import StreamTableEnvironment
 
 from jobs.accepted import create_accepted_view
+from jobs.catalogue import catalogue_lists
 from jobs.jvm import always_idle, keyed_in_jvm, set_uids
 from jobs.popularity import popularity_stream, write_popularity
 from jobs.settings import ConfigurationError, SecretError, load_settings, redis_password, user_salt
@@ -55,6 +56,7 @@ def build_graph(environment: StreamExecutionEnvironment, settings: Settings) -> 
     snapshots = told.process(model, SNAPSHOT_TYPE)
     snapshots = snapshots.set_parallelism(1).name(MODEL).uid(MODEL)  # Row(MODEL…, snapshot or change)
 
+    candidates = catalogue_lists(tables, settings)  # Row(category/… or product/…, record)
     companions = together_stream(tables, settings)  # Row(key, list of companions or None)
 
     lists = user_lists_stream(tables, settings).process(
@@ -72,7 +74,7 @@ def build_graph(environment: StreamExecutionEnvironment, settings: Settings) -> 
     lists = lists.name(POPULARITY).uid(POPULARITY)  # Row(region…, list)
     write_popularity(tables, settings, lists)
 
-    write_records(tables, settings, snapshots, companions)
+    write_records(tables, settings, snapshots, candidates, companions)
     return set_uids(environment)
 
 

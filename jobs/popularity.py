@@ -2,7 +2,8 @@
 
 Accepted events are counted by region, product and category, once, in the slide that they fall into; the sliding windows add slides
 up. What comes after the watermark has passed its slide's end is not counted in any window, but in Flink's metric
-`numLateRecordsDropped` of the `GlobalWindowAggregate` that counts slides.
+`numLateRecordsDropped` of the `GlobalWindowAggregate` that counts slides: there in rows, which stand for one event or several of
+the same region, product and category.
 """
 
 from pyflink.common import Types

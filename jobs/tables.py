@@ -18,7 +18,6 @@ from operators.names import (
     MODEL_KEY,
     MODEL_RECORD,
     POPULARITY_RECORD,
-    PRODUCT_RECORD,
     key_of_model,
 )
 from state.configuration import Settings
@@ -70,7 +69,6 @@ def reference_stream(tables: StreamTableEnvironment, settings: Settings) -> Data
     topics = settings.kafka.topics
     parts = []
     for name, topic, kind in (
-        ("products", topics.products, PRODUCT_RECORD),
         ("bandit_model_in", topics.bandit_model, MODEL_RECORD),
         ("bundles", topics.bundles, BUNDLE_RECORD),
         ("candidate_lists_in", topics.candidate_lists, CANDIDATES_RECORD),
@@ -84,6 +82,14 @@ WITH ({options(source_options(settings, topic, "earliest"))})"""
             f"SELECT '{kind}' AS kind, origin_key, payload, `partition`, `offset`, {RECORD_MS} AS record_ms FROM {name}"
         )
     return tables.to_append_stream(tables.sql_query(" UNION ALL ".join(parts)), REFERENCE_TYPE)
+
+
+def create_products_table(tables: StreamTableEnvironment, settings: Settings) -> None:
+    """The table `products`, always from the beginning, with `arrived` as processing time."""
+    tables.execute_sql(
+        f"""CREATE TEMPORARY TABLE products (origin_key BYTES, payload BYTES, {METADATA}, arrived AS PROCTIME())
+WITH ({options(source_options(settings, settings.kafka.topics.products, "earliest"))})"""
+    )
 
 
 def examples_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStream:
@@ -116,10 +122,14 @@ WHERE payload IS NOT NULL AND DECODE(origin_key, 'UTF-8') IN ({keys})"""
 
 
 def write_records(
-    tables: StreamTableEnvironment, settings: Settings, snapshots: DataStream, companions: DataStream
+    tables: StreamTableEnvironment,
+    settings: Settings,
+    snapshots: DataStream,
+    lists: DataStream,
+    companions: DataStream,
 ) -> None:
-    """Records to their topics, exactly once in one transaction per checkpoint; snapshots and lists of companions at once, outside
-    of transactions."""
+    """Records to their topics, exactly once in one transaction per checkpoint; snapshots, lists of candidates and of companions at
+    once, outside of transactions."""
     topics = settings.kafka.topics
     names = {
         "dead_letters": topics.dead_letters,
@@ -149,10 +159,11 @@ def write_records(
     )
     tables.create_temporary_view("snapshots", snapshots)
     tables.execute_sql(
-        f"""CREATE TEMPORARY TABLE together_out (k BYTES, v BYTES) WITH ({
+        f"""CREATE TEMPORARY TABLE candidate_lists_out (k BYTES, v BYTES) WITH ({
             options(sink_options(settings, topics.candidate_lists) | {"sink.delivery-guarantee": "at-least-once"})
         })"""
     )
+    tables.create_temporary_view("candidate_lists", lists)
     tables.create_temporary_view("companions", companions)
     choose_topic = " ".join(f"WHEN '{kind}' THEN '{topic}'" for kind, topic in names.items())
     kinds = ", ".join(f"'{kind}'" for kind in names)
@@ -162,8 +173,12 @@ def write_records(
 WHERE f0 IN ({kinds})
 UNION ALL SELECT '{topics.outcomes}', f1, ENCODE(line, 'UTF-8')
 FROM records CROSS JOIN UNNEST(SPLIT(DECODE(f3, 'UTF-8'), CHR(10))) AS lines (line) WHERE f3 IS NOT NULL
+UNION ALL SELECT '{topics.dead_letters}', f3, f4 FROM directory_records WHERE f2 = 'dead_letters'
 UNION ALL SELECT '{topics.dead_letters}', f2, f3 FROM user_list_records WHERE f3 IS NOT NULL"""
     )
     statements.add_insert_sql("INSERT INTO bandit_model_out SELECT f0, f1 FROM snapshots")
-    statements.add_insert_sql("INSERT INTO together_out SELECT f0, f1 FROM companions")
+    statements.add_insert_sql(
+        """INSERT INTO candidate_lists_out SELECT f0, f1 FROM candidate_lists UNION ALL SELECT f0, f1 FROM companions
+UNION ALL SELECT f3, f4 FROM directory_records WHERE f2 = 'candidate_lists'"""
+    )
     statements.attach_as_datastream()

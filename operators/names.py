@@ -7,6 +7,8 @@ LEARNER: Final = "learner"
 MODEL: Final = "model"
 TOGETHER: Final = "together"
 REFERENCE: Final = "reference"
+DIRECTORY: Final = "directory"
+ASSORTMENT: Final = "assortment"
 USERS: Final = "users"
 USER_LISTS: Final = "user-lists"
 
@@ -22,6 +24,9 @@ EXAMPLES: Final = "examples"
 
 OUTCOMES: Final = "outcomes"
 """The kind of record that holds several, a line each."""
+
+WANTED: Final = "wanted"
+"""The kind of record by which a session operator asks for a product."""
 
 MODEL_KEY: Final = b"MODEL"
 """Key of the live snapshot in the model's topic."""

@@ -13,12 +13,18 @@ from operators.names import (
     PRODUCT_RECORD,
 )
 from operators.task import wall_clock_ms
+from state.assortment.records import (
+    CATEGORY_PREFIX,
+    PRODUCT_PREFIX,
+    product_key,
+    read_category,
+    read_listed_product,
+)
 from state.bundle import read_bundle
 from state.change import LiveModel
 from state.choice import Chooser
 from state.features import FEATURE_SET
 from state.model import Predictor
-from state.product import read_product
 from state.rejection import Reason, Rejection
 from state.together.listing import list_key
 
@@ -26,9 +32,9 @@ _LIVE = re.compile(rb"%s(?P<model>:[^@+]+)?(?P<suffix>%s)?" % (MODEL_KEY, re.esc
 
 
 class ReferenceData:
-    """Feeds a chooser. Broadcast state holds one entry per product, bundle, list of companions and popularity list that is to last,
-    and two per model (the whole, and what changed since), under the names that `take` returns and until `take_forgotten` names
-    them.
+    """Feeds a chooser. Broadcast state holds one entry per category, bundle, list of companions, popularity list that is to last
+    and product that was asked for, and two per model (the whole, and what changed since), under the names that `take` returns and
+    until `take_forgotten` names them.
     """
 
     def __init__(self, chooser: Chooser) -> None:
@@ -41,8 +47,6 @@ class ReferenceData:
 
         A record that cannot be used is rejected, and then broadcast state must not hold it either.
         """
-        if kind == PRODUCT_RECORD:
-            return self._take_product(key, value)
         if kind == BUNDLE_RECORD:
             return self._take_bundle(key, value)
         if kind == CANDIDATES_RECORD:
@@ -57,34 +61,27 @@ class ReferenceData:
     def take_forgotten(self) -> list[str]:
         """Names that broadcast state is to hold no longer, as what they stood for had to make room."""
         forgotten, self._forgotten = self._forgotten, []
+        for product_id in self._chooser.catalogue.take_forgotten():
+            forgotten.append(_name(CANDIDATES_RECORD, product_key(product_id)))
         for kind, product_id in self._chooser.shelf.together.take_forgotten():
             forgotten.append(_name(CANDIDATES_RECORD, list_key(kind, product_id)))
         forgotten += (f"{POPULARITY_RECORD}/{key}" for key in self._chooser.shelf.popularity.take_forgotten())
         return forgotten
 
     def restore(self, entries: Iterable[tuple[str, bytes]]) -> int:
-        """Takes over broadcast state after a restart; returns the number of entries."""
+        """Takes over broadcast state after a restart; returns the number of entries.
+
+        An earlier release held each product here; now its category does.
+        """
         count = 0
         for key, value in entries:
             kind, _, name = key.partition("/")
             if kind.startswith(MODEL_RECORD):
                 self.take(MODEL_RECORD, MODEL_KEY + kind.removeprefix(MODEL_RECORD).encode(), value)
-            else:
-                self.take(kind, name.encode(), value)
+            elif kind == PRODUCT_RECORD or self.take(kind, name.encode(), value) is None:
+                self._forgotten.append(key)
             count += 1
         return count
-
-    def _take_product(self, key: bytes | None, value: bytes | None) -> Rejection | str:
-        if value is None:
-            product_id = (key or b"").decode(errors="replace")
-            self._chooser.catalogue.remove(product_id)
-            return f"{PRODUCT_RECORD}/{product_id}"
-        product = read_product(value)
-        if isinstance(product, Rejection):
-            return product
-        if not self._chooser.catalogue.put(product):
-            return Rejection(Reason.CATALOGUE_FULL, None, "candidates.max_products are listed already")
-        return f"{PRODUCT_RECORD}/{product.product_id}"
 
     def _take_bundle(self, key: bytes | None, value: bytes | None) -> Rejection | str:
         bundles = self._chooser.shelf.bundles
@@ -103,10 +100,27 @@ class ReferenceData:
 
     def _take_candidates(self, key: bytes, value: bytes | None) -> Rejection | str | None:
         try:
-            is_known = self._chooser.shelf.together.take(key, value)
+            is_held = self._take_listed(key, value)
         except ValueError as error:
             return Rejection(Reason.INVALID_VALUE, None, str(error))
-        return _name(CANDIDATES_RECORD, key) if is_known else None
+        return _name(CANDIDATES_RECORD, key) if is_held else None
+
+    def _take_listed(self, key: bytes, value: bytes | None) -> bool:
+        """A category, a product that was asked for, or companions; whether broadcast state holds it."""
+        catalogue = self._chooser.catalogue
+        if key.startswith(CATEGORY_PREFIX):
+            if value is None:
+                catalogue.drop_category(key.removeprefix(CATEGORY_PREFIX).decode(errors="replace"))
+            else:
+                catalogue.take_category(read_category(value))
+            return True
+        if not key.startswith(PRODUCT_PREFIX):
+            return self._chooser.shelf.together.take(key, value)
+        product_id = key.removeprefix(PRODUCT_PREFIX).decode(errors="replace")
+        if value is None:
+            catalogue.remove(product_id)
+            return True
+        return catalogue.take_product(product_id, read_listed_product(value))
 
     def _take_popularity(self, key: str, value: bytes | None) -> Rejection | str | None:
         try:

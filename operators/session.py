@@ -20,7 +20,7 @@ from operators.names import (
     MODEL_RECORD,
     OUTCOMES,
     POPULARITY_RECORD,
-    PRODUCT_RECORD,
+    WANTED,
 )
 from operators.overload import OverloadWatch
 from operators.profile_writer import ProfileWriter, RedisUnavailableError
@@ -142,21 +142,23 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         return records
 
     def process_broadcast_element(self, value: Row, ctx: Any) -> Iterator[Row]:
-        """A product, a bundle, a list or a model: Row(kind, key, value, partition, offset, record_ms)."""
+        """A bundle, a list, a product or a model: Row(kind, key, value, partition, offset, record_ms)."""
         if not self._restored:
             self._restore(ctx)
         kind, key, payload, partition, offset, record_ms = value._values
         rejection = self._reference.take(kind, key, payload)
         if not isinstance(rejection, Rejection):
             self._remember(rejection, payload, ctx)
+            if kind == CANDIDATES_RECORD:
+                self._counters.add_all(self._chooser.catalogue.take_counts())
             if kind == MODEL_RECORD:
+                self._counters.show("products_held", len(self._chooser.catalogue))
                 self._counters.show("catalogue_exposed_permille", round(1_000 * self._chooser.coverage()))
             return
         logger.warning("a reference record was refused", kind=kind, reason=rejection.reason, detail=rejection.detail)
         if self._is_first:  # every subtask sees it, one says so
             topics = self._settings.kafka.topics
             named = {
-                PRODUCT_RECORD: topics.products,
                 BUNDLE_RECORD: topics.bundles,
                 CANDIDATES_RECORD: topics.candidate_lists,
                 POPULARITY_RECORD: topics.popularity,
@@ -179,9 +181,9 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             records = self._publish_owed(timestamp, ctx)
             if records is not None:
                 return records
-        self._flush(timestamp, ctx)
+        rows = self._flush(timestamp, ctx)
         self._counters.flush()
-        return ()
+        return rows
 
     def _end(self, timestamp: int, ctx: Any) -> list[Row]:
         session = self._load()
@@ -260,7 +262,14 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._flush_soon(session_id, ctx)
         elif effect.session is None or not effect.session.owed_ms:  # else the timer of what is owed hands them on
             self._counters.flush()
-        return _rows(effect.records, effect.accepted)
+        return _rows(effect.records, effect.accepted) + self._wanted()
+
+    def _wanted(self) -> list[Row]:
+        """Asks the directory for products that are not held here."""
+        product_ids = self._chooser.catalogue.take_wanted(wall_clock_ms())
+        if product_ids:
+            self._counters.add("products_wanted", len(product_ids))
+        return [_row(WANTED, product_id.encode(), b"") for product_id in product_ids]
 
     def _flush_soon(self, session_id: str, ctx: Any) -> None:
         """Each session has a timer of its own, which stands for its write after a restart."""
@@ -269,23 +278,28 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._newest_flush = (session_id, due_ms)
             ctx.timer_service().register_processing_time_timer(due_ms)
 
-    def _flush(self, timer_ms: int, ctx: Any) -> None:
+    def _flush(self, timer_ms: int, ctx: Any) -> list[Row]:
         """A session has a timer until its write is known to have arrived. One from before this start may stand for a write that was
         lost: then the profile is written again."""
         self._newest_flush = _NO_FLUSH
         session_id = ctx.get_current_key()
+        rows: list[Row] = []
         if timer_ms < self._opened_ms and not self._writer.holds(session_id):
-            self._write_again(self._load(), session_id)
+            rows = self._write_again(self._load(), session_id)
         if not self._writer.push(session_id):
             self._flush_soon(session_id, ctx)
+        return rows
 
-    def _write_again(self, session: Session | None, session_id: str) -> None:
-        write = self._personalizer.publish_again(session, session_id, wall_clock_ms()) if session is not None else None
-        if session is not None and write is not None:
+    def _write_again(self, session: Session | None, session_id: str) -> list[Row]:
+        effect = Effect(None)
+        if session is not None:
+            effect = self._personalizer.publish_again(session, session_id, wall_clock_ms())
+        if session is not None and effect.write is not None:
             self._session.update(session.encode())
-            self._writer.put(session_id, write)
+            self._writer.put(session_id, effect.write)
         elif session is None or not session.recent.events:
             self._writer.delete(session_id)
+        return _rows(effect.records)
 
     def _restore(self, ctx: Any) -> None:
         self._restored = True

@@ -1,135 +1,180 @@
 """The products that can be recommended, as columns, with the best of each category as candidate lists."""
 
 from collections.abc import Iterable
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from state.assortment.facts import Facts, pack, unpack
+from state.assortment.records import CategoryRecord, ProductRecord
+from state.assortment.tally import PRIOR_REVIEWS
 from state.product import Product
+from state.product_rows import (
+    CREATED_MS,
+    DEARNESS,
+    NEUTRAL_RATING,
+    PRICE,
+    RATING,
+    REVIEWS,
+    STATIC_COLUMNS,
+    UNLISTED,
+    Columns,
+    ProductRows,
+    Rows,
+)
+from state.residents import Residents
+from state.wanted import Wanted
 
-Rows = NDArray[np.int64]
-UNLISTED = 0
-"""Row of the neutral product that stands for one which the catalogue does not list."""
-PRIOR_REVIEWS = 10
-"""Weight of the category's mean in a product's rating: one five-star review does not win."""
-NEUTRAL_RATING = 3.0
-NEUTRAL_PRICE = 0.5
-"""Of a product without a price, on the scale of log(1 + price) / 8."""
+__all__ = ["CREATED_MS", "DEARNESS", "PRICE", "RATING", "STATIC_COLUMNS", "UNLISTED", "Catalogue", "Rows"]
+
 REBUILD_INTERVAL_MS = 500
-"""Candidate lists follow changes of the catalogue within this time."""
+"""Candidate lists follow changes of the catalogue within this time, and 1 ms more for each `ROWS_PER_MS` products."""
+ROWS_PER_MS = 100
 
-# Columns of `Catalogue.static`.
-PRICE, RATING, REVIEWS, DEARNESS, CREATED_MS, CODE = range(6)
-STATIC_COLUMNS = 6
 DEARNESS_SCALE = 4
 
 
-class Catalogue:
-    """Products by row. A product that was removed is never returned, at once; lists are rebuilt at most twice a second.
+class CategoryMeans(NamedTuple):
+    """What a category says of all its products: how many are rated, and their mean rating and log price."""
 
-    `pool` holds the rows of all candidate lists, category by category, the best first; `span_of` says where a category's begin
-    in it, and how many they are. `product_ids` and `categories` are by row, `category_ids` by code.
+    rated: int
+    rating: float
+    price: float
+
+
+class Catalogue(ProductRows):
+    """What is held of the shop's products. One that was removed or cannot be bought is never a candidate, at once; lists are
+    rebuilt at most twice a second.
+
+    Products come and go with their category's list (`take_category`); others are asked for (`want`), come by themselves
+    (`take_product`), and leave when room is needed, the longest unused first.
+
+    Attributes:
+        pool: rows of all candidate lists, category by category, the best first.
+        span_of: where a category's begin in it, and how many they are.
+        category_rating: mean rating of each category that has a product to show.
+        left_out: how often a product of a list or of an answer found no room.
     """
 
     def __init__(self, max_products: int, per_category: int) -> None:
-        self._max_products = max_products
-        self._per_category = per_category
-        self.product_ids: list[str] = [""]
-        self.category_ids: list[str] = [""]
-        self.categories: list[str] = [""]
-        self.row_of: dict[str, int] = {}
-        self._code_of: dict[str, int] = {"": 0}
-        self.static = np.zeros((1_024, STATIC_COLUMNS))
-        self.static[UNLISTED, :2] = (NEUTRAL_PRICE, NEUTRAL_RATING)
-        self.category = np.zeros(1_024, dtype=np.int64)
-        self.active = np.zeros(1_024, dtype=np.bool_)
-        self._rated = np.zeros(1_024, dtype=np.bool_)
-        self._priced = np.zeros(1_024, dtype=np.bool_)
-        self._free: list[int] = []
-        self._dirty = True
-        self._built_ms = -REBUILD_INTERVAL_MS
+        super().__init__()
+        self.wanted = Wanted()
+        self.left_out = 0
         self.pool: Rows = np.zeros(0, dtype=np.int64)
         self.span_of: dict[str, tuple[int, int]] = {}
-        self.stamp, self.row_slot, self.code_slot = (np.zeros(0, dtype=np.int64) for _ in range(3))
-        self._mark = 0
         self.category_rating: dict[str, float] = {}
-
-    def __len__(self) -> int:
-        """Products listed."""
-        return len(self.row_of)
+        self._max_products = max_products
+        self._per_category = per_category
+        self._residents = Residents()
+        self._told: dict[int, CategoryMeans] = {}
+        self._forgotten: list[str] = []
+        self._dirty = True
+        self._built_ms = -REBUILD_INTERVAL_MS
 
     def put(self, product: Product) -> bool:
         """Adds or replaces a product; False where the catalogue is full."""
-        row = self.row_of.get(product.product_id)
+        row = self._room_for(product.product_id)
+        if row is not None:
+            self._set(row, product.category_id, unpack(pack(product)))
+        return row is not None
+
+    def take_category(self, record: CategoryRecord) -> None:
+        """Holds what the category lists from now on, and of what it listed before only what was asked for."""
+        code = self._code(record.category_id)
+        means = CategoryMeans(record.rated, record.mean_rating, record.mean_price)
+        self._dirty = self._dirty or self._told.get(code) != means
+        self._told[code] = means
+        rows, version = self._rows_for(code, record.product_ids), self._residents.version
+        columns = Columns.of(record.numbers())
+        changed = (rows >= 0) & (version[rows] <= record.version)
+        changed[changed] = self._differ(rows[changed], code, columns.some(changed))
+        if changed.any():
+            self._set_all(rows[changed], code, record.category_id, columns.some(changed))
+            self._dirty = True
+        rows = rows[rows >= 0]
+        version[rows] = np.maximum(version[rows], record.version)
+        self._let_go(self._residents.list_category(code, rows))
+
+    def drop_category(self, category_id: str) -> None:
+        """The category has no product any more."""
+        code = self._code(category_id)
+        self._dirty = self._told.pop(code, None) is not None or self._dirty
+        self._let_go(self._residents.list_category(code, np.zeros(0, dtype=np.int64)))
+
+    def take_product(self, product_id: str, record: ProductRecord) -> bool:
+        """Holds a product that somebody asked for; False where there is no room for it and this catalogue did not ask."""
+        is_full = len(self.row_of) >= self._max_products
+        if is_full and product_id not in self.row_of and product_id not in self.wanted:
+            return False
+        row = self._room_for(product_id)
         if row is None:
-            if len(self.row_of) >= self._max_products:
-                return False
-            row = self._new_row(product.product_id)
-        price = NEUTRAL_PRICE if product.price is None else float(np.log1p(product.price)) / 8
-        code, reviews = self._code(product.category_id), float(np.log1p(product.rating_count or 0))
-        self.static[row] = (price, product.rating or NEUTRAL_RATING, reviews, 0.0, product.created_at or 0, code)
-        self._priced[row] = product.price is not None
-        self._rated[row] = product.rating is not None
-        self.category[row] = code
-        self.categories[row] = product.category_id
-        self.active[row] = True
-        self._dirty = True
+            self.left_out += 1
+            return False
+        self.wanted.settle(product_id)
+        self._residents.asked.add(row)
+        if self._residents.version[row] <= record.version:
+            self._residents.version[row] = record.version
+            self._set(row, record.category_id, unpack(record.facts))
         return True
 
     def remove(self, product_id: str) -> None:
         """Takes a product out of every later choice."""
-        row = self.row_of.pop(product_id, None)
+        row = self._drop(product_id)
         if row is not None:
-            self.active[row] = False
-            self.product_ids[row] = ""
-            self._free.append(row)
+            self._residents.leave(row)
             self._dirty = True
 
-    def category_of(self, product_id: str) -> str:
-        """A listed product's category, "" for another."""
-        row = self.row_of.get(product_id)
-        return "" if row is None else self.categories[row]
-
-    def code_of(self, category_id: str) -> int:
-        """The category's number, 0 for one that no product has had."""
-        return self._code_of.get(category_id, 0)
-
     def want(self, product_ids: Iterable[str]) -> None:
-        """Asks for products that are not held here; all products are held here, so there is nothing to ask for."""
+        """Asks for those that are not held; see `Wanted`."""
+        missing = [product_id for product_id in product_ids if product_id not in self.row_of]
+        if missing:
+            self.wanted.note(missing)
+
+    def take_wanted(self, now_ms: int) -> list[str]:
+        """The products to ask for now."""
+        return self.wanted.take(now_ms)
+
+    def take_forgotten(self) -> list[str]:
+        """Products that were asked for and had to make room since the last time."""
+        forgotten, self._forgotten = self._forgotten, []
+        return forgotten
+
+    def take_counts(self) -> dict[str, int]:
+        """How often since the last time a product found no room, in the catalogue or among those to ask for."""
+        counts = {"products_left_out": self.left_out, "products_not_asked_for": self.wanted.left_out}
+        self.left_out = self.wanted.left_out = 0
+        return {name: count for name, count in counts.items() if count}
+
+    def can_show(self, product_ids: Iterable[str]) -> bool:
+        """Whether all of them can still be shown."""
+        row_of, active = self.row_of, self.active
+        return all((row := row_of.get(product_id)) is not None and active[row] for product_id in product_ids)
 
     def refresh(self, now_ms: int) -> bool:
         """Rebuilds the candidate lists where the catalogue changed and it is time; says whether it did."""
-        if not self._dirty or now_ms - self._built_ms < REBUILD_INTERVAL_MS:
+        if not self._dirty or now_ms - self._built_ms < REBUILD_INTERVAL_MS + len(self.row_of) // ROWS_PER_MS:
             return False
         self._dirty = False
         self._built_ms = now_ms
         self._rebuild()
+        self._use_again()
         return True
 
     def listed(self, product_ids: Iterable[str]) -> list[int]:
         """Rows of those that are listed."""
         return [row for product_id in product_ids if (row := self.row_of.get(product_id)) is not None]
 
-    def make_room(self) -> None:
-        """Brings the scratch arrays of the kernels to the catalogue's size: `stamp`, `row_slot` by row, `code_slot` by category."""
-        if len(self.row_slot) != len(self.active):
-            self.stamp, self.row_slot = np.zeros((2, len(self.active)), dtype=np.int64)
-        if len(self.code_slot) < len(self.category_ids):
-            self.code_slot = np.zeros(2 * len(self.category_ids), dtype=np.int64)
-
-    def next_mark(self) -> int:
-        """A number that no row of `stamp` holds."""
-        self._mark += 1
-        return self._mark
-
     def _rebuild(self) -> None:
         rows = np.flatnonzero(self.active[: len(self.product_ids)])
         codes, rating = self.category[rows], self.static[rows, RATING].astype(np.float64)
         rated = self._rated[rows]
         size = len(self.category_ids)
-        counts = np.bincount(codes[rated], minlength=size)
-        overall = rating[rated].mean() if rated.any() else NEUTRAL_RATING
+        counts = np.bincount(codes[rated], minlength=size).astype(np.float64)
         sums = np.bincount(codes[rated], weights=rating[rated], minlength=size)
+        for code, told in self._told.items():
+            counts[code], sums[code] = told.rated, told.rated * told.rating
+        overall = sums.sum() / counts.sum() if counts.any() else NEUTRAL_RATING
         means = np.where(counts > 0, sums / np.maximum(counts, 1), overall)
         rating = np.where(rated, rating, means[codes])
         self.static[rows, RATING] = rating
@@ -146,6 +191,8 @@ class Catalogue:
         size = len(self.category_ids)
         counts = np.bincount(codes[priced], minlength=size)
         means = np.bincount(codes[priced], weights=price[priced], minlength=size) / np.maximum(counts, 1)
+        for code, told in self._told.items():
+            means[code] = told.price
         dearness: NDArray[np.float64] = DEARNESS_SCALE * (price - means[codes]) * priced
         return dearness
 
@@ -160,30 +207,46 @@ class Catalogue:
         }
         self.pool = np.concatenate(lists) if lists else np.zeros(0, dtype=np.int64)
 
-    def _new_row(self, product_id: str) -> int:
-        if self._free:
-            row = self._free.pop()
-            self.product_ids[row] = product_id
-        else:
-            row = len(self.product_ids)
-            self.product_ids.append(product_id)
-            self.categories.append("")
-            if row >= len(self.active):
-                self._grow()
-        self.row_of[product_id] = row
+    def _room_for(self, product_id: str) -> int | None:
+        """The product's row, a new one where it has none; None where there is no room."""
+        row = self.row_of.get(product_id)
+        if row is not None:
+            return row
+        if len(self.row_of) >= self._max_products:
+            self._evict()
+            if len(self.row_of) >= self._max_products:
+                return None
+        self._dirty = True
+        row = self._add(product_id)
+        self._residents.make_room(len(self.active))
         return row
 
-    def _grow(self) -> None:
-        more = len(self.active)
-        self.static = np.concatenate([self.static, np.zeros((more, STATIC_COLUMNS))])
-        self.category = np.concatenate([self.category, np.zeros(more, dtype=np.int64)])
-        self.active = np.concatenate([self.active, np.zeros(more, dtype=np.bool_)])
-        self._rated = np.concatenate([self._rated, np.zeros(more, dtype=np.bool_)])
-        self._priced = np.concatenate([self._priced, np.zeros(more, dtype=np.bool_)])
+    def _rows_for(self, code: int, product_ids: list[str]) -> Rows:
+        """The rows of a category's list, -1 for products that find no room; what is held already does not make room for others."""
+        rows = np.array([self.row_of.get(product_id, -1) for product_id in product_ids], dtype=np.int64)
+        self._residents.lister[rows[rows >= 0]] = code
+        for place in np.flatnonzero(rows < 0).tolist():
+            row = self._room_for(product_ids[place])
+            if row is None:
+                self.left_out += 1
+            else:
+                rows[place] = row
+                self._residents.lister[row] = code
+        return rows
 
-    def _code(self, category_id: str) -> int:
-        code = self._code_of.get(category_id)
-        if code is None:
-            code = self._code_of[category_id] = len(self.category_ids)
-            self.category_ids.append(category_id)
-        return code
+    def _evict(self) -> None:
+        """Makes room by what was asked for and used longest ago."""
+        for row in self._residents.longest_unused(self.stamp):
+            product_id = self.product_ids[row]
+            self.remove(product_id)
+            self._forgotten.append(product_id)
+
+    def _let_go(self, rows: Iterable[int]) -> None:
+        for row in rows:
+            self.remove(self.product_ids[row])
+
+    def _set(self, row: int, category_id: str, facts: Facts) -> None:
+        columns = Columns.of(np.array([facts[1:]]))
+        self._set_all(np.array([row]), self._code(category_id), category_id, columns)
+        self.active[row] = facts.is_available
+        self._dirty = True

@@ -219,11 +219,9 @@ class Chooser:
 
     def _choose_by_steps(self, context: Context, most: int, is_full: bool) -> "Picked":
         """A slate by any policy, under any rules."""
-        wanted = self.merchandise.wanted(context.last_category)
-        candidates = find_candidates(context.asked, self.shelf, most, self.rng, wanted)
-        found = described(candidates, context, self.catalogue, self.rates, self._posterior.theta)
-        belief, x = self.belief(candidates, found), found.features
-        decision = self.policy.decide(belief, self.rng, self._rules(candidates, found, context))
+        candidates, found, belief, rules = self.consider(context, most)
+        x = found.features
+        decision = self.policy.decide(belief, self.rng, rules)
         choice = decision.choose(self.settings.profile.items, self.rng)
         codes, product_ids = candidates.some(choice.order)
         return Picked(
@@ -237,6 +235,20 @@ class Chooser:
             FullChoice(candidates.product_ids, x.tobytes(), decision.distribution(()).tolist()) if is_full else None,
             choice.pinned if True in choice.pinned else (),
         )
+
+    def consider(self, context: Context, most: int) -> "Considered":
+        """All that goes into a choice of at most `most` candidates, before the policy decides."""
+        wanted = self.merchandise.wanted(context.last_category)
+        candidates = find_candidates(context.asked, self.shelf, most, self.rng, wanted)
+        found = described(candidates, context, self.catalogue, self.rates, self._posterior.theta)
+        return Considered(candidates, found, self.belief(candidates, found), self._rules(candidates, found, context))
+
+    def terms(self, considered: "Considered") -> tuple[Values, Values]:
+        """What the model's expected rewards are sums of: features × coefficients (n, d), and the products' own effects (n,)."""
+        found = considered.found
+        if self.arms is None:
+            return found.x * self._posterior.theta, found.effect
+        return found.x * self.arms.coefficients(considered.candidates.product_ids), np.zeros(len(found.x))
 
     @property
     def _posterior(self) -> Posterior:
@@ -298,6 +310,15 @@ class Picked(NamedTuple):
     sources: list[int]
     full: FullChoice | None = None
     pinned: Sequence[bool] = ()
+
+
+class Considered(NamedTuple):
+    """What a policy decides by: n candidates, what is known and what is believed of them, and the rules that act in the choice."""
+
+    candidates: Candidates
+    found: Described
+    belief: Belief
+    rules: Rules
 
 
 def engagement(values: NDArray[Any]) -> NDArray[Any]:

@@ -132,14 +132,15 @@ class Personalizer:
             self._publish_soon(effect, session, session_id, now_ms, newest.digest)
         return effect
 
-    def publish_again(self, session: Session, session_id: str, now_ms: int) -> Write | None:
-        """The session's profile from its last slate, None where it has none: for a write that may be lost."""
-        if not session.slates:
-            return None
-        return self._profile(session, session_id, session.slates[-1], self._interest(session), now_ms)
+    def publish_again(self, session: Session, session_id: str, now_ms: int) -> Effect:
+        """The session's profile from its last slate, none where it has none: for a write that may be lost."""
+        effect = Effect(session)
+        self._publish_last(effect, session, session_id, now_ms)
+        return effect
 
     def _take(self, session: Session, event: Event, record_ms: int, now_ms: int, watermark_ms: int) -> Effect:
         """Offers the event to the log, and where it is new attributes rewards, learns, and asks for a new slate."""
+        session.recent.complete(self.chooser.catalogue.category_of)
         entry = logged(event, self._categories(event), self._bundles_bought(event))
         offer, evicted = session.recent.offer(entry, self.settings.session.max_events)
         if offer is Offer.DUPLICATE:
@@ -157,6 +158,7 @@ class Personalizer:
             effect.counts["bundles_bought"] = self._count_bundles(session, entry)
         effect.accepted = self._tell(session, event, entry, effect)
         if entry.kind != IMPRESSION:
+            self.chooser.catalogue.want(entry.products)
             self._publish_soon(effect, session, event.session_id, now_ms, entry.digest)
         return self._with_timer(effect)
 
@@ -227,9 +229,22 @@ class Personalizer:
         """Publishes a new slate where an event asked for one, else the same with the new counts."""
         cause = session.owed_cause
         session.owed_ms, session.owed_cause = 0, b""
-        if not cause:
-            effect.write = self.publish_again(session, session_id, now_ms)
+        if cause:
+            self._publish_new(effect, session, session_id, cause, now_ms)
+        else:
+            self._publish_last(effect, session, session_id, now_ms)
+
+    def _publish_last(self, effect: Effect, session: Session, session_id: str, now_ms: int) -> None:
+        """Publishes the last slate, or a new one where a product of it can no longer be shown."""
+        if not session.slates:
             return
+        slate, catalogue = session.slates[-1], self.chooser.catalogue
+        if len(catalogue) and not catalogue.can_show(slate.product_ids):
+            self._publish_new(effect, session, session_id, slate.cause, now_ms)
+        else:
+            effect.write = self._profile(session, session_id, slate, self._interest(session), now_ms)
+
+    def _publish_new(self, effect: Effect, session: Session, session_id: str, cause: bytes, now_ms: int) -> None:
         slate, known = self._choose(session, session_id, cause, now_ms)
         effect.write = self._profile(session, session_id, slate, known, now_ms)
         if self.settings.decisions.log == "published" and not slate.logged:
@@ -248,7 +263,8 @@ class Personalizer:
             return min(most, self.settings.overload.candidates)
         return most
 
-    def _choose(self, session: Session, session_id: str, cause: bytes, now_ms: int) -> tuple[Slate, Interest]:
+    def context(self, session: Session, now_ms: int) -> Context:
+        """What the session brings to a choice made now."""
         known = self._interest(session)
         in_vain: dict[str, int] = {}
         category_in_vain: dict[str, int] = {}
@@ -263,12 +279,15 @@ class Personalizer:
         hidden = hidden_products(session.shown, session.recent.events, self.settings.variety)
         event_ms = newest.timestamp_ms if newest else 0
         place = (session.region, session.moment)
-        context = Context(known, last, in_vain, now_ms, category_in_vain, *place, hidden, event_ms)
+        return Context(known, last, in_vain, now_ms, category_in_vain, *place, hidden, event_ms)
+
+    def _choose(self, session: Session, session_id: str, cause: bytes, now_ms: int) -> tuple[Slate, Interest]:
+        context = self.context(session, now_ms)
         chooser = self.chooser.of(session_id)
         most = self._most_candidates()
         slate = chooser.choose(context, profile_version=session.applied, cause=cause, most=most)
         session.slates = [*session.slates, slate][-SLATES_KEPT:]
-        return slate, known
+        return slate, context.interest
 
     def _profile(self, session: Session, session_id: str, slate: Slate, known: Interest, now_ms: int) -> Write:
         session.updated_at_ms = max(session.updated_at_ms, now_ms)

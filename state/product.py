@@ -9,10 +9,15 @@ from state.event import Identifier
 from state.rejection import Reason, Rejection
 
 PRODUCT_LIMIT_BYTES = 65_536
+LARGEST_EXACT = 2**53
+"""Whole numbers beyond this have no exact float."""
 
 
 class Product(msgspec.Struct, frozen=True):
-    """A product as shops send it; `created_at` in ms since the epoch."""
+    """A product as shops send it; `created_at` in ms since the epoch.
+
+    `in_stock` and `stock` (0: out) may also stand in `attributes`, where anything that is not of their type says nothing.
+    """
 
     product_id: Identifier
     category_id: Identifier
@@ -20,8 +25,23 @@ class Product(msgspec.Struct, frozen=True):
     price: Annotated[float, Meta(ge=0, le=1e12)] | None = None
     rating: Annotated[float, Meta(ge=1, le=5)] | None = None
     rating_count: Annotated[int, Meta(ge=0, le=10**12)] | None = None
-    created_at: int | None = None
+    created_at: Annotated[int, Meta(ge=-LARGEST_EXACT, le=LARGEST_EXACT)] | None = None
     attributes: dict[str, Any] | None = None
+    in_stock: bool | None = None
+    stock: Annotated[float, Meta(ge=0)] | None = None
+
+    @property
+    def is_available(self) -> bool:
+        """Whether it can be bought: nothing says that it is out of stock."""
+        in_stock, stock = self.in_stock, self.stock
+        if self.attributes:
+            told = self.attributes.get("in_stock")
+            if in_stock is None and isinstance(told, bool):
+                in_stock = told
+            told = self.attributes.get("stock")
+            if stock is None and isinstance(told, int | float) and not isinstance(told, bool):
+                stock = told
+        return in_stock is not False and (stock is None or stock > 0)
 
 
 _decoder = msgspec.json.Decoder(Product)

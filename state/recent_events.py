@@ -8,6 +8,7 @@ import enum
 import hashlib
 import uuid
 from bisect import bisect_left
+from collections.abc import Callable
 
 import msgspec
 
@@ -134,6 +135,13 @@ class RecentEvents(msgspec.Struct, array_like=True):
         if any(gone is event for gone in evicted):
             return Offer.DROPPED, [gone for gone in evicted if gone is not event]
         return Offer.APPLIED, evicted
+
+    def complete(self, category_of: Callable[[str], str]) -> None:
+        """Fills in categories that were not known when their events came, and are by now."""
+        for event in self.events:
+            if "" in event.categories and event.products:
+                pairs = zip(event.categories, event.products, strict=True)
+                event.categories = [category or category_of(product) for category, product in pairs]
 
     def forget_through(self, timestamp_ms: int) -> None:
         """Removes the events that are not later than the time."""

@@ -39,7 +39,8 @@ def wanted_topics(settings: Settings) -> list[TopicSpec]:
         TopicSpec(names.audit, partitions, {}),
         TopicSpec(names.popularity, partitions, {**compacted, "segment.bytes": str(32 * MEBIBYTE)}),
         TopicSpec(names.bandit_model, 1, model),
-        TopicSpec(names.candidate_lists, partitions, {**compacted, "segment.bytes": str(32 * MEBIBYTE)}),
+        # One partition: of a category and its products what was said last is read last.
+        TopicSpec(names.candidate_lists, 1, {**compacted, "segment.bytes": str(32 * MEBIBYTE)}),
         TopicSpec(names.user_lists, partitions, compacted),
         TopicSpec(names.session_hints, partitions, {"retention.ms": str(HOUR_MS)}),
     ]

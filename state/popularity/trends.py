@@ -21,13 +21,7 @@ def trends(counted: Counted, baseline: Baseline | None, rules: Popularity) -> li
     """
     if rules.trend == "count" or baseline is None or not baseline.folded_ms:
         return by_count(counted, rules)
-    found = []
-    for product, count in counted.products:
-        if count < rules.trend_support:
-            break  # the largest come first
-        score = rise(product, count, counted.total, baseline, rules.trend_significance)
-        if score > 0:
-            found.append((product, count, score))
+    found = rising(counted, baseline, rules)
     found.sort(key=lambda trend: (-trend[2], trend[0]))
     return found[: rules.top]
 
@@ -39,9 +33,9 @@ def by_count(counted: Counted, rules: Popularity) -> list[Trend]:
     return [(product, count, count / total) for product, count in enough if count >= rules.trend_support]
 
 
-def rise(product: str, count: int, total: int, baseline: Baseline, significance: float) -> float:
-    """The share of a count that is a rise for certain: 1 − (e + s·√V)/c, so below 1, and above 0 where the count c is more than s
-    standard deviations above what the past lets expect.
+def rising(counted: Counted, baseline: Baseline, rules: Popularity) -> list[Trend]:
+    """Products whose count is a rise for certain. The score is that share of the count: 1 − (e + s·√V)/c, so below 1, and above 0
+    where the count c is more than s standard deviations (`trend_significance`) above what the past lets expect.
 
     With X the product's decayed sum over n windows (`Baseline.windows`, X scaled to them) and g the growth of everything else in
     the region since, its count without a rise is e = g·X/n. c and X are taken as Poisson, so the difference has the variance
@@ -49,12 +43,20 @@ def rise(product: str, count: int, total: int, baseline: Baseline, significance:
     Inference 119, 2004) divide by; to it comes that of g by the delta method, e²·(1/now + 1/then) for the other products' counts
     now and in the past. The growth takes the day's rhythm and a region's first, partial windows out of the comparison.
     """
-    windows = baseline.windows
+    windows, sums, floor = baseline.windows, baseline.sums, baseline.floor
     scale = windows / baseline.weight  # from decayed sums to n windows
-    past = scale * baseline.sum_of(product) + CORRECTION
-    others = max(0.0, scale * baseline.total - past) + 1.0
-    others_now = max(0, total - count) + 1.0
-    growth = others_now * windows / others
-    expected = growth * past / windows
-    variance = count + CORRECTION + growth * expected / windows + expected**2 * (1 / others_now + 1 / others)
-    return 1.0 - (expected + significance * sqrt(variance)) / count
+    past_of_all = scale * baseline.total
+    found = []
+    for product, count in counted.products:
+        if count < rules.trend_support:
+            break  # the largest come first
+        past = scale * sums.get(product, floor) + CORRECTION
+        others = max(0.0, past_of_all - past) + 1.0
+        others_now = max(0, counted.total - count) + 1.0
+        growth = others_now * windows / others
+        expected = growth * past / windows
+        variance = count + CORRECTION + growth * expected / windows + expected**2 * (1 / others_now + 1 / others)
+        score = 1.0 - (expected + rules.trend_significance * sqrt(variance)) / count
+        if score > 0:
+            found.append((product, count, score))
+    return found

@@ -57,8 +57,10 @@ class PopularLists:
         """Takes a record of the topic `popularity` in, None for one that ended; says whether it is to last over a restart.
 
         Raises:
-            ValueError: the payload is none of ours, or of a version that is not known; what was held stays.
+            ValueError: there is no key, or the payload is none of ours or of a version that is not known; what was held stays.
         """
+        if not key:
+            raise ValueError("a popularity record has its list's name as its key")
         if key.startswith(MOMENT):
             self._take_moment(key.removeprefix(MOMENT), payload)
             return True

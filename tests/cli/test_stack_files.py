@@ -132,7 +132,7 @@ def test_topics_have_their_partitions_and_clean_up() -> None:
     assert len(topics) == 13
     compacted = {name for name, topic in topics.items() if topic.configs.get("cleanup.policy") == "compact"}
     assert compacted == {"shop_products", "bundles", "popularity", "bandit_model", "candidate_lists", "user_lists"}
-    assert {name for name, topic in topics.items() if topic.partitions != 3} == {"bandit_model"}
+    assert {name for name, topic in topics.items() if topic.partitions != 3} == {"bandit_model", "candidate_lists"}
     assert all(
         int(topics[name].configs["max.message.bytes"]) >= 2 * 1024 * 1024
         for name in ("user_interactions", "dead_letters")

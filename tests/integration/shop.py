@@ -28,6 +28,10 @@ class Shop:
         """A session that no other test uses."""
         return f"visitor-{uuid.uuid4().hex[:12]}"
 
+    def queue(self, value: bytes | None, key: bytes | None, topic: str) -> None:
+        """Sends a record with others; `flush` waits for all."""
+        self._producer.send(topic, value=value, key=key)
+
     def raw(self, value: bytes | None, key: bytes | None = None, topic: str = "user_interactions") -> None:
         """Sends a record as it is."""
         self._producer.send(topic, value=value, key=key)

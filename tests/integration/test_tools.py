@@ -137,7 +137,9 @@ def test_without_a_broker_the_fix_is_named(stack: Stack) -> None:
     assert done.stderr.count("\n") == 1
 
 
-@pytest.mark.parametrize("verb", ["produce", "replay", "catalog", "simulate", "profile", "dead-letters", "demo"])
+@pytest.mark.parametrize(
+    "verb", ["produce", "replay", "catalog", "simulate", "profile", "explain", "dead-letters", "demo"]
+)
 def test_every_verb_has_help(verb: str) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "cli.main", verb, "--help"], cwd=ROOT, capture_output=True, check=False

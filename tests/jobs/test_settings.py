@@ -192,6 +192,9 @@ def test_a_value_out_of_range_is_refused_with_its_key_and_what_it_accepts(assign
         (("bandit.half_life=10 min",), "bandit.half_life"),
         (("session.warming_after=5", "session.active_after=4"), "session.active_after"),
         (("kafka.start=yesterday",), "kafka.start"),
+        (("popularity.slide=7 min",), "popularity.window"),
+        (("popularity.window=2 h", "popularity.slide=1 s"), "popularity.slide"),
+        (("popularity.tracked=20",), "popularity.tracked"),
     ],
 )
 def test_values_that_do_not_go_together_are_refused(sets: tuple[str, ...], key: str) -> None:

@@ -50,8 +50,29 @@ class MapState:
     def items(self) -> Iterator[tuple[str, bytes]]:
         return iter(list(self._maps.get(self._keys.key, {}).items()))
 
+    def values(self) -> Iterator[bytes]:
+        return iter(list(self._maps.get(self._keys.key, {}).values()))
+
     def clear(self) -> None:
         self._maps.pop(self._keys.key, None)
+
+
+class ListState:
+    """A keyed list of bytes."""
+
+    def __init__(self, keys: "Context") -> None:
+        self._keys = keys
+        self._lists: dict[str, list[bytes]] = {}
+
+    def add(self, value: bytes) -> None:
+        assert type(value) is bytes
+        self._lists.setdefault(self._keys.key, []).append(value)
+
+    def get(self) -> Iterator[bytes]:
+        return iter(list(self._lists.get(self._keys.key, [])))
+
+    def clear(self) -> None:
+        self._lists.pop(self._keys.key, None)
 
 
 class Counter:
@@ -78,6 +99,7 @@ class RuntimeContext:
         self._context = context
         self.states: dict[str, ValueState] = {}
         self.maps: dict[str, MapState] = {}
+        self.lists: dict[str, ListState] = {}
         self.counters: dict[str, Counter] = {}
         self.distributions: dict[str, Distribution] = {}
         info = SimpleNamespace(getIndexOfThisSubtask=lambda: subtask)
@@ -88,6 +110,9 @@ class RuntimeContext:
 
     def get_map_state(self, descriptor: Any) -> MapState:
         return self.maps.setdefault(descriptor.name, MapState(self._context))
+
+    def get_list_state(self, descriptor: Any) -> ListState:
+        return self.lists.setdefault(descriptor.name, ListState(self._context))
 
     def get_metrics_group(self) -> "RuntimeContext":
         return self

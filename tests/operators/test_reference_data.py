@@ -3,11 +3,20 @@
 import msgspec
 import numpy as np
 
-from operators.names import BUNDLE_RECORD, CANDIDATES_RECORD, CHANGE_SUFFIX, MODEL_KEY, MODEL_RECORD
+from operators.names import (
+    BUNDLE_RECORD,
+    CANDIDATES_RECORD,
+    CHANGE_SUFFIX,
+    MODEL_KEY,
+    MODEL_RECORD,
+    POPULARITY_RECORD,
+)
 from operators.reference_data import ReferenceData
 from state.change import Change
 from state.choice import Chooser
 from state.model import Snapshot
+from state.popularity.listing import Listing
+from state.popularity.moments import Moment
 from state.rejection import Rejection
 from state.together.listing import Pair, encode_list
 from tests.state.shop import settings
@@ -84,6 +93,35 @@ def test_commands_and_archived_models_are_not_for_sessions() -> None:
     for key in (b"COMMAND", b"MODEL@1763770000000", None):
         assert reference.take(MODEL_RECORD, key, WHOLE.encode()) is None
     assert version(chooser) is None
+
+
+def popular(product: str) -> bytes:
+    return Listing(1_000, 3_600_000, 5, [(product, 5)], [], []).encode()
+
+
+def test_popularity_is_held_and_comes_back_after_a_restart() -> None:
+    chooser, reference = opened()
+    records = {b"_all": popular("p1"), b"EU": popular("p2"), b"@moment/": Moment(1_000, 9, {"c": 9}).encode()}
+    names = [reference.take(POPULARITY_RECORD, key, value) for key, value in records.items()]
+    assert names == ["popularity/_all", "popularity/EU", "popularity/@moment/"]
+    assert reference.take(POPULARITY_RECORD, b"@category/c", popular("p3")) is None  # comes again with the next slide
+    assert chooser.shelf.popularity.of("EU", 1_000).items == [("p2", 1.0, 5)]
+    restored, reference = opened()
+    assert reference.restore(zip(map(str, names), records.values(), strict=True)) == 3
+    assert restored.shelf.popularity.of("EU", 1_000) == chooser.shelf.popularity.of("EU", 1_000)
+    assert reference.take(POPULARITY_RECORD, b"EU", None) == "popularity/EU"
+    assert restored.shelf.popularity.of("EU", 1_000).region == "_all"
+    assert isinstance(reference.take(POPULARITY_RECORD, b"EU", b"?"), Rejection)
+    assert isinstance(reference.take(POPULARITY_RECORD, None, popular("p")), Rejection)
+
+
+def test_a_list_that_had_to_make_room_is_named_so_that_broadcast_state_forgets_it() -> None:
+    chooser, reference = opened()
+    chooser.shelf.popularity._max_lists = 1
+    reference.take(POPULARITY_RECORD, b"EU", popular("p1"))
+    reference.take(POPULARITY_RECORD, b"US", popular("p1"))
+    assert reference.take_forgotten() == ["popularity/EU"]
+    assert reference.take_forgotten() == []
 
 
 BUNDLE = b'{"bundle_id": "b1", "primary_product": "p1", "bundle_items": ["p2"], "discount": 0.1}'

@@ -14,19 +14,23 @@ from operators.names import (
     HINT_PARTITION,
     MODEL_KEY,
     MODEL_RECORD,
-    PRODUCT_RECORD,
+    POPULARITY_RECORD,
+    WANTED,
 )
 from operators.session import Secrets, SessionOperator
 from operators.task import StaleCodeError, is_publication_time
+from state.assortment.records import product_key
 from state.build import BUILD_ID
 from state.configuration import Settings
 from state.hint import Hint
 from state.log import user_hash
+from state.popularity.listing import Listing
 from state.session import Session
 from state.together.listing import Pair, encode_list
 from state.user_input import read_message
 from tests.operators.flink_fakes import Context, RuntimeContext
 from tests.redis_server import RedisServer, redis_server
+from tests.state.assortment.records import listed_product
 from tests.state.shop import settings
 from tests.state.test_learning import base_of, made_examples
 
@@ -67,8 +71,8 @@ class Bench:
         return list(self.operator.process_broadcast_element(Row(kind, key, value, 0, 0, now_ms()), self.context))
 
     def product(self, product_id: str, **fields: Any) -> list[Row]:
-        value = json.dumps({"product_id": product_id, "category_id": "c1"} | fields).encode()
-        return self.refer(PRODUCT_RECORD, product_id.encode(), value)
+        record = listed_product(product_id, **fields)
+        return self.refer(CANDIDATES_RECORD, product_key(product_id), record.encode())
 
     def fire(self, domain: Any, timestamp: int, key: str) -> list[Row]:
         self.context.key, self.context.domain = key, domain
@@ -104,8 +108,8 @@ class Bench:
 
 
 def records_of(rows: list[Row]) -> list[Row]:
-    """The rows without those that only tell what was accepted."""
-    return [row for row in rows if row[0] is not None or row[3] is not None or row[5] is not None]
+    """The rows without those that only tell what was accepted, or what is asked for."""
+    return [row for row in rows if row[0] not in (None, WANTED) or row[3] is not None or row[5] is not None]
 
 
 def now_ms() -> int:
@@ -172,7 +176,7 @@ def test_a_removed_product_is_shown_no_more(server: RedisServer) -> None:
     bench.product("p1")
     bench.product("p2")
     bench.view()
-    bench.refer(PRODUCT_RECORD, b"p1", None)
+    bench.refer(CANDIDATES_RECORD, product_key("p1"), None)
     bench.view(timestamp=now_ms() + 1)
     profile = bench.flush()
     assert profile is not None
@@ -191,9 +195,9 @@ def test_reference_data_comes_back_after_a_restart(server: RedisServer) -> None:
 
 def test_a_bad_product_or_model_is_a_dead_letter_of_its_topic(server: RedisServer) -> None:
     bench = Bench(server)
-    [product] = bench.refer(PRODUCT_RECORD, b"p1", b"{}")
+    [product] = bench.refer(CANDIDATES_RECORD, product_key("p1"), b"{}")
     [model] = bench.refer(MODEL_RECORD, MODEL_KEY, b"?")
-    assert json.loads(product._values[2])["topic"] == "products"
+    assert json.loads(product._values[2])["topic"] == "candidate_lists"
     assert json.loads(model._values[2])["topic"] == "bandit_model"
     assert list(bench.context.broadcast.items()) == []
 
@@ -427,6 +431,18 @@ def test_overload_ends_in_a_silence_too(server: RedisServer) -> None:
         time.sleep(max(0.1, (due_ms - now_ms()) / 1_000))
         bench.fire(TimeDomain.PROCESSING_TIME, due_ms, "\x00 1")
     assert (bench.gauge("overload_level"), bench.gauge("event_lag_ms")) == (0, 0)
+
+
+def test_a_popularity_list_is_kept_and_a_bad_one_is_a_dead_letter_of_its_topic(server: RedisServer) -> None:
+    bench = Bench(server)
+    good = Listing(now_ms(), 3_600_000, 5, [("p1", 5)], [], []).encode()
+    assert bench.refer(POPULARITY_RECORD, b"EU", good) == []
+    [row] = bench.refer(POPULARITY_RECORD, b"EU", b"?")
+    letter = json.loads(row._values[2])
+    assert (letter["topic"], letter["reason"]) == ("popularity", "invalid_value")
+    assert dict(bench.context.broadcast.items()) == {"popularity/EU": good}
+    bench.refer(POPULARITY_RECORD, b"EU", None)
+    assert dict(bench.context.broadcast.items()) == {}
 
 
 def told_of_users(rows: list[Row]) -> list[Any]:

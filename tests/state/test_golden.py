@@ -14,6 +14,9 @@ from state.hint import Hint
 from state.learner import LearnerShard
 from state.merger import IncompatibleModelError, Merger, Terms, terms_of
 from state.model import Predictor, Snapshot
+from state.popularity.baseline import Baseline
+from state.popularity.listing import Listing
+from state.popularity.moments import Moment, Moments
 from state.rejection import Rejection
 from state.session import Session
 from state.sums import Example, Sums
@@ -125,6 +128,20 @@ def test_a_snapshot_of_version_2_and_a_change_of_version_1() -> None:
     assert after.statistics[0, 0] > before.statistics[0, 0]
     assert after.arms is not None
     assert after.arms.row_of.keys() == {"product-0", "product-1"}
+
+
+def test_popularity_of_version_1() -> None:
+    """What a region's past, the moments, and their records in the topic are kept as."""
+    baseline, decay = Baseline.decode(read("baseline-1.bin")), 2 ** (-2 / 24)
+    assert baseline.folded_ms == 1_763_769_600_000 + 2 * HOUR
+    assert baseline.sums == pytest.approx({"a": 50 * decay + 40})  # the others have what the floor says
+    assert baseline.sum_of("b") == baseline.floor == pytest.approx(30 * decay + 20)
+    moments = Moments.decode(read("moments-1.bin")).moments
+    assert {name: moment.views for name, moment in moments.items()} == {"": {"shoes": 10}, "time:night": {"shoes": 4}}
+    assert Moment.decode(read("moment-1.bin")) == moments["time:night"]
+    assert Listing.decode(read("popularity-1.bin")) == Listing(
+        1_763_769_600_000, HOUR, 80, [("a", 50), ("b", 30)], [("a", 50, 0.25)], [("shoes", 80)]
+    )
 
 
 def test_companions_of_version_1() -> None:

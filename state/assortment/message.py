@@ -1,0 +1,57 @@
+"""What a shard of the directory tells a category."""
+
+import enum
+from collections.abc import Iterable
+
+import msgspec
+
+
+class Act(enum.IntEnum):
+    """What becomes of a product: it is new in the category, has other facts, is gone from the shop, belongs to another category
+    from now on, or has been asked for."""
+
+    ADD = 0
+    CHANGE = 1
+    REMOVE = 2
+    LEAVE = 3
+    TELL = 4
+
+
+class Change(msgspec.Struct, array_like=True, gc=False):
+    """A product and what becomes of it; `facts` as in `facts.py`, empty where the act needs none."""
+
+    act: Act
+    product_id: str
+    facts: bytes = b""
+
+
+class Message(msgspec.Struct, array_like=True):
+    """Changes in order. A product's messages come from one shard, whose versions rise: ms since the epoch, or a little ahead."""
+
+    version: int
+    changes: list[Change]
+
+
+_VERSION = b"\x01"
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Message)
+
+
+def encode_message(message: Message) -> bytes:
+    """Versioned bytes, as messages are in flight when the job is stopped with a savepoint."""
+    return _VERSION + _encoder.encode(message)
+
+
+def read_messages(messages: Iterable[bytes]) -> list[Message]:
+    """Messages in the order of their versions: gathering them need not keep it.
+
+    Raises:
+        ValueError: a newer Heliotrope wrote one.
+    """
+    return sorted(map(_read, messages), key=lambda message: message.version)
+
+
+def _read(data: bytes) -> Message:
+    if data[:1] != _VERSION:
+        raise ValueError(f"a message of version {data[:1]!r} was written by another release")
+    return _decoder.decode(data[1:])

@@ -1,0 +1,102 @@
+"""What session operators are told of the assortment, by key of the topic `candidate_lists`."""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from state.assortment.facts import SIZE
+
+CATEGORY_PREFIX = b"category/"
+PRODUCT_PREFIX = b"product/"
+_VERSION = b"\x01"
+_COLUMNS = np.dtype([("flags", "u1"), ("numbers", "<f8", (4,))])
+
+
+class CategoryRecord(msgspec.Struct, array_like=True):
+    """A category under `category/<id>`, null once it has no product.
+
+    `version` is in ms since the epoch. `products`, `rated` and `priced` count all products, all with a rating and all with a
+    price; `mean_rating` and `mean_price` (of log(1 + price)/8) are over those. `product_ids` are to be held as candidates, best
+    rated first, then the newest of the others, with their `facts`, 33 bytes each.
+    """
+
+    category_id: str
+    version: int
+    products: int
+    rated: int
+    mean_rating: float
+    priced: int
+    mean_price: float
+    product_ids: list[str]
+    facts: bytes
+
+    def numbers(self) -> NDArray[np.float64]:
+        """Price, rating, number of ratings and time of creation in ms of each product, (products, 4), NaN where unknown."""
+        table: NDArray[np.float64] = np.frombuffer(self.facts, dtype=_COLUMNS)["numbers"]
+        return table
+
+    def encode(self) -> bytes:
+        """Versioned bytes."""
+        return _VERSION + _encoder.encode(self)
+
+
+class ProductRecord(msgspec.Struct, array_like=True):
+    """A product that was asked for, under `product/<id>`, null once it is gone; `facts` as above, out of stock or not."""
+
+    category_id: str
+    version: int
+    facts: bytes
+
+    def encode(self) -> bytes:
+        """Versioned bytes."""
+        return _VERSION + _encoder.encode(self)
+
+
+def read_category(data: bytes) -> CategoryRecord:
+    """The inverse of `CategoryRecord.encode`.
+
+    Raises:
+        ValueError: it is none, or a newer Heliotrope's.
+    """
+    record: CategoryRecord = _read(_categories, data)
+    if len(record.facts) != SIZE * len(record.product_ids):
+        raise ValueError(f"{len(record.product_ids)} products with {len(record.facts)} bytes of facts")
+    return record
+
+
+def read_listed_product(data: bytes) -> ProductRecord:
+    """The inverse of `ProductRecord.encode`.
+
+    Raises:
+        ValueError: it is none, or a newer Heliotrope's.
+    """
+    record: ProductRecord = _read(_products, data)
+    if len(record.facts) != SIZE:
+        raise ValueError(f"a product with {len(record.facts)} bytes of facts")
+    return record
+
+
+def category_key(category_id: str) -> bytes:
+    """The record's key."""
+    return CATEGORY_PREFIX + category_id.encode()
+
+
+def product_key(product_id: str) -> bytes:
+    """The record's key."""
+    return PRODUCT_PREFIX + product_id.encode()
+
+
+def _read(decoder: Any, data: bytes) -> Any:
+    if data[:1] != _VERSION:
+        raise ValueError(f"a record of version {data[:1]!r} was written by another release")
+    try:
+        return decoder.decode(data[1:])
+    except msgspec.DecodeError as error:
+        raise ValueError(str(error)) from None
+
+
+_encoder = msgspec.msgpack.Encoder()
+_categories = msgspec.msgpack.Decoder(CategoryRecord)
+_products = msgspec.msgpack.Decoder(ProductRecord)

@@ -1,0 +1,47 @@
+"""The first of a set that grows and shrinks, of which only the first are held."""
+
+from bisect import bisect_left
+from collections.abc import Iterable
+
+Key = tuple[float, float, str]
+"""What a product is ordered by, smallest first: less of its value, less of its time of creation, its id."""
+
+
+class Shortlist:
+    """All products whose keys are before `beyond`, in order; of what is not, nothing is known. At most `capacity` are held.
+
+    Attributes:
+        keys: what is held, first to last.
+        beyond: everything that had to go is at or behind it; None while nothing had to.
+    """
+
+    def __init__(self, capacity: int, beyond: Key | None = None) -> None:
+        self.keys: list[Key] = []
+        self.beyond = beyond
+        self._capacity = capacity
+
+    def __contains__(self, key: Key) -> bool:
+        place = bisect_left(self.keys, key)
+        return place < len(self.keys) and self.keys[place] == key
+
+    def put(self, key: Key) -> Key | None:
+        """Takes a product in; returns what is not held because of that: another, or the very same."""
+        if not self._capacity or (self.beyond is not None and key >= self.beyond):
+            return key
+        self.keys.insert(bisect_left(self.keys, key), key)
+        if len(self.keys) <= self._capacity:
+            return None
+        self.beyond = self.keys.pop()
+        return self.beyond
+
+    def remove(self, key: Key) -> int | None:
+        """Takes a product out; returns the place that it had, None where it was not held."""
+        place = bisect_left(self.keys, key)
+        if place == len(self.keys) or self.keys[place] != key:
+            return None
+        del self.keys[place]
+        return place
+
+    def reorder(self, keys: Iterable[Key]) -> None:
+        """The same products under other keys; only where nothing had to go."""
+        self.keys = sorted(keys)
