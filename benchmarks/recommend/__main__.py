@@ -36,7 +36,8 @@ SHOPS = ("planted", "taobao", "online-retail")
 SEEDS = (100, 101)
 """Of the planted shop. Seeds below 100 are for trying out settings: what was tuned on a seed is not reported on it."""
 
-WIDTH = 160
+SHARES = {"taobao": 0.5, "online-retail": 0.25}
+WIDTH = 180
 
 OFF = {name: 0 for code, name in enumerate(SOURCES[:-1]) if code not in BY_CATEGORY}
 ARMS: dict[str, dict[str, Any]] = {
@@ -94,7 +95,7 @@ def _streams(shop: str, options: argparse.Namespace, console: Console) -> Iterat
         console.print(f"{shop}: left out, there is no file {path}", soft_wrap=True)
         return
     read: Callable[[Path, float], Stream] = taobao if shop == "taobao" else online_retail
-    yield read(options.data, options.share), 0
+    yield read(options.data, options.share or SHARES[shop]), 0
 
 
 def _run(stream: Stream, arms: dict[str, Any], seed: int, console: Console) -> list[Observation]:
@@ -123,7 +124,7 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.recommend", description=__doc__)
     parser.add_argument("--shops", nargs="+", default=list(SHOPS), choices=SHOPS)
     parser.add_argument("--seeds", nargs="+", type=int, default=list(SEEDS), help="of the planted shop")
-    parser.add_argument("--share", type=float, default=0.25, help="of the real shops' sessions, by hash")
+    parser.add_argument("--share", type=float, help=f"of the real shops' sessions, by hash; {SHARES}")
     parser.add_argument("--arm", nargs="+", action="append", default=[], metavar=("NAME", "KEY=VALUE"))
     parser.add_argument("--all-measures", action="store_true", help="prints what is in the file anyway")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the real shops' files")

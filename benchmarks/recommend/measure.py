@@ -19,12 +19,14 @@ class Observation(NamedTuple):
     """What was listed when a session turned to a product.
 
     `places` has the product's place, from 1, in each arm's list, 0 where it is not among the first LENGTH; `places_of_new` the
-    place among those listed that are new to the session. `is_new` says that the session has not touched the product before.
+    place among those listed that are new to the session. `is_new` says that the session has not touched the product before,
+    `is_held` that the catalogue has it: what it has not, no list can hold but that of what is popular.
     """
 
     session: str
     status: str
     is_new: bool
+    is_held: bool
     places: tuple[int, ...]
     places_of_new: tuple[int, ...]
     best: Best | None

@@ -48,6 +48,7 @@ class Replay:
         self._listed = 0
         self._next_listing_ms = 0
         self._touched: dict[str, set[str]] = {}
+        self._last = {event.session_id: index for index, event in enumerate(stream.events)}
         self._popularity = PopularityFeed(self._first.settings.popularity, self._take_popular)
         self._together = TogetherFeed(self._first.settings.together, self._take_companions)
         self.observations: list[Observation] = []
@@ -62,6 +63,8 @@ class Replay:
             if event.event_type in stream.targets and event.timestamp >= begin_ms:
                 self._observe(index, event)
             self._take(event)
+            if self._last[event.session_id] == index:
+                self._forget(event.session_id)
             if index % 100 == 0:
                 progress(index)
         return self.observations
@@ -93,6 +96,12 @@ class Replay:
             self._popularity.add(line)
             self._together.add(line)
 
+    def _forget(self, session_id: str) -> None:
+        """The session's lists are asked for no more; its state stays, as the job knows nothing of that."""
+        self._touched.pop(session_id, None)
+        for written in self._written:
+            written.pop(session_id, None)
+
     def _observe(self, index: int, event: Event) -> None:
         status, lists = self._lists(event)
         touched = self._touched.get(event.session_id, set())
@@ -103,6 +112,7 @@ class Replay:
                     event.session_id,
                     status,
                     product_id not in touched,
+                    product_id in self._first.chooser.catalogue.row_of,
                     tuple(place(product_id, listed) for listed in lists),
                     tuple(place(product_id, listed) for listed in new),
                     self._stream.best.get(index),

@@ -36,12 +36,12 @@ def table(found: dict[str, Any], arms: Sequence[str], measure: str, title: str) 
     others = arms[1:]
     heads = (f"{arm}\nhit, MRR" for arm in arms)
     less = (f"{arms[0]} less\n{other}" for other in others)
-    shown = Table("session", "events", *heads, *less, "best\npossible", title=title, title_justify="left")
+    shown = Table("session", "events", "known", *heads, *less, "best\npossible", title=title, title_justify="left")
     for name, row in found[measure].items():
         pairs = (f"{_percent(row[f'hit {arm}'])} {_percent(row[f'mrr {arm}'])}" for arm in arms)
         differences = (_points(row[f"hit less {other}"]) for other in others)
         best = f"{_percent(row['hit best'])} {_percent(row['mrr best'])}" if "hit best" in row else ""
-        shown.add_row(name, f"{row['events']:,}", *pairs, *differences, best)
+        shown.add_row(name, f"{row['events']:,}", _percent(row["held"]), *pairs, *differences, best)
     return shown
 
 
@@ -72,7 +72,7 @@ def _row(chosen: Sequence[Observation], measure: str, arms: Sequence[str]) -> di
 
 def _columns(chosen: Sequence[Observation], measure: str, arms: Sequence[str]) -> list[Column]:
     places = np.array([found.places_of_new if measure == "new_only_listed" else found.places for found in chosen])
-    columns = []
+    columns = [Column("held", np.array([float(found.is_held) for found in chosen]))]
     for name, score in (("hit", hits(places)), ("mrr", reciprocal_ranks(places))):
         columns += [Column(f"{name} {arm}", score[:, index]) for index, arm in enumerate(arms)]
         columns += [Column(f"{name} less {arm}", score[:, 0] - score[:, i]) for i, arm in enumerate(arms) if i]
@@ -95,5 +95,6 @@ def _points(figure: dict[str, float]) -> str:
 NOTE = (
     f"Hit rate and mean reciprocal rank among the first {LENGTH}, of the product that a session turns to next, before it does so, "
     "in the last part of the time. In percent; in brackets 95 % intervals of paired differences, by bootstrap over sessions. At a "
-    "session's first event there is no profile, and everybody is shown the region's popular list."
+    "session's first event there is no profile, and everybody is shown the region's popular list. Known is the share of these "
+    "products that the catalogue had by then."
 )

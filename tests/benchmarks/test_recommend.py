@@ -73,7 +73,7 @@ def test_the_last_part_of_the_time_is_tested_however_many_events_it_has() -> Non
 
 def test_differences_are_paired_and_first_events_are_a_row_of_their_own() -> None:
     def seen(status: str, is_new: bool, ours: int, theirs: int) -> Observation:
-        return Observation("s", status, is_new, (ours, theirs), (ours, theirs), None)
+        return Observation("s", status, is_new, True, (ours, theirs), (ours, theirs), None)
 
     found = figures(
         [
