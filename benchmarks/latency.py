@@ -20,10 +20,10 @@ from numpy.typing import NDArray
 
 from benchmarks.cpu import cpu_seconds, difference
 from benchmarks.listener import announcements
+from benchmarks.lists import await_catalogue
 from benchmarks.load import expected_versions, planned
 from benchmarks.stack import Stack
 from benchmarks.traffic import PRODUCTS, Traffic
-from operators.names import SESSION
 
 SETTLE_S = 5.0
 ENCODING_S = 10e-6
@@ -35,9 +35,7 @@ Times = NDArray[np.float64]
 def start_job(stack: Stack, topic: str, task_managers: int) -> None:
     """Starts the job on a topic of its own, and returns once it knows the catalogue, which must be loaded."""
     stack.start_job(f"kafka.topics.user_interactions={topic}", f"flink.parallelism={task_managers}")
-    progress = stack.progress(SESSION)
-    while progress() < PRODUCTS * task_managers:
-        time.sleep(0.2)
+    await_catalogue(stack, PRODUCTS)
 
 
 def measure(stack: Stack, topic: str, rate: int, seconds: float, warm_up_s: float, seed: int) -> dict[str, Any]:

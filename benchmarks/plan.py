@@ -8,7 +8,8 @@ class Plan(NamedTuple):
 
     `lead` events of a topic come before the counting starts; a run of the job is counted for `longest_s` at most. Each
     section that compares does so `rounds` times in turn. `latency_s` are the seconds at each rate, `long_s` those at `long_rate`;
-    one more rate is `share_of_limit` of the throughput that was found.
+    one more rate is `share_of_limit` of the throughput that was found. `products` are those of a large catalogue, which is compared
+    `catalogue_rounds` times.
     """
 
     rounds: int
@@ -26,6 +27,8 @@ class Plan(NamedTuple):
     candidates_s: float
     stage_events: int
     sized_sessions: int
+    products: int
+    catalogue_rounds: int
 
 
 FULL = Plan(
@@ -44,6 +47,8 @@ FULL = Plan(
     candidates_s=15.0,
     stage_events=20_000,
     sized_sessions=300,
+    products=1_300_000,
+    catalogue_rounds=3,
 )
 QUICK = Plan(
     rounds=1,
@@ -61,4 +66,6 @@ QUICK = Plan(
     candidates_s=4.0,
     stage_events=4_000,
     sized_sessions=40,
+    products=200_000,
+    catalogue_rounds=1,
 )

@@ -30,13 +30,14 @@ def preload(stack: Stack, topic: str, messages: Iterable[Message]) -> int:
     return count
 
 
-def load_catalogue(stack: Stack) -> None:
-    """Writes the products of the traffic, once for a stack."""
-    if stack.has_catalogue:
-        return
-    stack.has_catalogue = True
+def load_catalogue(stack: Stack, topic: str = "") -> None:
+    """Writes the products of the traffic to the topic of the stack, once; or to another."""
+    if not topic:
+        if stack.has_catalogue:
+            return
+        stack.has_catalogue = True
     products = ((str(product["product_id"]).encode(), msgspec.json.encode(product)) for product in catalogue(0))
-    preload(stack, stack.settings.kafka.topics.products, products)
+    preload(stack, topic or stack.settings.kafka.topics.products, products)
 
 
 def partition_of(key: bytes, partitions: int) -> int:

@@ -15,8 +15,7 @@ from benchmarks.cpu import cpu_seconds, difference
 from benchmarks.sampler import own_and_total, read_collapsed
 from benchmarks.stack import Stack, benchmark_stack
 from benchmarks.threads import busiest, thread_seconds
-from benchmarks.throughput import Load, prepare
-from benchmarks.traffic import PRODUCTS
+from benchmarks.throughput import APPLIED, Load, prepare
 from operators.names import SESSION
 
 LEAD = 15_000
@@ -57,8 +56,8 @@ def main() -> None:
 
 
 def _observe(stack: Stack, seconds: float, task_managers: int, folder: Path) -> None:
-    processed = stack.progress(SESSION)
-    while processed() < LEAD + PRODUCTS * task_managers:
+    processed = stack.progress(SESSION, APPLIED)
+    while processed() < LEAD:
         time.sleep(0.2)
     workers = {name: pid for name, pid in stack.processes.items() if name.startswith("taskmanager")}
     (folder / "go").touch()

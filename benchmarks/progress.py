@@ -6,12 +6,12 @@ from cli.stack.flink_rest import FlinkRest
 
 
 class Progress:
-    """The running job's `numRecordsIn` of one operator over all its subtasks; 0 until Flink knows the metric."""
+    """A counter of the running job's one operator over all its subtasks; 0 until Flink knows the metric."""
 
-    def __init__(self, rest: FlinkRest, job_id: str, operator: str) -> None:
+    def __init__(self, rest: FlinkRest, job_id: str, operator: str, metric: str = "numRecordsIn") -> None:
         vertices = read(rest, f"/jobs/{job_id}")["vertices"]
         vertex = next(found for found in vertices if str(found["name"]).startswith(operator))
-        names = ",".join(f"{index}.{operator}.numRecordsIn" for index in range(vertex["parallelism"]))
+        names = ",".join(f"{index}.{operator}.{metric}" for index in range(vertex["parallelism"]))
         self._path = f"/jobs/{job_id}/vertices/{vertex['id']}/metrics?get={names}"
         self._rest = rest
 

@@ -29,7 +29,17 @@ from state.configuration import Settings
 POLL_S = 0.2
 START_TIMEOUT = "10 min"
 """For a machine that does other work too."""
-WRITTEN_TOPICS = ("dead_letters", "late_events", "decisions", "outcomes", "audit", "bandit_model")
+WRITTEN_TOPICS = (
+    "dead_letters",
+    "late_events",
+    "decisions",
+    "outcomes",
+    "audit",
+    "bandit_model",
+    "popularity",
+    "candidate_lists",
+    "session_hints",
+)
 METRICS_INTERVAL = "500 ms"
 """How old a figure of Flink's REST interface may be."""
 
@@ -45,6 +55,7 @@ class Stack:
         self.rest = FlinkRest(record.flink)
         self.flink = record.flink
         self.has_catalogue = False
+        self.candidate_lists = ""
         self._layout = Layout(workdir)
         self._started = 0
         self._own_topics: list[str] = []
@@ -90,6 +101,7 @@ class Stack:
         self._started += 1
         own = {name: f"run-{self._started}-{name}" for name in WRITTEN_TOPICS}
         self._own_topics = list(own.values())
+        self.candidate_lists = own["candidate_lists"]
         named = (f"kafka.topics.{name}={topic}" for name, topic in own.items())
         settings = self.settings_with("kafka.start=earliest", *named, *sets)
         self.create_topics(settings)
@@ -102,18 +114,22 @@ class Stack:
         """Creates the topics that these settings name and that are missing."""
         create_topics(settings, self.kafka)
 
-    def progress(self, operator: str) -> Progress:
-        """The count of what this operator of the running job has taken in."""
-        return Progress(self.rest, self.job_id, operator)
+    def progress(self, operator: str, metric: str = "numRecordsIn") -> Progress:
+        """The count of what this operator of the running job has taken in, or another of its counters."""
+        return Progress(self.rest, self.job_id, operator, metric)
 
     def last_checkpoint(self) -> dict[str, int]:
         """Size in bytes and duration in ms of the job's newest complete checkpoint; empty where there is none."""
         found = read(self.rest, f"/jobs/{self.job_id}/checkpoints")["latest"]["completed"]
         return {"state_bytes": found["state_size"], "duration_ms": found["end_to_end_duration"]} if found else {}
 
+    def client(self) -> redis.Redis:
+        """A client of its Redis."""
+        return redis.Redis.from_url(self.redis)
+
     def forget_profiles(self) -> None:
         """Empties Redis, so that each run has the same room."""
-        redis.Redis.from_url(self.redis).flushall()
+        self.client().flushall()
 
 
 @contextmanager

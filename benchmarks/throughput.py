@@ -1,8 +1,8 @@
 """How fast one preloaded topic goes through the whole job, through the engine's floor, and through the plain loop.
 
-A run is counted from the end of a lead of warm-up events, in which the catalogue comes in and the JVM compiles, to the last event
-or to a limit of time. Counts are Flink's own `numRecordsIn` of the one Python operator. Slates are counted from outside, as
-the profiles that Redis was told of: a slate that is scored and replaced before it is written does not count.
+A run is counted from the end of a lead of warm-up events, in which the JVM compiles, to the last event or to a limit of time.
+Counts are the session operator's `events_applied` and the floor's `numRecordsIn`. Slates are counted from outside, as the
+profiles that Redis was told of: a slate that is scored and replaced before it is written does not count.
 """
 
 import json
@@ -17,6 +17,7 @@ import redis
 
 from benchmarks import floor
 from benchmarks.cpu import cpu_seconds, difference
+from benchmarks.lists import await_catalogue
 from benchmarks.preload import load_catalogue, preload
 from benchmarks.stack import Stack
 from benchmarks.traffic import PRODUCTS, SPAN_MS, messages, traffic
@@ -24,6 +25,7 @@ from benchmarks.window import watch
 from operators.names import SESSION
 
 TOPIC = "throughput"
+APPLIED = "events_applied"
 FLOOR = Path(floor.__file__)
 
 
@@ -51,8 +53,9 @@ def run_job(stack: Stack, load: Load, parallelism: int, *sets: str) -> dict[str,
     stack.forget_profiles()
     client = redis.Redis.from_url(stack.redis)
     stack.start_job(_topic(load), f"flink.parallelism={parallelism}", *sets)
-    reference = PRODUCTS * parallelism
-    result = _watch(stack, load, SESSION, reference, parallelism, lambda: _published(client))
+    await_catalogue(stack, PRODUCTS)
+    progress = stack.progress(SESSION, APPLIED)
+    result = watch_run(stack, load, progress, parallelism, lambda: published(client))
     result["profiles_with_items"] = _share_with_items(client, stack.settings.redis.prefix)
     result["checkpoint"] = stack.last_checkpoint()
     stack.stop_job()
@@ -62,7 +65,7 @@ def run_job(stack: Stack, load: Load, parallelism: int, *sets: str) -> dict[str,
 def run_floor(stack: Stack, load: Load, parallelism: int) -> dict[str, Any]:
     """The engine's floor on the topic."""
     stack.start_job(_topic(load), f"flink.parallelism={parallelism}", entry=FLOOR)
-    result = _watch(stack, load, floor.OPERATOR, 0, parallelism, lambda: 0)
+    result = watch_run(stack, load, stack.progress(floor.OPERATOR), parallelism, lambda: 0)
     stack.stop_job()
     return result
 
@@ -80,17 +83,16 @@ def _topic(load: Load) -> str:
     return f"kafka.topics.user_interactions={load.topic}"
 
 
-def _watch(
-    stack: Stack, load: Load, operator: str, reference: int, parallelism: int, published: Callable[[], int]
+def watch_run(
+    stack: Stack, load: Load, progress: Callable[[], int], parallelism: int, slates: Callable[[], int]
 ) -> dict[str, Any]:
-    """`reference` are inputs of the operator that are no events."""
-    progress = stack.progress(operator)
+    """What `progress` and `slates` count while the load goes through the running job."""
 
     def mark() -> tuple[dict[str, float], int]:
-        return cpu_seconds(stack.processes), published()
+        return cpu_seconds(stack.processes), slates()
 
-    window = watch(lambda: progress() - reference, load.lead, load.events, load.longest_s, mark)
-    (cpu_before, published_before), (cpu_after, published_after) = window.before, window.after
+    window = watch(progress, load.lead, load.events, load.longest_s, mark)
+    (cpu_before, slates_before), (cpu_after, slates_after) = window.before, window.after
     cpu = _of_workers(difference(cpu_before, cpu_after), parallelism)
     return {
         "task_managers": parallelism,
@@ -98,7 +100,7 @@ def _watch(
         "seconds": round(window.seconds, 3),
         "complete": window.complete,
         "events_per_second": window.events / window.seconds,
-        "slates_per_event": (published_after - published_before) / window.events,
+        "slates_per_event": (slates_after - slates_before) / window.events,
         "cpu_s": cpu,
         "events_per_cpu_second": window.events / sum(cpu.values()),
     }
@@ -112,7 +114,7 @@ def _of_workers(cpu: dict[str, float], parallelism: int) -> dict[str, float]:
     return cpu
 
 
-def _published(client: redis.Redis) -> int:
+def published(client: redis.Redis) -> int:
     """Profiles written since Redis began: each write is announced by one PUBLISH."""
     stats: dict[str, Any] = client.info("commandstats")  # type: ignore[assignment]
     return int(stats.get("cmdstat_publish", {}).get("calls", 0))

@@ -33,6 +33,13 @@ REDRAW_S = 0.5
 PLAIN_LINE_S = 5.0
 CONTROL_SHARE = 1 / 3
 POPULARITY_SHARE = 1 / 6
+DEMO_SETS = (
+    "popularity.window=5 min",
+    "popularity.slide=5 s",
+    "popularity.allowed_lateness=5 s",
+    "together.gather=1 s",
+)
+"""Short windows, so that one sees within seconds what is popular; a configuration file of one's own is taken as it is."""
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # all end like Ctrl-C, also where a shell had them ignored
 
 
@@ -62,7 +69,7 @@ def _stack(
     config: Path | None, sets: list[str] | None, workdir: Path | None, console: Console
 ) -> Iterator[StackRecord]:
     """A stack for the demo: the one that runs, which then goes on running, or a new one, which is stopped at the end."""
-    settings = load_settings(config, sets or ())
+    settings = load_settings(config, [*(() if config else DEMO_SETS), *(sets or ())])
     folder = workdir_of(settings, workdir)
     record = control.running(folder)
     if record is not None and record.state == "running":

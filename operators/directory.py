@@ -11,6 +11,7 @@ from operators.counters import Counters
 from operators.task import begin_task, wall_clock_ms
 from state.assortment.directory import Batch, Place, Refused, read_batch, take
 from state.assortment.message import Message, encode_message
+from state.assortment.newcomers import Newcomers
 from state.assortment.records import product_key
 from state.rejection import Origin, dead_letter
 
@@ -38,15 +39,13 @@ class DirectoryOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._entries = runtime_context.get_map_state(entries)
         self._newest = runtime_context.get_state(ValueStateDescriptor("newest", Types.PICKLED_BYTE_ARRAY()))
         self._counters = Counters(runtime_context.get_metrics_group())
+        self._newcomers: dict[str, Newcomers] = {}
 
     def process_element(self, value: Row, ctx: Any) -> Iterator[Row]:
         """Looks the products up, and tells their categories what is new."""
         keys, payloads, places = value._values
         batch = read_batch(_rows(keys, payloads, places))
-        get = self._entries.get
-        outcome = take(
-            batch, {product_id: get(product_id) for product_id in {**batch.products, **dict.fromkeys(batch.wanted)}}
-        )
+        outcome = take(batch, self._known(batch, ctx.get_current_key()))
         if outcome.entries:
             self._entries.put_all(outcome.entries)  # one by one, each would give up the interpreter
         for product_id in outcome.removed:
@@ -60,6 +59,15 @@ class DirectoryOperator(KeyedProcessFunction):  # type: ignore[misc]
             yield Row(None, None, "candidate_lists", product_key(product_id), None)
         for refused in batch.refused:
             yield self._dead_letter(refused)
+
+    def _known(self, batch: Batch, shard: str) -> dict[str, bytes | None]:
+        """The entries of the batch's products. Each look at the state takes longer than all else that is done with a product."""
+        newcomers = self._newcomers.get(shard)
+        if newcomers is None:
+            newcomers = self._newcomers[shard] = Newcomers(is_empty=self._newest.value() is None)
+        get, is_new = self._entries.get, newcomers.is_new
+        names = {**batch.products, **dict.fromkeys(batch.wanted)}
+        return {product_id: None if is_new(product_id) else get(product_id) for product_id in names}
 
     def _next_version(self) -> int:
         """The wall clock, but always later than the shard's last, also after a restart."""

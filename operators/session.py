@@ -86,6 +86,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self._chooser = chooser
         self._reference = ReferenceData(chooser)
         self._restored = False
+        self._broadcast: Any = None
         self._personalizer = Personalizer(settings, chooser, secrets.salt)
         self._counters = Counters(runtime_context.get_metrics_group())
         self._watch = OverloadWatch(self._personalizer.overload, self._counters, settings.overload.recover_after_ms)
@@ -310,7 +311,9 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         forgotten = self._reference.take_forgotten()
         if name is None and not forgotten:
             return
-        state = ctx.get_broadcast_state(REFERENCE_STATE)
+        state = self._broadcast
+        if state is None:  # finding it takes longer than writing to it
+            state = self._broadcast = ctx.get_broadcast_state(REFERENCE_STATE)
         for gone in forgotten:
             state.remove(gone)
         if name is None:

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from state.assortment.facts import Facts, pack, unpack
+from state.assortment.facts import pack
 from state.assortment.records import CategoryRecord, ProductRecord
 from state.assortment.tally import PRIOR_REVIEWS
 from state.product import Product
@@ -14,12 +14,12 @@ from state.product_rows import (
     CREATED_MS,
     DEARNESS,
     NEUTRAL_RATING,
+    PACKED,
     PRICE,
     RATING,
     REVIEWS,
     STATIC_COLUMNS,
     UNLISTED,
-    Columns,
     ProductRows,
     Rows,
 )
@@ -76,7 +76,7 @@ class Catalogue(ProductRows):
         """Adds or replaces a product; False where the catalogue is full."""
         row = self._room_for(product.product_id)
         if row is not None:
-            self._set(row, product.category_id, unpack(pack(product)))
+            self._put(row, product.category_id, pack(product))
         return row is not None
 
     def take_category(self, record: CategoryRecord) -> None:
@@ -86,11 +86,10 @@ class Catalogue(ProductRows):
         self._dirty = self._dirty or self._told.get(code) != means
         self._told[code] = means
         rows, version = self._rows_for(code, record.product_ids), self._residents.version
-        columns = Columns.of(record.numbers())
-        changed = (rows >= 0) & (version[rows] <= record.version)
-        changed[changed] = self._differ(rows[changed], code, columns.some(changed))
+        facts = np.frombuffer(record.facts, dtype=PACKED)
+        changed = (rows >= 0) & (version[rows] <= record.version) & self._differ(rows, code, facts)
         if changed.any():
-            self._set_all(rows[changed], code, record.category_id, columns.some(changed))
+            self._set(rows[changed], code, facts[changed])
             self._dirty = True
         rows = rows[rows >= 0]
         version[rows] = np.maximum(version[rows], record.version)
@@ -115,7 +114,7 @@ class Catalogue(ProductRows):
         self._residents.asked.add(row)
         if self._residents.version[row] <= record.version:
             self._residents.version[row] = record.version
-            self._set(row, record.category_id, unpack(record.facts))
+            self._put(row, record.category_id, record.facts)
         return True
 
     def remove(self, product_id: str) -> None:
@@ -245,8 +244,6 @@ class Catalogue(ProductRows):
         for row in rows:
             self.remove(self.product_ids[row])
 
-    def _set(self, row: int, category_id: str, facts: Facts) -> None:
-        columns = Columns.of(np.array([facts[1:]]))
-        self._set_all(np.array([row]), self._code(category_id), category_id, columns)
-        self.active[row] = facts.is_available
+    def _put(self, row: int, category_id: str, facts: bytes) -> None:
+        self._set(np.array([row]), self._code(category_id), np.frombuffer(facts, dtype=PACKED))
         self._dirty = True

@@ -1,10 +1,9 @@
 """Products as rows of columns, and rows that are used again."""
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
+from state.assortment.facts import AVAILABLE, SIZE
 from state.assortment.tally import PRICE_SCALE
 
 Rows = NDArray[np.int64]
@@ -20,27 +19,10 @@ STATIC_COLUMNS = 6
 FIRST_ROWS = 1_024
 
 
-class Columns(NamedTuple):
-    """Products as rows of `Catalogue.static`: `values` (k, 6), and which of them have a price and a rating of their own."""
-
-    values: NDArray[np.float64]
-    priced: NDArray[np.bool_]
-    rated: NDArray[np.bool_]
-
-    @classmethod
-    def of(cls, numbers: NDArray[np.float64]) -> "Columns":
-        """From price, rating, number of ratings and time of creation, (k, 4), NaN where unknown."""
-        known = ~np.isnan(numbers)
-        values = np.zeros((len(numbers), STATIC_COLUMNS))
-        values[:, PRICE] = np.where(known[:, 0], np.log1p(numbers[:, 0]) / PRICE_SCALE, NEUTRAL_PRICE)
-        values[:, RATING] = np.where(known[:, 1], numbers[:, 1], NEUTRAL_RATING)
-        values[:, REVIEWS] = np.log1p(np.where(known[:, 2], numbers[:, 2], 0.0))
-        values[:, CREATED_MS] = np.where(known[:, 3], numbers[:, 3], 0.0)
-        return cls(values, known[:, 0], known[:, 1])
-
-    def some(self, which: NDArray[np.bool_]) -> "Columns":
-        """Those of a mask (k,)."""
-        return Columns(self.values[which], self.priced[which], self.rated[which])
+Packed = NDArray[np.bytes_]
+"""Facts of products as an array of `PACKED`, so that what changed is found without reading them."""
+PACKED = np.dtype(f"S{SIZE}")
+_FACTS = np.dtype([("flags", "u1"), ("numbers", "<f8", (4,))])
 
 
 class ProductRows:
@@ -56,6 +38,7 @@ class ProductRows:
         self.static[UNLISTED, :2] = (NEUTRAL_PRICE, NEUTRAL_RATING)
         self.category: Rows = np.zeros(FIRST_ROWS, dtype=np.int64)
         self.active = np.zeros(FIRST_ROWS, dtype=np.bool_)
+        self._facts: Packed = np.zeros(FIRST_ROWS, dtype=PACKED)
         self._rated = np.zeros(FIRST_ROWS, dtype=np.bool_)
         self._priced = np.zeros(FIRST_ROWS, dtype=np.bool_)
         self._free: list[int] = []
@@ -100,6 +83,7 @@ class ProductRows:
         row = self.row_of.pop(product_id, None)
         if row is not None:
             self.active[row] = False
+            self._facts[row] = b""
             self.product_ids[row] = ""
             self._leaving.append(row)
         return row
@@ -108,30 +92,25 @@ class ProductRows:
         self._free += self._leaving
         self._leaving = []
 
-    def _differ(self, rows: Rows, code: int, columns: "Columns") -> NDArray[np.bool_]:
+    def _differ(self, rows: Rows, code: int, facts: Packed) -> NDArray[np.bool_]:
         """Which rows say something else, (k,)."""
-        static, rated = self.static[rows], self._rated[rows]
-        differs: NDArray[np.bool_] = (
-            (self.category[rows] != code)
-            | ~self.active[rows]
-            | (self._priced[rows] != columns.priced)
-            | (rated != columns.rated)
-            | (static[:, PRICE] != columns.values[:, PRICE])
-            | (rated & (static[:, RATING] != columns.values[:, RATING]))
-            | (static[:, REVIEWS] != columns.values[:, REVIEWS])
-            | (static[:, CREATED_MS] != columns.values[:, CREATED_MS])
-        )
+        differs: NDArray[np.bool_] = (self._facts[rows] != facts) | (self.category[rows] != code)
         return differs
 
-    def _set_all(self, rows: Rows, code: int, category_id: str, columns: "Columns") -> None:
-        """Products of one category that can be bought."""
-        if not len(rows):
-            return
-        self.static[rows] = columns.values
-        self.static[rows, CODE] = code
-        self._priced[rows], self._rated[rows] = columns.priced, columns.rated
-        self.category[rows] = code
-        self.active[rows] = True
+    def _set(self, rows: Rows, code: int, facts: Packed) -> None:
+        """Products of one category, (k,) each."""
+        numbers = facts.view(_FACTS)["numbers"]
+        known = ~np.isnan(numbers)
+        values = np.zeros((len(rows), STATIC_COLUMNS))
+        values[:, PRICE] = np.where(known[:, 0], np.log1p(numbers[:, 0]) / PRICE_SCALE, NEUTRAL_PRICE)
+        values[:, RATING] = np.where(known[:, 1], numbers[:, 1], NEUTRAL_RATING)
+        values[:, REVIEWS] = np.log1p(np.where(known[:, 2], numbers[:, 2], 0.0))
+        values[:, CREATED_MS] = np.where(known[:, 3], numbers[:, 3], 0.0)
+        values[:, CODE] = code
+        self.static[rows], self._facts[rows], self.category[rows] = values, facts, code
+        self._priced[rows], self._rated[rows] = known[:, 0], known[:, 1]
+        self.active[rows] = facts.view(_FACTS)["flags"] & AVAILABLE > 0
+        category_id = self.category_ids[code]
         for row in rows.tolist():
             self.categories[row] = category_id
 
@@ -148,6 +127,7 @@ class ProductRows:
     def _grow(self) -> None:
         more = len(self.active)
         self.static = np.concatenate([self.static, np.zeros((more, STATIC_COLUMNS))])
+        self._facts = np.concatenate([self._facts, np.zeros(more, dtype=PACKED)])
         self.category, self.stamp, self.row_slot = (
             np.concatenate([column, np.zeros(more, dtype=np.int64)])
             for column in (self.category, self.stamp, self.row_slot)

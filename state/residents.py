@@ -34,17 +34,13 @@ class Residents:
 
     def list_category(self, code: int, rows: Rows) -> list[int]:
         """The category lists these rows from now on, and no others; returns those that nothing holds any longer."""
-        former = self._listed.get(code)
+        former = self._listed.pop(code, _NO_ROWS)
+        former = former[self.lister[former] == code]
+        self.lister[former] = 0
         self.lister[rows] = code
         if len(rows):
             self._listed[code] = rows
-        else:
-            self._listed.pop(code, None)
-        if former is None:
-            return []
-        gone = np.setdiff1d(former, rows)
-        gone = gone[self.lister[gone] == code]
-        self.lister[gone] = 0
+        gone = former[self.lister[former] == 0]
         return [row for row in gone.tolist() if row not in self.asked]
 
     def longest_unused(self, used: Rows) -> Sequence[int]:
@@ -56,3 +52,6 @@ class Residents:
         count = max(1, len(rows) // EVICTED_SHARE)
         chosen: list[int] = rows[np.argpartition(used[rows], count - 1)[:count]].tolist()
         return chosen
+
+
+_NO_ROWS: Rows = np.zeros(0, dtype=np.int64)

@@ -13,6 +13,7 @@ from cli.producing import Delivery
 from cli.redis_client import open_redis
 from cli.replaying.formats import Source
 from cli.replaying.rows import read_rows
+from cli.simulation.bundles import demo_bundles
 from cli.simulation.profiles import ProfileReader
 from cli.simulation.runner import Plan, Runner
 from cli.simulation.shop import Shop
@@ -45,7 +46,7 @@ def read_shop(path: Path) -> Shop:
 
 @contextmanager
 def open_runner(target: Target, plan: Plan, catalogue: Path, load: bool) -> Iterator[tuple[Runner, ProfileReader]]:
-    """A simulation on the real stack; the catalogue is put into the products topic first where `load` says so.
+    """A simulation on the real stack; the catalogue, and bundles of it, are put into their topics first where `load` says so.
 
     Raises:
         UserError: Kafka or Redis does not answer; later, Kafka only: who meets no profile leaves, and is counted.
@@ -56,6 +57,8 @@ def open_runner(target: Target, plan: Plan, catalogue: Path, load: bool) -> Iter
     with Delivery(target, linger_ms=0) as delivery:
         if load:
             load_products(read_rows(catalogue, Source()), topics.products, delivery)
+            for key, bundle in demo_bundles(shop):
+                delivery.send(topics.bundles, bundle, key.encode())
         reader = ProfileReader(client, target.settings.redis.prefix)
 
         def send(session_id: str, event: bytes) -> None:

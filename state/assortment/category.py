@@ -58,10 +58,11 @@ class Category:
 
     def put(self, product_id: str, facts: bytes, former: bytes | None) -> tuple[bool, bool]:
         """Adds a product or replaces its `former` facts; see `change`."""
+        told = unpack(facts)
         if former is not None:
             self.tally.add(unpack(former), -1)
-        self.tally.add(unpack(facts))
-        return self.change(product_id, facts)
+        self.tally.add(told)
+        return self._change(product_id, facts, told)
 
     def remove(self, product_id: str, former: bytes) -> tuple[bool, bool]:
         """Takes a product out; see `change`."""
@@ -73,14 +74,7 @@ class Category:
 
         Returns whether the lists changed, and whether a product that is shown must not be shown any longer.
         """
-        held = self.facts.get(product_id)
-        if held is None and facts is None:
-            return False, False
-        told = None if facts is None else unpack(facts)
-        stays = told is not None and told.is_available
-        was_shown = held is not None and self._take_out(product_id, unpack(held))
-        is_held = facts is not None and told is not None and stays and self._take_in(product_id, facts, told)
-        return held is not None or is_held, was_shown and not stays
+        return self._change(product_id, facts or b"", None if facts is None else unpack(facts))
 
     def select(self) -> Selection:
         """What is to be held as candidates."""
@@ -135,10 +129,20 @@ class Category:
         self._unrated = Shortlist(RESERVE * self._best, beyond[1])
         self._newest = Shortlist(RESERVE * self._newest_most, beyond[2])
 
+    def _change(self, product_id: str, facts: bytes, told: Facts | None) -> tuple[bool, bool]:
+        held = self.facts.get(product_id)
+        was_shown = held is not None and self._take_out(product_id, unpack(held))
+        if told is None or not told.is_available:
+            return held is not None, was_shown
+        return self._take_in(product_id, facts, told) or held is not None, False
+
     def _take_in(self, product_id: str, facts: bytes, told: Facts) -> bool:
         """Returns whether the product is held."""
+        places = [place for place in self._places(product_id, told) if place[0].has_room(place[1])]
+        if not places:
+            return False
         self.facts[product_id] = facts
-        left = [shortlist.put(key) for shortlist, key in self._places(product_id, told)]
+        left = [shortlist.put(key) for shortlist, key in places]
         for gone in {key[2] for key in left if key is not None}:
             self._let_go(gone)
         return product_id in self.facts
@@ -174,16 +178,16 @@ class Category:
 
     def _ranked(self, anchor: float) -> tuple[list[Key], list[Key]]:
         """The best, and for each list that had to let products go, the key that none of those is before."""
-        rated, bounds = self._rated.keys, []
+        rated, bounds = self._rated.keys[: self._best], []
         if self._rated.beyond is not None:
             bounds.append(self._rated.beyond)
         if anchor != self._anchor:
-            rated = sorted(self._rated_key(key[2], unpack(self.facts[key[2]]), anchor) for key in rated)
+            rated = sorted(self._rated_key(key[2], unpack(self.facts[key[2]]), anchor) for key in self._rated.keys)
             # The mean's weight in a quality is at most 1: so much better may be what was let go.
             rise = max(0.0, anchor - self._anchor)
             bounds = [(bound[0] - rise, -_INFINITY, "") for bound in bounds]
         before, behind = bisect_left(rated, (-anchor,)), bisect_left(rated, (-anchor, _INFINITY))
-        unrated = [(-anchor, created, product_id) for _, created, product_id in self._unrated.keys]
+        unrated = [(-anchor, created, product_id) for _, created, product_id in self._unrated.keys[: self._best]]
         if self._unrated.beyond is not None:
             bounds.append((-anchor, *self._unrated.beyond[1:]))
         equal = sorted(rated[before:behind] + unrated) if behind > before else unrated

@@ -3,15 +3,12 @@
 from typing import Any
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
 from state.assortment.facts import SIZE
 
 CATEGORY_PREFIX = b"category/"
 PRODUCT_PREFIX = b"product/"
 _VERSION = b"\x01"
-_COLUMNS = np.dtype([("flags", "u1"), ("numbers", "<f8", (4,))])
 
 
 class CategoryRecord(msgspec.Struct, array_like=True):
@@ -31,11 +28,6 @@ class CategoryRecord(msgspec.Struct, array_like=True):
     mean_price: float
     product_ids: list[str]
     facts: bytes
-
-    def numbers(self) -> NDArray[np.float64]:
-        """Price, rating, number of ratings and time of creation in ms of each product, (products, 4), NaN where unknown."""
-        table: NDArray[np.float64] = np.frombuffer(self.facts, dtype=_COLUMNS)["numbers"]
-        return table
 
     def encode(self) -> bytes:
         """Versioned bytes."""

@@ -24,10 +24,12 @@ class Shortlist:
         place = bisect_left(self.keys, key)
         return place < len(self.keys) and self.keys[place] == key
 
+    def has_room(self, key: Key) -> bool:
+        """Whether a product with this key is to be held."""
+        return self._capacity > 0 and (self.beyond is None or key < self.beyond)
+
     def put(self, key: Key) -> Key | None:
-        """Takes a product in; returns what is not held because of that: another, or the very same."""
-        if not self._capacity or (self.beyond is not None and key >= self.beyond):
-            return key
+        """Takes a product in for which there is room; returns what is not held because of that: another, or the very same."""
         self.keys.insert(bisect_left(self.keys, key), key)
         if len(self.keys) <= self._capacity:
             return None

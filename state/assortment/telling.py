@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 import msgspec
 
 from state.assortment.category import Category
-from state.assortment.facts import WANTED, with_flag
+from state.assortment.facts import WANTED
 from state.assortment.message import Act, Change, Message
 from state.assortment.records import ProductRecord, product_key
 from state.assortment.tally import Tally
@@ -95,8 +95,7 @@ def _change(applied: Applied, category: Category, category_id: str, change: Chan
 
 def _answer(applied: Applied, category_id: str, product_id: str, facts: bytes | None) -> None:
     if facts is not None:
-        record = ProductRecord(category_id, applied.version, with_flag(facts, WANTED))
-        applied.records.append((product_key(product_id), record.encode()))
+        applied.records.append((product_key(product_id), ProductRecord(category_id, applied.version, facts).encode()))
 
 
 _encoder = msgspec.msgpack.Encoder()

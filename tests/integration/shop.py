@@ -22,6 +22,7 @@ class Shop:
         self._producer = KafkaProducer(bootstrap_servers=stack.kafka, max_request_size=2 * 1024 * 1024)
         self._read: dict[str, list[Any]] = {}
         self._consumers: dict[str, Any] = {}
+        self._listed: set[str] = set()
 
     @staticmethod
     def session() -> str:
@@ -30,6 +31,8 @@ class Shop:
 
     def queue(self, value: bytes | None, key: bytes | None, topic: str) -> None:
         """Sends a record with others; `flush` waits for all."""
+        if topic == self.stack.settings.kafka.topics.products and value is not None and key is not None:
+            self._listed.add(key.decode())
         self._producer.send(topic, value=value, key=key)
 
     def raw(self, value: bytes | None, key: bytes | None = None, topic: str = "user_interactions") -> None:
@@ -61,12 +64,19 @@ class Shop:
 
     def product(self, product_id: str, **fields: Any) -> None:
         """Lists a product."""
+        self._listed.add(product_id)
         product = {"product_id": product_id, "category_id": "kitchen"} | fields
         self.raw(json.dumps(product).encode(), product_id.encode(), self.stack.settings.kafka.topics.products)
 
     def unlist(self, product_id: str) -> None:
         """Takes a product off the list."""
         self.raw(None, product_id.encode(), self.stack.settings.kafka.topics.products)
+
+    def unlist_all(self) -> None:
+        """Takes off the list what was put there."""
+        for product_id in self._listed:
+            self.queue(None, product_id.encode(), self.stack.settings.kafka.topics.products)
+        self.flush()
 
     def profile(self, session_id: str) -> dict[str, Any] | None:
         """The profile as it is now."""
@@ -114,12 +124,14 @@ class Shop:
 
 
 @contextmanager
-def open_shop(stack: Stack) -> Iterator[Shop]:
-    """A shop for one module's tests."""
+def open_shop(stack: Stack, keeps_products: bool = False) -> Iterator[Shop]:
+    """A shop for one module's tests, whose products are off the list at the end: other modules count what is shown."""
     shop = Shop(stack)
     try:
         yield shop
     finally:
+        if not keeps_products:
+            shop.unlist_all()
         shop.close()
 
 

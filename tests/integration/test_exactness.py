@@ -85,7 +85,7 @@ def is_exact(shop: Shop) -> bool:
 def test_the_topics_alone_give_the_models_sums_across_a_savepoint_and_a_sigkill(workdir: Path) -> None:
     visitors = [Visitor(habit, seed) for seed, habit in enumerate(HABITS)]
     stack = started(workdir)
-    with open_shop(stack) as shop:
+    with open_shop(stack, keeps_products=True) as shop:
         for number in range(PRODUCTS):
             shop.product(f"thing-{number}", category_id=f"shelf-{number % 3}", price=5.0 + number)
         for visitor in visitors:

@@ -19,8 +19,6 @@ def shop(stack: Stack) -> Iterator[Shop]:
         for number in range(4):
             opened.product(f"lamp-{number}", category_id="lamps")
         yield opened
-        for number in range(4):
-            opened.unlist(f"lamp-{number}")
 
 
 def heliotrope(stack: Stack, *words: str) -> str:

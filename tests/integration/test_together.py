@@ -19,8 +19,6 @@ def shop(stack: Stack) -> Iterator[Shop]:
         for product_id in PRODUCTS:
             opened.product(product_id, category_id="studio")
         yield opened
-        for product_id in PRODUCTS:
-            opened.unlist(product_id)
 
 
 def companions(shop: Shop, key: str) -> list[Pair]:

@@ -27,16 +27,14 @@ def shop(stack: Stack) -> Iterator[Shop]:
         seen: set[str] = set()
         stack.wait_until(lambda: _shows_everything(opened, seen, set(ids)))
         yield opened
-        for product in ids:
-            opened.unlist(product)
 
 
 def _shows_everything(shop: Shop, seen: set[str], ids: set[str]) -> bool:
-    """Events may overtake the catalogue."""
-    session = shop.session()
+    """Events may overtake the catalogue. Each category has a visitor of its own: a model that has learned shows little else."""
     for category in range(CATEGORIES):
+        session = shop.session()
         shop.send(session, "category_view", category_id=f"garden-{category}")
-    seen |= {item["product_id"] for item in shop.profile_of_version(session, CATEGORIES)["score_data"]}
+        seen |= {item["product_id"] for item in shop.profile_of_version(session, 1)["score_data"]}
     return len(seen & ids) > len(ids) // 2
 
 

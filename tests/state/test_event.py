@@ -2,7 +2,8 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as trials
 from hypothesis import strategies as st
 
 from state.event import Event, read_event
@@ -102,6 +103,7 @@ def test_any_bytes_give_an_event_or_a_reason(payload: bytes) -> None:
     assert isinstance(read(payload), Event | Rejection)
 
 
+@trials(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no fault of the event's
 @given(
     st.dictionaries(
         st.sampled_from(sorted(Event.__struct_fields__)), st.none() | st.integers() | st.text() | st.lists(st.text())

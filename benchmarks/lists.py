@@ -1,0 +1,64 @@
+"""What the running job tells of the catalogue."""
+
+import time
+
+from kafka import KafkaConsumer
+
+from benchmarks.stack import Stack
+from state.assortment.records import CATEGORY_PREFIX, CategoryRecord, read_category
+
+PATIENCE_S = 600.0
+SETTLE_S = 2.0
+"""For the newest lists to reach the session operators."""
+
+
+class Lists:
+    """The newest record of each category, read from its topic."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._consumer = KafkaConsumer(
+            stack.candidate_lists,
+            bootstrap_servers=stack.kafka,
+            group_id=None,
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=16 * 1024 * 1024,
+        )
+        self.categories: dict[str, CategoryRecord] = {}
+        self.records = self.bytes = 0
+
+    def poll(self, timeout_ms: int = 50) -> None:
+        """Reads what has come."""
+        newest = {}
+        for batch in self._consumer.poll(timeout_ms=timeout_ms, max_records=10_000).values():
+            for record in batch:
+                self.records += 1
+                self.bytes += len(record.value or b"")
+                if record.key.startswith(CATEGORY_PREFIX) and record.value is not None:
+                    newest[record.key] = record.value
+        for value in newest.values():
+            category = read_category(value)
+            self.categories[category.category_id] = category
+
+    @property
+    def products(self) -> int:
+        """As many as the categories say that they have."""
+        return sum(category.products for category in self.categories.values())
+
+    def close(self) -> None:
+        """Leaves the broker."""
+        self._consumer.close()
+
+
+def await_catalogue(stack: Stack, products: int) -> None:
+    """Returns once the job holds so many products and its session operators know their candidates.
+
+    Raises:
+        TimeoutError: it did not come to that.
+    """
+    lists, deadline = Lists(stack), time.monotonic() + PATIENCE_S
+    while lists.products < products:
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"the job holds {lists.products} of {products} products after {PATIENCE_S:.0f} s")
+        lists.poll(200)
+    lists.close()
+    time.sleep(SETTLE_S)

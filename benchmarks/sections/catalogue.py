@@ -1,0 +1,80 @@
+"""A catalogue of more than a million products against the small one of the traffic: the same events, the same rules."""
+
+import time
+from typing import Any
+
+import msgspec
+
+from benchmarks import catalogue as large
+from benchmarks.latency import measure
+from benchmarks.lists import await_catalogue
+from benchmarks.preload import load_catalogue, preload
+from benchmarks.sections import Bench
+from benchmarks.summary import Figures, column, ratios, row
+from benchmarks.throughput import APPLIED, Load, published, watch_run
+from benchmarks.traffic import PRODUCTS, SPAN_MS, messages, traffic
+from operators.names import SESSION
+
+EVENTS, LEAD = 90_000, 20_000
+RATE = 500
+SETS = ("flink.state_backend=rocksdb", "flink.parallelism=1")
+
+
+def run(bench: Bench) -> Figures:
+    """In turn with each catalogue: loads it into a new job, sends events as fast as they go, then at a rate of `RATE` a second."""
+    runs: dict[str, list[dict[str, Any]]] = {"small": [], "large": []}
+    for number in range(bench.plan.catalogue_rounds):
+        for name in runs:
+            products = PRODUCTS if name == "small" else bench.plan.products
+            runs[name].append(_run(bench, f"{name}-{number}", products, 2_000 + 2 * number + (name == "large")))
+            last = runs[name][-1]
+            bench.say(f"{name}, {products:,} products: {last['events_per_second']:,.0f} events/s, {last['latency']}")
+    bench.stack.stop_job()
+    return figures(runs)
+
+
+def figures(runs: dict[str, list[dict[str, Any]]]) -> Figures:
+    """Rates and latencies, and the ratios within each round."""
+    rates = {name: column(found, "events_per_second") for name, found in runs.items()}
+    ratio = row("events/s, large catalogue / small", ratios(rates["large"], rates["small"]), 3)
+    rows = [row(f"{name} catalogue, events/s", values) for name, values in rates.items()]
+    values: dict[str, Any] = {"throughput_large_vs_small_catalogue": ratio.median}
+    for quantile in ("p50", "p99"):
+        of = {name: [run["latency"][quantile] for run in found] for name, found in runs.items()}
+        rows += [row(f"{name} catalogue, click to Redis {quantile}, ms", found, 1) for name, found in of.items()]
+        compared = row(f"click to Redis {quantile}, large / small", ratios(of["large"], of["small"]), 3)
+        rows.append(compared)
+        values[f"latency_{quantile}_large_vs_small_catalogue"] = compared.median
+    return Figures(values, [*rows, ratio], runs)
+
+
+def _run(bench: Bench, name: str, products: int, seed: int) -> dict[str, Any]:
+    stack, plan = bench.stack, bench.plan
+    stack.stop_job()
+    stack.forget_profiles()
+    listed = f"products-{products}"
+    _load(bench, listed, products)
+    events = f"catalogue-{name}"
+    stack.start_job(f"kafka.topics.user_interactions={events}", f"kafka.topics.products={listed}", *SETS)
+    began = time.monotonic()
+    await_catalogue(stack, products)
+    loaded_s = time.monotonic() - began
+    preload(stack, events, messages(traffic(EVENTS, int(time.time() * 1_000) - SPAN_MS, seed)))
+    client, progress = stack.client(), stack.progress(SESSION, APPLIED)
+    found = watch_run(stack, Load(events, EVENTS, LEAD, plan.longest_s), progress, 1, lambda: published(client))
+    while progress() < EVENTS:
+        time.sleep(0.2)
+    found["latency"] = measure(stack, events, RATE, plan.latency_s, plan.warm_up_s, seed + 1_000)
+    return found | {"products": products, "loaded_s": round(loaded_s, 1), "memory_mb": large.memory(stack)}
+
+
+def _load(bench: Bench, topic: str, products: int) -> None:
+    """The traffic's products, and others until there are so many, once for each topic."""
+    if topic in bench.preloaded:
+        return
+    stack = bench.stack
+    stack.create_topics(stack.settings_with(f"kafka.topics.products={topic}"))
+    load_catalogue(stack, topic)
+    others = large.products(products - PRODUCTS)
+    preload(stack, topic, ((p["product_id"].encode(), msgspec.json.encode(p)) for p in others))
+    bench.preloaded[topic] = Load(topic, products, 0, 0)
