@@ -16,11 +16,12 @@ import msgspec
 import numpy as np
 
 import state.personalizer
+from benchmarks.in_process import InProcess
 from benchmarks.lab.ours import Heliotrope
 from benchmarks.traffic import catalogue, messages, traffic
 from state.choice import Chooser
 from state.event import Event, read_event
-from state.personalizer import Effect, Personalizer
+from state.personalizer import Personalizer
 from state.product import Product
 from state.session import Session
 from state.thompson_slates import ThompsonSlates
@@ -52,8 +53,8 @@ STAGES = (
     Stage("slate", Chooser, "choose"),
     Stage("candidates and score", ThompsonSlates, "draw"),
     Stage("encode", state.personalizer, "build_profile"),
-    Stage("learn", Heliotrope, "_learn"),
-    Stage("publish", Heliotrope, "_publish"),
+    Stage("learn", InProcess, "_learn"),
+    Stage("publish", InProcess, "publish"),
 )
 
 
@@ -133,15 +134,11 @@ class _Scales(Heliotrope):
         super().__init__({}, seed, 20)
         self.profiles: list[int] = []
 
-    @property
-    def states(self) -> list[bytes]:
-        """All sessions as they are stored."""
-        return list(self._sessions.values())
-
-    def _carry_out(self, session_id: str, effect: Effect) -> None:
+    def event(self, event: Event, now_ms: int) -> None:
+        """See `Method.event`."""
+        effect = self.job.take(event, now_ms)
         if effect.write is not None:
             self.profiles.append(len(effect.write.profile))
-        super()._carry_out(session_id, effect)
 
 
 def sizes(sessions: int = SESSIONS, seed: int = 0) -> dict[str, float]:
@@ -160,7 +157,7 @@ def sizes(sessions: int = SESSIONS, seed: int = 0) -> dict[str, float]:
         scales.event(event, now_ms)
         page = scales.page(event.session_id, SHOWN, now_ms)
         scales.event(_impression(event, page.decision_id, page.product_ids, _uuid(2 * number + 1)), now_ms + 5_000)
-    for data in scales.states:
+    for data in scales.job.sessions.values():
         session = Session.decode(data)
         session.slates, session.exposures = [], []
         bare.append(len(session.encode()))
