@@ -17,7 +17,8 @@ from benchmarks.recommend.measure import (
     place,
     reciprocal_ranks,
 )
-from benchmarks.recommend.planted import START_MS, Plan, Shop, Visitor, best_of, planted
+from benchmarks.recommend.planted import planted
+from benchmarks.recommend.planted_shop import START_MS, Plan, Shop, Visitor, best_of
 from benchmarks.recommend.popularity_feed import PopularityFeed
 from benchmarks.recommend.real import events_of, is_drawn, read_invoices
 from benchmarks.recommend.replay import POPULARITY, Replay, merged
