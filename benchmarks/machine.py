@@ -2,7 +2,7 @@
 
 import os
 import platform
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 
@@ -30,5 +30,13 @@ def machine() -> dict[str, object]:
         "cores": os.cpu_count(),
         "memory_gib": round(memory_gib, 1),
         "python": platform.python_version(),
-        "versions": {name: version(name) for name in packages},
+        "versions": {name: _version(name) for name in packages},
     }
+
+
+def _version(package: str) -> str:
+    """Of those that only some benchmarks compare with, not all are installed everywhere."""
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
