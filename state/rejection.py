@@ -25,7 +25,6 @@ class Reason(enum.StrEnum):
     TIMESTAMP_NOT_POSITIVE = "timestamp_not_positive"
     TIMESTAMP_IN_FUTURE = "timestamp_in_future"
     KEY_MISMATCH = "key_mismatch"
-    CATALOGUE_FULL = "catalogue_full"
     BUNDLES_FULL = "bundles_full"
     INTERNAL_ERROR = "internal_error"
 
