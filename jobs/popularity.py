@@ -10,7 +10,7 @@ from pyflink.common import Types
 from pyflink.datastream import DataStream
 from pyflink.table import StreamTableEnvironment
 
-from jobs.sql import interval, options, sink_options
+from jobs.sql import create_plain_sink, interval
 from operators.names import MOMENTS_KEY
 from state.configuration import Settings
 from state.popularity.names import CATEGORY, RESERVED, WHOLE
@@ -50,8 +50,7 @@ FROM popular_moments GROUP BY window_start, window_end"""
 
 def write_popularity(tables: StreamTableEnvironment, settings: Settings, lists: DataStream) -> None:
     """Lists to their topic, at once and outside of transactions: one that comes twice changes nothing."""
-    sink = sink_options(settings, settings.kafka.topics.popularity) | {"sink.delivery-guarantee": "at-least-once"}
-    tables.execute_sql(f"CREATE TEMPORARY TABLE popularity_out (k BYTES, v BYTES) WITH ({options(sink)})")
+    create_plain_sink(tables, settings, "popularity_out", settings.kafka.topics.popularity)
     tables.create_temporary_view("popularity_records", lists)
     statements = tables.create_statement_set()
     statements.add_insert_sql("INSERT INTO popularity_out SELECT f0, f1 FROM popularity_records")

@@ -8,7 +8,7 @@ from pyflink.datastream import DataStream
 from pyflink.table import StreamTableEnvironment
 
 from jobs.settings import start_mode
-from jobs.sql import METADATA, RECORD_MS, interval, options, sink_options, source_options
+from jobs.sql import METADATA, RECORD_MS, create_plain_sink, interval, options, sink_options, source_options
 from operators.learner import UPDATE_TYPE
 from operators.names import (
     BUNDLE_RECORD,
@@ -152,17 +152,9 @@ def write_records(
             )
         })"""
     )
-    tables.execute_sql(
-        f"""CREATE TEMPORARY TABLE bandit_model_out (k BYTES, v BYTES) WITH ({
-            options(sink_options(settings, topics.bandit_model) | {"sink.delivery-guarantee": "at-least-once"})
-        })"""
-    )
+    create_plain_sink(tables, settings, "bandit_model_out", topics.bandit_model)
     tables.create_temporary_view("snapshots", snapshots)
-    tables.execute_sql(
-        f"""CREATE TEMPORARY TABLE candidate_lists_out (k BYTES, v BYTES) WITH ({
-            options(sink_options(settings, topics.candidate_lists) | {"sink.delivery-guarantee": "at-least-once"})
-        })"""
-    )
+    create_plain_sink(tables, settings, "candidate_lists_out", topics.candidate_lists)
     tables.create_temporary_view("candidate_lists", lists)
     tables.create_temporary_view("companions", companions)
     choose_topic = " ".join(f"WHEN '{kind}' THEN '{topic}'" for kind, topic in names.items())

@@ -4,7 +4,7 @@ from pyflink.common import Types
 from pyflink.datastream import DataStream
 from pyflink.table import StreamTableEnvironment
 
-from jobs.sql import METADATA, RECORD_MS, interval, options, sink_options, source_options
+from jobs.sql import METADATA, RECORD_MS, create_plain_sink, interval, options, source_options
 from jobs.tables import BYTES, KEYED_EVENT_TYPE
 from operators.names import HINT_PARTITION
 from state.configuration import Settings
@@ -76,8 +76,7 @@ UNION ALL SELECT DECODE(f1, 'UTF-8'), ARRAY[DECODE(f2, 'UTF-8')] FROM records WH
 
 def write_hints(tables: StreamTableEnvironment, settings: Settings, hints: DataStream) -> None:
     """Hints to their topic, at once and outside of transactions: one that comes twice changes nothing."""
-    sink = sink_options(settings, settings.kafka.topics.session_hints) | {"sink.delivery-guarantee": "at-least-once"}
-    tables.execute_sql(f"CREATE TEMPORARY TABLE session_hints_out (k BYTES, v BYTES) WITH ({options(sink)})")
+    create_plain_sink(tables, settings, "session_hints_out", settings.kafka.topics.session_hints)
     tables.create_temporary_view("hints", hints)
     statements = tables.create_statement_set()
     statements.add_insert_sql("INSERT INTO session_hints_out SELECT f0, f1 FROM hints")

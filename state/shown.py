@@ -1,9 +1,9 @@
 """How often a session has seen a product without doing anything with it, beyond the exposures that are still open."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from state.configuration import Variety
-from state.interest import CHECKOUT
+from state.interest import bought_in
 from state.recent_events import LoggedEvent
 
 MOST_PRODUCTS = 64
@@ -27,12 +27,8 @@ def take_back_shown(shown: dict[str, int], product_id: str) -> None:
         shown.pop(product_id, None)
 
 
-def hidden_products(shown: dict[str, int], events: Iterable[LoggedEvent], variety: Variety) -> set[str]:
+def hidden_products(shown: dict[str, int], events: Sequence[LoggedEvent], variety: Variety) -> set[str]:
     """What `variety` says not to show any more: seen `times_shown` times in vain, or in a checkout among the session's events."""
     most = variety.times_shown
     hidden = {product for product, times in shown.items() if times >= most} if most else set()
-    if variety.hide_bought:
-        for event in events:
-            if event.kind == CHECKOUT:
-                hidden.update(event.products)
-    return hidden
+    return hidden | bought_in(events) if variety.hide_bought else hidden
