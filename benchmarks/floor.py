@@ -14,7 +14,7 @@ from pyflink.datastream.state import ValueStateDescriptor
 from pyflink.java_gateway import get_gateway
 from pyflink.table import StreamTableEnvironment
 
-from jobs.jvm import keyed_in_jvm
+from jobs.jvm import flush_after, keyed_in_jvm
 from jobs.personalize import environment_for
 from jobs.settings import load_settings
 from jobs.tables import events_stream
@@ -43,8 +43,9 @@ def main() -> None:
     settings = load_settings(parser.parse_args().config, ())
     environment = environment_for(settings)
     tables = StreamTableEnvironment.create(environment)
-    events = keyed_in_jvm(events_stream(tables, settings))  # (session, Row(payload, origin key, partition, offset, ms))
-    nothing = events.process(Floor(), Types.STRING()).name(OPERATOR).uid(OPERATOR)
+    events = events_stream(tables, settings)  # (session, Row(payload, origin key, partition, offset, ms))
+    flush_after(events, settings.flink.buffer_timeout_ms)
+    nothing = keyed_in_jvm(events).process(Floor(), Types.STRING()).name(OPERATOR).uid(OPERATOR)
     sink = get_gateway().jvm.org.apache.flink.streaming.api.functions.sink.v2.DiscardingSink()
     nothing._j_data_stream.sinkTo(sink)
     environment.execute("heliotrope-floor")

@@ -15,7 +15,7 @@ from benchmarks.cpu import cpu_seconds, difference
 from benchmarks.sampler import own_and_total, read_collapsed
 from benchmarks.stack import Stack, benchmark_stack
 from benchmarks.threads import busiest, thread_seconds
-from benchmarks.throughput import APPLIED, Load, prepare
+from benchmarks.throughput import APPLIED, Load, as_if_live, prepare
 from operators.names import SESSION
 
 LEAD = 15_000
@@ -45,6 +45,7 @@ def main() -> None:
         stack.start_job(
             f"kafka.topics.user_interactions={load.topic}",
             f"flink.parallelism={options.task_managers}",
+            *as_if_live(load),
             *options.sets,
             entry=ENTRY,
         )

@@ -25,6 +25,10 @@ from benchmarks.window import watch
 from operators.names import SESSION
 
 TOPIC = "throughput"
+RATE = 2_000
+"""Events/s that the topic is taken to have come at, see `as_if_live`."""
+SLIDES = 60
+"""Of popularity's window, as by default."""
 APPLIED = "events_applied"
 FLOOR = Path(floor.__file__)
 
@@ -48,11 +52,21 @@ def prepare(stack: Stack, load: Load, seed: int = 0, sessions: int | None = None
     return len(set(events.sessions.tolist()))
 
 
+def as_if_live(load: Load) -> tuple[str, str]:
+    """Settings under which popularity's windows end as often, per event, as in a shop of `RATE` events/s.
+
+    The topic's events are spread over hours as a small shop's are, and go through the job many times faster: a slide of a minute
+    would end every few seconds, with few events in it.
+    """
+    slide_s = round(60 * RATE * SPAN_MS / 1_000 / load.events)
+    return f"popularity.slide={slide_s} s", f"popularity.window={SLIDES * slide_s} s"
+
+
 def run_job(stack: Stack, load: Load, parallelism: int, *sets: str) -> dict[str, Any]:
     """The whole job on the topic, everything on."""
     stack.forget_profiles()
     client = redis.Redis.from_url(stack.redis)
-    stack.start_job(_topic(load), f"flink.parallelism={parallelism}", *sets)
+    stack.start_job(_topic(load), f"flink.parallelism={parallelism}", *as_if_live(load), *sets)
     await_catalogue(stack, PRODUCTS)
     progress = stack.progress(SESSION, APPLIED)
     result = watch_run(stack, load, progress, parallelism, lambda: published(client))

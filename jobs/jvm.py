@@ -30,6 +30,14 @@ def always_idle(stream: DataStream) -> DataStream:
     return stream.assign_timestamps_and_watermarks(strategy)
 
 
+def flush_after(stream: DataStream, timeout_ms: int) -> None:
+    """Lets the network buffers of what follows the stream wait no longer than that.
+
+    PyFlink offers this for its own operators alone, not for what comes from a table.
+    """
+    stream._j_data_stream.getTransformation().setBufferTimeout(timeout_ms)
+
+
 def set_uids(environment: StreamExecutionEnvironment) -> list[str]:
     """Gives every operator without a uid one by its role and place, as SQL's have none; returns all uids."""
     seen: dict[int, Any] = {}

@@ -86,7 +86,6 @@ def cluster_options(settings: Settings, layout: Layout, rest_port: int, rpc_port
         "jobmanager.memory.process.size": f"{settings.local.job_manager_memory_mb}m",
         "env.java.opts.all": java_options(),
         "parallelism.default": flink.parallelism or settings.local.task_managers,
-        "execution.buffer-timeout.interval": f"{flink.buffer_timeout_ms} ms",
         "execution.checkpointing.interval": f"{flink.checkpoint_interval_ms} ms",
         "execution.checkpointing.timeout": f"{flink.checkpoint_timeout_ms} ms",
         "execution.checkpointing.dir": checkpoint_uri(settings, layout),

@@ -141,7 +141,6 @@ def task_manager_service(number: int, settings: Settings, layout: Layout, java_h
     heap = parts.heap + parts.framework_heap
     options = (
         "-XX:+UseG1GC",
-        "-XX:TieredStopAtLevel=1",
         f"-Xmx{heap}m",
         f"-Xms{heap}m",
         f"-XX:MaxDirectMemorySize={parts.off_heap + parts.framework_off_heap + parts.network}m",

@@ -86,7 +86,6 @@ def client_options(settings: Settings, python: str) -> dict[str, object]:
     flink = settings.flink
     options = {key: value for key, value in flink_conf.shipped_options().items() if not key.startswith(PASSED_ON)}
     options |= {
-        "execution.buffer-timeout.interval": f"{flink.buffer_timeout_ms} ms",
         "execution.checkpointing.interval": f"{flink.checkpoint_interval_ms} ms",
         "execution.checkpointing.timeout": f"{flink.checkpoint_timeout_ms} ms",
         "pipeline.max-parallelism": flink.max_parallelism,
