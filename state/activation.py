@@ -23,12 +23,14 @@ def status_of(
     categories = {category for event in events for category in event.categories if category}
     if len(events) >= rules.active_after and len(products) + len(categories) >= rules.active_variety:
         return "active"
+    if len(products) < rules.active_match:
+        return "warming"
     return "active" if matches(list(products)[:NEWEST_COMPARED], viewed_with) >= rules.active_match else "warming"
 
 
 def matches(products: Sequence[str], viewed_with: Callable[[str], Sequence[tuple[str, float]]]) -> int:
     """How many of the products are companions of another of them."""
-    if len(products) < 2:
-        return 0
-    companions = {product: {name for name, _ in viewed_with(product)} for product in products}
-    return sum(any(product in companions[other] for other in products if other != product) for product in products)
+    compared, matching = set(products), set()
+    for product in products:
+        matching.update([name for name, _ in viewed_with(product) if name in compared and name != product])
+    return len(matching)

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 from collections.abc import Sequence
+from itertools import count, repeat
 from typing import Literal
 
 import msgspec
@@ -75,17 +76,8 @@ class LoggedOutcome(msgspec.Struct):
 
 def decision_record(session_id: str, slate: Slate, exposure: Literal["explicit", "implicit"] | None) -> Record:
     """A decision as logged; `exposure` is None where it is logged without having been seen."""
-    items = [
-        LoggedItem(
-            product,
-            position,
-            slate.propensity[position],
-            slate.explored[position],
-            slate.is_pinned(position),
-            slate.feature_bytes(position),
-        )
-        for position, product in enumerate(slate.product_ids)
-    ]
+    columns = (slate.propensity, slate.explored, slate.pinned or repeat(False), slate.feature_rows())
+    items = list(map(LoggedItem, slate.product_ids, count(), *columns))
     record = LoggedDecision(
         slate.decision_id,
         session_id,

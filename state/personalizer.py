@@ -10,7 +10,6 @@ from state.choice import Chooser
 from state.configuration import Settings
 from state.event import Event
 from state.exposure import closes_at_ms
-from state.feature_set import TOGETHER
 from state.features import Context
 from state.hint import Hint
 from state.interest import IMPRESSION, Interest, bought_in, interest, offered_in
@@ -22,7 +21,7 @@ from state.recent_events import LoggedEvent, Offer, logged
 from state.session import SLATES_KEPT, Session
 from state.shown import hidden_products
 from state.slate import Slate
-from state.trends import trending
+from state.trends import Trends
 from state.user_link import forgetting, met, takes_hint
 from state.warm_start import warmed
 
@@ -68,6 +67,7 @@ class Personalizer:
         self.settings = settings
         self.chooser = chooser
         self.overload = Overload(settings.overload)
+        self._trends = Trends(chooser.catalogue, settings.profile.trends)
         self._salt = salt
         self._denied_by_default = settings.consent.default == "denied"
 
@@ -294,18 +294,18 @@ class Personalizer:
         chooser = self.chooser.of(session_id)
         values, theta = chooser.predict(slate), chooser.coefficients(slate)
         ratings = self.chooser.catalogue.category_rating
-        offered = self._offered(session, slate, known, now_ms)
+        offered = self._offered(session, known, now_ms)
         profile = build_profile(session_id, session, slate, values, theta, known, ratings, self.settings, offered)
         return Write(session.generation, session.applied, session.updated_at_ms, profile)
 
-    def _offered(self, session: Session, slate: Slate, known: Interest, now_ms: int) -> Offered:
+    def _offered(self, session: Session, known: Interest, now_ms: int) -> Offered:
         shelf = self.chooser.shelf
         newest = session.recent.newest
         popular = shelf.popularity.of(session.region, newest.timestamp_ms if newest else now_ms)
         return Offered(
             status_of(session.recent.events, self.settings.session, shelf.together.viewed_with),
-            shelf.because(known) if slate.product_ids and slate.matrix()[:, TOGETHER].any() else {},
-            trending(popular, known, shelf.catalogue, self.settings.profile.trends),
+            shelf.because(known),
+            self._trends.of(popular, known),
             self._proposals(session, known, now_ms),
         )
 

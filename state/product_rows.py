@@ -29,7 +29,8 @@ def packed(facts: bytes) -> Packed:
 
 
 class ProductRows:
-    """`product_ids` and `categories` are by row, `category_ids` by code; `active` says which rows can be shown."""
+    """`product_ids` and `categories` are by row, `category_ids` by code; `active` says which rows can be shown. `changes` counts
+    what may have changed that, or a product's category."""
 
     def __init__(self) -> None:
         self.product_ids: list[str] = [""]
@@ -49,6 +50,7 @@ class ProductRows:
         self.stamp, self.row_slot = np.zeros((2, FIRST_ROWS), dtype=np.int64)
         self.code_slot: Rows = np.zeros(0, dtype=np.int64)
         self._mark = 0
+        self.changes = 0
 
     def __len__(self) -> int:
         """Products held."""
@@ -86,6 +88,7 @@ class ProductRows:
         row = self.row_of.pop(product_id, None)
         if row is not None:
             self.active[row] = False
+            self.changes += 1
             self._facts[row] = 0
             self.product_ids[row] = ""
             self._leaving.append(row)
@@ -113,6 +116,7 @@ class ProductRows:
         self.static[rows], self._facts[rows], self.category[rows] = values, facts, code
         self._priced[rows], self._rated[rows] = known[:, 0], known[:, 1]
         self.active[rows] = facts[:, 0] & AVAILABLE > 0
+        self.changes += 1
         category_id = self.category_ids[code]
         for row in rows.tolist():
             self.categories[row] = category_id

@@ -52,7 +52,15 @@ class Slate(msgspec.Struct, array_like=True):
         """Features (k, d)."""
         return np.frombuffer(self.features, dtype=np.float16).reshape(len(self.product_ids), -1)
 
+    def feature_rows(self) -> list[bytes]:
+        """The features of each item, d float16."""
+        width = self._width()
+        return [self.features[at * width : (at + 1) * width] for at in range(len(self.product_ids))]
+
     def feature_bytes(self, position: int) -> bytes:
         """The features of one item, d float16."""
-        width = 2 * (len(self.features) // 2 // len(self.product_ids))
+        width = self._width()
         return self.features[position * width : (position + 1) * width]
+
+    def _width(self) -> int:
+        return 2 * (len(self.features) // 2 // max(1, len(self.product_ids)))

@@ -1,7 +1,7 @@
 """What a session operator can offer: the sources of candidates together, and what they say of them."""
 
 from collections.abc import Collection, Iterable, Sequence
-from itertools import chain, zip_longest
+from itertools import chain, islice, zip_longest
 from typing import NamedTuple
 
 import msgspec
@@ -28,6 +28,8 @@ HALF_EVIDENCE = 2.0
 """Visits at which the sources that go by the session have half of their weight."""
 STRONG_TOGETHER = 5.0
 """Lift of a companion whose feature is one half."""
+MOST_MOMENTS = 200
+"""Moments of which it is kept what they say of each category."""
 
 Values = NDArray[np.float64]
 
@@ -78,6 +80,7 @@ class Shelf:
         self._newest: dict[str, Rows] = {}
         self._rated: dict[str, Rows] = {}
         self._quotas_of: dict[tuple[int, int, bool], list[int]] = {}
+        self._moments: dict[tuple[str, ...], tuple[dict[str, float], Values]] = {}
         self.pool: Rows = self.catalogue.pool
 
     def refresh(self) -> None:
@@ -159,7 +162,7 @@ class Shelf:
                 if (listed := companions(product))
             ]
             if found:
-                parts.append(_in_turn([entry.coded for entry in found])[: quotas[source]])
+                parts.append(_in_turn([entry.coded for entry in found], quotas[source]))
                 told += [entry.told for entry in found]
         if quotas[names.BUNDLES] and leading:
             bundled = self.bundles.parts_with(leading, now_ms)
@@ -214,10 +217,16 @@ class Shelf:
         lift = self.popularity.lift(moment)
         if not lift:
             return _NO_MOMENT
+        kept = self._moments.get(moment)
+        if kept is not None and kept[0] is lift and len(kept[1]) == len(self.catalogue.category_ids):
+            return kept[1]
         values = np.zeros(len(self.catalogue.category_ids))
         for category, value in lift.items():
             values[self.catalogue.code_of(category)] = value
         values[0] = 0.0
+        if len(self._moments) >= MOST_MOMENTS:
+            self._moments.clear()
+        self._moments[moment] = (lift, values)
         return values
 
     def _newest_by_category(self) -> dict[str, Rows]:
@@ -248,12 +257,12 @@ def _best(values: dict[str, float]) -> list[str]:
     return [category for _, category in liked[:LIKED_CATEGORIES]]
 
 
-def _in_turn(lists: list[Rows]) -> Rows:
-    """The first of each, then the second of each, and so on."""
+def _in_turn(lists: list[Rows], most: int) -> Rows:
+    """The first of each, then the second of each, and so on, at most so many."""
     if len(lists) == 1:
-        return lists[0]
-    turns = chain.from_iterable(zip_longest(*(rows.tolist() for rows in lists)))
-    return np.array([row for row in turns if row is not None], dtype=np.int64)
+        return lists[0][:most]
+    turns = chain.from_iterable(zip_longest(*(rows[:most].tolist() for rows in lists)))
+    return np.array(list(islice((row for row in turns if row is not None), most)), dtype=np.int64)
 
 
 def _lift_told(rank: int, entry: tuple[str, float], best: tuple[str, float]) -> tuple[int, float]:

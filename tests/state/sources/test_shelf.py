@@ -146,3 +146,23 @@ def test_features_tell_what_the_stores_say() -> None:
 
 def test_an_item_says_what_it_goes_together_with() -> None:
     assert with_stores(filled()).because(known(1))["p7-3"] == "p0-0"
+
+
+def test_what_a_moment_says_is_kept_until_it_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("state.sources.shelf.MOST_MOMENTS", 2)
+    shelf = with_stores(filled())
+
+    def told(name: str = "time:night") -> np.ndarray[Any, Any]:
+        return shelf.offers(Asked(NOBODY, moment=(name,)), 100).moment
+
+    first = told()
+    assert first[shelf.catalogue.code_of("c3")] > 0
+    assert told() is first
+    shelf.catalogue.put(Product("new", "c-new"))
+    assert len(told()) == len(first) + 1
+    shelf.popularity = Fixed(Popular(), [], {"c-new": 0.25})  # type: ignore[assignment]
+    assert told()[shelf.catalogue.code_of("c-new")] == 0.25
+    assert told()[shelf.catalogue.code_of("c3")] == 0
+    for number in range(5):
+        told(f"weather:{number}")
+        assert len(shelf._moments) <= 2
