@@ -10,7 +10,7 @@ import msgspec
 
 from state.configuration import Settings
 from state.event import Event
-from state.exposure import Exposure, Number, closes_at_ms, rewards_of, weights_of
+from state.exposure import Exposure, Number, closes_at_ms, is_learned, rewards_of, weights_of
 from state.feature_set import FEATURE_SET, NAMES
 from state.interest import CATEGORY_VIEW, weight_of
 from state.log import LoggedOutcome, Record, decision_record, outcome, outcome_records
@@ -126,11 +126,11 @@ class Attribution:
         return True
 
     def enter(self) -> None:
-        """Hands the learner the exposures that it does not have."""
+        """Hands the learner the exposures that it has not been told of."""
         self._enter(self._session.exposures)
 
     def discard(self) -> None:
-        """Drops all exposures; those that the learner does not have are retracted in the log."""
+        """Drops all exposures; those that the learner has not been told of are retracted in the log."""
         for exposure in self._session.exposures:
             if not exposure.entered:
                 self._write("retract", exposure)
@@ -140,7 +140,7 @@ class Attribution:
         """All records, with what is for the learners.
 
         Examples go to each of them, given by their keys and numbers of shards. Where drift is watched, the rewards of closed
-        exposures go to the first shard of the `watcher`, given by its key and the session's variant.
+        exposures that are learned go to the first shard of the `watcher`, given by its key and the session's variant.
         """
         self.records += outcome_records(self._session_id, self._outcomes)
         self._outcomes = []
@@ -243,7 +243,7 @@ class Attribution:
     def _close(self, exposures: Iterable[Exposure]) -> None:
         closing = list(exposures)
         self._enter(closing)
-        self.closed += [exposure.reward for exposure in closing]
+        self.closed += [exposure.reward for exposure in closing if is_learned(exposure)]
         if closing:
             gone = set(map(id, closing))
             self._session.exposures = [e for e in self._session.exposures if id(e) not in gone]
@@ -258,9 +258,12 @@ class Attribution:
             self._weigh(decision_id)
 
     def _teach(self, exposure: Exposure, weight: Number) -> None:
-        """Hands the learner the difference to what it was told of the exposure before."""
+        """Hands the learner the difference to what it was told of the exposure before, if that is to be learned.
+
+        What an older release has taught goes on: half of an exposure would stay in the sums for ever.
+        """
         known = exposure.taught_weight
-        if (known, exposure.taught_reward) == (weight, exposure.reward):
+        if (known, exposure.taught_reward) == (weight, exposure.reward) or not (known or is_learned(exposure)):
             return
         earned, before = (exposure.reward if weight else 0.0), (exposure.taught_reward if known else 0.0)
         self.examples.append(

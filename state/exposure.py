@@ -1,6 +1,7 @@
 """Exposures that wait for their reward, and which event rewards which of them."""
 
 from collections.abc import Sequence
+from struct import Struct
 
 import msgspec
 import numpy as np
@@ -11,6 +12,7 @@ from state.interest import CATEGORY_VIEW, weight_of
 from state.recent_events import LoggedEvent
 
 PRODUCT_AFFINITY = NAMES.index("product_affinity")
+_HALF, _SEEN_AT = Struct("<e"), 2 * NAMES.index("product_seen")
 
 
 Number = int | float
@@ -23,7 +25,7 @@ class Exposure(msgspec.Struct, array_like=True):
     `position` is where it was published and `shown_position` where it was shown, both from 0; `cause` the digest of the event
     that produced the slate; `x` its features as float16 bytes; `seq` numbers its outcomes; `reward` is the aggregate that
     was last written. `examination` is the probability that the place was looked at, 1 unless positions are modelled; `explored`
-    says that the item was another than the best. `entered` says whether the learner has it, and `taught_weight` and
+    says that the item was another than the best. `entered` says whether the learner has been told of it, and `taught_weight` and
     `taught_reward` with which weight and reward.
     """
 
@@ -42,6 +44,18 @@ class Exposure(msgspec.Struct, array_like=True):
     examination: Number = 1
     taught_weight: Number = 0
     taught_reward: Number = 0
+
+
+def is_learned(exposure: Exposure) -> bool:
+    """Whether the learner is told of it: not where it is assumed only, and the session had touched the product before.
+
+    A visitor goes on with such a product whether it is listed or not, and nobody knows that the list was looked at: its reward
+    would be that of the visitor's habit. By the feature `product_seen`, so that the log of decisions alone says it.
+    """
+    if not exposure.implicit or len(exposure.x) < _SEEN_AT + _HALF.size:
+        return True
+    seen: float = _HALF.unpack_from(exposure.x, _SEEN_AT)[0]
+    return seen <= 0
 
 
 def closes_at_ms(exposure: Exposure, reward: Reward) -> int:

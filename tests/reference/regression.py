@@ -5,6 +5,8 @@ Imports nothing of what it checks. It knows the rules from the specification, no
 - An event counts once; duplicates share an id, or time, type, product and category where they have none.
 - An item was seen at its earliest impression; or, of a decision logged as implicit that no impression names, the first few items
   at the decision's time. An impression of a decision that is not in the log (a rolled-back slate) teaches nothing.
+- What was only assumed to be seen is earned on, but not learned where the session had touched the product before: where the feature
+  `product_seen` is above 0.
 - A view, cart, checkout or feedback rewards an exposure of its product: the one whose decision it names, else the latest that is
   not after it; within the window, one exposure per product, never one of the slate that it brought about. An event that names its
   decision may precede the exposure by the disorder.
@@ -27,6 +29,8 @@ Record = Mapping[str, Any]
 WEIGHTS = {"product_view": 1.0, "add_to_cart": 3.0, "checkout": 5.0}
 THUMB = 3.0
 LARGEST = 5.0
+PRODUCT_SEEN = 9
+"""Column of that feature in the set `shop-3`."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +52,13 @@ class Seen:
     at_ms: int
     x: NDArray[np.float64]
     cause: str | None
+    is_assumed: bool = False
     rewards: list[float] = field(default_factory=list)
+
+    @property
+    def is_learned(self) -> bool:
+        """Not where the visitor may have gone on with what they knew, without a look at the list."""
+        return not (self.is_assumed and self.x[PRODUCT_SEEN] > 0)
 
 
 @dataclass
@@ -70,7 +80,7 @@ def regression(
     exposures = _exposures(events := once(events), decisions, rules, causes)
     for event in sorted(events, key=lambda event: (event["timestamp"], identity(event))):
         _credit(event, exposures[event["session_id"]], rules)
-    return _sums([seen for session in exposures.values() for seen in session], rules.aggregate)
+    return _sums([seen for session in exposures.values() for seen in session if seen.is_learned], rules.aggregate)
 
 
 def once(events: Iterable[Record]) -> list[Record]:
@@ -115,11 +125,12 @@ def _exposures(
         ]
         for position, item in enumerate(decision["items"]):
             times = [e["timestamp"] for e in impressions if item["product_id"] in e["shown"]]
-            if not impressions and decision["exposure"] == "implicit" and position < rules.implicit_items:
+            is_assumed = not impressions and decision["exposure"] == "implicit" and position < rules.implicit_items
+            if is_assumed:
                 times = [decision["timestamp"]]
             if times:
                 x = np.frombuffer(base64.b64decode(item["features"]), dtype=np.float16).astype(np.float64)
-                exposures[session].append(Seen(name, item["product_id"], min(times), x, causes.get(name)))
+                exposures[session].append(Seen(name, item["product_id"], min(times), x, causes.get(name), is_assumed))
     return exposures
 
 

@@ -1,16 +1,19 @@
 """Exposures, rewards and what the learner is told."""
 
 import base64
+from collections import Counter
 from typing import Any
 
+import msgspec
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import settings as limits
 from hypothesis import strategies as st
 
+from state.event import Event
 from state.exposure import aggregate
-from state.features import DIMENSION
+from state.feature_set import DIMENSION, NAMES
 from state.sums import Sums
 from tests.state.shop import HOUR, MINUTE, SESSION, T0, Visit, event, settings, shop
 
@@ -146,6 +149,67 @@ def test_stay_counts_as_exposure_until_an_impression_says_otherwise() -> None:
     assert len([r for r in visit.records("outcomes") if r["kind"] == "exposure"]) == 7
 
 
+def listed_again(**overrides: Any) -> Visit:
+    """A session that has viewed product-1 and whose current list has it at the top."""
+    return begun(rules={"pin": [{"product": "product-1", "position": 0}]}, **overrides)
+
+
+def test_what_the_session_had_touched_is_not_learned_where_it_is_only_assumed_to_be_seen() -> None:
+    visit = listed_again()
+    visit.send(event("product_view", 5_000, event_id="again"))
+    assert visit.session.exposures[0].product_id == "product-1"
+    assert [r["reward"] for r in visit.records("outcomes") if r["kind"] == "reward"] == pytest.approx([0.2])
+    assert len([r for r in visit.records("outcomes") if r["kind"] == "exposure"]) == 5, "the log is complete"
+    visit.send(event("add_to_cart", 5_100, event_id="carted"))
+    visit.pass_watermark(T0 + HOUR)
+    learned = visit.examples()
+    assert [e.product_id for e in learned if e.product_id == "product-1"] == []
+    assert (sum(e.count for e in learned), sum(e.reward for e in learned)) == (4, 0.0)
+
+
+def test_what_the_session_had_touched_is_learned_where_an_impression_says_that_it_was_seen() -> None:
+    visit = listed_again()
+    visit.send(visit.impression(1_000))
+    visit.send(event("product_view", 5_000, event_id="again"))
+    assert sum(e.reward for e in visit.examples() if e.product_id == "product-1") == pytest.approx(0.2)
+
+
+def test_an_impression_makes_learned_what_was_assumed_and_not_learned() -> None:
+    visit = listed_again()
+    slate = visit.session.slates[-1]
+    visit.send(event("category_view", 5_000, event_id="stays"))
+    visit.send(event("impression", 1_500, decision_id=slate.decision_id, shown=["product-1"], event_id="late"))
+    visit.pass_watermark(T0 + HOUR)
+    told: Counter[str] = Counter()
+    for example in visit.examples():
+        told[example.product_id] += int(example.count)
+    assert {product: times for product, times in told.items() if times} == {"product-1": 1}
+
+
+def test_what_an_older_release_has_taught_of_it_is_taken_back_as_a_whole() -> None:
+    visit = listed_again()
+    slate = visit.session.slates[-1]
+    visit.send(event("category_view", 5_000, event_id="stays"))
+    session = visit.session
+    session.exposures[0].taught_weight = 1
+    visit.data = session.encode()
+    visit.send(event("impression", 1_500, decision_id=slate.decision_id, shown=["product-2"], event_id="late"))
+    assert [e.count for e in visit.examples() if e.product_id == "product-1"] == [-1]
+
+
+def test_drift_is_watched_over_what_is_learned() -> None:
+    visit = listed_again(bandit={"drift": "watch"})
+    visit.send(event("product_view", 5_000, event_id="again"))
+    visit.pass_watermark(T0 + HOUR)
+    found = [
+        msgspec.msgpack.decode(record.value)
+        for effect in visit.effects
+        for record in effect.records
+        if record.kind == "examples"
+    ]
+    assert [watched for watched in found if isinstance(watched, dict)] == [{"default": [0.0] * 4}]
+
+
 def test_a_hurried_event_is_no_stay_and_explicit_mode_never_assumes() -> None:
     hurried = begun()
     hurried.send(event("product_view", 300, product_id="product-3"))
@@ -203,17 +267,17 @@ def shopping(draw: st.DrawFn) -> list[tuple[str, int, int, int]]:
 @limits(deadline=None, max_examples=120)
 def test_the_learners_sums_equal_a_regression_over_the_log(steps: list[tuple[str, int, int, int]]) -> None:
     visit = Visit(shop(settings(decisions={"full_share": 0.0}), products=10))
-    _shop_through(visit, steps)
+    sent = _shop_through(visit, steps)
     visit.pass_watermark(T0 + 100 * HOUR)
     learned = Sums(DIMENSION, None)
     learned.add(visit.examples())
-    a, b, totals = _regression(visit)
+    a, b, totals = _regression(visit, {e.event_id for e in sent if e.event_type == "impression"})
     np.testing.assert_allclose(learned.a, a, atol=1e-9)
     np.testing.assert_allclose(learned.b, b, atol=1e-9)
     np.testing.assert_allclose(learned.totals, totals, atol=1e-9)
 
 
-def _shop_through(visit: Visit, steps: list[tuple[str, int, int, int]]) -> None:
+def _shop_through(visit: Visit, steps: list[tuple[str, int, int, int]]) -> list[Event]:
     at_ms = 0
     sent = [event(event_id="begin")]
     visit.send(sent[0])
@@ -233,19 +297,25 @@ def _shop_through(visit: Visit, steps: list[tuple[str, int, int, int]]) -> None:
             made = event(kind, moment, product_id=product, event_id=name, decision_id=decision)
         sent.append(made)
         visit.send(made, watermark_ms=T0 + at_ms - MINUTE)
+    return sent
 
 
-def _regression(visit: Visit) -> tuple[Any, Any, Any]:
-    """What the log alone says: each exposure once, with the reward of its highest seq, unless it was retracted."""
+def _regression(visit: Visit, impressions: set[str | None]) -> tuple[Any, Any, Any]:
+    """What the log alone says: each exposure once, with the reward of its highest seq, unless it was retracted, or the product had
+    been touched and no impression showed it."""
     x_of = {
         (d["decision_id"], item["product_id"]): np.frombuffer(base64.b64decode(item["features"]), np.float16)
         for d in visit.records("decisions")
         for item in d["items"]
     }
+    exposed_by = {
+        (r["decision_id"], r["product_id"]): r["event_id"] for r in visit.records("outcomes") if r["kind"] == "exposure"
+    }
     a, b, totals = np.zeros((DIMENSION, DIMENSION)), np.zeros(DIMENSION), np.zeros(3)
     for key, outcome in latest_outcomes(visit).items():
-        if outcome["kind"] != "retract":
-            x, reward = x_of[key].astype(np.float64), outcome["reward"]
+        x, reward = x_of[key].astype(np.float64), outcome["reward"]
+        is_known = x[NAMES.index("product_seen")] > 0
+        if outcome["kind"] != "retract" and (exposed_by[key] in impressions or not is_known):
             a += np.outer(x, x)
             b += reward * x
             totals += [1, reward, reward**2]

@@ -11,7 +11,7 @@ from hypothesis import settings as limits
 from hypothesis import strategies as st
 
 from state.event import Event
-from state.features import DIMENSION, FEATURE_SET
+from state.feature_set import DIMENSION, FEATURE_SET, NAMES
 from state.interest import Interest
 from state.learner import LearnerShard
 from state.model import Snapshot
@@ -21,7 +21,7 @@ from state.session import Session
 from state.slate import Slate
 from state.sums import Example, Sums
 from tests.reference.comparison import assert_equal
-from tests.reference.regression import Rules, causes_in_log, identity, regression
+from tests.reference.regression import PRODUCT_SEEN, Rules, causes_in_log, identity, regression
 from tests.state.shop import T0, make_merger, settings, shop
 
 WINDOW_MS, DISORDER_MS = 120_000, 60_000
@@ -178,6 +178,10 @@ def given_slates(seed: int, causes: list[Raw]) -> list[Slate]:
         )
         for number, cause in enumerate(causes)
     ]
+
+
+def test_the_reference_reads_the_feature_that_it_means() -> None:
+    assert (FEATURE_SET, NAMES[PRODUCT_SEEN]) == ("shop-3", "product_seen")
 
 
 @either_aggregate
