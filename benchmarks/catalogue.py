@@ -125,6 +125,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.catalogue", description=__doc__)
     parser.add_argument("--products", type=int, default=200_000)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--task-managers", type=int, default=1)
     parser.add_argument("--file", type=Path, help="write JSON lines there instead")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="sets")
     options = parser.parse_args()
@@ -134,7 +135,7 @@ def main() -> None:
             file.writelines(msgspec.json.encode(product) + b"\n" for product in listing)
         return
     signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))  # so that the stack is stopped
-    with benchmark_stack(1, ["flink.state_backend=rocksdb", *options.sets]) as stack:
+    with benchmark_stack(options.task_managers, ["flink.state_backend=rocksdb", *options.sets]) as stack:
         topics = stack.settings.kafka.topics
         count = preload(stack, topics.products, ((p["product_id"].encode(), msgspec.json.encode(p)) for p in listing))
         print(f"{count:,} products are in the topic", flush=True)

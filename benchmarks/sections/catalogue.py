@@ -12,7 +12,7 @@ from benchmarks.lists import await_catalogue
 from benchmarks.preload import load_catalogue, preload
 from benchmarks.sections import Bench
 from benchmarks.summary import Figures, column, ratios, row
-from benchmarks.throughput import APPLIED, Load, published, watch_run
+from benchmarks.throughput import APPLIED, Load, as_if_live, published, watch_run
 from benchmarks.traffic import PRODUCTS, SPAN_MS, messages, traffic
 from operators.names import SESSION
 
@@ -57,13 +57,15 @@ def _run(bench: Bench, name: str, products: int, seed: int) -> dict[str, Any]:
     listed = f"products-{products}"
     _load(bench, listed, products)
     events = f"catalogue-{name}"
-    stack.start_job(f"kafka.topics.user_interactions={events}", f"kafka.topics.products={listed}", *SETS)
+    load = Load(events, EVENTS, LEAD, plan.longest_s)
+    topics = (f"kafka.topics.user_interactions={events}", f"kafka.topics.products={listed}")
+    stack.start_job(*topics, *as_if_live(load), *SETS)
     began = time.monotonic()
     await_catalogue(stack, products)
     loaded_s = time.monotonic() - began
     preload(stack, events, messages(traffic(EVENTS, int(time.time() * 1_000) - SPAN_MS, seed)))
     client, progress = stack.client(), stack.progress(SESSION, APPLIED)
-    found = watch_run(stack, Load(events, EVENTS, LEAD, plan.longest_s), progress, 1, lambda: published(client))
+    found = watch_run(stack, load, progress, 1, lambda: published(client))
     _settle(progress)
     found["latency"] = measure(stack, events, RATE, plan.latency_s, plan.warm_up_s, seed + 1_000)
     return found | {"products": products, "loaded_s": round(loaded_s, 1), "memory_mb": large.memory(stack)}
