@@ -50,6 +50,7 @@ class LiveModel:
         self.base: Snapshot | None = None
         self.newest: Snapshot | None = None
         self._change: tuple[int, Snapshot] | None = None
+        self._row_of: dict[str, int] = {}
 
     def take(self, data: bytes) -> Snapshot | None:
         """Takes a snapshot or a change in, in the order of the topic; returns the newest model where it is another now.
@@ -66,8 +67,11 @@ class LiveModel:
                 return None
         else:
             self.base = Snapshot.decode(data)
+            self._row_of = rows_by_product(self.base)
         assert self.base is not None
-        self.newest = patched(self.base, self._change[1]) if self._change and self._fits() else self.base
+        self.newest = self.base
+        if self._change is not None and self._fits():
+            self.newest = patched(self.base, self._change[1], self._row_of)
         return self.newest
 
     def _fits(self) -> bool:
@@ -115,12 +119,20 @@ class Publication:
         return self.newest_version
 
 
-def patched(base: Snapshot, change: Snapshot) -> Snapshot:
-    """The whole model as of a change: the products that did not change keep their rows of `base`, faded by the time between."""
+def rows_by_product(base: Snapshot) -> dict[str, int]:
+    """The row of each product of a snapshot."""
+    return {product: row for row, product in enumerate(base.product_ids)}
+
+
+def patched(base: Snapshot, change: Snapshot, row_of: dict[str, int]) -> Snapshot:
+    """The whole model as of a change: the products that did not change keep their rows of `base`, faded by the time between.
+
+    `row_of` are the rows of `base`, and of what earlier changes of it added; what this one adds is added to it. A product that only
+    earlier ones had knows nothing again.
+    """
     half_life_ms = Sums.decode(change.sums).half_life_ms
     elapsed_ms = change.model_version - base.model_version
     fade = 1.0 if half_life_ms is None else 2.0 ** (-elapsed_ms / half_life_ms)
-    row_of = {product: row for row, product in enumerate(base.product_ids)}
     rows = np.array([row_of.setdefault(product, len(row_of)) for product in change.product_ids], dtype=np.int64)
 
     def columns(old: bytes, new: bytes, kind: str) -> bytes:

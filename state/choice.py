@@ -23,7 +23,7 @@ from state.policy.normals import Normals
 from state.policy.river import RiverPolicy
 from state.policy.thompson import LinearThompson
 from state.posterior import Posterior
-from state.rates import Rates
+from state.rates import ModelRows, Rates
 from state.river.learner import RiverLearner
 from state.slate import FullChoice, Slate
 from state.sources.shelf import Shelf
@@ -75,6 +75,7 @@ class Chooser:
         self.merchandise = Merchandise(settings.rules, self.catalogue)
         self.mix = Mix(settings.variety, settings.profile.items)
         self.predictor: Predictor | None = None
+        self._model_rows: dict[str, ModelRows] = {}
         self.rates = Rates(self.catalogue, None)
         self.examination: list[float] = []
         self._prior = Posterior.of(Sums(DIMENSION, None), settings.bandit.ridge, 0, prior_of(FEATURE_SET, DIMENSION))
@@ -111,9 +112,10 @@ class Chooser:
 
     def use_model(self, predictor: Predictor, model: str | None = None) -> None:
         """Scores with this model from now on, as do all variants that choose by it; None: that of this chooser itself."""
-        rates = Rates(self.catalogue, predictor)
+        name = model or self.model
+        rates = Rates(self.catalogue, predictor, self._model_rows.setdefault(name, ModelRows()))
         for chooser in self._all:
-            if chooser.model == (model or self.model):
+            if chooser.model == name:
                 chooser._use(predictor, rates)
 
     def _use(self, predictor: Predictor, rates: Rates) -> None:

@@ -241,7 +241,7 @@ class Bandit(Section, frozen=True):
     drift_delta: OpenFraction = 0.002
     drift_half_life_ms: PositiveMillis = 7 * 24 * HOUR_MS
     drift_least_half_life_ms: PositiveMillis = 12 * HOUR_MS
-    publish_interval_ms: Annotated[int, Meta(ge=50, le=60_000)] = 500
+    publish_interval_ms: Annotated[int, Meta(ge=50, le=60_000)] = 1_000
     snapshot_interval_ms: Annotated[int, Meta(ge=50, le=HOUR_MS)] = 30_000
     shards: Annotated[int, Meta(ge=1, le=1_024)] = 4
     max_products: Annotated[int, Meta(ge=1, le=20_000)] = 10_000

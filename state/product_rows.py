@@ -30,7 +30,7 @@ def packed(facts: bytes) -> Packed:
 
 class ProductRows:
     """`product_ids` and `categories` are by row, `category_ids` by code; `active` says which rows can be shown. `changes` counts
-    what may have changed that, or a product's category."""
+    what may have changed that, or a product's category, `moves` what changed which product a row stands for."""
 
     def __init__(self) -> None:
         self.product_ids: list[str] = [""]
@@ -50,7 +50,7 @@ class ProductRows:
         self.stamp, self.row_slot = np.zeros((2, FIRST_ROWS), dtype=np.int64)
         self.code_slot: Rows = np.zeros(0, dtype=np.int64)
         self._mark = 0
-        self.changes = 0
+        self.changes = self.moves = 0
 
     def __len__(self) -> int:
         """Products held."""
@@ -78,6 +78,7 @@ class ProductRows:
     def _add(self, product_id: str) -> int:
         """A row for a product that has none."""
         row = self._new_row()
+        self.moves += 1
         self.product_ids[row] = product_id
         self.row_of[product_id] = row
         self.stamp[row] = self._mark
@@ -89,6 +90,7 @@ class ProductRows:
         if row is not None:
             self.active[row] = False
             self.changes += 1
+            self.moves += 1
             self._facts[row] = 0
             self.product_ids[row] = ""
             self._leaving.append(row)

@@ -22,6 +22,27 @@ SMALLEST_SPREAD = 0.1
 """τ is never less than this share of the mean reward: products that look alike so far must not freeze."""
 
 
+class ModelRows:
+    """The catalogue's rows of a model's products. One model after the other has mostly the same products in the same order, so only
+    what is new of them is looked up."""
+
+    def __init__(self) -> None:
+        self._product_ids: list[str] = []
+        self._rows: Rows = np.zeros(0, dtype=np.int64)
+        self._moves = -1
+
+    def of(self, catalogue: Catalogue, product_ids: list[str]) -> Rows:
+        """The rows of these products, (products,); -1 for one that is not held."""
+        known = len(self._product_ids)
+        if catalogue.moves != self._moves or product_ids[:known] != self._product_ids:
+            known = 0
+        row_of = catalogue.row_of
+        new = [row_of.get(product, -1) for product in product_ids[known:]]
+        self._rows = np.concatenate([self._rows[:known], np.array(new, dtype=np.int64)])
+        self._product_ids, self._moves = product_ids, catalogue.moves
+        return self._rows
+
+
 class Rates:
     """By catalogue row, (rows,) each, as of the snapshot; row 0 stands for a product that is not listed.
 
@@ -35,11 +56,11 @@ class Rates:
             effect_variance, exposures, rewards, prior, log_ratio, rate and uncertainty. Times of creation are right to minutes.
     """
 
-    def __init__(self, catalogue: Catalogue, predictor: Predictor | None) -> None:
+    def __init__(self, catalogue: Catalogue, predictor: Predictor | None, rows: ModelRows | None = None) -> None:
         size, categories = len(catalogue.product_ids), len(catalogue.category_ids)
         codes = catalogue.category[:size]
         mean = predictor.posterior.mean_reward if predictor else PRIOR_REWARD
-        self.exposures, self.rewards, unexplained, share = _by_row(catalogue, predictor)
+        self.exposures, self.rewards, unexplained, share = _by_row(catalogue, predictor, rows or ModelRows())
         n = np.bincount(codes, weights=self.exposures, minlength=categories)
         r = np.bincount(codes, weights=self.rewards, minlength=categories)
         by_category = (r + RATE_PRIOR * mean) / (n + RATE_PRIOR)
@@ -84,12 +105,13 @@ def _log_ratio(rate: Values, mean: float) -> Values:
     return np.clip(ratio, -LARGEST_LOG_RATIO, LARGEST_LOG_RATIO) / LARGEST_LOG_RATIO
 
 
-def _by_row(catalogue: Catalogue, predictor: Predictor | None) -> tuple[Values, Values, Values, Values]:
+def _by_row(
+    catalogue: Catalogue, predictor: Predictor | None, known: ModelRows
+) -> tuple[Values, Values, Values, Values]:
     """The snapshot's four statistics, (rows,) each; 0 for a product that it does not have."""
     table = np.zeros((4, len(catalogue.product_ids)))
     if predictor is not None and predictor.product_ids:
-        row_of = catalogue.row_of
-        rows = np.array([row_of.get(product, -1) for product in predictor.product_ids], dtype=np.int64)
+        rows = known.of(catalogue, predictor.product_ids)
         listed = rows >= 0
         table[:, rows[listed]] = predictor.statistics[listed].T
         table[0] = np.maximum(0.0, table[0])

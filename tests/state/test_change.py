@@ -4,7 +4,7 @@ import msgspec
 import numpy as np
 import pytest
 
-from state.change import Change, LiveModel, Publication, patched
+from state.change import Change, LiveModel, Publication, patched, rows_by_product
 from state.learner import LearnerShard
 from state.merger import Merger, terms_of
 from state.model import Predictor, Snapshot
@@ -62,7 +62,7 @@ def test_models_of_products_travel_as_changes_too() -> None:
             base = merger.snapshot(T0)
     update = shard.take_update()
     merger.absorb(update, T0)
-    found = patched(base, merger.snapshot(T0 + 1, set(update.products)))
+    found = patched(base, merger.snapshot(T0 + 1, set(update.products)), rows_by_product(base))
     whole = merger.snapshot(T0 + 1)
     mine, theirs = Predictor(found).arms, Predictor(whole).arms
     assert mine is not None

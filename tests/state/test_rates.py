@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from state.rates import effect_variance, own_effects
+from state.catalogue import Catalogue
+from state.product import Product
+from state.rates import ModelRows, effect_variance, own_effects
 
 NOISE = 0.04
 
@@ -58,3 +60,16 @@ def test_a_product_nobody_has_seen_is_like_its_category() -> None:
     assert mean[3] == 0
     assert variance[2] == variance[3] == pytest.approx(0.03**2)
     assert variance[0] == pytest.approx(NOISE / (500 + NOISE / 0.03**2))
+
+
+def test_the_rows_of_a_models_products_follow_the_catalogue_and_the_model() -> None:
+    catalogue, rows = Catalogue(10, 10), ModelRows()
+    for name in ("a", "b", "c"):
+        catalogue.put(Product(product_id=name, category_id="k", title=name))
+    row_of = catalogue.row_of
+    assert rows.of(catalogue, ["a", "b"]).tolist() == [row_of["a"], row_of["b"]]
+    assert rows.of(catalogue, ["a", "b", "c", "d"]).tolist() == [row_of["a"], row_of["b"], row_of["c"], -1]
+    assert rows.of(catalogue, ["c", "b"]).tolist() == [row_of["c"], row_of["b"]]
+    catalogue.remove("b")
+    catalogue.put(Product(product_id="d", category_id="k", title="d"))
+    assert rows.of(catalogue, ["c", "b", "d"]).tolist() == [row_of["c"], -1, row_of["d"]]
