@@ -17,9 +17,12 @@ from pyflink.table import StreamTableEnvironment
 from jobs.jvm import flush_after, keyed_in_jvm
 from jobs.personalize import environment_for
 from jobs.settings import load_settings
-from jobs.tables import events_stream
+from jobs.sql import RECORD_MS
+from jobs.tables import BYTES, SESSION_KEY, create_events_table
 
 OPERATOR = "floor"
+EVENT_TYPE = Types.ROW([Types.STRING(), Types.ROW([BYTES, BYTES, Types.INT(), Types.LONG(), Types.LONG()])])
+"""Row(session, Row(payload, origin key, partition, offset, record_ms))."""
 
 
 class Floor(KeyedProcessFunction):  # type: ignore[misc]
@@ -43,7 +46,12 @@ def main() -> None:
     settings = load_settings(parser.parse_args().config, ())
     environment = environment_for(settings)
     tables = StreamTableEnvironment.create(environment)
-    events = events_stream(tables, settings)  # (session, Row(payload, origin key, partition, offset, ms))
+    create_events_table(tables, settings)
+    keyed = tables.sql_query(
+        f"""SELECT {SESSION_KEY} AS k, ROW(payload, origin_key, `partition`, `offset`, {RECORD_MS}) AS v
+FROM user_interactions"""
+    )
+    events = tables.to_append_stream(keyed, EVENT_TYPE)
     flush_after(events, settings.flink.buffer_timeout_ms)
     nothing = keyed_in_jvm(events).process(Floor(), Types.STRING()).name(OPERATOR).uid(OPERATOR)
     sink = get_gateway().jvm.org.apache.flink.streaming.api.functions.sink.v2.DiscardingSink()

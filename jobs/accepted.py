@@ -9,7 +9,8 @@ _FIELD = "CHR(31)"
 def create_accepted_view(tables: StreamTableEnvironment, records: DataStream) -> None:
     """The views `records` and `accepted` over the session operator's output.
 
-    `accepted` has a row for each product of an event: rowtime (event time), arrived (processing time), event_type, region,
+    `accepted` has a row for each product of an event: rowtime (event time, or that of another event in the same slide of
+    popularity's windows), arrived (processing time), second (the event's time in s since the epoch), event_type, region,
     product_id, category_id, user_hash, moment and companions; the last two are lists, separated by CHR(29). What is not known is
     empty. See `state/accepted.py`.
     """
@@ -25,7 +26,9 @@ def create_accepted_view(tables: StreamTableEnvironment, records: DataStream) ->
     tables.create_temporary_view("records", records, schema)
     fields = ("event_type", "region", "product_id", "category_id", "user_hash", "moment", "companions")
     columns = ", ".join(f"SPLIT_INDEX(line, {_FIELD}, {at}) AS {name}" for at, name in enumerate(fields, start=1))
+    second = f"CAST(TRY_CAST(SPLIT_INDEX(line, {_FIELD}, 0) AS BIGINT) / 1000 AS STRING)"
     lines = "records CROSS JOIN UNNEST(SPLIT(f6, CHR(30))) AS lines (line)"
     tables.execute_sql(
-        f"CREATE TEMPORARY VIEW accepted AS SELECT rowtime, arrived, {columns} FROM {lines} WHERE f6 IS NOT NULL"
+        f"""CREATE TEMPORARY VIEW accepted AS SELECT rowtime, arrived, {second} AS `second`, {columns}
+FROM {lines} WHERE f6 IS NOT NULL"""
     )

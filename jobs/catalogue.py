@@ -5,7 +5,7 @@ from pyflink.datastream import DataStream
 from pyflink.table import Schema, StreamTableEnvironment
 
 from jobs.jvm import keyed_in_jvm
-from jobs.sql import RECORD_MS, interval
+from jobs.sql import RECORD_MS, interval, remainder
 from jobs.tables import create_products_table
 from operators.assortment import LIST_TYPE, AssortmentOperator
 from operators.directory import DIRECTORY_TYPE, GATHERED_TYPE, DirectoryOperator
@@ -87,5 +87,5 @@ GROUP BY category, window_start, window_end"""
 
 
 def _shard(number: str, shards: int) -> str:
-    """A number as the name of a shard; hashes may be negative."""
-    return f"CAST(MOD(MOD({number}, {shards}) + {shards}, {shards}) AS STRING)"
+    """A number as the name of a shard."""
+    return f"CAST({remainder(number, shards)} AS STRING)"

@@ -31,11 +31,35 @@ def always_idle(stream: DataStream) -> DataStream:
 
 
 def flush_after(stream: DataStream, timeout_ms: int) -> None:
-    """Lets the network buffers of what follows the stream wait no longer than that.
+    """Lets the network buffers of the stream, and of all that leads to it, wait no longer than that.
 
     PyFlink offers this for its own operators alone, not for what comes from a table.
     """
-    stream._j_data_stream.getTransformation().setBufferTimeout(timeout_ms)
+    for transformation in _upstream_of(stream._j_data_stream.getTransformation()).values():
+        transformation.setBufferTimeout(timeout_ms)
+
+
+def evenly_spread_keys(count: int, max_parallelism: int) -> list[str]:
+    """Keys for `keyed_in_jvm` whose key groups lie as evenly as can be, so that any number of subtasks gets its share of them.
+
+    Key groups come from hashes: names that are only numbered leave some subtasks of a few with none.
+    """
+    jvm = get_gateway().jvm
+    assign, row_of = (
+        jvm.org.apache.flink.runtime.state.KeyGroupRangeAssignment.assignToKeyGroup,
+        jvm.org.apache.flink.types.Row,
+    )
+    wanted = {(2 * bucket + 1) * max_parallelism // (2 * count): bucket for bucket in range(count)}
+    found: dict[int, str] = {}
+    number = 0
+    while len(found) < count:
+        row = row_of(1)
+        row.setField(0, name := f"{number:x}")
+        bucket = wanted.get(assign(row, max_parallelism))
+        if bucket is not None:
+            found.setdefault(bucket, name)
+        number += 1
+    return [found[bucket] for bucket in range(count)]
 
 
 def set_uids(environment: StreamExecutionEnvironment) -> list[str]:
@@ -55,6 +79,13 @@ def set_uids(environment: StreamExecutionEnvironment) -> list[str]:
             transformation.setUid(uid)
         uids.append(uid)
     return uids
+
+
+def _upstream_of(transformation: Any) -> dict[int, Any]:
+    """The transformation and all that leads to it, by their ids."""
+    seen: dict[int, Any] = {}
+    _walk(transformation, seen)
+    return seen
 
 
 def _walk(transformation: Any, seen: dict[int, Any]) -> None:

@@ -14,17 +14,18 @@ from pyflink.table import StreamTableEnvironment
 
 from jobs.accepted import create_accepted_view
 from jobs.catalogue import catalogue_lists
-from jobs.jvm import always_idle, flush_after, keyed_in_jvm, set_uids
+from jobs.jvm import always_idle, evenly_spread_keys, flush_after, keyed_in_jvm, set_uids
 from jobs.popularity import popularity_stream, write_popularity
 from jobs.settings import ConfigurationError, SecretError, load_settings, redis_password, user_salt
-from jobs.tables import events_stream, examples_stream, model_stream, reference_stream, write_records
+from jobs.tables import event_batches_stream, examples_stream, model_stream, reference_stream, write_records
 from jobs.together import together_stream
 from jobs.users import hints_stream, lists_as_messages, user_lists_stream, user_messages_stream, write_hints
 from operators.learner import UPDATE_TYPE, LearnerOperator
 from operators.model import SNAPSHOT_TYPE, ModelOperator
-from operators.names import LEARNER, MODEL, POPULARITY, SESSION, USER_LISTS, USERS
+from operators.names import LEARNER, MODEL, POPULARITY, SESSION, USER_LISTS, USERS, session_uid
+from operators.outbox import OUTPUT_TYPE
 from operators.popularity import LIST_TYPE, PopularityOperator
-from operators.session import OUTPUT_TYPE, REFERENCE_STATE, Secrets, SessionOperator
+from operators.session import REFERENCE_STATE, Secrets, SessionOperator
 from operators.user_lists import USER_LIST_TYPE, UserListOperator
 from operators.users import HINT_TYPE, UserOperator
 from state.build import BUILD_ID
@@ -38,15 +39,18 @@ BUFFER_TIMEOUT = "100 ms"
 def build_graph(environment: StreamExecutionEnvironment, settings: Settings) -> list[str]:
     """The topology; returns the uids of all its operators."""
     tables = StreamTableEnvironment.create(environment)
-    events = events_stream(tables, settings)  # (session, Row(payload, origin key, partition, offset, ms)), as are hints
+    buckets = evenly_spread_keys(settings.flink.buckets, settings.flink.max_parallelism)
+    events = event_batches_stream(
+        tables, settings, buckets
+    )  # (bucket, Row(sessions, payloads, keys, places)), as are hints
     flush_after(events, settings.flink.buffer_timeout_ms)
-    inputs = keyed_in_jvm(events.union(always_idle(hints_stream(tables, settings))))
+    inputs = keyed_in_jvm(events.union(always_idle(hints_stream(tables, settings, buckets))))
     reference = always_idle(reference_stream(tables, settings))  # Row(kind, key, value, partition, offset, ms)
 
     session = SessionOperator(settings, partial(read_secrets, settings), BUILD_ID)
     records = inputs.connect(reference.broadcast(REFERENCE_STATE)).process(session, OUTPUT_TYPE)
     records = (
-        records.name(SESSION).uid(SESSION).disable_chaining()
+        records.name(SESSION).uid(session_uid(settings.flink.buckets)).disable_chaining()
     )  # Row(kind, key, value, outcomes, shard, examples, accepted); see docs/decisions/0006
     create_accepted_view(tables, records)
 

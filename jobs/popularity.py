@@ -10,7 +10,7 @@ from pyflink.common import Types
 from pyflink.datastream import DataStream
 from pyflink.table import StreamTableEnvironment
 
-from jobs.sql import create_plain_sink, interval
+from jobs.sql import create_plain_sink, interval, remainder
 from operators.names import MOMENTS_KEY
 from state.configuration import Settings
 from state.popularity.names import CATEGORY, RESERVED, WHOLE
@@ -37,7 +37,7 @@ def popularity_stream(tables: StreamTableEnvironment, settings: Settings) -> Dat
     """
     _create_lists(tables, settings)
     _create_moments(tables, settings)
-    shard = f"MOD(MOD(HASH_CODE(list), {SHARDS}) + {SHARDS}, {SHARDS})"  # a hash may be negative
+    shard = remainder("HASH_CODE(list)", SHARDS)
     text = f"CONCAT(list, {_FIELD}, kind, {_FIELD}, entry, {_FIELD}, CAST(number AS STRING))"
     query = f"""SELECT CONCAT('lists/', CAST({shard} AS STRING)) AS shard,
   CONCAT({_END_MS}, {_LINE}, ARRAY_JOIN(ARRAY_AGG({text}), {_LINE})) AS text

@@ -231,6 +231,14 @@ def _check_together(settings: Settings) -> None:
         raise ConfigurationError(
             "overload.fewer_candidates_after: must be at least overload.spacing_after, which comes first"
         )
+    for key, subtasks in (
+        ("flink.parallelism", settings.flink.parallelism),
+        ("local.task_managers", settings.local.task_managers),
+    ):
+        if (subtasks or 1) > settings.flink.buckets:
+            raise ConfigurationError(
+                f"flink.buckets: must be at least {key}, {subtasks}, or some of the subtasks have no session"
+            )
     _check_popularity(settings.popularity)
     start_mode(settings.kafka.start)
     contradiction = contradiction_in(settings.rules, settings.profile.items)

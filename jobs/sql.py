@@ -23,6 +23,11 @@ def interval(duration_ms: int) -> str:
     return f"INTERVAL '{days} {hours:02}:{minutes:02}:{seconds:02}.{ms:03}' DAY TO SECOND(3)"
 
 
+def remainder(number: str, of: str | int) -> str:
+    """A number modulo another, never negative, as hashes may be."""
+    return f"MOD(MOD({number}, {of}) + {of}, {of})"
+
+
 def source_options(settings: Settings, topic: str, start: str | int) -> dict[str, str]:
     """A source of raw keys (`origin_key`) and values, from `earliest`, `latest` or a time in ms."""
     found = _common(settings, topic) | {

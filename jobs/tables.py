@@ -3,12 +3,14 @@
 Reading, keys, time and watermarks stay in the JVM: that is two to three times as fast as the same in Python.
 """
 
+from collections.abc import Sequence
+
 from pyflink.common import Types
 from pyflink.datastream import DataStream
 from pyflink.table import StreamTableEnvironment
 
 from jobs.settings import start_mode
-from jobs.sql import METADATA, RECORD_MS, create_plain_sink, interval, options, sink_options, source_options
+from jobs.sql import METADATA, RECORD_MS, create_plain_sink, interval, options, remainder, sink_options, source_options
 from operators.learner import UPDATE_TYPE
 from operators.names import (
     BUNDLE_RECORD,
@@ -24,9 +26,16 @@ from state.configuration import Settings
 from state.variants import terms_by_key
 
 BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
-EVENT_TYPE = Types.ROW([BYTES, BYTES, Types.INT(), Types.LONG(), Types.LONG()])
-"""Row(payload, origin_key, partition, offset, record_ms)."""
-KEYED_EVENT_TYPE = Types.ROW([Types.STRING(), EVENT_TYPE])
+BATCH_TYPE = Types.ROW(
+    [
+        Types.OBJECT_ARRAY(Types.STRING()),
+        Types.OBJECT_ARRAY(BYTES),
+        Types.OBJECT_ARRAY(BYTES),
+        Types.OBJECT_ARRAY(Types.STRING()),
+    ]
+)
+"""Row(sessions, payloads, origin keys, places): inputs in the order of arrival; a place is `partition offset record_ms`."""
+KEYED_BATCH_TYPE = Types.ROW([Types.STRING(), BATCH_TYPE])
 REFERENCE_TYPE = Types.ROW([Types.STRING(), BYTES, BYTES, Types.INT(), Types.LONG(), Types.LONG()])
 """Row(kind, key, value, partition, offset, record_ms)."""
 EXAMPLE_TYPE = Types.ROW([Types.STRING(), Types.OBJECT_ARRAY(BYTES)])
@@ -36,32 +45,60 @@ KEYLESS_SPREAD = 1_024
 LOG_LINGER_MS = 200
 LOG_BATCH_BYTES = 262_144
 """Log records are seen when a checkpoint commits them: until then they may wait for each other, and cost fewer requests."""
+PLACE = f"CONCAT(CAST(`partition` AS STRING), ' ', CAST(`offset` AS STRING), ' ', CAST({RECORD_MS} AS STRING))"
 _TEXT = "CAST(payload AS STRING)"
+SESSION_KEY = (
+    f"COALESCE(JSON_VALUE({_TEXT}, '$.session_id'), CONCAT(CHR(0), CAST(MOD(`offset`, {KEYLESS_SPREAD}) AS STRING)))"
+)
 _TIMESTAMP = f"TRY_CAST(JSON_VALUE({_TEXT}, '$.timestamp') AS BIGINT)"
 _NOW_MS = "UNIX_TIMESTAMP() * 1000"
 
 
-def events_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStream:
-    """Events as KEYED_EVENT_TYPE, keyed by the JSON's session_id; what has none is spread over many keys.
+def event_batches_stream(tables: StreamTableEnvironment, settings: Settings, buckets: Sequence[str]) -> DataStream:
+    """Events as KEYED_BATCH_TYPE: by bucket of the JSON's session_id, all of a short time, since a call into Python costs more
+    than what is in it. What has no session is spread over the buckets.
+    """
+    create_events_table(tables, settings)
+    tables.execute_sql(
+        f"""CREATE TEMPORARY VIEW input_events AS SELECT session, {bucket_number("session", len(buckets))} AS bucket, payload,
+  origin_key, {PLACE} AS place, arrived
+FROM (SELECT *, {SESSION_KEY} AS session FROM user_interactions)"""
+    )
+    batches = tables.sql_query(
+        f"""SELECT {bucket_name("bucket", buckets)},
+  ROW(ARRAY_AGG(session), ARRAY_AGG(payload), ARRAY_AGG(origin_key), ARRAY_AGG(place))
+FROM TABLE(TUMBLE(TABLE input_events, DESCRIPTOR(arrived), {interval(settings.flink.gather_ms)}))
+GROUP BY bucket, window_start, window_end"""
+    )
+    return tables.to_append_stream(batches, KEYED_BATCH_TYPE)
+
+
+def create_events_table(tables: StreamTableEnvironment, settings: Settings) -> None:
+    """The table `user_interactions`, with `arrived` as processing time.
 
     Event time is the event's timestamp, never ahead of the clock; what has no valid one does not move the watermark.
     """
     topics, events = settings.kafka.topics, settings.events
     tables.execute_sql(
         f"""CREATE TEMPORARY TABLE user_interactions (
-  origin_key BYTES, payload BYTES, {METADATA},
+  origin_key BYTES, payload BYTES, {METADATA}, arrived AS PROCTIME(),
   rowtime AS TO_TIMESTAMP_LTZ(CASE WHEN {_TIMESTAMP} BETWEEN 1 AND {_NOW_MS} + {events.max_future_ms}
     THEN LEAST({_TIMESTAMP}, {_NOW_MS}) ELSE 0 END, 3),
   WATERMARK FOR rowtime AS rowtime - {interval(settings.popularity.allowed_lateness_ms)}
 ) WITH ({options(source_options(settings, topics.user_interactions, start_mode(settings.kafka.start)))},
   'scan.watermark.idle-timeout' = '{events.idle_timeout_ms} ms')"""
     )
-    keyed = tables.sql_query(
-        f"""SELECT COALESCE(JSON_VALUE({_TEXT}, '$.session_id'),
-    CONCAT(CHR(0), CAST(MOD(`offset`, {KEYLESS_SPREAD}) AS STRING))) AS k,
-  ROW(payload, origin_key, `partition`, `offset`, {RECORD_MS}) AS v FROM user_interactions"""
-    )
-    return tables.to_append_stream(keyed, KEYED_EVENT_TYPE)
+
+
+def bucket_number(session: str, buckets: int) -> str:
+    """Which bucket a session belongs to. The upper bits of the hash: the lower ones of Java's are much alike for ids that are."""
+    return remainder(f"HASH_CODE({session}) / 8191", buckets)
+
+
+def bucket_name(number: str, buckets: Sequence[str]) -> str:
+    """The key of a bucket by its number."""
+    cases = " ".join(f"WHEN {at} THEN '{name}'" for at, name in enumerate(buckets))
+    return f"CAST(CASE {number} {cases} END AS STRING)"
 
 
 def reference_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStream:

@@ -29,11 +29,10 @@ def lines_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStre
     without a view before it says nothing here; a checkout of one product does, of how often it is bought alone.
     """
     shards, gather = settings.together.shards, settings.together.gather_ms
-    second = "CAST(TIMESTAMPDIFF(SECOND, TO_TIMESTAMP_LTZ(0, 3), rowtime) AS STRING)"
     tables.execute_sql(
         f"""CREATE TEMPORARY VIEW together_lines AS
 SELECT CASE event_type WHEN 'checkout' THEN '{BOUGHT}' ELSE '{VIEWED}' END AS kind,
-  CONCAT({second}, CHR(31), product_id, CHR(31), companions) AS line, arrived
+  CONCAT(`second`, CHR(31), product_id, CHR(31), companions) AS line, arrived
 FROM accepted WHERE event_type = 'checkout' OR (event_type = 'product_view' AND companions <> '')"""
     )
     bought, viewed = (",".join(f"{kind}/{number}/{shards}" for number in range(shards)) for kind in (BOUGHT, VIEWED))

@@ -3,6 +3,7 @@
 from typing import Final
 
 SESSION: Final = "session"
+"""The name; its uid is `session_uid`."""
 LEARNER: Final = "learner"
 MODEL: Final = "model"
 TOGETHER: Final = "together"
@@ -11,6 +12,12 @@ DIRECTORY: Final = "directory"
 ASSORTMENT: Final = "assortment"
 USERS: Final = "users"
 USER_LISTS: Final = "user-lists"
+
+
+def session_uid(buckets: int) -> str:
+    """Sessions belong to a bucket by their number, so the state of another number is another operator's."""
+    return f"sessions-in-{buckets}"
+
 
 HINT_PARTITION: Final = -1
 """Stands in the place of an event's partition where a record is a hint."""

@@ -5,7 +5,6 @@ from typing import Any
 import structlog
 
 from operators.counters import Counters
-from operators.task import flush_time_ms
 from state.overload import Level, Overload
 
 logger = structlog.get_logger()
@@ -45,5 +44,5 @@ class OverloadWatch:
             self._counters.flush()
             self._shown = level
         if level and not self._timer_ms:
-            self._timer_ms = flush_time_ms(now_ms + self._recover_after_ms)
+            self._timer_ms = now_ms + self._recover_after_ms
             ctx.timer_service().register_processing_time_timer(self._timer_ms)

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from itertools import islice
 
 import redis
@@ -39,13 +39,11 @@ class ProfileWriter:
         block_max_ms: int,
         count: Callable[[str, int], None],
         pause: Callable[[float], None] = time.sleep,
-        flush_interval_ms: float = 5,
     ) -> None:
         self._pipe = RedisPipe(client, prefix, WRITE_IF_NEWER)
         self._packer = BatchPacker(prefix, ttl_ms)
         self._batch = batch
         self._block_max_s = block_max_ms / 1_000
-        self._flush_interval_s = flush_interval_ms / 1_000
         self._count = count
         self._pause = pause
         self._pending: Batch = {}
@@ -53,14 +51,13 @@ class ProfileWriter:
         self._sent_at_s = 0.0
 
     def put(self, session_id: str, write: Write) -> None:
-        """Takes a profile to write; sends what is pending where the batch is full or the last one went out long ago.
+        """Takes a profile to write; sends what is pending where the batch is full.
 
         Raises:
             RedisUnavailableError: after `block_max`, as all below; what is not known to be written stays pending.
         """
         self._pending[session_id] = write
-        is_due = time.monotonic() - self._sent_at_s >= self._flush_interval_s
-        if is_due or len(self._pending) >= self._batch:
+        if len(self._pending) >= self._batch:
             self._insist(self._send)
 
     def delete(self, session_id: str) -> None:
@@ -78,14 +75,16 @@ class ProfileWriter:
         if self._pending or self._in_flight:
             self._insist(self._settle)
 
-    def push(self, session_id: str) -> bool:
-        """Sends what is pending where it holds something of the session; says whether all of the session is written, without
-        waiting for it."""
-        if session_id in self._pending:
+    def send(self) -> None:
+        """Sends what is pending, without waiting for answers."""
+        if self._pending:
             self._insist(self._send)
-        elif self._in_flight:
+
+    def have_arrived(self, session_ids: Iterable[str]) -> bool:
+        """Whether all of the sessions' is written, as far as Redis has answered; waits only for what is overdue."""
+        if self._in_flight:
             self._insist(self._read_answers)
-        return not self.holds(session_id)
+        return not any(map(self.holds, session_ids))
 
     def close(self) -> None:
         """Settles, and gives the connection up even where that fails."""

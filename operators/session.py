@@ -9,37 +9,29 @@ import redis
 import structlog
 from pyflink.common import Row, Types
 from pyflink.datastream import KeyedBroadcastProcessFunction, RuntimeContext, TimeDomain
-from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
+from pyflink.datastream.state import MapStateDescriptor
 
+from operators.agenda import Agenda, Entry, Task
 from operators.counters import Counters
+from operators.due_sessions import DueSessions
 from operators.names import (
     BUNDLE_RECORD,
     CANDIDATES_RECORD,
-    EXAMPLES,
     HINT_PARTITION,
     MODEL_RECORD,
-    OUTCOMES,
     POPULARITY_RECORD,
-    WANTED,
 )
+from operators.outbox import Outbox
 from operators.overload import OverloadWatch
 from operators.profile_writer import ProfileWriter, RedisUnavailableError
 from operators.reference_data import ReferenceData
-from operators.task import (
-    begin_task,
-    flush_time_ms,
-    is_publication_time,
-    next_tick_ms,
-    publication_time_ms,
-    subtask_index,
-    wall_clock_ms,
-)
+from operators.session_store import SessionStore
+from operators.task import begin_task, next_tick_ms, subtask_index, wall_clock_ms
 from state.choice import Chooser
 from state.configuration import Settings
-from state.event import Event, read_event
+from state.event import read_event
 from state.hint import Hint
 from state.kernels import warm
-from state.log import Record
 from state.personalizer import Effect, Personalizer
 from state.rejection import Origin, Reason, Rejection, dead_letter
 from state.session import Session
@@ -47,14 +39,12 @@ from state.session import Session
 logger = structlog.get_logger()
 
 REFERENCE_STATE = MapStateDescriptor("reference", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
-_BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
-OUTPUT_TYPE = Types.ROW([Types.STRING(), _BYTES, _BYTES, _BYTES, Types.STRING(), _BYTES, Types.STRING()])
-"""Row(kind, key, value, outcomes, shard, examples, accepted): a record for the topic of that kind or for the operator that wants
-it, outcomes of that key, a message for the learner's shard, the lines of `state/accepted.py`; each None where there is none. What
-an input brings about is one row mostly: rows cost more than their bytes."""
-
-
-_NO_FLUSH = ("", 0)
+WRITTEN_AFTER_MS = 20
+"""When an answer of Redis is looked for: rounded up to whole multiples, so that batches share timers."""
+RETRY_AFTER_MS = 10_000
+"""After a publication that failed by an error of ours."""
+DUE_AT_ONCE = 64
+"""Sessions whose time has come that are looked at in one call; events wait no longer than for those."""
 
 
 class Secrets(msgspec.Struct, frozen=True):
@@ -64,9 +54,21 @@ class Secrets(msgspec.Struct, frozen=True):
     salt: bytes
 
 
+class Input(msgspec.Struct, frozen=True):
+    """An input of a session as it came: `origin_key` and the three after it are the Kafka record's."""
+
+    session_id: str
+    payload: bytes | None
+    origin_key: bytes | None
+    partition: int
+    offset: int
+    record_ms: int
+
+
 class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
-    """Input 1: Row(payload, origin_key, partition, offset, record_ms) by session, an event, or a hint where the partition is
-    `HINT_PARTITION`. Input 2: reference records, broadcast."""
+    """Input 1: batches by bucket, Row(sessions, payloads, origin keys, places), arrays of the same length in the order of arrival:
+    events, or hints where the partition is `HINT_PARTITION`; a place is `partition offset record_ms`. Input 2: reference
+    records, broadcast."""
 
     def __init__(self, settings: Settings, secrets: Callable[[], Secrets], build_id: str) -> None:
         self._settings = settings
@@ -90,7 +92,12 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self._personalizer = Personalizer(settings, chooser, secrets.salt)
         self._counters = Counters(runtime_context.get_metrics_group())
         self._watch = OverloadWatch(self._personalizer.overload, self._counters, settings.overload.recover_after_ms)
-        self._session = runtime_context.get_state(ValueStateDescriptor("session", Types.PICKLED_BYTE_ARRAY()))
+        self._sessions = SessionStore(runtime_context)
+        self._due = DueSessions(runtime_context)
+        self._agenda = Agenda(runtime_context, wall_clock_ms())
+        self._outbox = Outbox(settings.popularity.slide_ms)
+        self._written: set[str] = set()
+        self._owed: dict[str, int] = {}
         timeout_s = settings.redis.socket_timeout_ms / 1_000
         client = redis.Redis.from_url(
             settings.redis.url,
@@ -105,10 +112,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             settings.redis.batch,
             settings.redis.block_max_ms,
             self._counters.add,
-            flush_interval_ms=settings.redis.flush_interval_ms,
         )
-        self._opened_ms = wall_clock_ms()
-        self._newest_flush = _NO_FLUSH
         self._topic = settings.kafka.topics.user_interactions
 
     def close(self) -> None:
@@ -120,27 +124,14 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
                 self._counters.flush()
 
     def process_element(self, value: Row, ctx: Any) -> Iterable[Row]:
-        """An input of a session."""
+        """A batch of inputs of a bucket's sessions."""
         if not self._restored:
             self._restore(ctx)
-        payload, origin_key, partition, offset, record_ms = value._values
-        now_ms = wall_clock_ms()
-        if partition == HINT_PARTITION:
-            return self._take_hint(payload, now_ms, ctx)
-        self._watch.take(record_ms, now_ms, ctx)
-        try:
-            records = self._handle(payload, record_ms, now_ms, ctx)
-        except RedisUnavailableError:
-            raise
-        except Exception as error:  # one event must not stop the others
-            logger.exception("an event could not be processed", partition=partition, offset=offset)
-            records = Rejection(Reason.INTERNAL_ERROR, None, f"{type(error).__name__}: {error}")
-        if isinstance(records, Rejection):
-            self._counters.add(f"dead_letters_{records.reason}", 1)
-            self._counters.flush()
-            origin = Origin(self._topic, partition, offset, record_ms)
-            return [_row("dead_letters", origin_key, dead_letter(records, origin, payload))]
-        return records
+        watermark_ms = ctx.timer_service().current_watermark()
+        for session_id, payload, origin_key, place in zip(*value._values, strict=True):
+            partition, offset, record_ms = map(int, place.split(" "))
+            self._take(Input(session_id, payload, origin_key, partition, offset, record_ms), watermark_ms, ctx)
+        return self._end_of_call(ctx)
 
     def process_broadcast_element(self, value: Row, ctx: Any) -> Iterator[Row]:
         """A bundle, a list, a product or a model: Row(kind, key, value, partition, offset, record_ms)."""
@@ -164,143 +155,174 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
                 CANDIDATES_RECORD: topics.candidate_lists,
                 POPULARITY_RECORD: topics.popularity,
             }
-            topic = named.get(kind, topics.bandit_model)
-            self._counters.add(f"dead_letters_{rejection.reason}", 1)
+            origin = Origin(named.get(kind, topics.bandit_model), partition, offset, record_ms)
+            self._refuse(rejection, origin, key, payload)
             self._counters.flush()
-            yield _row(
-                "dead_letters", key, dead_letter(rejection, Origin(topic, partition, offset, record_ms), payload)
-            )
+            yield from self._outbox.take()
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterable[Row]:
-        """Event time: exposures and sessions end. Processing time: profiles wait no longer."""
+        """Event time: exposures and sessions end. Processing time: the bucket's agenda."""
         if not self._restored:
             self._restore(ctx)
-        if ctx.time_domain() != TimeDomain.PROCESSING_TIME:
-            return self._end(timestamp, ctx)
-        self._watch.on_timer(timestamp, wall_clock_ms(), ctx)
-        if is_publication_time(timestamp):
-            records = self._publish_owed(timestamp, ctx)
-            if records is not None:
-                return records
-        rows = self._flush(timestamp, ctx)
-        self._counters.flush()
-        return rows
-
-    def _end(self, timestamp: int, ctx: Any) -> list[Row]:
-        session = self._load()
-        if session is None or timestamp < session.timer_ms:
-            return []  # gone, or an earlier timer than the one that counts
-        session_id = ctx.get_current_key()
-        effect = self._personalizer.on_timer(session, session_id, timestamp, wall_clock_ms())
-        return self._carry_out(effect, session_id, ctx)
-
-    def _publish_owed(self, timestamp: int, ctx: Any) -> list[Row] | None:
-        """What the session owed by then; None where it owes nothing, or later."""
-        session = self._load()
-        if session is None or not session.owed_ms or timestamp < publication_time_ms(session.owed_ms):
-            return None
-        session_id = ctx.get_current_key()
-        try:
-            effect = self._personalizer.publish_owed(session, session_id, wall_clock_ms())
-        except Exception:  # as for an event; the session's next one tries again
-            logger.exception("an owed profile could not be made")
-            self._counters.add("profiles_failed", 1)
+        if ctx.time_domain() == TimeDomain.PROCESSING_TIME:
+            now_ms = max(timestamp, wall_clock_ms())
+            self._watch.on_timer(timestamp, now_ms, ctx)
+            for name, entry in self._agenda.due(ctx.get_current_key(), now_ms):
+                self._see_to(name, entry, now_ms, ctx)
             self._counters.flush()
-            return []
-        return self._carry_out(effect, session_id, ctx)
+        else:
+            self._end_some(timestamp, ctx)
+        return self._end_of_call(ctx)
 
-    def _load(self) -> Session | None:
-        data = self._session.value()
-        return None if data is None else Session.decode(data)
+    def _take(self, given: Input, watermark_ms: int, ctx: Any) -> None:
+        now_ms = wall_clock_ms()
+        if given.partition == HINT_PARTITION:
+            self._take_hint(given, now_ms)
+            return
+        self._watch.take(given.record_ms, now_ms, ctx)
+        try:
+            refused = self._handle(given, watermark_ms, now_ms)
+        except RedisUnavailableError:
+            raise
+        except Exception as error:  # one event must not stop the others
+            logger.exception("an event could not be processed", partition=given.partition, offset=given.offset)
+            refused = Rejection(Reason.INTERNAL_ERROR, None, f"{type(error).__name__}: {error}")
+        if refused is not None:
+            origin = Origin(self._topic, given.partition, given.offset, given.record_ms)
+            self._refuse(refused, origin, given.origin_key, given.payload)
 
-    def _handle(self, payload: bytes | None, record_ms: int, now_ms: int, ctx: Any) -> list[Row] | Rejection:
+    def _handle(self, given: Input, watermark_ms: int, now_ms: int) -> Rejection | None:
         rules = self._settings.events
-        event = read_event(payload, now_ms=now_ms, max_bytes=rules.max_bytes, max_future_ms=rules.max_future_ms)
+        event = read_event(given.payload, now_ms=now_ms, max_bytes=rules.max_bytes, max_future_ms=rules.max_future_ms)
         if isinstance(event, Rejection):
             return event
-        if event.session_id != ctx.get_current_key():
+        if event.session_id != given.session_id:
             return Rejection(Reason.KEY_MISMATCH, "session_id", "the session cannot be told, is the field there twice?")
-        watermark_ms = ctx.timer_service().current_watermark()
         if self._personalizer.is_late(event, watermark_ms):
             self._counters.add("events_late", 1)
-            self._counters.flush()
-            return [_row("late_events", event.session_id.encode(), payload or b"")]
-        effect = self._apply(event, record_ms, now_ms, watermark_ms)
-        return self._carry_out(effect, event.session_id, ctx)
+            self._outbox.add("late_events", event.session_id.encode(), given.payload or b"")
+            return None
+        effect = self._personalizer.apply(
+            self._load(event.session_id),
+            event,
+            record_ms=given.record_ms,
+            now_ms=now_ms,
+            watermark_ms=watermark_ms,
+        )
+        self._carry_out(effect, event.session_id)
+        return None
 
-    def _take_hint(self, payload: bytes | None, now_ms: int, ctx: Any) -> list[Row]:
+    def _refuse(self, rejection: Rejection, origin: Origin, key: bytes | None, payload: bytes | None) -> None:
+        self._counters.add(f"dead_letters_{rejection.reason}", 1)
+        self._outbox.add("dead_letters", key, dead_letter(rejection, origin, payload))
+
+    def _take_hint(self, given: Input, now_ms: int) -> None:
         """What is known of the session's user; one that is no good is counted, as it is of our own making."""
-        session_id = ctx.get_current_key()
+        session_id = given.session_id
         try:
-            effect = self._personalizer.take_hint(self._load(), session_id, Hint.decode(payload or b""), now_ms)
+            hint = Hint.decode(given.payload or b"")
+            effect = self._personalizer.take_hint(self._load(session_id), session_id, hint, now_ms)
         except Exception:  # as for an event
             logger.exception("a hint could not be taken")
             self._counters.add("hints_failed", 1)
-            self._counters.flush()
-            return []
-        return self._carry_out(effect, session_id, ctx)
+            return
+        self._carry_out(effect, session_id)
 
-    def _apply(self, event: Event, record_ms: int, now_ms: int, watermark_ms: int) -> Effect:
-        session = self._load()
-        return self._personalizer.apply(session, event, record_ms=record_ms, now_ms=now_ms, watermark_ms=watermark_ms)
+    def _load(self, session_id: str) -> Session | None:
+        data = self._sessions.get(session_id)
+        return None if data is None else Session.decode(data)
 
-    def _carry_out(self, effect: Effect, session_id: str, ctx: Any) -> list[Row]:
+    def _carry_out(self, effect: Effect, session_id: str) -> None:
         """State first: nothing below may fail for a reason that lies in the event."""
-        if effect.session is None:
-            self._session.clear()
-        else:
-            self._session.update(effect.session.encode())
+        self._sessions.put(session_id, None if effect.session is None else effect.session.encode())
         if effect.timer_ms is not None:
-            ctx.timer_service().register_event_time_timer(effect.timer_ms)
+            self._due.add(session_id, effect.timer_ms)
         if effect.owed_ms is not None:
-            ctx.timer_service().register_processing_time_timer(publication_time_ms(effect.owed_ms))
+            self._owed[session_id] = effect.owed_ms
+        self._counters.add_all(effect.counts)
+        self._outbox.add_all(effect.records, effect.accepted)
         if effect.delete:
             self._writer.delete(session_id)
         if effect.write is not None:
             self._writer.put(session_id, effect.write)
-        self._counters.add_all(effect.counts)
         if effect.delete or effect.write is not None:
-            self._flush_soon(session_id, ctx)
-        elif effect.session is None or not effect.session.owed_ms:  # else the timer of what is owed hands them on
-            self._counters.flush()
-        return _rows(effect.records, effect.accepted) + self._wanted()
+            self._written.add(session_id)
 
-    def _wanted(self) -> list[Row]:
-        """Asks the directory for products that are not held here."""
+    def _end_of_call(self, ctx: Any) -> list[Row]:
+        """1 write the state; 2 note what to do by the clock; 3 send profiles; 4 send on the rest."""
+        bucket, timers = ctx.get_current_key(), ctx.timer_service()
+        self._sessions.store()
+        self._due.store(bucket, timers)
+        if self._owed:
+            self._agenda.add(bucket, Task.OWED, max(self._owed.values()), list(self._owed), timers)
+            self._owed = {}
+        if self._written:
+            self._agenda.add(bucket, Task.WRITTEN, next_tick_ms(WRITTEN_AFTER_MS), list(self._written), timers)
+            self._written = set()
+            self._writer.send()
+        else:
+            self._counters.flush()  # nothing is noted that would hand them on
         product_ids = self._chooser.catalogue.take_wanted(wall_clock_ms())
         if product_ids:
             self._counters.add("products_wanted", len(product_ids))
-        return [_row(WANTED, product_id.encode(), b"") for product_id in product_ids]
+            self._outbox.want(product_ids)
+        return self._outbox.take()
 
-    def _flush_soon(self, session_id: str, ctx: Any) -> None:
-        """Each session has a timer of its own, which stands for its write after a restart."""
-        due_ms = flush_time_ms(next_tick_ms(self._settings.redis.flush_interval_ms))
-        if self._newest_flush != (session_id, due_ms):
-            self._newest_flush = (session_id, due_ms)
-            ctx.timer_service().register_processing_time_timer(due_ms)
+    def _see_to(self, name: str, entry: Entry, now_ms: int, ctx: Any) -> None:
+        bucket = ctx.get_current_key()
+        if entry.task == Task.WRITTEN and self._is_unanswered(name, entry, now_ms):
+            self._agenda.postpone(entry, next_tick_ms(WRITTEN_AFTER_MS), ctx.timer_service())
+            return
+        self._agenda.done(bucket, name)
+        if entry.task == Task.OWED:
+            for session_id in entry.names:
+                self._publish_owed(session_id, now_ms)
+        elif entry.task == Task.DUE:
+            self._end_some(int(entry.names[0]), ctx)
 
-    def _flush(self, timer_ms: int, ctx: Any) -> list[Row]:
-        """A session has a timer until its write is known to have arrived. One from before this start may stand for a write that was
-        lost: then the profile is written again."""
-        self._newest_flush = _NO_FLUSH
-        session_id = ctx.get_current_key()
-        rows: list[Row] = []
-        if timer_ms < self._opened_ms and not self._writer.holds(session_id):
-            rows = self._write_again(self._load(), session_id)
-        if not self._writer.push(session_id):
-            self._flush_soon(session_id, ctx)
-        return rows
+    def _is_unanswered(self, name: str, entry: Entry, now_ms: int) -> bool:
+        """Whether any of what was written is not known to have arrived. What was written before this start is written again, as it
+        may be lost."""
+        if self._agenda.was_restored(name):
+            for session_id in entry.names:
+                if not self._writer.holds(session_id):
+                    self._write_again(session_id, now_ms)
+            return False
+        return not self._writer.have_arrived(entry.names)
 
-    def _write_again(self, session: Session | None, session_id: str) -> list[Row]:
-        effect = Effect(None)
+    def _publish_owed(self, session_id: str, now_ms: int) -> None:
+        session = self._load(session_id)
+        if session is None or not session.owed_ms or now_ms < session.owed_ms:
+            return
+        try:
+            effect = self._personalizer.publish_owed(session, session_id, now_ms)
+        except Exception:  # as for an event
+            logger.exception("an owed profile could not be made")
+            self._counters.add("profiles_failed", 1)
+            self._owed[session_id] = now_ms + RETRY_AFTER_MS
+            return
+        self._carry_out(effect, session_id)
+
+    def _end_some(self, time_ms: int, ctx: Any) -> None:
+        """Looks at sessions that are due at that event time; if many are, at the others in a call of their own."""
+        bucket = ctx.get_current_key()
+        session_ids, are_more = self._due.take(bucket, time_ms, DUE_AT_ONCE)
+        for session_id in session_ids:
+            session = self._load(session_id)
+            if session is not None and time_ms >= session.timer_ms:  # else gone, or another time is the one that counts
+                effect = self._personalizer.on_timer(session, session_id, time_ms, wall_clock_ms())
+                self._carry_out(effect, session_id)
+        if are_more:
+            self._agenda.add(bucket, Task.DUE, wall_clock_ms() + 1, [str(time_ms)], ctx.timer_service())
+
+    def _write_again(self, session_id: str, now_ms: int) -> None:
+        session = self._load(session_id)
+        effect = Effect(session)
         if session is not None:
-            effect = self._personalizer.publish_again(session, session_id, wall_clock_ms())
-        if session is not None and effect.write is not None:
-            self._session.update(session.encode())
-            self._writer.put(session_id, effect.write)
-        elif session is None or not session.recent.events:
-            self._writer.delete(session_id)
-        return _rows(effect.records)
+            effect = self._personalizer.publish_again(session, session_id, now_ms)
+        effect.delete = effect.write is None and (session is None or not session.recent.events)
+        if effect.delete or effect.write is not None:
+            self._carry_out(effect, session_id)
 
     def _restore(self, ctx: Any) -> None:
         self._restored = True
@@ -322,33 +344,3 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             state.remove(name)
         else:
             state.put(name, payload)
-
-
-def _row(kind: str | None, key: bytes | None, value: bytes | None) -> Row:
-    return Row(kind, key, value, None, None, None, None)
-
-
-def _rows(records: list[Record], accepted: str | None = None) -> list[Row]:
-    """Records as few rows: outcomes, a message for the learner and what was accepted go along with a record of the same session."""
-    if not records and accepted is None:
-        return []
-    rows = [
-        _row(record.kind, record.key, record.value) for record in records if record.kind not in (OUTCOMES, EXAMPLES)
-    ]
-    for record in records:
-        if record.kind == OUTCOMES:
-            row = _with_room(rows, 3, record.key)
-            row[1], row[3] = record.key, record.value
-        elif record.kind == EXAMPLES:
-            row = _with_room(rows, 5)
-            row[4], row[5] = record.key.decode(), record.value
-    if accepted is not None:
-        _with_room(rows, 6)[6] = accepted
-    return rows
-
-
-def _with_room(rows: list[Row], column: int, key: bytes | None = None) -> Row:
-    """The last of the rows where it has nothing in the column, and that key if one is given; else a new one."""
-    if not rows or rows[-1][column] is not None or key not in (None, rows[-1][1]):
-        rows.append(_row(None, key, None))
-    return rows[-1]

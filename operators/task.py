@@ -37,25 +37,6 @@ def next_tick_ms(interval_ms: int) -> int:
     return (wall_clock_ms() // interval_ms + 1) * interval_ms
 
 
-# A session's processing-time timers: at even times writes are flushed, at odd times it publishes what it owes. So the many of the
-# first kind are told from the few of the second without asking the state, also after a restart.
-
-
-def flush_time_ms(at_ms: int) -> int:
-    """The time for a flush, at most 1 ms later."""
-    return at_ms + at_ms % 2
-
-
-def publication_time_ms(due_ms: int) -> int:
-    """The time for a publication, at most 1 ms sooner."""
-    return due_ms - 1 + due_ms % 2
-
-
-def is_publication_time(timer_ms: int) -> bool:
-    """Whether a timer is for a publication."""
-    return timer_ms % 2 == 1
-
-
 def subtask_index(runtime_context: Any) -> int:
     """The index of this parallel instance, from 0. PyFlink's own accessor fails in thread mode."""
     return int(runtime_context._runtime_context.getTaskInfo().getIndexOfThisSubtask())

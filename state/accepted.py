@@ -63,7 +63,13 @@ def read_accepted(lines: str) -> Told:
     return Told(int(fields[0]), fields[1], products, categories)
 
 
-_PRODUCT, _CATEGORY = 3, 4
+def told_by(lines: str) -> tuple[int, str]:
+    """The time in ms of an event that `accepted_lines` told of, and the user's hash, "" for none."""
+    fields = lines.split(FIELD, _USER + 1)
+    return int(fields[0]), fields[_USER]
+
+
+_PRODUCT, _CATEGORY, _USER = 3, 4, 5
 
 
 def _plain(text: str) -> str:

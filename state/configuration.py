@@ -90,7 +90,6 @@ class Redis(Section, frozen=True):
     password_file: str = ""
     prefix: Name = "heliotrope"
     batch: Annotated[int, Meta(ge=1, le=10_000)] = 64
-    flush_interval_ms: Annotated[int, Meta(ge=1, le=1_000)] = 5
     block_max_ms: Annotated[int, Meta(ge=100, le=120_000)] = 20_000
     socket_timeout_ms: Annotated[int, Meta(ge=10, le=60_000)] = 2_000
 
@@ -397,6 +396,8 @@ class Flink(Section, frozen=True):
     checkpoint_timeout_ms: Annotated[int, Meta(ge=1_000, le=HOUR_MS)] = 5 * MINUTE_MS
     checkpoint_dir: str = ""
     buffer_timeout_ms: Annotated[int, Meta(ge=0, le=1_000)] = 2
+    gather_ms: Annotated[int, Meta(ge=1, le=1_000)] = 3
+    buckets: Annotated[int, Meta(ge=1, le=4_096)] = 8
     state_backend: Literal["hashmap", "rocksdb"] = "hashmap"
 
 

@@ -13,8 +13,6 @@ from operators.profile_writer import BATCHES_IN_FLIGHT, ProfileWriter, RedisUnav
 from state.personalizer import Write
 from tests.redis_server import RedisServer, redis_server
 
-NEVER = float("inf")
-
 
 @pytest.fixture
 def server() -> Iterator[RedisServer]:
@@ -25,16 +23,12 @@ def server() -> Iterator[RedisServer]:
 class Bench:
     """A writer with its counts; pauses run a step of the test instead of passing time."""
 
-    def __init__(
-        self, server: RedisServer, batch: int = 100, block_max_ms: int = 60_000, flush_interval_ms: float = NEVER
-    ) -> None:
+    def __init__(self, server: RedisServer, batch: int = 100, block_max_ms: int = 60_000) -> None:
         self.counts: Counter[str] = Counter()
         self.pauses: list[float] = []
         self.during_pause: Callable[[], object] = lambda: None
         client = redis.Redis.from_url(server.url, socket_timeout=0.2)
-        self.writer = ProfileWriter(
-            client, "shop", 3_600_000, batch, block_max_ms, self._count, self._pause, flush_interval_ms
-        )
+        self.writer = ProfileWriter(client, "shop", 3_600_000, batch, block_max_ms, self._count, self._pause)
 
     def _count(self, name: str, by: int) -> None:
         self.counts[name] += by
@@ -134,18 +128,6 @@ def test_a_full_batch_goes_out_with_only_the_newest_of_a_session(server: RedisSe
     assert bench.counts["profiles_written"] == 2
 
 
-def test_what_comes_after_a_quiet_while_goes_out_at_once(server: RedisServer) -> None:
-    client = server.start()
-    bench = Bench(server, flush_interval_ms=50)
-    bench.writer.put("s", write())
-    bench.writer.put("t", write())
-    wait_until(lambda: client.exists("shop:profile:s"))
-    assert not client.exists("shop:profile:t")
-    time.sleep(0.05)
-    bench.writer.put("u", write())
-    wait_until(lambda: client.dbsize() == 3)
-
-
 def test_a_deletion_takes_a_pending_write_with_it(server: RedisServer) -> None:
     client = server.start()
     bench = Bench(server)
@@ -194,34 +176,36 @@ def test_only_so_many_batches_are_in_flight(server: RedisServer) -> None:
     assert all(client.exists(f"shop:profile:{session_id}") for session_id in sessions)
 
 
-def test_a_push_waits_for_nothing(server: RedisServer) -> None:
+def test_to_ask_what_has_arrived_waits_for_nothing(server: RedisServer) -> None:
     client = server.start()
-    bench = Bench(server, batch=2)
+    bench = Bench(server)
     bench.writer.put("s", write())
     bench.writer.put("t", write())
     bench.writer.settle()
     server.stall()
     bench.writer.put("s", write(version=2))
-    assert bench.writer.push("t")
-    assert bench.writer.push("unknown")
-    assert not bench.writer.push("s")
+    bench.writer.send()
+    assert bench.writer.have_arrived(["t", "unknown"])
+    assert not bench.writer.have_arrived(["t", "s"])
     server.wake()
     bench.writer.settle()
-    assert bench.writer.push("s")
+    assert bench.writer.have_arrived(["t", "s"])
     assert stored(client)["version"] == 2
 
 
-def test_a_push_sends_what_the_session_waits_for(server: RedisServer) -> None:
+def test_a_send_takes_all_that_is_pending(server: RedisServer) -> None:
     client = server.start()
     bench = Bench(server)
     for version in (1, 2):
         bench.writer.put("s", write(version=version))
-    bench.writer.push("s")
-    bench.writer.settle()
+    bench.writer.delete("t")
+    bench.writer.send()
+    wait_until(lambda: client.exists("shop:profile:s"))
     assert stored(client)["version"] == 2
+    wait_until(lambda: bench.writer.have_arrived(["s", "t"]))
 
 
-def test_a_redis_that_hangs_is_found_out_by_a_push(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_redis_that_hangs_is_found_out(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("operators.profile_writer.PATIENCE_S", 0.0)
     client = server.start()
     bench = Bench(server)
@@ -229,9 +213,9 @@ def test_a_redis_that_hangs_is_found_out_by_a_push(server: RedisServer, monkeypa
     bench.writer.settle()
     server.stall()
     bench.writer.put("s", write(version=2))
+    bench.writer.send()
     bench.during_pause = server.wake
-    assert not bench.writer.push("s")
-    assert bench.writer.push("s")
+    assert bench.writer.have_arrived(["s"])
     assert bench.counts["redis_retries"] == 1
     assert stored(client)["version"] == 2
 

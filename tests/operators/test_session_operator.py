@@ -8,6 +8,8 @@ import pytest
 from pyflink.common import Row
 from pyflink.datastream import TimeDomain
 
+from operators.agenda import Task
+from operators.due_sessions import GRAIN_MS
 from operators.names import (
     BUNDLE_RECORD,
     CANDIDATES_RECORD,
@@ -17,8 +19,11 @@ from operators.names import (
     POPULARITY_RECORD,
     WANTED,
 )
-from operators.session import Secrets, SessionOperator
-from operators.task import StaleCodeError, is_publication_time
+from operators.outbox import ACCEPTED
+from operators.session import DUE_AT_ONCE, Secrets, SessionOperator
+from operators.session_store import PARTS
+from operators.task import StaleCodeError
+from state.accepted import LINE
 from state.assortment.records import product_key
 from state.build import BUILD_ID
 from state.configuration import Settings
@@ -41,8 +46,11 @@ def server() -> Iterator[RedisServer]:
         yield started
 
 
+BUCKET = "b"
+
+
 class Bench:
-    """An opened operator over a real Redis and fakes of Flink."""
+    """An opened operator over a real Redis and fakes of Flink. All sessions are of one bucket."""
 
     def __init__(self, server: RedisServer, **overrides: Any) -> None:
         self.redis = server.start()
@@ -59,8 +67,15 @@ class Bench:
     def send(
         self, payload: bytes | None, key: str, offset: int = 0, origin_key: bytes | None = b"k", lag_ms: int = 0
     ) -> list[Row]:
-        self.context.key = key
-        row = Row(payload, origin_key, 3, offset, now_ms() - lag_ms)
+        return self.send_all([(key, payload)], offset, origin_key, lag_ms)
+
+    def send_all(
+        self, inputs: list[tuple[str, bytes | None]], offset: int = 0, origin_key: bytes | None = b"k", lag_ms: int = 0
+    ) -> list[Row]:
+        """A batch of inputs, each with its session."""
+        self.context.key = BUCKET
+        places = [f"3 {offset + at} {now_ms() - lag_ms}" for at in range(len(inputs))]
+        row = Row([key for key, _ in inputs], [payload for _, payload in inputs], [origin_key] * len(inputs), places)
         return list(self.operator.process_element(row, self.context))
 
     def view(self, session_id: str = "s", **fields: Any) -> list[Row]:
@@ -79,25 +94,42 @@ class Bench:
         return list(self.operator.on_timer(timestamp, self.context))
 
     def flush(self, session_id: str = "s") -> dict[str, Any] | None:
-        for key, due_ms in sorted(self.context.processing_timers):
-            self.fire(TimeDomain.PROCESSING_TIME, max(due_ms, now_ms()), key)
+        timers = sorted(self.context.processing_timers)
         self.context.processing_timers.clear()
-        self.operator._writer.settle()
-        return self.stored(session_id)
+        for key, due_ms in timers:
+            self.fire(TimeDomain.PROCESSING_TIME, max(due_ms, now_ms()), key)
+        return self.flush_writes(session_id)
 
     def flush_writes(self, session_id: str = "s") -> dict[str, Any] | None:
         """As `flush`, but sessions go on owing what they owe."""
-        self.fire(TimeDomain.PROCESSING_TIME, now_ms() // 2 * 2 + 2, session_id)
         self.operator._writer.settle()
         return self.stored(session_id)
+
+    def session(self, session_id: str = "s") -> bytes | None:
+        """The session's state."""
+        return self.sessions().get(session_id)
+
+    def sessions(self) -> dict[str, bytes]:
+        """The state of all sessions."""
+        self.context.key = BUCKET
+        parts = (self.runtime.maps[f"sessions-{part}"] for part in range(PARTS))
+        return {name: data for part in parts for name, data in part.items()}
+
+    def forget(self, session_id: str) -> None:
+        """Takes the session's state away, as its end does."""
+        self.context.key = BUCKET
+        for part in range(PARTS):
+            self.runtime.maps[f"sessions-{part}"].remove(session_id)
 
     def stored(self, session_id: str) -> dict[str, Any] | None:
         value: Any = self.redis.get(f"heliotrope:profile:{session_id}")
         return None if value is None else dict(json.loads(value))
 
     def owed(self) -> list[tuple[str, int]]:
-        """The timers that stand for publications."""
-        return sorted(timer for timer in self.context.processing_timers if is_publication_time(timer[1]))
+        """Bucket and time of publications that are owed."""
+        self.context.key = BUCKET
+        entries = self.operator._agenda.due(BUCKET, 2**62)
+        return sorted((BUCKET, entry.due_ms) for _, entry in entries if entry.task == Task.OWED)
 
     def gauge(self, name: str) -> int:
         return self.runtime.distributions[name].value
@@ -138,7 +170,7 @@ def test_bad_input_is_a_dead_letter_and_leaves_no_state(server: RedisServer, pay
     )  # fmt: skip
     assert base64.b64decode(letter["payload_base64"]) == (payload or b"")[: 16 * 1024]
     assert letter["payload_bytes"] == len(payload or b"")
-    assert bench.runtime.states["session"].value() is None
+    assert bench.session() is None
 
 
 def test_an_error_of_ours_is_a_dead_letter_and_leaves_the_state(
@@ -146,11 +178,11 @@ def test_an_error_of_ours_is_a_dead_letter_and_leaves_the_state(
 ) -> None:
     bench = Bench(server)
     bench.view()
-    before = bench.runtime.states["session"].value()
+    before = bench.session()
     monkeypatch.setattr("state.personalizer.build_profile", lambda *_: 1 / 0)
-    [row] = bench.view(product_id="p9")
+    [row] = records_of(bench.view(product_id="p9"))
     assert json.loads(row._values[2])["reason"] == "internal_error"
-    assert bench.runtime.states["session"].value() == before
+    assert bench.session() == before
 
 
 def test_a_session_that_is_not_the_streams_key_is_a_dead_letter(server: RedisServer) -> None:
@@ -282,9 +314,9 @@ def test_state_and_timers_end_with_the_session(server: RedisServer) -> None:
     while bench.context.event_timers:
         key, due_ms = min(bench.context.event_timers, key=lambda timer: timer[1])
         bench.context.event_timers.remove((key, due_ms))
-        assert due_ms <= at_ms + 48 * 3_600_000
+        assert due_ms < at_ms + 48 * 3_600_000 + GRAIN_MS
         bench.fire(TimeDomain.EVENT_TIME, due_ms, key)
-    assert bench.runtime.states["session"].value() is None
+    assert bench.session() is None
 
 
 def test_erasure_takes_the_profile_and_pending_writes_away(server: RedisServer) -> None:
@@ -365,7 +397,7 @@ def test_a_debt_of_a_session_that_was_erased_is_void(server: RedisServer) -> Non
     bench.send(json.dumps(erase).encode(), "s")
     bench.fire(TimeDomain.PROCESSING_TIME, due_ms, key)
     assert bench.flush_writes() is None
-    bench.runtime.states["session"].clear()
+    bench.forget("s")
     assert bench.fire(TimeDomain.PROCESSING_TIME, due_ms, key) == []
 
 
@@ -378,20 +410,55 @@ def test_an_error_of_ours_in_a_timer_stops_no_one(server: RedisServer, monkeypat
         broken.setattr("state.personalizer.build_profile", lambda *_: 1 / 0)
         assert bench.fire(TimeDomain.PROCESSING_TIME, due_ms, key) == []
     assert bench.count("profiles_failed") == 1
-    bench.fire(TimeDomain.PROCESSING_TIME, due_ms, key)
+    [(key, again_ms)] = bench.owed()
+    bench.fire(TimeDomain.PROCESSING_TIME, again_ms, key)
     profile = bench.flush_writes()
     assert profile is not None
     assert profile["version"] == 2
 
 
-def test_publications_within_a_tick_set_one_timer(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_sets_few_timers_and_takes_each_session_once(server: RedisServer) -> None:
+    """Two hundred events of a hundred sessions: one look at what was written, one at what is owed."""
     bench = Bench(server)
-    set_timers: list[int] = []
-    monkeypatch.setattr(bench.context, "register_processing_time_timer", set_timers.append)
-    for number in range(200):
-        bench.view(timestamp=now_ms() - number)
-    assert len(set_timers) == len(set(set_timers))
-    assert not any(map(is_publication_time, set_timers))
+    at_ms = now_ms()
+    events = [
+        (
+            f"s{n % 100}",
+            {"session_id": f"s{n % 100}", "event_type": "product_view", "timestamp": at_ms - n, "product_id": "p1"},
+        )
+        for n in range(200)
+    ]
+    rows = bench.send_all([(key, json.dumps(event).encode()) for key, event in events])
+    assert len(bench.sessions()) == 100
+    assert len(bench.context.processing_timers) <= 2
+    assert len(bench.context.event_timers) <= 2
+    assert sum(row[ACCEPTED].count(LINE) + 1 for row in rows if row[ACCEPTED]) == 200
+    assert len(rows) <= 3  # slides that the events fall into, and the product that is asked for
+    for key in ("s0", "s99"):
+        profile = bench.flush(key)
+        assert profile is not None
+        assert profile["counts"]["applied"] == 2
+
+
+def test_more_sessions_than_one_call_should_look_at_end_in_several(server: RedisServer) -> None:
+    bench = Bench(server)
+    at_ms = now_ms()
+    for number in range(3 * DUE_AT_ONCE):
+        event = {"session_id": f"s{number}", "event_type": "search", "query": "q", "timestamp": at_ms}
+        bench.send(json.dumps(event).encode(), f"s{number}")
+    bench.flush()
+    [(key, due_ms)] = bench.context.event_timers
+    ended = []
+    bench.fire(TimeDomain.EVENT_TIME, due_ms, key)
+    while bench.sessions():
+        ended.append(len(bench.sessions()))
+        bench.flush()
+    assert ended == [2 * DUE_AT_ONCE, DUE_AT_ONCE]
+    assert bench.count("sessions_ended") == 3 * DUE_AT_ONCE
+    bench.context.key = BUCKET
+    assert dict(bench.runtime.maps["due"].items()) == {}
+    bench.flush()
+    assert dict(bench.runtime.maps["agenda"].items()) == {}
 
 
 def test_a_backlog_spaces_profiles_and_says_so_until_it_is_worked_off(server: RedisServer) -> None:
@@ -450,8 +517,9 @@ def told_of_users(rows: list[Row]) -> list[Any]:
 
 
 def hint(bench: Bench, value: bytes | None, key: str = "s") -> list[Row]:
-    bench.context.key = key
-    return list(bench.operator.process_element(Row(value, key.encode(), HINT_PARTITION, 0, now_ms()), bench.context))
+    bench.context.key = BUCKET
+    row = Row([key], [value], [key.encode()], [f"{HINT_PARTITION} 0 {now_ms()}"])
+    return list(bench.operator.process_element(row, bench.context))
 
 
 def test_a_session_asks_for_its_user_and_its_profile_follows_the_answer(server: RedisServer) -> None:
@@ -480,10 +548,11 @@ def test_a_hint_never_creates_a_session_and_one_that_is_no_good_is_counted(serve
     assert hint(bench, good, "nobody") == []
     assert hint(bench, None, "nobody") == []
     bench.view(user_id="ann")
-    stored = bench.runtime.states["session"]._values["s"]
+    stored = bench.session()
+    assert stored is not None
     assert hint(bench, b"\x09" + good[1:]) == []
     assert hint(bench, good.replace(b"p2", b"\xff\xff")) == []
-    assert list(bench.runtime.states["session"]._values) == ["s"]
-    assert bench.runtime.states["session"]._values["s"] == stored
+    assert bench.sessions() == {"s": stored}
     assert (bench.count("hints_unwanted"), bench.count("hints_failed")) == (1, 3)
-    assert bench.context.event_timers == {("s", Session.decode(stored).timer_ms)}
+    due_ms = -(-Session.decode(stored).timer_ms // GRAIN_MS) * GRAIN_MS
+    assert bench.context.event_timers == {(BUCKET, due_ms)}

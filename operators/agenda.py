@@ -1,0 +1,78 @@
+"""What a bucket has to do by the wall clock: see to writes without an answer, publish what is owed, go on with what is due."""
+
+import enum
+from typing import Any
+
+import msgspec
+from pyflink.common import Types
+from pyflink.datastream import RuntimeContext
+from pyflink.datastream.state import MapStateDescriptor
+
+
+class Task(enum.IntEnum):
+    """What is to be done."""
+
+    WRITTEN = 0
+    """Profiles were sent to Redis: are they known to be there?"""
+    OWED = 1
+    """Sessions owe a publication."""
+    DUE = 2
+    """More sessions are due at an event time than one call should look at."""
+
+
+class Entry(msgspec.Struct, array_like=True):
+    """`names` are sessions, for DUE the time in ms as text. `due_ms` is by the wall clock."""
+
+    task: Task
+    due_ms: int
+    names: list[str]
+
+
+class Agenda:
+    """Entries in keyed state by bucket, and a copy of them in memory, so that only a start reads them.
+
+    An entry from before this start is told by its name: what it says was written may have been lost.
+    """
+
+    def __init__(self, runtime_context: RuntimeContext, started_ms: int) -> None:
+        descriptor = MapStateDescriptor("agenda", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
+        self._map: Any = runtime_context.get_map_state(descriptor)
+        self._prefix = f"{started_ms}-"
+        self._count = 0
+        self._entries: dict[str, dict[str, Entry]] = {}
+
+    def add(self, bucket: str, task: Task, due_ms: int, names: list[str], timers: Any) -> None:
+        """Notes something to do at that time."""
+        self._count += 1
+        name, entry = f"{self._prefix}{self._count:x}", Entry(task, due_ms, names)
+        self._of(bucket)[name] = entry
+        self._map.put(name, _encoder.encode(entry))
+        timers.register_processing_time_timer(due_ms)
+
+    def due(self, bucket: str, now_ms: int) -> list[tuple[str, Entry]]:
+        """What is to be done by now, with the names of the entries."""
+        return [(name, entry) for name, entry in self._of(bucket).items() if entry.due_ms <= now_ms]
+
+    def was_restored(self, name: str) -> bool:
+        """Whether the entry is from before this start."""
+        return not name.startswith(self._prefix)
+
+    def done(self, bucket: str, name: str) -> None:
+        """Removes an entry."""
+        del self._of(bucket)[name]
+        self._map.remove(name)
+
+    def postpone(self, entry: Entry, due_ms: int, timers: Any) -> None:
+        """Looks at an entry again at that time. The state goes on saying when it was first due, which is sooner."""
+        entry.due_ms = due_ms
+        timers.register_processing_time_timer(due_ms)
+
+    def _of(self, bucket: str) -> dict[str, Entry]:
+        entries = self._entries.get(bucket)
+        if entries is None:
+            entries = self._entries[bucket] = {name: _decoder.decode(data) for name, data in self._map.items()}
+        return entries
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Entry)
