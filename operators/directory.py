@@ -65,9 +65,9 @@ class DirectoryOperator(KeyedProcessFunction):  # type: ignore[misc]
         newcomers = self._newcomers.get(shard)
         if newcomers is None:
             newcomers = self._newcomers[shard] = Newcomers(is_empty=self._newest.value() is None)
-        get, is_new = self._entries.get, newcomers.is_new
-        names = {**batch.products, **dict.fromkeys(batch.wanted)}
-        return {product_id: None if is_new(product_id) else get(product_id) for product_id in names}
+        get, names = self._entries.get, {**batch.products, **dict.fromkeys(batch.wanted)}
+        are_new = zip(names, newcomers.take(names), strict=True)
+        return {product_id: None if is_new else get(product_id) for product_id, is_new in are_new}
 
     def _next_version(self) -> int:
         """The wall clock, but always later than the shard's last, also after a restart."""
