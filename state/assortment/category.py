@@ -138,19 +138,13 @@ class Category:
 
     def _take_in(self, product_id: str, facts: bytes, told: Facts) -> bool:
         """Returns whether the product is held."""
-        is_held, left = False, list[str]()
-        for shortlist, key in self._places(product_id, told):
-            if not shortlist.has_room(key):
-                continue
-            is_held = True
-            gone = shortlist.put(key)
-            if gone is not None:
-                left.append(gone[2])
-        if not is_held:
+        places = [place for place in self._places(product_id, told) if place[0].has_room(place[1])]
+        if not places:
             return False
         self.facts[product_id] = facts
-        for name in dict.fromkeys(left):
-            self._let_go(name)
+        left = [shortlist.put(key) for shortlist, key in places]
+        for gone in {key[2] for key in left if key is not None}:
+            self._let_go(gone)
         return product_id in self.facts
 
     def _take_out(self, product_id: str, told: Facts) -> bool:

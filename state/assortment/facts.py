@@ -1,6 +1,7 @@
 """What ranking needs of a product, packed: in state, in messages and in the records that session operators read."""
 
 import struct
+from math import isnan
 from typing import NamedTuple
 
 from state.product import Product
@@ -32,12 +33,12 @@ class Facts(NamedTuple):
     @property
     def is_rated(self) -> bool:
         """Whether it has a rating of its own."""
-        return self.rating == self.rating  # not so for NaN alone
+        return not isnan(self.rating)
 
     @property
     def reviews(self) -> float:
         """How many ratings stand behind its own; 0 where it has none."""
-        return self.rating_count if self.rating_count > 0 and self.is_rated else 0.0
+        return self.rating_count if self.is_rated and self.rating_count > 0 else 0.0
 
 
 def pack(product: Product) -> bytes:
@@ -53,7 +54,7 @@ def pack(product: Product) -> bytes:
 
 def unpack(facts: bytes) -> Facts:
     """The inverse of `pack`."""
-    return Facts._make(_FORM.unpack(facts))
+    return Facts(*_FORM.unpack(facts))
 
 
 def with_flag(facts: bytes, flag: int) -> bytes:

@@ -1,6 +1,6 @@
 """What is counted over all products of a category, exactly: sums are whole numbers, so any order of changes gives the same."""
 
-from math import log1p
+from math import isnan, log1p
 
 import msgspec
 
@@ -32,7 +32,7 @@ class Tally(msgspec.Struct, array_like=True):
         if facts.is_rated:
             self.rated += times
             self.ratings += times * round(facts.rating / RATING_UNIT)
-        if facts.price == facts.price:  # not so for NaN alone
+        if not isnan(facts.price):
             self.priced += times
             self.prices += times * round(log1p(facts.price) / PRICE_SCALE / PRICE_UNIT)
 
