@@ -39,8 +39,8 @@ def _gathered_products(tables: StreamTableEnvironment, settings: Settings) -> Da
     """Products and what is asked for, by shard of the product's id, all of a short time.
 
     A place is `partition offset record_ms product`, empty for a product that is asked for. The id is the JSON's, as everywhere;
-    a removal has but its key. What has none is spread. Reading JSON for an id takes the JVM longer than all else that it does with a
-    product, so what begins with its key as the id, as most do, is not read here.
+    a removal has but its key. What has none is spread. Reading JSON for an id takes the JVM longer than all else that it does with
+    a product, so what begins with its key as the id, as most do, is not read here.
     """
     create_products_table(tables, settings)
     shards = settings.catalogue.shards
@@ -89,8 +89,8 @@ GROUP BY category, window_start, window_end"""
 
 
 def _begins_with_key(name: str) -> str:
-    """Whether the payload is an object whose first field has this name and the record's key as its value; a key with a backslash may
-    be another's beginning."""
+    """Whether the payload is an object whose first field has this name and the record's key as its value; a key with a backslash
+    may be another's beginning."""
     begin = f"ENCODE(CONCAT('{{{name}', CAST(origin_key AS STRING), '\"'), 'UTF-8')"
     return f"(STARTSWITH(payload, {begin}) AND LOCATE(CHR(92), CAST(origin_key AS STRING)) = 0)"
 

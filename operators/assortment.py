@@ -32,8 +32,8 @@ PRODUCTS_PER_MS = 10
 """A category's products are all read again at most once in `REFILL_INTERVAL_MS`, and in 1 ms for each so many of them."""
 MANY_CHANGES = 8
 BUSY_INTERVAL_MS = 3_000
-"""A category in which so many products changed since it was last told of is told of only so often. While a catalogue is loaded, lists
-are out of date at once; they would take session operators and the topic more time than the products do."""
+"""A category in which so many products changed since it was last told of is told of only so often. While a catalogue is loaded,
+lists are out of date at once; they would take session operators and the topic more time than the products do."""
 
 
 class Held:

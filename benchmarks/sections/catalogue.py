@@ -20,8 +20,8 @@ EVENTS, LEAD = 60_000, 10_000
 SETTLE_S = 3.0
 RATE = 500
 SUSTAINED = 0.5
-"""Latency is measured at `RATE` events/s, but at no more than this share of what went through with the small catalogue: beyond what the
-machine keeps up with, it would say how long was measured."""
+"""Latency is measured at `RATE` events/s, but at no more than this share of what went through with the small catalogue: at more
+than the machine keeps up with, it would say how long was measured."""
 SETS = ("flink.state_backend=rocksdb", "flink.parallelism=1")
 
 
