@@ -65,6 +65,7 @@ PLOTS: dict[str, Callable[[Any, Mapping[str, Any]], None]] = {
     "latency": _latency,
     "scaling": _rates,
     "cost": _cost,
+    "catalogue": _rates,
 }
 
 

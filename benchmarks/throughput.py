@@ -29,6 +29,8 @@ RATE = 2_000
 """Events/s that the topic is taken to have come at, see `as_if_live`."""
 SLIDES = 60
 """Of popularity's window, as by default."""
+LONGEST_SLIDE_S = 7 * 86_400 // SLIDES
+"""A window may have a week at most; with so long a slide none ends within a topic's span."""
 APPLIED = "events_applied"
 FLOOR = Path(floor.__file__)
 
@@ -58,7 +60,7 @@ def as_if_live(load: Load) -> tuple[str, str]:
     The topic's events are spread over hours as a small shop's are, and go through the job many times faster: a slide of a minute
     would end every few seconds, with few events in it.
     """
-    slide_s = round(60 * RATE * SPAN_MS / 1_000 / load.events)
+    slide_s = min(round(60 * RATE * SPAN_MS / 1_000 / load.events), LONGEST_SLIDE_S)
     return f"popularity.slide={slide_s} s", f"popularity.window={SLIDES * slide_s} s"
 
 

@@ -30,18 +30,30 @@ JOURNAL_LENGTH = 1_000
 REFILL_INTERVAL_MS = 5_000
 PRODUCTS_PER_MS = 10
 """A category's products are all read again at most once in `REFILL_INTERVAL_MS`, and in 1 ms for each so many of them."""
+MANY_CHANGES = 8
+BUSY_INTERVAL_MS = 3_000
+"""A category in which so many products changed since it was last told of is told of only so often. While a catalogue is loaded,
+lists are out of date at once; they would take session operators and the topic more time than the products do."""
 
 
 class Held:
-    """A category in memory, with what is known only here: when it was published and refilled, and whether it has news."""
+    """A category in memory, with what is known only here: when it was published and refilled, whether it has news and of how many
+    products, and when its timer is due, 0 where it has none."""
 
     def __init__(self, category: Category, newest: Version) -> None:
         self.category = category
         self.newest = newest
         self.published_ms = 0
         self.refilled_ms = 0
+        self.timer_ms = 0
         self.has_news = True
+        self.changes = 0
         self.journal = 0
+
+    def due_ms(self, interval_ms: int) -> int:
+        """When its news may be told, ms since the epoch."""
+        busy_ms = BUSY_INTERVAL_MS if self.changes >= MANY_CHANGES else 0
+        return self.published_ms + max(interval_ms, busy_ms)
 
 
 class AssortmentOperator(KeyedProcessFunction):  # type: ignore[misc]
@@ -70,30 +82,37 @@ class AssortmentOperator(KeyedProcessFunction):  # type: ignore[misc]
 
     def process_element(self, value: Sequence[bytes], ctx: Any) -> Iterator[Row]:
         """Applies the changes; tells of removals at once, and of all else within the interval."""
-        held = self._load(ctx.get_current_key())
-        applied = apply(held.category, ctx.get_current_key(), read_messages(value), self._read)
+        category_id = ctx.get_current_key()
+        held = self._load(category_id)
+        applied = apply(held.category, category_id, read_messages(value), self._read)
         held.newest.rise(applied.version)
         self._store(held, applied)
         yield from (Row(key, record) for key, record in applied.records)
         held.has_news = held.has_news or applied.has_news
+        held.changes += len(applied.products)
         now_ms = wall_clock_ms()
         if applied.is_urgent:
-            yield from self._publish(held, now_ms, ctx)
+            yield from self._publish(held, category_id, now_ms, ctx)
         elif applied.has_news:
-            due_ms = held.published_ms + self._interval_ms
-            ctx.timer_service().register_processing_time_timer(max(due_ms, now_ms + 1))
+            _wake(held, max(held.due_ms(self._interval_ms), now_ms + 1), ctx)
         self._counters.flush()
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Row]:
         """Tells of what is new; after a restart also where that is not known."""
-        held, now_ms = self._load(ctx.get_current_key()), wall_clock_ms()
-        if held.has_news and now_ms >= held.published_ms + self._interval_ms:
-            yield from self._publish(held, now_ms, ctx)
+        category_id, now_ms = ctx.get_current_key(), wall_clock_ms()
+        held = self._load(category_id)
+        if timestamp >= held.timer_ms:
+            held.timer_ms = 0
+        due_ms = held.due_ms(self._interval_ms)
+        if held.has_news and now_ms >= due_ms:
+            yield from self._publish(held, category_id, now_ms, ctx)
+        elif held.has_news:
+            _wake(held, due_ms, ctx)
         self._counters.flush()
 
-    def _publish(self, held: Held, now_ms: int, ctx: Any) -> Iterator[Row]:
-        category_id, tally = ctx.get_current_key(), held.category.tally
-        held.has_news, held.published_ms = False, now_ms
+    def _publish(self, held: Held, category_id: str, now_ms: int, ctx: Any) -> Iterator[Row]:
+        tally = held.category.tally
+        held.has_news, held.changes, held.published_ms = False, 0, now_ms
         self._counters.add("categories_published", 1)
         if not tally.products:
             self._clear(category_id)
@@ -116,7 +135,7 @@ class AssortmentOperator(KeyedProcessFunction):  # type: ignore[misc]
         if now_ms < held.refilled_ms + wait_ms:
             held.has_news = True
             self._counters.add("categories_incomplete", 1)
-            ctx.timer_service().register_processing_time_timer(held.refilled_ms + wait_ms)
+            _wake(held, held.refilled_ms + wait_ms, ctx)
             return selection.product_ids
         held.category.refill(map(read_stored, self._products.values()))
         held.refilled_ms = now_ms
@@ -174,6 +193,13 @@ class AssortmentOperator(KeyedProcessFunction):  # type: ignore[misc]
         for state in (self._products, self._tally, self._lists, self._journal):
             state.clear()
         self._held.pop(category_id, None)
+
+
+def _wake(held: Held, at_ms: int, ctx: Any) -> None:
+    """Sees to a timer at that time or before: each one that is asked for is a crossing into the JVM."""
+    if not held.timer_ms or at_ms < held.timer_ms:
+        held.timer_ms = at_ms
+        ctx.timer_service().register_processing_time_timer(at_ms)
 
 
 def _noted(journal: Iterable[bytes]) -> dict[str, None]:

@@ -22,6 +22,14 @@ DIRECTORY_TYPE = Types.ROW([Types.STRING(), BYTES, Types.STRING(), BYTES, BYTES]
 """Row(category, message, kind, key, value): a message for a category, or a record of a kind that is a topic."""
 
 
+class Shard:
+    """What is known of a shard without asking its state: products that are new, and the newest version it has told."""
+
+    def __init__(self, newest: int | None) -> None:
+        self.newcomers = Newcomers(is_empty=newest is None)
+        self.newest = newest or 0
+
+
 class DirectoryOperator(KeyedProcessFunction):  # type: ignore[misc]
     """Keyed by shard of product ids; input: what came for it in a short time; output: DIRECTORY_TYPE.
 
@@ -39,20 +47,21 @@ class DirectoryOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._entries = runtime_context.get_map_state(entries)
         self._newest = runtime_context.get_state(ValueStateDescriptor("newest", Types.PICKLED_BYTE_ARRAY()))
         self._counters = Counters(runtime_context.get_metrics_group())
-        self._newcomers: dict[str, Newcomers] = {}
+        self._shards: dict[str, Shard] = {}
 
     def process_element(self, value: Row, ctx: Any) -> Iterator[Row]:
         """Looks the products up, and tells their categories what is new."""
         keys, payloads, places = value._values
         batch = read_batch(_rows(keys, payloads, places))
-        outcome = take(batch, self._known(batch, ctx.get_current_key()))
+        shard = self._shard(ctx.get_current_key())
+        outcome = take(batch, self._known(batch, shard))
         if outcome.entries:
             self._entries.put_all(outcome.entries)  # one by one, each would give up the interpreter
         for product_id in outcome.removed:
             self._entries.remove(product_id)
         self._count(batch, outcome.unchanged)
         if outcome.changes:
-            version = self._next_version()
+            version = self._next_version(shard)
             for category, changes in outcome.changes.items():
                 yield Row(category, encode_message(Message(version, changes)), None, None, None)
         for product_id in outcome.unknown:
@@ -60,22 +69,24 @@ class DirectoryOperator(KeyedProcessFunction):  # type: ignore[misc]
         for refused in batch.refused:
             yield self._dead_letter(refused)
 
-    def _known(self, batch: Batch, shard: str) -> dict[str, bytes | None]:
-        """The entries of the batch's products. Each look at the state takes longer than all else that is done with a product."""
-        newcomers = self._newcomers.get(shard)
-        if newcomers is None:
-            newcomers = self._newcomers[shard] = Newcomers(is_empty=self._newest.value() is None)
-        get, is_new = self._entries.get, newcomers.is_new
-        names = {**batch.products, **dict.fromkeys(batch.wanted)}
-        return {product_id: None if is_new(product_id) else get(product_id) for product_id in names}
+    def _shard(self, name: str) -> Shard:
+        shard = self._shards.get(name)
+        if shard is None:
+            data = self._newest.value()
+            shard = self._shards[name] = Shard(int.from_bytes(data[1:], "big") if data else None)
+        return shard
 
-    def _next_version(self) -> int:
+    def _known(self, batch: Batch, shard: Shard) -> dict[str, bytes | None]:
+        """The entries of the batch's products. Each look at the state takes longer than all else that is done with a product."""
+        get, names = self._entries.get, {**batch.products, **dict.fromkeys(batch.wanted)}
+        are_new = zip(names, shard.newcomers.take(names), strict=True)
+        return {product_id: None if is_new else get(product_id) for product_id, is_new in are_new}
+
+    def _next_version(self, shard: Shard) -> int:
         """The wall clock, but always later than the shard's last, also after a restart."""
-        data = self._newest.value()
-        last = int.from_bytes(data[1:], "big") if data else 0
-        version = max(last + 1, wall_clock_ms())
-        self._newest.update(b"\x01" + version.to_bytes(8, "big"))
-        return version
+        shard.newest = max(shard.newest + 1, wall_clock_ms())
+        self._newest.update(b"\x01" + shard.newest.to_bytes(8, "big"))
+        return shard.newest
 
     def _dead_letter(self, refused: Refused) -> Row:
         origin = Origin(self._topic, *refused.place)

@@ -1,5 +1,10 @@
 """Which products a shard of the directory has surely never seen, without asking its state."""
 
+from collections.abc import Collection
+
+import numpy as np
+from numpy.typing import NDArray
+
 BITS = 2**22
 """512 KiB for each shard."""
 PROBES = 4
@@ -13,23 +18,26 @@ class Newcomers:
     taken since it was empty. It knows nothing after a restart, or once it is full: then no product is surely new."""
 
     def __init__(self, is_empty: bool) -> None:
-        self._bits = bytearray(BITS // 8) if is_empty else None
+        self._bits = np.zeros(BITS // 8, dtype=np.uint8) if is_empty else None
         self._names = 0
 
-    def is_new(self, product_id: str) -> bool:
-        """Whether the product has surely not been asked about before; from now on it has."""
+    def take(self, product_ids: Collection[str]) -> list[bool]:
+        """Of each of these different products, whether it has surely not been asked about before; from now on it has."""
         bits = self._bits
         if bits is None:
-            return False
-        number, is_new = hash(product_id), False
-        step = number >> 32 | 1
-        for _ in range(PROBES):
-            place, bit = number >> 3 & BITS // 8 - 1, 1 << (number & 7)
-            if not bits[place] & bit:
-                bits[place] |= bit
-                is_new = True
-            number += step
-        self._names += is_new
+            return [False] * len(product_ids)
+        numbers = np.fromiter(map(hash, product_ids), dtype=np.int64, count=len(product_ids)).view(np.uint64)
+        steps = numbers >> np.uint64(32) | np.uint64(1)
+        places = numbers[:, None] + steps[:, None] * _PROBES
+        octets, masks = (places >> np.uint64(3)) & np.uint64(BITS // 8 - 1), _BIT[places & np.uint64(7)]
+        are_new: NDArray[np.bool_] = (bits[octets] & masks == 0).any(axis=1)
+        np.bitwise_or.at(bits, octets, masks)
+        self._names += int(are_new.sum())
         if self._names > MOST_NAMES:
             self._bits = None
-        return is_new
+        found: list[bool] = are_new.tolist()
+        return found
+
+
+_PROBES = np.arange(PROBES, dtype=np.uint64)
+_BIT = (1 << np.arange(8)).astype(np.uint8)

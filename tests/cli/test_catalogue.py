@@ -41,6 +41,11 @@ def product_of(row: dict[str, Any]) -> Product:
     return product
 
 
+def test_the_id_stands_in_front_where_the_job_looks_for_it() -> None:
+    loaded = read_row({"title": "tent", "category_id": "c", "product_id": "p"})
+    assert loaded == Loaded("p", b'{"product_id":"p","title":"tent","category_id":"c"}')
+
+
 def test_a_csv_row_becomes_typed() -> None:
     row = {"product_id": "p", "category_id": "c", "price": "9.5", "rating": "", "rating_count": "3", "created_at": "7"}
     product = product_of({**row, "attributes": '{"colour":"red"}'})

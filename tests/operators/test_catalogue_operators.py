@@ -3,9 +3,11 @@
 import json
 from typing import Any
 
+import pytest
 from pyflink.common import Row
 
-from operators.assortment import AssortmentOperator
+from operators import assortment
+from operators.assortment import BUSY_INTERVAL_MS, MANY_CHANGES, AssortmentOperator
 from operators.directory import DirectoryOperator
 from state.assortment.facts import unpack
 from state.assortment.records import category_key, product_key, read_category, read_listed_product
@@ -105,6 +107,36 @@ def test_a_category_is_told_at_its_time_and_the_loss_of_what_is_shown_at_once() 
     job.send(product("p2", rating=4.75), product("p9", rating=5))
     assert len(job.told) == before
     assert job.listed("c") == ["p9", "p2", "p3"]
+
+
+def test_a_category_of_many_changes_is_told_of_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    job, now_ms = Job(), 1_763_770_000_000
+    rules = settings(catalogue={"publish_interval": "1 s"})
+    job.assortment = AssortmentOperator(rules.candidates, rules.catalogue, BUILD_ID)
+    job.assortment.open(job.category_runtime)
+    timers = job.category_context.processing_timers
+
+    def fire_next() -> int:
+        [(category_id, at_ms)] = timers
+        timers.clear()
+        monkeypatch.setattr(assortment, "wall_clock_ms", lambda: at_ms)
+        job.category_context.key = category_id
+        job.told += [(row[0], row[1]) for row in job.assortment.on_timer(at_ms, job.category_context)]
+        return at_ms
+
+    monkeypatch.setattr(assortment, "wall_clock_ms", lambda: now_ms)
+    job.send(product("p", rating=1))
+    first_ms = fire_next()
+    job.send(product("q", rating=2))
+    second_ms = fire_next()
+    assert second_ms == first_ms + 1_000
+    for number in range(MANY_CHANGES):
+        job.send(product(f"r{number}", rating=3))
+    assert fire_next() == second_ms + 1_000, "the timer of the first of them: there are too many by now"
+    assert fire_next() == second_ms + BUSY_INTERVAL_MS
+    assert len(job.told) == 3
+    assert timers == set()
+    assert len(job.newest("c")) == MANY_CHANGES + 2
 
 
 def test_a_restart_at_any_time_changes_nothing() -> None:
