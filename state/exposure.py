@@ -58,9 +58,9 @@ def is_learned(exposure: Exposure) -> bool:
     return seen <= 0
 
 
-def closes_at_ms(exposure: Exposure, reward: Reward) -> int:
-    """The watermark from which on no event rewards the exposure any more: the first that has passed window and disorder."""
-    return exposure.exposed_at_ms + reward.window_ms + reward.disorder_ms + 1
+def open_for_ms(reward: Reward) -> int:
+    """From an exposure to the watermark from which on no event rewards it any more: the first past window and disorder."""
+    return reward.window_ms + reward.disorder_ms + 1
 
 
 def weights_of(exposures: Sequence[Exposure], model: str) -> list[Number]:

@@ -27,7 +27,7 @@ EXAMINATION_PRIOR = 50.0
 """Exposures' worth of the belief that a place is looked at as often as the average one."""
 
 
-class Example(msgspec.Struct, array_like=True, frozen=True):
+class Example(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A change of what was learned of one exposure.
 
     `x` is the features as float16 bytes. For an exposure of weight e and reward r, `count` is the difference of e², `reward`
