@@ -147,7 +147,7 @@ class Attribution:
         self.records += outcome_records(self._session_id, self._outcomes)
         self._outcomes = []
         if self.examples:
-            examples = msgspec.msgpack.encode(self.examples)
+            examples = _encoder.encode(self.examples)
             for key, shards in self._learners:
                 shard = f"{key}/{shard_of(self._session_id, shards)}"
                 self.records.append(Record("examples", shard.encode(), examples))
@@ -293,6 +293,9 @@ class Attribution:
     def _count(self, name: str, by: int = 1) -> None:
         if by:
             self.counts[name] = self.counts.get(name, 0) + by
+
+
+_encoder = msgspec.msgpack.Encoder()
 
 
 def is_new(feature_set: str, x: bytes) -> bool:

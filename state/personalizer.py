@@ -152,8 +152,11 @@ class Personalizer:
         if not session.applied:
             session.generation = record_ms
         session.applied += 1
-        attribution = self._attribute(session, event, entry, evicted, now_ms, watermark_ms)
-        effect = Effect(session, attribution.finish(), counts={"events_applied": 1, **attribution.counts})
+        effect = Effect(session, [], counts={"events_applied": 1})
+        if not self._is_first(session, entry):
+            attribution = self._attribute(session, event, entry, evicted, now_ms, watermark_ms)
+            effect.records = attribution.finish()
+            effect.counts |= attribution.counts
         if entry.bundles:
             effect.counts["bundles_bought"] = self._count_bundles(session, entry)
         effect.accepted = self._tell(session, event, entry, effect)
@@ -161,6 +164,17 @@ class Personalizer:
             self.chooser.catalogue.want(entry.products)
             self._publish_soon(effect, session, event.session_id, now_ms, entry.digest)
         return self._with_timer(effect)
+
+    def _is_first(self, session: Session, entry: LoggedEvent) -> bool:
+        """Whether the event finds nothing that it could reward, close or expose."""
+        return (
+            session.applied == 1
+            and not session.exposures
+            and not session.slates
+            and not session.shown
+            and not entry.decision_id
+            and entry.kind != IMPRESSION
+        )
 
     def _tell(self, session: Session, event: Event, entry: LoggedEvent, effect: Effect) -> str | None:
         """Notes where, when and who, and tells the rest of the job."""

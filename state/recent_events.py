@@ -121,13 +121,13 @@ class RecentEvents(msgspec.Struct, array_like=True):
 
     def viewed(self, limit: int) -> list[str]:
         """The products that were viewed last, each once, newest first."""
-        products: dict[str, None] = {}
+        products: list[str] = []
         for event in reversed(self.events):
             if event.kind == _VIEW:
-                products.update(dict.fromkeys(event.products))
+                products += [product for product in event.products if product not in products]
                 if len(products) >= limit:
                     break
-        return list(products)[:limit]
+        return products[:limit]
 
     def offer(self, event: LoggedEvent, max_events: int) -> tuple[Offer, list[LoggedEvent]]:
         """Takes the event in, unless it is known or older than the horizon; also returns what had to go for it."""
@@ -135,10 +135,9 @@ class RecentEvents(msgspec.Struct, array_like=True):
         for known in self.events:
             if known.identity == identity:
                 return Offer.DUPLICATE, []
-        order = event.order
-        if order <= self.horizon:
+        if event.timestamp_ms <= self.horizon[0] and event.order <= self.horizon:
             return Offer.DROPPED, []
-        self._insert(event, order)
+        self._insert(event)
         evicted = self._evict(max_events)
         if evicted and any(gone is event for gone in evicted):
             return Offer.DROPPED, [gone for gone in evicted if gone is not event]
@@ -155,11 +154,11 @@ class RecentEvents(msgspec.Struct, array_like=True):
         """Removes the events that are not later than the time."""
         self.events = [event for event in self.events if event.timestamp_ms > timestamp_ms]
 
-    def _insert(self, event: LoggedEvent, order: tuple[int, str]) -> None:
+    def _insert(self, event: LoggedEvent) -> None:
         if not self.events or self.events[-1].timestamp_ms < event.timestamp_ms:
             self.events.append(event)
         else:
-            self.events.insert(bisect_left(self.events, order, key=lambda known: known.order), event)
+            self.events.insert(bisect_left(self.events, event.order, key=lambda known: known.order), event)
 
     def _evict(self, max_events: int) -> list[LoggedEvent]:
         first = max(0, len(self.events) - max_events)
@@ -167,8 +166,9 @@ class RecentEvents(msgspec.Struct, array_like=True):
         while touches > TOUCHES_PER_EVENT * max_events and first < len(self.events) - 1:
             touches -= len(self.events[first].products)
             first += 1
+        if not first:
+            return []
         evicted = self.events[:first]
-        if evicted:
-            self.horizon = max(self.horizon, evicted[-1].order)
-            del self.events[:first]
+        self.horizon = max(self.horizon, evicted[-1].order)
+        del self.events[:first]
         return evicted
