@@ -163,10 +163,11 @@ class Attribution:
         if not places:
             return
         self._log(slate)
-        new = 0
+        session, new = self._session, 0
+        width = 2 * (len(slate.features) // 2 // len(slate.product_ids))
         for position, shown_position in places:
             slate.seen |= 1 << position
-            product_id, x = slate.product_ids[position], slate.feature_bytes(position)
+            product_id, x = slate.product_ids[position], slate.features[position * width : (position + 1) * width]
             exposure = Exposure(
                 slate.decision_id,
                 product_id,
@@ -181,8 +182,8 @@ class Attribution:
                 examination=self._examination_of(shown_position),
             )
             self._write("exposure", exposure)
-            self._session.exposures.append(exposure)
-            count_shown(self._session.shown, product_id)
+            session.exposures.append(exposure)
+            count_shown(session.shown, product_id)
             new += is_new(slate.feature_set, x)
         self._count("exposures", len(places))
         self._count("exposures_new", new)

@@ -103,7 +103,10 @@ def rewards_of(exposures: Sequence[Exposure], events: Sequence[LoggedEvent], rul
             if index is not None:
                 reward = weight / largest * _boost(exposures[index], rules.affinity_boost)
                 credited.setdefault(index, []).append(reward)
-    return [aggregate(credited.get(index, ()), rules.aggregate) for index in range(len(exposures))]
+    rewards = [0.0] * len(exposures)
+    for index, earned in credited.items():
+        rewards[index] = aggregate(earned, rules.aggregate)
+    return rewards
 
 
 def _boost(exposure: Exposure, affinity_boost: float) -> float:
