@@ -12,6 +12,7 @@ from operators.counters import Counters
 from operators.task import begin_task, wall_clock_ms
 from state.configuration import Bandit
 from state.feature_set import DIMENSION
+from state.kernels import warm_learning
 from state.learner import LearnerShard
 from state.model_input import encode_update
 from state.sums import Example
@@ -39,6 +40,7 @@ class LearnerOperator(KeyedProcessFunction):  # type: ignore[misc]
     def open(self, runtime_context: RuntimeContext) -> None:
         """Finds the shard's state."""
         begin_task(self._build_id)
+        warm_learning()
         self._shard = runtime_context.get_state(ValueStateDescriptor("shard", Types.PICKLED_BYTE_ARRAY()))
         pending = MapStateDescriptor("pending", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
         self._pending = runtime_context.get_map_state(pending)

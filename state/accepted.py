@@ -31,15 +31,13 @@ def accepted_lines(
     if event.event_type not in TOLD:
         return None
     products = [_plain(product) for product in event.products()]
-    head = (str(event.timestamp), event.event_type, _plain(event.region or ""))
-    tail = (user, ENTRY.join(map(_plain, moment)))
+    others, most = (products, COMPANIONS_BOUGHT) if event.event_type == "checkout" else (viewed, COMPANIONS_VIEWED)
+    head = f"{event.timestamp}{FIELD}{event.event_type}{FIELD}{_plain(event.region or '')}"
+    tail = f"{user}{FIELD}{ENTRY.join(map(_plain, moment))}"
     lines = []
     for product, category in zip(products, categories, strict=True):
-        if event.event_type == "checkout":
-            companions = [other for other in products if other != product][:COMPANIONS_BOUGHT]
-        else:
-            companions = [_plain(other) for other in viewed if other != product][:COMPANIONS_VIEWED]
-        lines.append(FIELD.join((*head, product, _plain(category), *tail, ENTRY.join(companions))))
+        companions = [_plain(other) for other in others if other != product][:most]
+        lines.append(FIELD.join((head, product, _plain(category), tail, ENTRY.join(companions))))
     return LINE.join(lines)
 
 

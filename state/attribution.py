@@ -10,7 +10,7 @@ import msgspec
 
 from state.configuration import Settings
 from state.event import Event
-from state.exposure import Exposure, Number, closes_at_ms, is_learned, rewards_of, weights_of
+from state.exposure import Exposure, Number, is_learned, open_for_ms, rewards_of, weights_of
 from state.feature_set import FEATURE_SET, NAMES
 from state.interest import CATEGORY_VIEW, weight_of
 from state.log import LoggedOutcome, Record, decision_record, outcome, outcome_records
@@ -51,8 +51,8 @@ class Attribution:
 
     def close_due(self, watermark_ms: int) -> None:
         """Closes the exposures that no event can reward any more."""
-        due = [e for e in self._session.exposures if closes_at_ms(e, self._settings.reward) <= watermark_ms]
-        self._close(due)
+        latest_ms = watermark_ms - open_for_ms(self._settings.reward)
+        self._close([e for e in self._session.exposures if e.exposed_at_ms <= latest_ms])
 
     def close_evicted(self, evicted: Iterable[LoggedEvent]) -> None:
         """Closes early what an event that leaves the session's log may have rewarded, so that its reward stands."""
@@ -73,8 +73,8 @@ class Attribution:
         if slate.seen or event.timestamp_ms < slate.published_at_ms + rules.implicit_dwell_ms:
             return
         slate.implicit = True
-        for position in range(min(rules.implicit_items, len(slate.product_ids))):
-            self._expose(slate, position, position, slate.published_at_ms)
+        positions = range(min(rules.implicit_items, len(slate.product_ids)))
+        self._expose(slate, [(position, position) for position in positions], slate.published_at_ms)
         self._bound()
 
     def expose_explicitly(self, event: Event) -> None:
@@ -94,7 +94,7 @@ class Attribution:
             if position is None:
                 self._count("impressions_of_unknown_products")
             elif not slate.seen >> position & 1:
-                self._expose(slate, position, shown_position, event.timestamp)
+                self._expose(slate, [(position, shown_position)], event.timestamp)
             else:
                 self._see_earlier(slate, position, shown_position, event.timestamp)
         self._bound()
@@ -102,6 +102,8 @@ class Attribution:
     def reward(self, products: Iterable[str]) -> None:
         """Brings the rewards of the products' exposures up to date and writes each difference."""
         affected = set(products)
+        if not affected:
+            return
         exposures = [e for e in self._session.exposures if e.product_id in affected]
         if not exposures:
             return
@@ -127,7 +129,7 @@ class Attribution:
 
     def enter(self) -> None:
         """Hands the learner the exposures that it has not been told of."""
-        self._enter(self._session.exposures)
+        self._enter([e for e in self._session.exposures if not e.entered])
 
     def discard(self) -> None:
         """Drops all exposures; those that the learner has not been told of are retracted in the log."""
@@ -145,7 +147,7 @@ class Attribution:
         self.records += outcome_records(self._session_id, self._outcomes)
         self._outcomes = []
         if self.examples:
-            examples = msgspec.msgpack.encode(self.examples)
+            examples = _encoder.encode(self.examples)
             for key, shards in self._learners:
                 shard = f"{key}/{shard_of(self._session_id, shards)}"
                 self.records.append(Record("examples", shard.encode(), examples))
@@ -156,27 +158,35 @@ class Attribution:
             self.closed = []
         return self.records
 
-    def _expose(self, slate: Slate, position: int, shown_position: int, exposed_at_ms: int) -> None:
+    def _expose(self, slate: Slate, places: Sequence[tuple[int, int]], exposed_at_ms: int) -> None:
+        """Takes items as seen; a place is the position of an item and the one where it was shown."""
+        if not places:
+            return
         self._log(slate)
-        slate.seen |= 1 << position
-        exposure = Exposure(
-            decision_id=slate.decision_id,
-            product_id=slate.product_ids[position],
-            position=position,
-            shown_position=shown_position,
-            exposed_at_ms=exposed_at_ms,
-            cause=slate.cause,
-            x=slate.feature_bytes(position),
-            implicit=slate.implicit,
-            explored=slate.explored[position],
-            examination=self._examination_of(shown_position),
-            seq=slate.next_seq,
-        )
-        self._write("exposure", exposure)
-        self._session.exposures.append(exposure)
-        count_shown(self._session.shown, exposure.product_id)
-        self._count("exposures")
-        self._count("exposures_new", int(is_new(slate, position)))
+        session, new = self._session, 0
+        width = 2 * (len(slate.features) // 2 // len(slate.product_ids))
+        for position, shown_position in places:
+            slate.seen |= 1 << position
+            product_id, x = slate.product_ids[position], slate.features[position * width : (position + 1) * width]
+            exposure = Exposure(
+                slate.decision_id,
+                product_id,
+                position,
+                shown_position,
+                exposed_at_ms,
+                slate.cause,
+                x,
+                slate.implicit,
+                slate.next_seq,
+                explored=slate.explored[position],
+                examination=self._examination_of(shown_position),
+            )
+            self._write("exposure", exposure)
+            session.exposures.append(exposure)
+            count_shown(session.shown, product_id)
+            new += is_new(slate.feature_set, x)
+        self._count("exposures", len(places))
+        self._count("exposures_new", new)
 
     def _see_earlier(self, slate: Slate, position: int, shown_position: int, exposed_at_ms: int) -> None:
         """Of several impressions of an item the earliest counts, in whichever order they arrive; a closed exposure stays."""
@@ -240,21 +250,18 @@ class Attribution:
             if exposure.entered:
                 self._teach(exposure, weight)
 
-    def _close(self, exposures: Iterable[Exposure]) -> None:
-        closing = list(exposures)
-        self._enter(closing)
+    def _close(self, closing: Sequence[Exposure]) -> None:
+        if not closing:
+            return
+        self._enter([e for e in closing if not e.entered])
         self.closed += [exposure.reward for exposure in closing if is_learned(exposure)]
-        if closing:
-            gone = set(map(id, closing))
-            self._session.exposures = [e for e in self._session.exposures if id(e) not in gone]
+        gone = set(map(id, closing))
+        self._session.exposures = [e for e in self._session.exposures if id(e) not in gone]
 
-    def _enter(self, exposures: Iterable[Exposure]) -> None:
-        decisions: dict[str, None] = {}
+    def _enter(self, exposures: Sequence[Exposure]) -> None:
         for exposure in exposures:
-            if not exposure.entered:
-                exposure.entered = True
-                decisions[exposure.decision_id] = None
-        for decision_id in decisions:
+            exposure.entered = True
+        for decision_id in dict.fromkeys([exposure.decision_id for exposure in exposures]):
             self._weigh(decision_id)
 
     def _teach(self, exposure: Exposure, weight: Number) -> None:
@@ -268,9 +275,9 @@ class Attribution:
         earned, before = (exposure.reward if weight else 0.0), (exposure.taught_reward if known else 0.0)
         self.examples.append(
             Example(
-                exposed_at_ms=exposure.exposed_at_ms,
-                product_id=exposure.product_id,
-                x=exposure.x,
+                exposure.exposed_at_ms,
+                exposure.product_id,
+                exposure.x,
                 count=weight**2 - known**2,
                 reward=weight * earned - known * before,
                 reward_squared=earned**2 - before**2,
@@ -289,12 +296,14 @@ class Attribution:
             self.counts[name] = self.counts.get(name, 0) + by
 
 
-def is_new(slate: Slate, position: int) -> bool:
+_encoder = msgspec.msgpack.Encoder()
+
+
+def is_new(feature_set: str, x: bytes) -> bool:
     """Whether the item's product had been in the shop for less than 30 days when it was chosen, by the feature `novelty`."""
-    features = slate.feature_bytes(position)
-    if slate.feature_set != FEATURE_SET or len(features) < _NOVELTY.size + _NOVELTY_AT:
+    if feature_set != FEATURE_SET or len(x) < _NOVELTY.size + _NOVELTY_AT:
         return False
-    novelty: float = _NOVELTY.unpack_from(features, _NOVELTY_AT)[0]
+    novelty: float = _NOVELTY.unpack_from(x, _NOVELTY_AT)[0]
     return novelty > _NOVELTY_AT_30_DAYS
 
 
@@ -304,4 +313,6 @@ _NOVELTY_AT_30_DAYS = math.exp(-1)
 
 def shard_of(session_id: str, shards: int) -> int:
     """The learner shard of a session, the same on every machine."""
+    if shards == 1:
+        return 0
     return int.from_bytes(hashlib.blake2b(session_id.encode(), digest_size=4).digest(), "big") % shards

@@ -41,7 +41,7 @@ class Consent(msgspec.Struct, array_like=True):
 
     def is_given(self, denied_by_default: bool) -> bool:
         """Whether the session's data may be used now."""
-        return bool(self.granted_ms) or not (self.denied_ms or denied_by_default)
+        return bool(self.grants_ms) or not (self.denied_ms or denied_by_default)
 
     def usable_after_ms(self, denied_by_default: bool) -> int:
         """Only events later than this may be used while consent is given."""

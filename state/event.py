@@ -30,7 +30,7 @@ Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
 SMALLEST_TIMESTAMP_MS = 1
 
 
-class Line(msgspec.Struct, frozen=True):
+class Line(msgspec.Struct, frozen=True, gc=False):
     """One product of a checkout."""
 
     product_id: Identifier
@@ -38,7 +38,7 @@ class Line(msgspec.Struct, frozen=True):
     price: Annotated[float, Meta(ge=0)] | None = None
 
 
-class Feedback(msgspec.Struct, frozen=True):
+class Feedback(msgspec.Struct, frozen=True, gc=False):
     """A thumb (-1 or 1) or a rating (1 to 5)."""
 
     kind: Literal["thumb", "rating"]
@@ -54,7 +54,7 @@ class Feedback(msgspec.Struct, frozen=True):
         return self.value in (-1, 1) if self.kind == "thumb" else 1 <= self.value <= 5
 
 
-class Event(msgspec.Struct, frozen=True):
+class Event(msgspec.Struct, frozen=True, gc=False):
     """An event in the form that producers send; times in ms since the epoch, UTC."""
 
     session_id: Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
@@ -86,10 +86,10 @@ class Event(msgspec.Struct, frozen=True):
 
     def products(self) -> list[str]:
         """The products that the event is about, each once, in order."""
-        named = [line.product_id for line in self.items] if self.items else []
-        if self.product_id is not None:
-            named.insert(0, self.product_id)
-        return list(dict.fromkeys(named))
+        own = [] if self.product_id is None else [self.product_id]
+        if not self.items:
+            return own
+        return list(dict.fromkeys([*own, *[line.product_id for line in self.items]]))
 
 
 def derived_identity(timestamp_ms: int, event_type: str, product_id: str | None, category_id: str | None) -> str:
@@ -112,6 +112,7 @@ REQUIREMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "erase": (),
 }
 
+_NOTHING: tuple[object, ...] = (None, "", [])
 _decoder = msgspec.json.Decoder(Event)
 
 
@@ -157,12 +158,11 @@ def _broken_rule(event: Event, latest_ms: int) -> Rejection | None:
     if event.timestamp > latest_ms:
         return Rejection(Reason.TIMESTAMP_IN_FUTURE, "timestamp", f"{event.timestamp} is ahead of the clock")
     for group in REQUIREMENTS[event.event_type]:
-        if not any(_is_given(getattr(event, name)) for name in group):
+        for name in group:
+            if getattr(event, name) not in _NOTHING:
+                break
+        else:
             return Rejection(Reason.MISSING_FIELD, group[0], f"{event.event_type} needs {' or '.join(group)}")
     if event.feedback is not None and not event.feedback.is_valid():
         return Rejection(Reason.INVALID_VALUE, "feedback.value", "a thumb is -1 or 1, a rating 1 to 5")
     return None
-
-
-def _is_given(value: object) -> bool:
-    return value is not None and value != "" and value != []

@@ -19,7 +19,7 @@ Number = int | float
 """Whole numbers are kept as such: in state they take a byte instead of nine."""
 
 
-class Exposure(msgspec.Struct, array_like=True):
+class Exposure(msgspec.Struct, array_like=True, gc=False):
     """One product of one slate that was seen.
 
     `position` is where it was published and `shown_position` where it was shown, both from 0; `cause` the digest of the event
@@ -58,9 +58,9 @@ def is_learned(exposure: Exposure) -> bool:
     return seen <= 0
 
 
-def closes_at_ms(exposure: Exposure, reward: Reward) -> int:
-    """The watermark from which on no event rewards the exposure any more: the first that has passed window and disorder."""
-    return exposure.exposed_at_ms + reward.window_ms + reward.disorder_ms + 1
+def open_for_ms(reward: Reward) -> int:
+    """From an exposure to the watermark from which on no event rewards it any more: the first past window and disorder."""
+    return reward.window_ms + reward.disorder_ms + 1
 
 
 def weights_of(exposures: Sequence[Exposure], model: str) -> list[Number]:
@@ -85,22 +85,28 @@ def rewards_of(exposures: Sequence[Exposure], events: Sequence[LoggedEvent], rul
     the window, one exposure per product, and never one of the slate that it produced. An event that names its decision may come
     before the exposure by as much as the disorder. `events` are oldest first.
     """
-    credited: list[list[float]] = [[] for _ in exposures]
+    if not exposures:
+        return []
+    credited: dict[int, list[float]] = {}
     largest = largest_reward(rules)
-    if exposures and largest > 0:
-        first_ms = min(exposure.exposed_at_ms for exposure in exposures) - rules.disorder_ms
-        exposed = {exposure.product_id for exposure in exposures}
-        for event in events:
-            if event.timestamp_ms < first_ms or event.kind == CATEGORY_VIEW or exposed.isdisjoint(event.products):
-                continue
-            weight = weight_of(event, rules.weights)
-            if not weight:
-                continue
-            for product in event.products:
-                index = _credited_exposure(exposures, event, product, rules)
-                if index is not None:
-                    credited[index].append(weight / largest * _boost(exposures[index], rules.affinity_boost))
-    return [aggregate(rewards, rules.aggregate) for rewards in credited]
+    first_ms = min([exposure.exposed_at_ms for exposure in exposures]) - rules.disorder_ms
+    exposed = {exposure.product_id for exposure in exposures}
+    for event in events:
+        if event.timestamp_ms < first_ms or event.kind == CATEGORY_VIEW or exposed.isdisjoint(event.products):
+            continue
+        weight = weight_of(event, rules.weights)
+        if not weight:
+            continue
+        digest = event.digest
+        for product in event.products:
+            index = _credited_exposure(exposures, event, digest, product, rules)
+            if index is not None:
+                reward = weight / largest * _boost(exposures[index], rules.affinity_boost)
+                credited.setdefault(index, []).append(reward)
+    rewards = [0.0] * len(exposures)
+    for index, earned in credited.items():
+        rewards[index] = aggregate(earned, rules.aggregate)
+    return rewards
 
 
 def _boost(exposure: Exposure, affinity_boost: float) -> float:
@@ -131,10 +137,12 @@ def largest_reward(rules: Reward) -> float:
     return max(weights.product_view, weights.add_to_cart, weights.checkout, weights.thumb)
 
 
-def _credited_exposure(exposures: Sequence[Exposure], event: LoggedEvent, product: str, rules: Reward) -> int | None:
+def _credited_exposure(
+    exposures: Sequence[Exposure], event: LoggedEvent, digest: bytes, product: str, rules: Reward
+) -> int | None:
     latest: int | None = None
     for index, exposure in enumerate(exposures):
-        if exposure.product_id != product or exposure.cause == event.digest:
+        if exposure.product_id != product or exposure.cause == digest:
             continue
         age_ms = event.timestamp_ms - exposure.exposed_at_ms
         if age_ms > rules.window_ms or age_ms < -rules.disorder_ms:

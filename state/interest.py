@@ -22,6 +22,7 @@ IMPRESSION = EVENT_TYPES.index("impression")
 THUMB_DOWN = -1.0
 DISLIKED_CATEGORY_SHARE = 0.2
 """A thumb down lowers the product, and its category by only this share of it."""
+_NOBODY: frozenset[str] = frozenset()
 
 
 class Interest(msgspec.Struct, frozen=True):
@@ -64,14 +65,16 @@ def interest(events: Sequence[LoggedEvent], weights: Weights, decay: Decay) -> I
     products: dict[str, float] = {}
     categories: dict[str, float] = {}
     visits: dict[str, float] = {}
-    total, counted = 0.0, 0
+    total, counted, has_feedback = 0.0, 0, False
     now_ms = events[-1].timestamp_ms if events else 0
-    factor = 1.0
+    factor, by_time = 1.0, decay.mode == "half_life"
     for age, event in enumerate(reversed(events), start=1):
         weight = weight_of(event, weights)
         if weight is None:
             continue
-        if decay.mode == "half_life":
+        if event.kind == FEEDBACK:
+            has_feedback = True
+        if by_time:
             factor = 2.0 ** ((event.timestamp_ms - now_ms) / decay.half_life_ms)
         weighted = weight * factor
         if event.bundles and (offered := offered_in(event, events[:-age])):
@@ -88,9 +91,10 @@ def interest(events: Sequence[LoggedEvent], weights: Weights, decay: Decay) -> I
                 categories[category] = categories.get(category, 0.0) + shared
                 if weighted > 0:
                     visits[category] = visits.get(category, 0) + 1
-        if decay.mode == "step":
+        if not by_time:
             factor *= decay.factor
-    return Interest(products, categories, total, _disliked(events), visits, counted)
+    disliked = _disliked(events) if has_feedback else _NOBODY
+    return Interest(products, categories, total, disliked, visits, counted)
 
 
 def offered_in(checkout: LoggedEvent, earlier: Sequence[LoggedEvent]) -> list[list[str]]:

@@ -75,9 +75,7 @@ class LearnerShard:
         landmark_ms = self.sums.landmark_ms
         taken = self.sums.add(examples)
         self.pending.scale(landmark_scale(landmark_ms, self.sums.landmark_ms, self.sums.half_life_ms))
-        self.pending.add(
-            [example.product_id for example in taken.examples], taken.weights[:, None] * taken.numbers, taken.x
-        )
+        self.pending.add([example.product_id for example in taken.examples], taken.numbers, taken.x)
         if self.river is not None:
             for example in taken.examples:
                 self.river.learn(example)

@@ -11,10 +11,11 @@ import msgspec
 from state.exposure import Exposure
 from state.slate import Slate
 
+_encoder = msgspec.json.Encoder()
 Kind = Literal["dead_letters", "late_events", "decisions", "outcomes", "audit", "examples", "wanted", "user"]
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """What an operator emits: the kind (a topic, `examples` for the learner, `wanted` for the catalogue, `user` for what is
     kept of a user), a key and a value."""
 
@@ -23,7 +24,7 @@ class Record(msgspec.Struct, frozen=True):
     value: bytes
 
 
-class LoggedItem(msgspec.Struct):
+class LoggedItem(msgspec.Struct, gc=False):
     """An item of a decision as logged; `features` are d float16, in JSON as base64."""
 
     product_id: str
@@ -34,7 +35,7 @@ class LoggedItem(msgspec.Struct):
     features: bytes
 
 
-class LoggedCandidate(msgspec.Struct):
+class LoggedCandidate(msgspec.Struct, gc=False):
     """A candidate of a decision that is logged in full, with the probability that it had to stand first."""
 
     product_id: str
@@ -58,7 +59,7 @@ class LoggedDecision(msgspec.Struct, omit_defaults=True):
     candidates: list[LoggedCandidate] | None = None
 
 
-class LoggedOutcome(msgspec.Struct):
+class LoggedOutcome(msgspec.Struct, gc=False):
     """An outcome of an exposure, numbered by its `seq`; `event_id` is the event that brought it about."""
 
     kind: Literal["exposure", "reward", "retract"]
@@ -97,7 +98,7 @@ def decision_record(session_id: str, slate: Slate, exposure: Literal["explicit",
             LoggedCandidate(product, full.propensity[i], full.features[i * width : (i + 1) * width])
             for i, product in enumerate(full.product_ids)
         ]
-    return Record("decisions", session_id.encode(), msgspec.json.encode(record))
+    return Record("decisions", session_id.encode(), _encoder.encode(record))
 
 
 def outcome(
@@ -123,7 +124,7 @@ def outcome_records(session_id: str, outcomes: list[LoggedOutcome]) -> list[Reco
     """All outcomes of one input as one record, a line each: they are taken apart where it costs no Python."""
     if not outcomes:
         return []
-    return [Record("outcomes", session_id.encode(), b"\n".join(map(msgspec.json.encode, outcomes)))]
+    return [Record("outcomes", session_id.encode(), _encoder.encode_lines(outcomes)[:-1])]
 
 
 def audit_record(

@@ -9,12 +9,15 @@ SEASONS = ("winter", "spring", "summer", "autumn")
 MOST_TOLD = 8
 """Entries of `context` that are looked at, the first by name."""
 LONGEST = 64
+_TIMES = tuple(f"time:{daypart}" for daypart in DAYPARTS)
+_SEASONS = tuple(f"season:{season}" for season in SEASONS)
 """Characters of a moment's name."""
 
 
 def moment_of(event: Event) -> list[str]:
     """Names such as `time:evening`, `season:autumn`, `device:phone`, `weather:rain`; the time is UTC, the seasons the north's."""
-    moment = [f"time:{DAYPARTS[event.timestamp % DAY_MS // (6 * HOUR_MS)]}", f"season:{_season(event.timestamp)}"]
+    time_ms = event.timestamp
+    moment = [_TIMES[time_ms % DAY_MS // (6 * HOUR_MS)], _SEASONS[_season(time_ms)]]
     if event.device:
         moment.append(f"device:{event.device}"[:LONGEST])
     if event.context:
@@ -22,7 +25,7 @@ def moment_of(event: Event) -> list[str]:
     return moment
 
 
-def _season(timestamp_ms: int) -> str:
+def _season(timestamp_ms: int) -> int:
     """By the day of the year: winter begins with December."""
     day = timestamp_ms / DAY_MS % 365.2425
-    return SEASONS[int((day + 31) % 365.2425 / 91.310625) % 4]
+    return int((day + 31) % 365.2425 / 91.310625) % 4

@@ -9,7 +9,7 @@ from state.bundle_proposals import Proposal, propose
 from state.choice import Chooser
 from state.configuration import Settings
 from state.event import Event
-from state.exposure import closes_at_ms
+from state.exposure import open_for_ms
 from state.features import Context
 from state.hint import Hint
 from state.interest import IMPRESSION, Interest, bought_in, interest, offered_in
@@ -26,7 +26,7 @@ from state.user_link import forgetting, met, takes_hint
 from state.warm_start import warmed
 
 
-class Write(msgspec.Struct, frozen=True):
+class Write(msgspec.Struct, frozen=True, gc=False):
     """A profile to write: its place in the order of writes, and its bytes."""
 
     generation: int
@@ -152,8 +152,11 @@ class Personalizer:
         if not session.applied:
             session.generation = record_ms
         session.applied += 1
-        attribution = self._attribute(session, event, entry, evicted, now_ms, watermark_ms)
-        effect = Effect(session, attribution.finish(), counts={"events_applied": 1} | attribution.counts)
+        effect = Effect(session, [], counts={"events_applied": 1})
+        if not self._is_first(session, entry):
+            attribution = self._attribute(session, event, entry, evicted, now_ms, watermark_ms)
+            effect.records = attribution.finish()
+            effect.counts |= attribution.counts
         if entry.bundles:
             effect.counts["bundles_bought"] = self._count_bundles(session, entry)
         effect.accepted = self._tell(session, event, entry, effect)
@@ -161,6 +164,17 @@ class Personalizer:
             self.chooser.catalogue.want(entry.products)
             self._publish_soon(effect, session, event.session_id, now_ms, entry.digest)
         return self._with_timer(effect)
+
+    def _is_first(self, session: Session, entry: LoggedEvent) -> bool:
+        """Whether the event finds nothing that it could reward, close or expose."""
+        return (
+            session.applied == 1
+            and not session.exposures
+            and not session.slates
+            and not session.shown
+            and not entry.decision_id
+            and entry.kind != IMPRESSION
+        )
 
     def _tell(self, session: Session, event: Event, entry: LoggedEvent, effect: Effect) -> str | None:
         """Notes where, when and who, and tells the rest of the job."""
@@ -189,9 +203,10 @@ class Personalizer:
         attribution.close_evicted(evicted)
         if entry.kind != IMPRESSION:
             attribution.expose_implicitly(entry)
-        affected = set(entry.products) if attribution.credits(entry) else set()
-        attribution.reward(affected | {e.product_id for e in session.exposures if not e.entered})
-        attribution.enter()
+        affected = entry.products if attribution.credits(entry) else ()
+        if session.exposures:
+            attribution.reward([*affected, *[e.product_id for e in session.exposures if not e.entered]])
+            attribution.enter()
         if entry.kind == IMPRESSION:
             attribution.expose_explicitly(event)
             attribution.reward(event.shown or ())
@@ -387,10 +402,10 @@ class Personalizer:
     def _with_timer(self, effect: Effect) -> Effect:
         session = effect.session
         if session is not None:
-            ends_ms = session.newest_input_ms + self.settings.session.ttl_ms
-            reward = self.settings.reward
-            due_ms = min((closes_at_ms(exposure, reward) for exposure in session.exposures), default=ends_ms)
-            due_ms = min(due_ms, ends_ms)
+            due_ms = session.newest_input_ms + self.settings.session.ttl_ms
+            if session.exposures:
+                oldest_ms = min([exposure.exposed_at_ms for exposure in session.exposures])
+                due_ms = min(due_ms, oldest_ms + open_for_ms(self.settings.reward))
             if not session.timer_ms or due_ms < session.timer_ms:
                 session.timer_ms = effect.timer_ms = due_ms
         return effect

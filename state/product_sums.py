@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from state.disjoint import arm_width, write_arm
+from state.kernels.learning import add_to_rows
 from state.sums import Vector
 
 FIXED = 2
@@ -51,12 +52,12 @@ class ProductSums:
         return self._rows[: len(self.product_ids), FIXED + self.dimension :]
 
     def add(self, product_ids: Sequence[str], numbers: Vector, x: Vector) -> None:
-        """Adds n examples: their products, counts, rewards and squared rewards times their weights (n, 3), and features (n, d)."""
+        """Adds n examples: their products, features (n, d), and numbers times their weights, of which count, reward and squared
+        reward are the first three columns."""
         rows = np.array([self._row_of_product(product_id) for product_id in product_ids], dtype=np.int64)
-        np.add.at(self._rows[:, :FIXED], rows, numbers[:, :FIXED])
-        np.add.at(self._rows[:, FIXED : FIXED + self.dimension], rows, numbers[:, :1] * x)
+        add_to_rows(x, numbers, rows, self._rows)
         if self.is_disjoint:
-            for row, (count, reward, squared), features in zip(rows, numbers.tolist(), x, strict=True):
+            for row, (count, reward, squared), features in zip(rows, numbers[:, :3].tolist(), x, strict=True):
                 write_arm(self._rows[row, FIXED + self.dimension :], count, reward, squared, features)
 
     def merge(self, changes: Mapping[str, bytes], scale: float) -> None:

@@ -6,7 +6,6 @@ that had to go; what is not newer than it is dropped. So the same set of events 
 
 import enum
 import hashlib
-import uuid
 from bisect import bisect_left
 from collections.abc import Callable
 
@@ -17,7 +16,8 @@ from state.event import EVENT_TYPES, Event
 TOUCHES_PER_EVENT = 4
 """Products in a full log, as a multiple of its events: a bound for sessions of large checkouts."""
 
-_VIEW = EVENT_TYPES.index("product_view")
+_KINDS: dict[str, int] = {name: kind for kind, name in enumerate(EVENT_TYPES)}
+_VIEW = _KINDS["product_view"]
 _UUID_MARK = b"\x00"
 _NO_BUNDLES: list[list[str]] = []
 
@@ -30,7 +30,7 @@ class Offer(enum.Enum):
     DROPPED = "dropped"
 
 
-class LoggedEvent(msgspec.Struct, array_like=True):
+class LoggedEvent(msgspec.Struct, array_like=True, gc=False):
     """An event as the session keeps it.
 
     `identity` is packed (16 bytes for a UUID); `strength` is the weight's sign and size for feedback, 1 for other events;
@@ -72,19 +72,25 @@ def pack_identity(identity: str) -> bytes:
     """An identity as bytes: a canonical UUID in 17, anything else as its UTF-8."""
     if len(identity) == 36 and identity[8] == "-":
         try:
-            value = uuid.UUID(identity)
+            value = bytes.fromhex(identity.replace("-", ""))
         except ValueError:
             return identity.encode()
-        if str(value) == identity:
-            return _UUID_MARK + value.bytes
+        if _uuid(value) == identity:
+            return _UUID_MARK + value
     return identity.encode()
 
 
 def unpack_identity(packed: bytes) -> str:
     """The inverse of `pack_identity`."""
     if packed[:1] == _UUID_MARK and len(packed) == 17:
-        return str(uuid.UUID(bytes=packed[1:]))
+        return _uuid(packed[1:])
     return packed.decode()
+
+
+def _uuid(value: bytes) -> str:
+    """The canonical form of a UUID's 16 bytes."""
+    digits = value.hex()
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def logged(event: Event, categories: list[str], bundles: list[list[str]] = _NO_BUNDLES) -> LoggedEvent:
@@ -93,7 +99,7 @@ def logged(event: Event, categories: list[str], bundles: list[list[str]] = _NO_B
     return LoggedEvent(
         timestamp_ms=event.timestamp,
         identity=pack_identity(event.identity),
-        kind=EVENT_TYPES.index(event.event_type),
+        kind=_KINDS[event.event_type],
         products=event.products(),
         categories=categories,
         decision_id=event.decision_id or "",
@@ -115,24 +121,25 @@ class RecentEvents(msgspec.Struct, array_like=True):
 
     def viewed(self, limit: int) -> list[str]:
         """The products that were viewed last, each once, newest first."""
-        products: dict[str, None] = {}
+        products: list[str] = []
         for event in reversed(self.events):
             if event.kind == _VIEW:
-                products.update(dict.fromkeys(event.products))
+                products += [product for product in event.products if product not in products]
                 if len(products) >= limit:
                     break
-        return list(products)[:limit]
+        return products[:limit]
 
     def offer(self, event: LoggedEvent, max_events: int) -> tuple[Offer, list[LoggedEvent]]:
         """Takes the event in, unless it is known or older than the horizon; also returns what had to go for it."""
-        if any(known.identity == event.identity for known in self.events):
-            return Offer.DUPLICATE, []
-        order = event.order
-        if order <= self.horizon:
+        identity = event.identity
+        for known in self.events:
+            if known.identity == identity:
+                return Offer.DUPLICATE, []
+        if event.timestamp_ms <= self.horizon[0] and event.order <= self.horizon:
             return Offer.DROPPED, []
-        self._insert(event, order)
+        self._insert(event)
         evicted = self._evict(max_events)
-        if any(gone is event for gone in evicted):
+        if evicted and any(gone is event for gone in evicted):
             return Offer.DROPPED, [gone for gone in evicted if gone is not event]
         return Offer.APPLIED, evicted
 
@@ -147,20 +154,21 @@ class RecentEvents(msgspec.Struct, array_like=True):
         """Removes the events that are not later than the time."""
         self.events = [event for event in self.events if event.timestamp_ms > timestamp_ms]
 
-    def _insert(self, event: LoggedEvent, order: tuple[int, str]) -> None:
+    def _insert(self, event: LoggedEvent) -> None:
         if not self.events or self.events[-1].timestamp_ms < event.timestamp_ms:
             self.events.append(event)
         else:
-            self.events.insert(bisect_left(self.events, order, key=lambda known: known.order), event)
+            self.events.insert(bisect_left(self.events, event.order, key=lambda known: known.order), event)
 
     def _evict(self, max_events: int) -> list[LoggedEvent]:
         first = max(0, len(self.events) - max_events)
-        touches = sum(len(event.products) for event in self.events[first:])
+        touches = sum([len(event.products) for event in self.events[first:]])
         while touches > TOUCHES_PER_EVENT * max_events and first < len(self.events) - 1:
             touches -= len(self.events[first].products)
             first += 1
+        if not first:
+            return []
         evicted = self.events[:first]
-        if evicted:
-            self.horizon = max(self.horizon, evicted[-1].order)
-            del self.events[:first]
+        self.horizon = max(self.horizon, evicted[-1].order)
+        del self.events[:first]
         return evicted

@@ -1,5 +1,7 @@
 """Everything that is held of a session, and its form in Flink's state."""
 
+from functools import cached_property
+
 import msgspec
 
 from state.consent import Consent
@@ -9,9 +11,10 @@ from state.slate import Slate
 
 _VERSION = b"\x01"
 SLATES_KEPT = 2
+_NO_SLATES = msgspec.Raw(msgspec.msgpack.encode([]))
 
 
-class Session(msgspec.Struct, array_like=True):
+class Session(msgspec.Struct, array_like=True, dict=True):
     """A session. Times in ms since the epoch.
 
     `generation` is the Kafka time of the record that created it, `applied` the inputs applied since (also the profile's version).
@@ -20,7 +23,8 @@ class Session(msgspec.Struct, array_like=True):
     for a new slate by then, empty where the same slate will do. The last publication was at `updated_at_ms`.
     `region` and `moment` are the newest event's that told, `user` is the hash of the user's id, and `hint` what is known of that
     user from elsewhere, empty while that has not come. `shown` says how often each product was seen since its last reward, as
-    `state/shown.py` counts.
+    `state/shown.py` counts. `packed_slates` are the slates as they are stored: most of a session's bytes, and many an input needs
+    none of them.
     """
 
     generation: int
@@ -33,7 +37,7 @@ class Session(msgspec.Struct, array_like=True):
     newest_input_ms: int = 0
     timer_ms: int = 0
     sends_impressions: bool = False
-    slates: list[Slate] = []
+    packed_slates: msgspec.Raw = _NO_SLATES
     exposures: list[Exposure] = []
     owed_ms: int = 0
     owed_cause: bytes = b""
@@ -48,12 +52,20 @@ class Session(msgspec.Struct, array_like=True):
         """A session of which nothing is known."""
         return cls(generation=generation, recent=RecentEvents(), consent=Consent())
 
+    @cached_property
+    def slates(self) -> list[Slate]:
+        """The slates that are kept, oldest first; what is changed of them is stored."""
+        return _slates.decode(self.packed_slates)
+
     def slate(self, decision_id: str) -> Slate | None:
         """The kept slate of that decision."""
         return next((slate for slate in self.slates if slate.decision_id == decision_id), None)
 
     def encode(self) -> bytes:
         """Versioned bytes for Flink's state."""
+        opened = self.__dict__.get("slates")
+        if opened is not None:
+            self.packed_slates = msgspec.Raw(_encoder.encode(opened))
         return _VERSION + _encoder.encode(self)
 
     @classmethod
@@ -70,3 +82,4 @@ class Session(msgspec.Struct, array_like=True):
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Session)
+_slates = msgspec.msgpack.Decoder(list[Slate])

@@ -11,11 +11,14 @@ what it would if it had been there in time: the half-lives between two moments a
 import math
 from collections.abc import Sequence
 from functools import cache
+from struct import Struct
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
+
+from state.kernels.learning import WEIGHED, add_to_sums, are_within
 
 Vector = NDArray[np.float64]
 HALF_LIVES_PER_LANDMARK = 32
@@ -26,8 +29,10 @@ POSITIONS = 20
 EXAMINATION_PRIOR = 50.0
 """Exposures' worth of the belief that a place is looked at as often as the average one."""
 
+_pack = Struct(f"{WEIGHED}d").pack
 
-class Example(msgspec.Struct, array_like=True, frozen=True):
+
+class Example(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A change of what was learned of one exposure.
 
     `x` is the features as float16 bytes. For an exposure of weight e and reward r, `count` is the difference of e², `reward`
@@ -51,16 +56,12 @@ class Example(msgspec.Struct, array_like=True, frozen=True):
 
 
 class Taken(NamedTuple):
-    """n examples that were learned from: their features (n, d) and weights (n,), as of one landmark."""
+    """n examples that were learned from: their features (n, d), and their numbers times their weights as of one landmark, (n, 6),
+    as `state.kernels.learning` names them."""
 
     examples: list[Example]
     x: Vector
-    weights: Vector
-
-    @property
-    def numbers(self) -> Vector:
-        """Count, reward and squared reward of each, (n, 3), without the weight."""
-        return np.array([(e.count, e.reward, e.reward_squared) for e in self.examples], dtype=np.float64).reshape(-1, 3)
+    numbers: Vector
 
 
 def landmark_of(time_ms: int, half_life_ms: int | None) -> int:
@@ -111,12 +112,6 @@ class Sums:
         """Σ w as of the landmark."""
         return float(self.totals[0])
 
-    def weight_of(self, time_ms: int) -> float:
-        """The weight of an example of that time, after moving to a later landmark where one is due."""
-        if self.half_life_ms is not None:
-            self.move_to(max(self.landmark_ms, landmark_of(time_ms, self.half_life_ms)))
-        return float(2.0 ** self.half_lives_to(time_ms))
-
     def half_lives_to(self, time_ms: int) -> float:
         """Half-lives from the landmark to a time, negative for an earlier one; before a turn under those of that time."""
         count, moment_ms, half_life_ms = 0.0, self.landmark_ms, self.half_life_ms
@@ -132,31 +127,35 @@ class Sums:
 
         What is not finite or out of range is refused and counted.
         """
-        taken = self._take(examples)
-        self.refused += len(examples) - len(taken.examples)
-        if not taken.examples:
-            return taken
-        latest = max(landmark_of(example.exposed_at_ms, self.half_life_ms) for example in taken.examples)
-        self.move_to(max(self.landmark_ms, latest))
-        taken.weights[:] = [self.weight_of(example.exposed_at_ms) for example in taken.examples]
-        x, numbers = taken.x, taken.weights[:, None] * taken.numbers
-        self.a += (x * numbers[:, :1]).T @ x
-        self.b += numbers[:, 1] @ x
-        self.totals += numbers.sum(axis=0)
-        for example, weight in zip(taken.examples, taken.weights.tolist(), strict=True):
-            if 0 <= example.position < POSITIONS:
-                self.places[:, example.position] += (weight * example.seen, weight * example.clicked)
-        return taken
+        found, x = self._learnable(examples)
+        self.refused += len(examples) - len(found)
+        numbers = self._weighed(found)
+        add_to_sums(x, numbers, self.a, self.b, self.totals, self.places)
+        return Taken(found, x, numbers)
 
-    def _take(self, examples: Sequence[Example]) -> "Taken":
-        """Those of the examples that can be learned from, their weights still 0."""
+    def _learnable(self, examples: Sequence[Example]) -> tuple[list[Example], Vector]:
+        """Those of the examples that can be learned from, and their features."""
         width = 2 * self.dimension
         found = [e for e in examples if len(e.x) == width and abs(e.reward) <= LARGEST_FEATURE]
-        x = np.frombuffer(b"".join(e.x for e in found), dtype=np.float16).reshape(-1, self.dimension).astype(np.float64)
-        is_fine = (np.abs(x) <= LARGEST_FEATURE).all(axis=1)
-        if not is_fine.all():
+        halves = np.frombuffer(b"".join([e.x for e in found]), dtype=np.float16)
+        x = halves.astype(np.float64).reshape(-1, self.dimension)
+        if not are_within(x, LARGEST_FEATURE):
+            is_fine = (np.abs(x) <= LARGEST_FEATURE).all(axis=1)
             found, x = [found[i] for i in np.flatnonzero(is_fine)], x[is_fine]
-        return Taken(found, x, np.zeros(len(found)))
+        return found, x
+
+    def _weighed(self, examples: Sequence[Example]) -> Vector:
+        """The examples' numbers times their weights, (n, 6), after moving to a later landmark where one is due."""
+        weights = [1.0] * len(examples)
+        if examples and (self.half_life_ms is not None or self.turns):
+            latest_ms = max([e.exposed_at_ms for e in examples])
+            self.move_to(max(self.landmark_ms, landmark_of(latest_ms, self.half_life_ms)))
+            weights = [2.0 ** self.half_lives_to(e.exposed_at_ms) for e in examples]
+        packed = [
+            _pack(w * e.count, w * e.reward, w * e.reward_squared, w * e.seen, w * e.clicked, e.position)
+            for e, w in zip(examples, weights, strict=True)
+        ]
+        return np.frombuffer(bytearray().join(packed), dtype=np.float64).reshape(-1, WEIGHED)
 
     def move_to(self, landmark_ms: int) -> None:
         """Expresses the sums as of a later landmark."""

@@ -9,22 +9,25 @@ from state.recent_events import LoggedEvent
 
 WINDOWS_MS = {"5m": 5 * MINUTE_MS, "1h": HOUR_MS}
 WHOLE_SESSION = "session"
+_NAMES = (*WINDOWS_MS, WHOLE_SESSION)
 
 
 def window_counts(events: Sequence[LoggedEvent]) -> dict[str, dict[str, int]]:
     """Events by type in (newest - window, newest], and of the whole log; `events` oldest first."""
     kinds = [event.kind for event in events]
-    counts = dict.fromkeys((*WINDOWS_MS, WHOLE_SESSION), _by_type(kinds))
+    counts = dict.fromkeys(_NAMES, _by_type(kinds))
     if len(events) > 1:
         newest_ms = events[-1].timestamp_ms
         for name, length_ms in WINDOWS_MS.items():
-            first = bisect_right(events, newest_ms - length_ms, key=_timestamp)
-            if first:
-                counts[name] = _by_type(kinds[first:])
+            before_ms = newest_ms - length_ms
+            if events[0].timestamp_ms <= before_ms:
+                counts[name] = _by_type(kinds[bisect_right(events, before_ms, key=_timestamp) :])
     return counts
 
 
 def _by_type(kinds: list[int]) -> dict[str, int]:
+    if len(kinds) == 1:
+        return {EVENT_TYPES[kinds[0]]: 1}
     return {EVENT_TYPES[kind]: kinds.count(kind) for kind in dict.fromkeys(kinds)}
 
 

@@ -23,6 +23,7 @@ from state.kernels.choice import (
     thompson_slate,
 )
 from state.kernels.items import SMALLEST_ENGAGEMENT, write_items
+from state.kernels.learning import warm as warm_learning
 
 __all__ = [
     "NO_AFFINITY",
@@ -40,12 +41,14 @@ __all__ = [
     "round_as_half",
     "thompson_slate",
     "warm",
+    "warm_learning",
     "write_items",
 ]
 
 
 def warm() -> None:
     """Compiles what is not compiled yet, or loads it, so that no event waits for it."""
+    warm_learning()
     rows, none, usable = np.zeros(1, np.int64), np.zeros(0, np.int64), np.ones(1, np.bool_)
     stamp, slot, theta = np.zeros(1, np.int64), np.zeros(1, np.int64), np.zeros(DIMENSION)
     table, categories, products = np.zeros((1, 16), np.float32), np.zeros((0, 4)), np.zeros((0, 3))

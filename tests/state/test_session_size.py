@@ -4,6 +4,7 @@ import uuid
 
 import msgspec
 
+from state.session import Session
 from tests.state.shop import Visit, event, settings, shop
 
 KIB = 1024
@@ -24,3 +25,15 @@ def test_a_session_of_50_events_fits_its_bounds() -> None:
     assert beside <= 8 * KIB
     assert visit.data is not None
     assert len(visit.data) - beside <= 4 * KIB
+
+
+def test_slates_that_no_input_needs_are_stored_as_they_were() -> None:
+    visit = Visit(shop())
+    visit.send(event(at_ms=0), event(at_ms=5_000, product_id="product-2"))
+    assert visit.data is not None
+    session = Session.decode(visit.data)
+    assert session.encode() == visit.data
+    assert "slates" not in vars(session)
+    assert [slate.profile_version for slate in session.slates] == [1, 2]
+    session.slates[0].seen = 5
+    assert Session.decode(session.encode()).slates[0].seen == 5
