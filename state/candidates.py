@@ -32,7 +32,7 @@ def gathered(offers: Offers, shelf: Shelf, limit: int, rng: np.random.Generator)
     """At most `limit` candidates of those that are offered."""
     catalogue = shelf.catalogue
     rows, sources = gather(
-        np.array(offers.lists, dtype=np.float64),
+        offers.numbers,
         offers.pool,
         catalogue.active,
         np.array(offers.excluded, dtype=np.float64),

@@ -30,7 +30,7 @@ Features = NDArray[np.float16]
 Rounded = NDArray[np.float32]
 
 _NO_THETA = np.zeros(DIMENSION)
-_NO_MOMENT = np.zeros(0)
+_NO_MOMENT = _NO_LISTS = np.zeros(0)
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -162,7 +162,7 @@ def described(
         float(context.now_ms),
         catalogue.code_of(context.last_category),
         float(sum(context.interest.visits.values())),
-        np.array(offers.lists if offers else (), dtype=np.float64),
+        offers.numbers if offers else _NO_LISTS,
         offers.moment.values if offers else _NO_MOMENT,
         catalogue.code_slot,
         catalogue.stamp,

@@ -23,6 +23,8 @@ from state.slate import FullChoice
 from state.sources.shelf import Offers, Shelf
 from state.variety import Mix
 
+FLOAT_BYTES = 8
+
 
 class Drawn(msgspec.Struct, array_like=True, gc=False):
     """k items in order: their names and those of their categories, the probability of each to stand there, whether another was
@@ -83,6 +85,7 @@ class ThompsonSlates:
         catalogue.make_room()
         offers = self._shelf.offers(context.asked, most)
         asked = array("d", self._asked(context, offers, most))
+        asked.frombytes(offers.lists)
         self._fix()
         size = thompson_slate(self._fixed, asked.buffer_info()[0])
         drawn = _decoder.decode(memoryview(self._out)[: abs(size)])
@@ -93,7 +96,7 @@ class ThompsonSlates:
         return drawn
 
     def _asked(self, context: Context, offers: Offers, most: int) -> list[float]:
-        """What the session brings, as `thompson_slate` takes it."""
+        """What the session brings, as `thompson_slate` takes it, but for the lists."""
         catalogue = self._shelf.catalogue
         categories, products = known_categories(context, catalogue), known_products(context, catalogue)
         return [
@@ -111,11 +114,10 @@ class ThompsonSlates:
             len(categories) // 4,
             len(products) // 3,
             len(offers.excluded),
-            len(offers.lists),
+            len(offers.lists) // FLOAT_BYTES,
             *categories,
             *products,
             *offers.excluded,
-            *offers.lists,
         ]
 
     def _fix(self) -> None:

@@ -8,11 +8,19 @@ import numpy as np
 
 from state.feature_set import DIMENSION
 from state.kernels.choice import (
+    CODES,
+    DRAWS,
+    FIXED_SIZE,
     MARK_STEPS,
     NAME_BYTES,
     NO_AFFINITY,
+    OUT,
+    POOL_SIZE,
     PRICE_FEATURE,
+    RATED,
     RATING_FEATURE,
+    ROWS,
+    SLOTS,
     UNNAMED,
     boosts_of,
     describe,
@@ -67,7 +75,16 @@ def warm() -> None:
     liken(column, 0, rows, column, column, 0.0)
     boosts_of(wide.reshape(DIMENSION, 1), np.zeros(3))
     round_as_half(numbers)
-    slate_bytes(1)
-    thompson_slate.compile("int64(int64[::1], int64)")
-    items = bytearray(26) + b'\0\0["p"],["c"],[""],"",["reason","general","exploration"]'
-    write_items(np.frombuffer(items, np.uint8), 26, np.zeros(1), np.zeros(1), np.zeros(1, np.int64), 1.0, -1, 1_000)
+    _warm_slate()
+    flags = 8 * DIMENSION + 32 + 2
+    items = bytearray(flags) + b'\0\0["p"],["c"],[""],"",["reason","general","exploration"]'
+    write_items(np.frombuffer(items, np.uint8), 1, flags, np.zeros(1), 1.0, -1, 1_000)
+
+
+def _warm_slate() -> None:
+    """The one call, of no candidates and no items; zeros do for all that it reads."""
+    zeros, out = np.zeros(DIMENSION), np.zeros(slate_bytes(0), np.uint8)
+    fixed = np.full(FIXED_SIZE, zeros.ctypes.data, np.int64)
+    fixed[[RATED, ROWS, CODES, POOL_SIZE, DRAWS, SLOTS]] = 0
+    fixed[OUT] = out.ctypes.data
+    thompson_slate(fixed, zeros.ctypes.data)

@@ -1,6 +1,8 @@
 """What a session operator can offer: the sources of candidates together, and what they say of them."""
 
+from array import array
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from struct import Struct
 from typing import NamedTuple
 
 import msgspec
@@ -50,22 +52,27 @@ class Asked(msgspec.Struct, frozen=True):
 class Offers(NamedTuple):
     """What there is for a session, as the kernels take it.
 
-    `lists` are lists of the catalogue's rows in the order of preference, flat: the number of the source, most rows to take of it,
-    the feature that it tells or -1, the number of parts, and the length of the longest; then for each part the addresses of its
-    rows and of what it tells of them, and its length. Of several parts rows are taken in turn. A list of no parts has its own
+    `lists` are lists of the catalogue's rows in the order of preference, as float64: the number of the source, most rows to take
+    of it, the feature that it tells or -1, the number of parts, and the length of the longest; then for each part the addresses of
+    its rows and of what it tells of them, and its length. Of several parts rows are taken in turn. A list of no parts has its own
     length there, and then the rows themselves. `kept` holds what the addresses are of.
 
     `excluded` are rows that must not be shown; `anywhere` is for how many candidates of the `pool` there is place at least. Bit s
     of `personal` is set where source s goes by what the session did. `moment` says what the moment does of categories.
     """
 
-    lists: list[float]
+    lists: bytearray
     kept: list[Resolved]
     pool: Rows
     excluded: list[int]
     anywhere: int
     personal: int
     moment: "OfMoment"
+
+    @property
+    def numbers(self) -> Values:
+        """The `lists` as an array."""
+        return np.frombuffer(self.lists) if self.lists else np.zeros(0)
 
     def are_personal(self, sources: Rows) -> NDArray[np.bool_]:
         """Which of these sources, (n,), are."""
@@ -78,6 +85,15 @@ class OfMoment(NamedTuple):
     lift: Mapping[str, float]
     values: Values
     address: int
+
+
+class _OfCategory(NamedTuple):
+    """A category's lists in the form of `Offers.lists`: the best rated, more of them, the newest."""
+
+    kept: list[Resolved]
+    best: bytes
+    more: bytes
+    newest: bytes
 
 
 class Shelf:
@@ -98,7 +114,7 @@ class Shelf:
         self._newest_most = candidates.newest_per_category
         self._rows = RowCache(self.catalogue)
         self._newest: dict[str, Rows] = {}
-        self._listed: dict[tuple[int, str], Resolved] = {}
+        self._of_category: dict[tuple[str, int, int, int], _OfCategory] = {}
         self._quotas_of: dict[tuple[int, int, bool], list[int]] = {}
         self._moments: dict[tuple[str, ...], OfMoment] = {}
         self.pool: Rows = self.catalogue.pool
@@ -106,7 +122,7 @@ class Shelf:
     def refresh(self) -> None:
         """After a change of the catalogue's lists."""
         self._rows.clear()
-        self._listed.clear()
+        self._of_category.clear()
         self._newest = self._newest_by_category() if self._weights[names.NEWEST] else {}
         self.pool = np.unique(np.concatenate([self.catalogue.pool, *self._newest.values()]))
 
@@ -117,7 +133,7 @@ class Shelf:
         own = own_products(interest)
         liked = _best(interest.categories)
         quotas = self._quotas(round(sum(interest.visits.values())), limit, by_category=bool(liked))
-        lists: list[float] = []
+        lists = bytearray()
         kept: list[Resolved] = []
         listed = self.catalogue.listed
         if wanted:
@@ -161,7 +177,7 @@ class Shelf:
         return quotas
 
     def _add_companions(
-        self, lists: list[float], kept: list[Resolved], leading: list[str], quotas: list[int], now_ms: int
+        self, lists: bytearray, kept: list[Resolved], leading: list[str], quotas: list[int], now_ms: int
     ) -> None:
         """What goes with the session's newest products, in turn."""
         for source, companions in (
@@ -183,7 +199,7 @@ class Shelf:
                 _add_rows(lists, names.BUNDLES, quotas[names.BUNDLES], self._rows.ask(bundled))
 
     def _add_popular(
-        self, lists: list[float], kept: list[Resolved], popular: Popular, region: str, quotas: list[int]
+        self, lists: bytearray, kept: list[Resolved], popular: Popular, region: str, quotas: list[int]
     ) -> None:
         if popular.trends:
             found = self._rows.of(names.TRENDING, region, popular.trends, _trend_told)
@@ -194,7 +210,7 @@ class Shelf:
 
     def _add_categories(
         self,
-        lists: list[float],
+        lists: bytearray,
         kept: list[Resolved],
         categories: list[str],
         quotas: list[int],
@@ -202,32 +218,36 @@ class Shelf:
         now_ms: int,
     ) -> None:
         """From each category's lists in equal parts; then more of the best rated, for places that other sources leave empty."""
-        best, viewed_most, newest = (-(-quotas[source] // LIKED_CATEGORIES) for source in names.BY_CATEGORY)
-        more = max(0, round(LIKED_SHARE * limit / LIKED_CATEGORIES) - best) if best else 0
+        best, viewed_most, newest = [-(-quotas[source] // LIKED_CATEGORIES) for source in names.BY_CATEGORY]
+        most = round(LIKED_SHARE * limit / LIKED_CATEGORIES)
+        more: list[bytes] = []
         for category in categories:
-            _add(lists, kept, names.BEST_RATED, best, [self._of_category(names.BEST_RATED, category)])
-            viewed = self.popularity.of(f"{CATEGORY}{category}", now_ms).items if viewed_most else ()
+            of = self._of_category.get((category, best, newest, most)) or self._list(category, best, newest, most)
+            lists += of.best
+            viewed = self.popularity.of(CATEGORY + category, now_ms).items if viewed_most else ()
             if viewed:
                 found = self._rows.of(names.MOST_VIEWED, category, viewed, _popularity_told)
                 _add(lists, kept, names.MOST_VIEWED, viewed_most, [found])
-            _add(lists, kept, names.NEWEST, newest, [self._of_category(names.NEWEST, category)])
-        for category in categories if more else ():
-            rated = self._of_category(names.BEST_RATED, category)
-            first, told, size = rated.numbers
-            if size > best:
-                kept.append(rated)
-                rest = (first + best * rated.rows.itemsize, told, size - best)
-                lists += (names.BEST_RATED, more, NOT_TOLD, 1, size - best, *rest)
+            lists += of.newest
+            more.append(of.more)
+        lists += b"".join(more)
 
-    def _of_category(self, source: int, category: str) -> Resolved:
-        """The category's best rated or newest."""
-        kept = self._listed.get((source, category))
-        if kept is None:
-            start, size = self.catalogue.span_of.get(category, (0, 0))
-            rated = self.catalogue.pool[start : start + size]
-            rows = rated if source == names.BEST_RATED else self._newest.get(category, NOTHING.rows)
-            kept = self._listed[source, category] = resolved(rows)
-        return kept
+    def _list(self, category: str, best: int, newest: int, most: int) -> "_OfCategory":
+        """The category's lists, of which so many are taken, and of the best rated up to `most` once others lack."""
+        start, size = self.catalogue.span_of.get(category, (0, 0))
+        rated = self.catalogue.pool[start : start + size]
+        kept = [resolved(rated), resolved(rated[best:]), resolved(self._newest.get(category, NOTHING.rows))]
+        packed = (
+            _head(source, wanted, NOT_TOLD, 1, len(part.rows)) + part.part
+            for source, wanted, part in zip(
+                (names.BEST_RATED, names.BEST_RATED, names.NEWEST),
+                (best, most - best if best else 0, newest),
+                kept,
+                strict=True,
+            )
+        )
+        found = self._of_category[category, best, newest, most] = _OfCategory(kept, *packed)
+        return found
 
     def _usual_categories(self, popular: Popular) -> list[str]:
         """What to look at for somebody who likes nothing yet: what is liked in the region, else what is best rated."""
@@ -280,18 +300,18 @@ def _best(values: dict[str, float]) -> list[str]:
 
 
 def _add(
-    lists: list[float], kept: list[Resolved], source: int, most: int, parts: list[Resolved], told: int = NOT_TOLD
+    lists: bytearray, kept: list[Resolved], source: int, most: int, parts: list[Resolved], told: int = NOT_TOLD
 ) -> None:
     """Adds a list of these parts in the form of `Offers.lists`, which tells the feature `told`."""
     kept += parts
-    lists += (source, most, told, len(parts), max([part.numbers[2] for part in parts]))
+    lists += _head(source, most, told, len(parts), max([len(part.rows) for part in parts]))
     for part in parts:
-        lists += part.numbers
+        lists += part.part
 
 
-def _add_rows(lists: list[float], source: int, most: int, rows: list[int]) -> None:
+def _add_rows(lists: bytearray, source: int, most: int, rows: list[int]) -> None:
     """Adds a list of these rows."""
-    lists += (source, most, NOT_TOLD, 0, len(rows), *rows)
+    lists += _head(source, most, NOT_TOLD, 0, len(rows)) + array("d", rows).tobytes()
 
 
 def _lift_told(rank: int, entry: tuple[str, float], best: tuple[str, float]) -> float:
@@ -311,6 +331,7 @@ def _bits(sources: Iterable[int]) -> int:
     return sum(1 << source for source in sources)
 
 
+_head = Struct("5d").pack
 _NO_MOMENT = OfMoment({}, np.zeros(0), 0)
 _PERSONAL = np.isin(np.arange(len(names.SOURCES)), (*names.OF_THE_SESSION, *names.BY_CATEGORY))
 _PERSONAL_OF_NO_CATEGORY = np.isin(np.arange(len(names.SOURCES)), names.OF_THE_SESSION)

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from struct import Struct
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -16,21 +17,22 @@ Telling = Callable[[int, Entry, Entry], float]
 
 
 class Resolved(NamedTuple):
-    """A list's products that are held: their `rows` (k,), what it tells of each, (k,) or nothing, and for kernels the addresses of
-    both and k, which hold as long as this does."""
+    """A list's products that are held: their `rows` (k,), what it tells of each, (k,) or nothing, and as a `part` of a list for
+    kernels the addresses of both and k, which hold as long as this does."""
 
     rows: Rows
     values: NDArray[np.float64]
-    numbers: tuple[int, int, int]
+    part: bytes
 
 
 def resolved(rows: Rows, values: NDArray[np.float64] | None = None) -> Resolved:
     """The list of these rows, contiguous in memory, with what it tells of them."""
     if values is None:
         values = _NO_VALUES
-    return Resolved(rows, values, (rows.ctypes.data, values.ctypes.data, len(rows)))
+    return Resolved(rows, values, _part(rows.ctypes.data, values.ctypes.data, len(rows)))
 
 
+_part = Struct("3d").pack
 _NO_VALUES = np.zeros(0)
 NOTHING = resolved(np.zeros(0, dtype=np.int64))
 
