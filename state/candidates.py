@@ -32,10 +32,10 @@ def gathered(offers: Offers, shelf: Shelf, limit: int, rng: np.random.Generator)
     """At most `limit` candidates of those that are offered."""
     catalogue = shelf.catalogue
     rows, sources = gather(
-        offers.rows,
+        offers.numbers,
         offers.pool,
         catalogue.active,
-        offers.excluded,
+        np.array(offers.excluded, dtype=np.float64),
         rng.random(limit),
         offers.anywhere,
         catalogue.stamp,

@@ -28,7 +28,7 @@ from state.river.learner import RiverLearner
 from state.slate import FullChoice, Slate
 from state.sources.shelf import Shelf
 from state.sums import Sums
-from state.thompson_slates import ThompsonSlates
+from state.thompson_slates import Drawn, ThompsonSlates
 from state.variants import Assignment, models_of, settings_by_variant
 from state.variety import Mix
 
@@ -138,7 +138,7 @@ class Chooser:
             return None
         if not self.merchandise.is_idle:
             return None
-        return ThompsonSlates(policy, self.shelf, self.rng, self._normals, self.mix)
+        return ThompsonSlates(policy, self.shelf, self.rng, self._normals, self.mix, self.settings.profile.items)
 
     def coverage(self) -> float:
         """The share of the products listed that the newest model knows an exposure of."""
@@ -181,8 +181,10 @@ class Chooser:
         most = most or self.settings.candidates.max
         share = self.settings.decisions.full_share
         is_full = bool(share) and self.rng.random() < share
-        at_once = self._slates is not None and not is_full and len(self.catalogue) > 0
-        picked = self._draw(context, most) if at_once else self._choose_by_steps(context, most, is_full)
+        if self._slates is not None and not is_full and len(self.catalogue):
+            picked = self._slates.draw(context, most)
+        else:
+            picked = self._choose_by_steps(context, most, is_full)
         slate = Slate(
             decision_id=self._next_name(),
             published_at_ms=context.now_ms,
@@ -198,44 +200,29 @@ class Chooser:
             explored=picked.explored,
             features=picked.features,
             full=picked.full,
-            pinned=list(picked.pinned),
-            sources=bytes(picked.sources),
+            pinned=picked.pinned,
+            sources=picked.sources,
         )
-        self._newest = (slate.decision_id, picked.values)
+        self._newest = (slate.decision_id, np.frombuffer(picked.values))
         return slate
 
-    def _draw(self, context: Context, most: int) -> "Picked":
-        """A slate where none of the shop's rules interferes, in one call."""
-        assert self._slates is not None
-        drawn = self._slates.draw(context, most, self.settings.profile.items)
-        names, categories = self.catalogue.product_ids, self.catalogue.categories
-        return Picked(
-            [names[row] for row in drawn.rows],
-            [categories[row] for row in drawn.rows],
-            drawn.propensity,
-            drawn.explored,
-            drawn.features,
-            drawn.values,
-            drawn.sources,
-        )
-
-    def _choose_by_steps(self, context: Context, most: int, is_full: bool) -> "Picked":
+    def _choose_by_steps(self, context: Context, most: int, is_full: bool) -> Drawn:
         """A slate by any policy, under any rules."""
         candidates, found, belief, rules = self.consider(context, most)
         x = found.features
         decision = self.policy.decide(belief, self.rng, rules)
         choice = decision.choose(self.settings.profile.items, self.rng)
         codes, product_ids = candidates.some(choice.order)
-        return Picked(
+        return Drawn(
             product_ids,
             [self.catalogue.category_ids[code] for code in codes],
             choice.propensity,
             choice.explored,
+            candidates.sources[choice.order].astype(np.uint8).tobytes(),
             x[choice.order].tobytes() if choice.order else b"",
-            belief.mean[choice.order],
-            candidates.sources[choice.order].tolist(),
+            belief.mean[choice.order].tobytes(),
             FullChoice(candidates.product_ids, x.tobytes(), decision.distribution(()).tolist()) if is_full else None,
-            choice.pinned if True in choice.pinned else (),
+            choice.pinned if True in choice.pinned else [],
         )
 
     def consider(self, context: Context, most: int) -> "Considered":
@@ -298,20 +285,6 @@ class Chooser:
     def _categories(self, codes: Rows) -> list[str]:
         category_ids = self.catalogue.category_ids
         return [category_ids[code] for code in codes.tolist()]
-
-
-class Picked(NamedTuple):
-    """What was chosen, with the expected rewards `values` (k,) of the items and the codes of their `sources`."""
-
-    product_ids: list[str]
-    category_ids: list[str]
-    propensity: list[float]
-    explored: list[bool]
-    features: bytes
-    values: Values
-    sources: list[int]
-    full: FullChoice | None = None
-    pinned: Sequence[bool] = ()
 
 
 class Considered(NamedTuple):

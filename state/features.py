@@ -30,8 +30,7 @@ Features = NDArray[np.float16]
 Rounded = NDArray[np.float32]
 
 _NO_THETA = np.zeros(DIMENSION)
-_NOTHING_TOLD = np.zeros((0, 3))
-_NO_MOMENT = np.zeros(0)
+_NO_MOMENT = _NO_LISTS = np.zeros(0)
 
 
 class Context(msgspec.Struct, frozen=True):
@@ -101,7 +100,7 @@ class Candidates:
         """Whether what the session did led to each, (n,): to all where no product is held."""
         if self.offers is None:
             return np.ones(len(self.rows), dtype=np.bool_)
-        return self.offers.personal[self.sources]
+        return self.offers.are_personal(self.sources)
 
     @property
     def product_ids(self) -> list[str]:
@@ -154,11 +153,21 @@ def described(
 ) -> Described:
     """All that a policy looks at, under the model's coefficients `theta` (d,)."""
     catalogue.make_room()
-    known = session_knowledge(context, catalogue)
     offers = candidates.offers
-    of_offers = (_NOTHING_TOLD, _NO_MOMENT) if offers is None else (offers.told, offers.moment)
     columns, mean, own = describe(
-        candidates.rows, rates.table, *known, *of_offers, catalogue.code_slot, catalogue.row_slot, theta
+        candidates.rows,
+        rates.table,
+        np.array(known_categories(context, catalogue), dtype=np.float64).reshape(-1, 4),
+        np.array(known_products(context, catalogue), dtype=np.float64).reshape(-1, 3),
+        float(context.now_ms),
+        catalogue.code_of(context.last_category),
+        float(sum(context.interest.visits.values())),
+        offers.numbers if offers else _NO_LISTS,
+        offers.moment.values if offers else _NO_MOMENT,
+        catalogue.code_slot,
+        catalogue.stamp,
+        catalogue.next_mark(),
+        theta,
     )
     if not len(catalogue):
         _fill_unlisted(columns, candidates.product_ids, context)
@@ -166,35 +175,23 @@ def described(
     return Described(columns, mean, *own)
 
 
-def session_knowledge(
-    context: Context, catalogue: Catalogue
-) -> tuple[NDArray[np.float64], NDArray[np.float64], float, int, float]:
-    """What the session brings to `describe`: categories, products, the time, the newest event's category and the visits."""
-    return (
-        _categories(context, catalogue),
-        _products(context, catalogue),
-        float(context.now_ms),
-        catalogue.code_of(context.last_category),
-        float(sum(context.interest.visits.values())),
-    )
-
-
-def _categories(context: Context, catalogue: Catalogue) -> NDArray[np.float64]:
-    """What the session knows of categories, (c, 4): the category's code, its share of what the session likes, its share of the
-    visits with one more visit elsewhere, and how often it was shown in vain."""
+def known_categories(context: Context, catalogue: Catalogue) -> list[float]:
+    """What the session knows of categories, four numbers of each: the category's code, its share of what the session likes, its
+    share of the visits with one more visit elsewhere, and how often it was shown in vain."""
     interest, code_of, in_vain = context.interest, catalogue.code_of, context.category_in_vain
     liked, visits = interest.categories, interest.visits
-    total = sum(value for value in liked.values() if value > 0) or 1.0
+    total = sum([value for value in liked.values() if value > 0]) or 1.0
     visited = 1 + sum(visits.values())
     numbers: list[float] = []
     for name in {**liked, **visits, **in_vain}:
         share = max(0.0, liked.get(name, 0.0)) / total
         numbers += (code_of(name), share, visits.get(name, 0) / visited, in_vain.get(name, 0))
-    return np.array(numbers, dtype=np.float64).reshape(-1, 4)
+    return numbers
 
 
-def _products(context: Context, catalogue: Catalogue) -> NDArray[np.float64]:
-    """What the session knows of listed products, (p, 3): the product's row, its affinity, and how often it was shown in vain."""
+def known_products(context: Context, catalogue: Catalogue) -> list[float]:
+    """What the session knows of listed products, three numbers of each: the product's row, its affinity, and how often it was
+    shown in vain."""
     affinity, in_vain, row_of = context.interest.products, context.shown_in_vain, catalogue.row_of
     numbers: list[float] = []
     for name, value in affinity.items():
@@ -205,7 +202,7 @@ def _products(context: Context, catalogue: Catalogue) -> NDArray[np.float64]:
         row = row_of.get(name)
         if row is not None and name not in affinity:
             numbers += (row, NO_AFFINITY, times)
-    return np.array(numbers, dtype=np.float64).reshape(-1, 3)
+    return numbers
 
 
 def _fill_unlisted(columns: Rounded, product_ids: list[str], context: Context) -> None:

@@ -60,7 +60,7 @@ def _excluded(session: Session, context: Context, chooser: Chooser, considered: 
     yield from (LeftOut(product, "thumb_down") for product in sorted(disliked))
     bought = bought_in(session.recent.events)
     offers, names = considered.candidates.offers, chooser.catalogue.product_ids
-    for row in () if offers is None else offers.excluded.tolist():
+    for row in () if offers is None else offers.excluded:
         product = names[row]
         if product in disliked:
             continue

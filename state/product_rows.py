@@ -5,6 +5,8 @@ from numpy.typing import NDArray
 
 from state.assortment.facts import AVAILABLE, SIZE
 from state.assortment.tally import PRICE_SCALE
+from state.kernels import MARK_STEPS
+from state.name_column import NameColumn
 
 Rows = NDArray[np.int64]
 UNLISTED = 0
@@ -30,7 +32,8 @@ def packed(facts: bytes) -> Packed:
 
 class ProductRows:
     """`product_ids` and `categories` are by row, `category_ids` by code; `active` says which rows can be shown. `changes` counts
-    what may have changed that, or a product's category, `moves` what changed which product a row stands for."""
+    what may have changed that, or a product's category, `moves` what changed which product a row stands for. `names` and
+    `names_of_codes` are products' and categories' ids for the kernels."""
 
     def __init__(self) -> None:
         self.product_ids: list[str] = [""]
@@ -47,8 +50,9 @@ class ProductRows:
         self._priced = np.zeros(FIRST_ROWS, dtype=np.bool_)
         self._free: list[int] = []
         self._leaving: list[int] = []
-        self.stamp, self.row_slot = np.zeros((2, FIRST_ROWS), dtype=np.int64)
+        self.stamp: Rows = np.zeros(FIRST_ROWS, dtype=np.int64)
         self.code_slot: Rows = np.zeros(0, dtype=np.int64)
+        self.names, self.names_of_codes = NameColumn(FIRST_ROWS), NameColumn(FIRST_ROWS)
         self._mark = 0
         self.changes = self.moves = 0
 
@@ -66,13 +70,13 @@ class ProductRows:
         return self._code_of.get(category_id, 0)
 
     def make_room(self) -> None:
-        """Brings `code_slot`, scratch of the kernels by category, to the catalogue's size; `stamp` and `row_slot` have it."""
+        """Brings `code_slot`, scratch of the kernels by category, to the catalogue's size; `stamp` has it."""
         if len(self.code_slot) < len(self.category_ids):
             self.code_slot = np.zeros(2 * len(self.category_ids), dtype=np.int64)
 
     def next_mark(self) -> int:
-        """A number that no row of `stamp` holds."""
-        self._mark += 1
+        """A number that no row of `stamp` holds, nor any larger one."""
+        self._mark += MARK_STEPS
         return self._mark
 
     def _add(self, product_id: str) -> int:
@@ -80,6 +84,7 @@ class ProductRows:
         row = self._new_row()
         self.moves += 1
         self.product_ids[row] = product_id
+        self.names.put(row, product_id)
         self.row_of[product_id] = row
         self.stamp[row] = self._mark
         return row
@@ -137,9 +142,8 @@ class ProductRows:
         more = len(self.active)
         self.static = np.concatenate([self.static, np.zeros((more, STATIC_COLUMNS))])
         self._facts = np.concatenate([self._facts, np.zeros((more, SIZE), dtype=np.uint8)])
-        self.category, self.stamp, self.row_slot = (
-            np.concatenate([column, np.zeros(more, dtype=np.int64)])
-            for column in (self.category, self.stamp, self.row_slot)
+        self.category, self.stamp = (
+            np.concatenate([column, np.zeros(more, dtype=np.int64)]) for column in (self.category, self.stamp)
         )
         self.active, self._rated, self._priced = (
             np.concatenate([column, np.zeros(more, dtype=np.bool_)])
@@ -151,4 +155,5 @@ class ProductRows:
         if code is None:
             code = self._code_of[category_id] = len(self.category_ids)
             self.category_ids.append(category_id)
+            self.names_of_codes.put(code, category_id)
         return code

@@ -91,11 +91,11 @@ def build_profile(
     if offered.bundles:
         rest.bundled_discount_suggestions = as_listed(offered.bundles, settings.profile.max_bytes // BUNDLES_PART)
     after = _encoder.encode(rest)
-    room = settings.profile.max_bytes - len(_joined(before, NO_ITEMS, after))
+    room = settings.profile.max_bytes - _AROUND_ITEMS - len(before) - len(after)
     if room < 0:
         rest.category_data = rest.category_data[:CATEGORIES_AT_LEAST]
         after = _encoder.encode(rest)
-        room = settings.profile.max_bytes - len(_joined(before, NO_ITEMS, after))
+        room = settings.profile.max_bytes - _AROUND_ITEMS - len(before) - len(after)
     return _joined(before, score_data(slate, values, theta, interest, room, offered.because, session.region), after)
 
 
@@ -169,3 +169,7 @@ def _largest_first(item: tuple[str, float]) -> tuple[float, str]:
 
 def _rounded(ranked: Ranked) -> dict[str, float]:
     return {name: round(value, DIGITS) for name, value in ranked}
+
+
+_AROUND_ITEMS = len(_joined(b"{}", NO_ITEMS, b"{}")) - len(b"{}{}")
+"""Bytes of a profile that are in neither part, where it has no items."""

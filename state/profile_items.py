@@ -4,8 +4,9 @@ These are most of a profile's bytes, so a compiled loop writes them as JSON; wha
 the profile within its bound.
 """
 
+from array import array
 from collections.abc import Mapping
-from struct import pack
+from itertools import repeat
 from types import MappingProxyType
 
 import msgspec
@@ -49,9 +50,11 @@ REASON_CODES = (*FEATURE_REASONS, "general", "exploration")
 
 _BY_CATEGORY = REASON_CODES.index("category_affinity")
 _REASON_OF_FEATURE = np.array(
-    [next((i for i, names in enumerate(FEATURE_REASONS.values()) if name in names), -1) for name in NAMES]
-)
+    [next((i for i, names in enumerate(FEATURE_REASONS.values()) if name in names), -1) for name in NAMES],
+    dtype=np.int64,
+).tobytes()
 _NO_THETA = np.zeros(0)
+_NONE = repeat(0.0)
 _NO_CAUSES: Mapping[str, str] = MappingProxyType({})
 
 _encoder = msgspec.json.Encoder()
@@ -79,15 +82,14 @@ def score_data(
     count, width = len(slate.product_ids), len(slate.features) // 2 // len(slate.product_ids)
     if theta is None or theta.shape[-1] != width:
         theta = _NO_THETA
-    products, categories = interest.products, interest.categories
-    packed = bytearray(
-        pack(
-            f"{3 * count}d",
-            *slate.propensity,
-            *[0.5 * products.get(product, 0.0) for product in slate.product_ids],
-            *[0.5 * categories.get(category, 0.0) for category in slate.category_ids],
-        )
-    )
+    numbers = [
+        *slate.propensity,
+        *map(interest.products.get, slate.product_ids, _NONE),
+        *map(interest.categories.get, slate.category_ids, _NONE),
+    ]
+    packed = bytearray(_REASON_OF_FEATURE)
+    packed += array("d", numbers).tobytes()
+    packed += values.tobytes()
     packed += slate.features
     flags = len(packed)
     packed += bytes(slate.explored)
@@ -95,13 +97,6 @@ def score_data(
     causes = [because.get(product, "") for product in slate.product_ids] if because else [""] * count
     _encoder.encode_into((slate.product_ids, slate.category_ids, causes, region, REASON_CODES), packed, len(packed))
     items: NDArray[np.uint8] = write_items(
-        np.frombuffer(packed, np.uint8),
-        flags,
-        values,
-        theta.ravel(),
-        _REASON_OF_FEATURE,
-        base_weight(interest),
-        _BY_CATEGORY,
-        room,
+        np.frombuffer(packed, np.uint8), count, flags, theta.ravel(), base_weight(interest), _BY_CATEGORY, room
     )
     return items.tobytes()

@@ -3,89 +3,159 @@
 It chooses as the steps of `Chooser` do one by one, which serve all other policies and rules. A test holds both to each other.
 """
 
-from typing import NamedTuple
+from array import array
+from typing import Any, NamedTuple
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from state.features import DIMENSION, Context, session_knowledge
-from state.kernels import thompson_slate
+from state.catalogue import Rows
+from state.features import DIMENSION, Context, known_categories, known_products
+from state.kernels import slate_bytes, thompson_slate
 from state.policy.belief import root_of
 from state.policy.normals import Normals
 from state.policy.thompson import LinearThompson
+from state.policy.uniforms import Uniforms
 from state.posterior import Posterior
 from state.rates import Rates
-from state.sources.shelf import Shelf
+from state.slate import FullChoice
+from state.sources.shelf import Offers, Shelf
 from state.variety import Mix
 
+FLOAT_BYTES = 8
 
-class Drawn(NamedTuple):
-    """k items in order: rows of the catalogue, the codes of their sources, the probability of each to stand there, whether another
-    was better by value, the rewards expected of them (k,), and their features, k × d float16 bytes."""
 
-    rows: list[int]
-    sources: list[int]
+class Drawn(msgspec.Struct, array_like=True, gc=False):
+    """k items in order: their names and those of their categories, the probability of each to stand there, whether another was
+    better by value, the codes of their sources, k bytes, their features, k × d float16 bytes, and the rewards expected of
+    them, k float64 bytes. `full` and `pinned` as in a slate."""
+
+    product_ids: list[str]
+    category_ids: list[str]
     propensity: list[float]
     explored: list[bool]
-    values: NDArray[np.float64]
+    sources: bytes
     features: bytes
+    values: bytes
+    full: FullChoice | None = None
+    pinned: list[bool] = []
+
+
+class _FixedFor(NamedTuple):
+    """Of which arrays the addresses are known: the catalogue makes new ones of all its columns at a time."""
+
+    category: Rows
+    code_slot: Rows
+    pool: Rows
+    names: tuple[int, int]
+
+
+_decoder = msgspec.msgpack.Decoder(Drawn)
 
 
 class ThompsonSlates:
-    """Draws slates under one posterior."""
+    """Draws at most `slots` items under one posterior."""
 
     def __init__(
-        self, policy: LinearThompson, shelf: Shelf, rng: np.random.Generator, normals: Normals, mix: Mix
+        self, policy: LinearThompson, shelf: Shelf, rng: np.random.Generator, normals: Normals, mix: Mix, slots: int
     ) -> None:
         self._mix = mix
         self._policy = policy
         self._shelf = shelf
-        self._rng = rng
+        self._uniforms = Uniforms(rng)
         self._normals = normals
+        self._slots = slots
+        self._chosen = np.zeros(slots, dtype=np.int64)
+        self._out = bytearray(slate_bytes(slots))
+        self._fixed = np.zeros(0, dtype=np.int64)
+        self._fixed_for: _FixedFor | None = None
 
     def use(self, posterior: Posterior, rates: Rates) -> None:
         """Draws from this posterior from now on."""
-        self._theta, self._table = posterior.theta, rates.table
-        self._weight = self._mix.weight(posterior.mean_reward)
-        self._root = root_of(posterior.whitener, posterior.noise, self._policy.scale)
+        policy, mix = self._policy, self._mix
+        self._theta, self._table = np.ascontiguousarray(posterior.theta, dtype=np.float64), rates.table
+        self._root = root_of(posterior.whitener, posterior.noise, policy.scale)
+        self._numbers = np.array([policy.scale, policy.floor, mix.weight(posterior.mean_reward), *mix.boosts])
+        self._fixed_for = None
 
-    def draw(self, context: Context, most: int, slots: int) -> Drawn:
-        """A slate of at most `slots` of at most `most` candidates."""
-        catalogue, policy = self._shelf.catalogue, self._policy
+    def draw(self, context: Context, most: int) -> Drawn:
+        """A slate of at most `most` candidates."""
+        catalogue = self._shelf.catalogue
         catalogue.make_room()
-        of = self._shelf.offers(context.asked, most)
-        categories, products, now_ms, last_code, visits = session_knowledge(context, catalogue)
-        items, told, features = thompson_slate(
-            of.rows,
-            of.pool,
-            catalogue.active,
-            of.excluded,
-            of.anywhere,
-            catalogue.stamp,
-            catalogue.next_mark(),
-            self._table,
-            categories,
-            products,
-            now_ms,
-            last_code,
-            visits,
-            of.told,
-            of.moment,
-            catalogue.code_slot,
-            catalogue.row_slot,
-            self._theta,
-            self._root,
-            policy.scale,
-            policy.floor,
-            self._rng.random(most + 2 * slots),
+        offers = self._shelf.offers(context.asked, most)
+        asked = array("d", self._asked(context, offers, most))
+        asked.frombytes(offers.lists)
+        self._fix()
+        size = thompson_slate(self._fixed, asked.buffer_info()[0])
+        drawn = _decoder.decode(memoryview(self._out)[: abs(size)])
+        if size < 0:
+            rows = self._chosen[: len(drawn.propensity)].tolist()
+            drawn.product_ids = [catalogue.product_ids[row] for row in rows]
+            drawn.category_ids = [catalogue.categories[row] for row in rows]
+        return drawn
+
+    def _asked(self, context: Context, offers: Offers, most: int) -> list[float]:
+        """What the session brings, as `thompson_slate` takes it, but for the lists."""
+        catalogue = self._shelf.catalogue
+        categories, products = known_categories(context, catalogue), known_products(context, catalogue)
+        return [
+            context.now_ms,
+            catalogue.code_of(context.last_category),
+            sum(context.interest.visits.values()),
+            offers.anywhere,
             most,
-            self._normals.take(policy.draws * (DIMENSION + most)),
-            policy.draws,
-            catalogue.category,
-            of.personal,
-            self._mix.caps,
-            self._weight,
-            self._mix.boosts,
+            offers.personal,
+            offers.moment.address,
+            len(offers.moment.values),
+            self._uniforms.take(most + 2 * self._slots),
+            self._normals.address(self._policy.draws * (DIMENSION + most)),
+            catalogue.next_mark(),
+            len(categories) // 4,
+            len(products) // 3,
+            len(offers.excluded),
+            len(offers.lists) // FLOAT_BYTES,
+            *categories,
+            *products,
+            *offers.excluded,
+        ]
+
+    def _fix(self) -> None:
+        """Takes the addresses anew where any of the arrays is another."""
+        catalogue, shelf = self._shelf.catalogue, self._shelf
+        names = (catalogue.names.address, catalogue.names_of_codes.address)
+        known = self._fixed_for
+        if (
+            known is not None
+            and known.category is catalogue.category
+            and known.code_slot is catalogue.code_slot
+            and known.pool is shelf.pool
+            and known.names == names
+        ):
+            return
+        self._fixed_for = _FixedFor(catalogue.category, catalogue.code_slot, shelf.pool, names)
+        self._fixed = np.array(
+            [
+                *_placed(self._table),
+                catalogue.category.ctypes.data,
+                catalogue.active.ctypes.data,
+                *_placed(catalogue.stamp),
+                *_placed(catalogue.code_slot),
+                *_placed(shelf.pool),
+                self._theta.ctypes.data,
+                self._root.ctypes.data,
+                self._policy.draws,
+                self._slots,
+                self._mix.caps.ctypes.data,
+                self._numbers.ctypes.data,
+                *names,
+                self._chosen.ctypes.data,
+                np.frombuffer(self._out, dtype=np.uint8).ctypes.data,
+            ],
+            dtype=np.int64,
         )
-        rows, sources = items.tolist()
-        return Drawn(rows, sources, told[0].tolist(), (told[1] > 0).tolist(), told[2], features.tobytes())
+
+
+def _placed(column: NDArray[Any]) -> tuple[int, int]:
+    """Where an array is in memory, and its length."""
+    return column.ctypes.data, len(column)

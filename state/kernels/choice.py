@@ -4,6 +4,8 @@ import math
 from typing import Any
 
 import numpy as np
+from numba import carray, types
+from numba.extending import intrinsic
 
 from state.feature_set import DIMENSION
 from state.kernels.compiled import compiled
@@ -16,45 +18,86 @@ NO_AFFINITY = -1e30
 PRICE_FEATURE, RATING_FEATURE, NOVELTY_FEATURE, POPULARITY_FEATURE = 1, 3, 5, 26
 PRICE_REACH, RATING_REACH = 0.6931471805599453 / 8, 0.5
 """How far apart features of two products are that have nothing in common there: a factor of two in price, one star."""
-SOURCE_STEPS = 16
-"""More than there are sources."""
+MARK_STEPS = 4_096
+"""More than there are candidates of a choice, by which the marks of two choices differ."""
+EXCLUDED = MARK_STEPS - 1
+"""What is added to a choice's mark for a row that must not be shown."""
+LIST_HEAD = 5
+"""Numbers before a list's rows, see `Offers.lists`."""
 ANYWHERE = 10
 """The code of candidates that were drawn from all that is held."""
 GONE = np.int32(-(2**31))
 """The key of an item that was taken, below that of any number."""
 
 
+@intrinsic  # type: ignore[untyped-decorator]
+def _pointer(context: Any, address: Any) -> Any:
+    """The pointer to an address: what does not change from call to call is passed by its address, since to unpack an array takes
+    longer than many a loop over one."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))
+
+    return types.voidptr(types.int64), code
+
+
 @compiled
 def gather(
-    offered: Any, pool: Any, usable: Any, excluded: Any, uniforms: Any, anywhere: int, stamp: Any, mark: int
+    lists: Any, pool: Any, usable: Any, excluded: Any, uniforms: Any, anywhere: int, stamp: Any, mark: int
 ) -> Any:
-    """Candidate rows, each once, and the code of the source of each, (2, n): the first of those `offered` (k,), each SOURCE_STEPS
-    times its row plus the code of its source, until all but `anywhere` places are taken; then rows of the `pool` drawn with
-    `uniforms` (limit,) until there are `limit`; all of the pool where it holds no more than are missing.
+    """Candidate rows, each once, and the code of the source of each, (2, n): the first of the `lists` until all but `anywhere`
+    places are taken; then rows of the `pool` drawn with `uniforms` (limit,) until there are `limit`; all of the pool where it holds
+    no more than are missing.
 
-    `usable` (rows,) says which rows may be shown, `excluded` which may not all the same. `stamp` (rows,) is scratch, in which
-    no row holds `mark`.
+    `lists` (float64) are the sources' lists of rows in the order of preference, in the form of `Offers.lists`. `usable` (rows,)
+    says which rows may be shown, `excluded` which may not all the same. `stamp` (rows,) is scratch, in which no row holds `mark` or
+    more; afterwards the i-th candidate's holds mark + i.
     """
     limit = len(uniforms)
     out = np.empty((2, limit), np.int64)
     for row in excluded:
-        stamp[row] = mark
-    found = 0
-    for i in range(len(offered)):
-        row = offered[i] // SOURCE_STEPS
-        if found < limit - anywhere and stamp[row] != mark and usable[row]:
-            stamp[row] = mark
-            out[0, found], out[1, found] = row, offered[i] % SOURCE_STEPS
-            found += 1
+        stamp[int(row)] = mark + EXCLUDED
+    found = _take_lists(out, lists, limit - anywhere, usable, stamp, mark)
     missing = limit - found
     size = len(pool)
     for i in range(min(missing, size)):
         row = pool[i] if size <= missing else pool[int(uniforms[i] * size)]
-        if stamp[row] != mark and usable[row]:
-            stamp[row] = mark
-            out[0, found], out[1, found] = row, ANYWHERE
-            found += 1
+        found = _take(out, found, row, ANYWHERE, usable, stamp, mark)
     return out[:, :found]
+
+
+@compiled
+def _take_lists(out: Any, lists: Any, most: int, usable: Any, stamp: Any, mark: int) -> int:
+    """Takes rows of the lists, at most so many; returns how many."""
+    found = at = 0
+    while at < len(lists) and found < most:
+        source, wanted, count, size = int(lists[at]), int(lists[at + 1]), int(lists[at + 3]), int(lists[at + 4])
+        at += LIST_HEAD
+        if count == 0:
+            for i in range(min(size, wanted)):
+                if found < most:
+                    found = _take(out, found, int(lists[at + i]), source, usable, stamp, mark)
+            at += size
+        for turn in range(size if count else 0):
+            for entry in range(at, at + 3 * count, 3):
+                if turn < lists[entry + 2] and wanted > 0 and found < most:
+                    wanted -= 1
+                    row = carray(_pointer(int(lists[entry])), turn + 1, np.int64)[turn]
+                    found = _take(out, found, row, source, usable, stamp, mark)
+            if wanted <= 0 or found == most:
+                break
+        at += 3 * count
+    return found
+
+
+@compiled
+def _take(out: Any, found: int, row: int, source: int, usable: Any, stamp: Any, mark: int) -> int:
+    """Takes a row where it may be shown and was not taken; returns how many there are then."""
+    if stamp[row] >= mark or not usable[row]:
+        return found
+    stamp[row] = mark + found
+    out[0, found], out[1, found] = row, source
+    return found + 1
 
 
 @compiled
@@ -66,10 +109,11 @@ def describe(
     now_ms: float,
     last_code: int,
     visits: float,
-    told: Any,
+    lists: Any,
     moment: Any,
     code_slot: Any,
-    row_slot: Any,
+    stamp: Any,
+    mark: int,
     theta: Any,
 ) -> Any:
     """Everything that is known of the candidates `rows` (n,) before a policy looks at them.
@@ -79,16 +123,21 @@ def describe(
 
     `table` (rated, 16) float32 is `Rates.table`, a row in one line of the cache; rows beyond it are taken as row 0.
     `categories` (c, 4) hold the code, share, taste and times in vain of each category that the session knows, `products` (p, 3)
-    the row, affinity (NO_AFFINITY where it has none) and times in vain. `told` (t, 3) are row, column and value of features that
-    few candidates have, of several values the largest; `moment` (m,) is what the moment says of each category by code. The slots
-    are scratch, all zero before and after.
+    the row, affinity (NO_AFFINITY where it has none) and times in vain. `lists` tell features that few candidates have, of several
+    values the largest counts; `moment` (m,) is what the moment says of each category by code. `code_slot` is scratch, all zero
+    before and after, and so is `stamp` as in `gather`, where those of the candidates may be set already.
     """
-    x, own = _looked_up(rows, table, categories, products, now_ms, last_code, code_slot, row_slot)
-    _add_told(x, rows, told, row_slot)
-    for i in range(len(rows)):
-        row = rows[i]
-        code = int(table[row if row < len(table) else 0, 5])
-        x[DIMENSION - 1, i] = moment[code] if code < len(moment) else 0.0
+    n = len(rows)
+    for i in range(n):
+        stamp[rows[i]] = mark + i
+    x, own = _looked_up(rows, table, categories, now_ms, last_code, moment, code_slot)
+    for p in range(len(products)):
+        i = stamp[int(products[p, 0])] - mark
+        if 0 <= i < n:
+            if products[p, 1] > NO_AFFINITY:
+                x[8, i], x[9, i] = math.tanh(products[p, 1] / 3.0), 1.0
+            x[14, i] = min(products[p, 2], MOST_IN_VAIN) / MOST_IN_VAIN
+    _add_told(x, lists, stamp, mark)
     _combine(x, rows, visits, *_usual(products, table))
     round_as_half(x.ravel())
     return x, _expected(x, own[0], theta), own
@@ -96,16 +145,17 @@ def describe(
 
 @compiled
 def _looked_up(
-    rows: Any, table: Any, categories: Any, products: Any, now_ms: float, last_code: int, code_slot: Any, row_slot: Any
+    rows: Any, table: Any, categories: Any, now_ms: float, last_code: int, moment: Any, code_slot: Any
 ) -> Any:
-    """The features that are looked up for each candidate, the others still empty, and the five columns of the table."""
+    """The features that are looked up for each candidate, 0 for those of single products, the others still empty, and the five
+    columns of the table."""
     n, rated = len(rows), len(table)
     x, own = np.empty((DIMENSION, n), np.float32), np.empty((5, n))
+    for column in (8, 9, 14, DIMENSION - 4, DIMENSION - 3, DIMENSION - 2):
+        x[column] = 0.0
     for c in range(len(categories)):
         code_slot[int(categories[c, 0])] = c + 1
     code_slot[0] = 0
-    for p in range(len(products)):
-        row_slot[int(products[p, 0])] = p + 1
     for i in range(n):
         row = rows[i]
         of = table[row if row < rated else 0]
@@ -123,42 +173,33 @@ def _looked_up(
         x[6, i] = share
         x[16, i] = taste
         x[20, i] = in_vain / (in_vain + HALFWAY_IN_VAIN)
-        affinity, is_known, times = 0.0, 0.0, 0.0
-        if row_slot[row]:
-            of_product = products[row_slot[row] - 1]
-            if of_product[1] > NO_AFFINITY:
-                affinity, is_known = math.tanh(of_product[1] / 3.0), 1.0
-            times = min(of_product[2], MOST_IN_VAIN) / MOST_IN_VAIN
-        x[8, i] = affinity
-        x[9, i] = is_known
-        x[14, i] = times
         x[10, i] = 1.0 if last_code and code == last_code else 0.0
         x[11, i] = of[11]
         x[12, i] = of[12]
         x[13, i] = of[13]
         x[22, i] = of[3]
+        x[DIMENSION - 1, i] = moment[code] if code < len(moment) else 0.0
     for c in range(len(categories)):
         code_slot[int(categories[c, 0])] = 0
-    for p in range(len(products)):
-        row_slot[int(products[p, 0])] = 0
     return x, own
 
 
 @compiled
-def _add_told(x: Any, rows: Any, told: Any, row_slot: Any) -> None:
-    """Sets the features that are told of single rows."""
-    for column in range(len(x) - 4, len(x) - 1):
-        x[column] = 0.0
-    if not len(told):
-        return
-    for i in range(len(rows)):
-        row_slot[rows[i]] = i + 1
-    for t in range(len(told)):
-        i, column = row_slot[int(told[t, 0])] - 1, int(told[t, 1])
-        if i >= 0 and x[column, i] < told[t, 2]:
-            x[column, i] = told[t, 2]
-    for i in range(len(rows)):
-        row_slot[rows[i]] = 0
+def _add_told(x: Any, lists: Any, stamp: Any, mark: int) -> None:
+    """Sets the features that lists tell of their rows."""
+    n, at = x.shape[1], 0
+    while at < len(lists):
+        column, count, size = int(lists[at + 2]), int(lists[at + 3]), int(lists[at + 4])
+        at += LIST_HEAD
+        for entry in range(at, at + 3 * count if column >= 0 else at, 3):
+            length = int(lists[entry + 2])
+            rows = carray(_pointer(int(lists[entry])), length, np.int64)
+            values = carray(_pointer(int(lists[entry + 1])), length, np.float64)
+            for t in range(length):
+                i = stamp[rows[t]] - mark
+                if 0 <= i < n and x[column, i] < values[t]:
+                    x[column, i] = values[t]
+        at += 3 * count if count else size
 
 
 @compiled
@@ -410,19 +451,23 @@ def draw_down_draws(
         shown += personal[item]
         closes = codes[item] != 0 and above[item] == caps[0]
         if left == 0 or closes or (personal[item] and shown == caps[1]):
+            before = level
             left, level = _fill(eligible, open_, codes, personal, above, shown, caps, level)
-            is_stale = True
+            is_stale = is_stale or level != before
+            for i in range(n if not is_stale else 0):
+                if not eligible[i]:
+                    ranked[i] = GONE
+                    keys[:, i] = GONE
         if weight > 0:
             liken(penalty, item, codes, price, rating, weight)
             is_stale = True
         if not is_stale and pins[slot] < 0:
             ranked[item] = GONE
             keys[:, item] = GONE
-            if followers[item] and left:
-                for m in range(count):
-                    if first[m] == item:
-                        first[m] = _largest(keys[m])
-                        followers[first[m]] += 1
+        for m in range(count if left and not is_stale else 0):
+            if not eligible[first[m]]:
+                first[m] = _largest(keys[m])
+                followers[first[m]] += 1
     return out
 
 
@@ -509,88 +554,218 @@ def _by_weight(weights: Any, point: float, best: int) -> int:
     return best
 
 
+# What `thompson_slate` finds in its first argument: addresses, sizes and numbers that are the same for many slates. ROWS and CODES
+# are the lengths of the catalogue's columns and of `code_slot`; the names are what they are in the functions above.
+(
+    TABLE,
+    RATED,
+    CATEGORY,
+    USABLE,
+    STAMP,
+    ROWS,
+    CODE_SLOT,
+    CODES,
+    POOL,
+    POOL_SIZE,
+    THETA,
+    ROOT,
+    DRAWS,
+    SLOTS,
+    CAPS,
+    NUMBERS,
+    PRODUCT_NAMES,
+    CATEGORY_NAMES,
+    CHOSEN,
+    OUT,
+) = range(20)
+FIXED_SIZE = 20
+# What it finds at the head of its second argument.
+(
+    NOW_MS,
+    LAST_CODE,
+    VISITS,
+    ANYWHERE_PLACES,
+    LIMIT,
+    PERSONAL,
+    MOMENT,
+    MOMENT_SIZE,
+    UNIFORMS,
+    NORMALS,
+    MARK,
+    CATEGORIES_KNOWN,
+    PRODUCTS_KNOWN,
+    EXCLUDED_ROWS,
+    LISTS_SIZE,
+) = range(15)
+ASKED_HEAD = 15
+NAME_BYTES = 64
+"""Of a name, with its length in the first."""
+UNNAMED = 255
+"""In place of the length of a name that is not held: it is too long, or JSON writes it otherwise."""
+
+
 @compiled
-def thompson_slate(
-    offered: Any,
-    pool: Any,
-    usable: Any,
-    excluded: Any,
-    anywhere: int,
-    stamp: Any,
-    mark: int,
-    table: Any,
-    categories: Any,
-    products: Any,
-    now_ms: float,
-    last_code: int,
-    visits: float,
-    told: Any,
-    moment: Any,
-    code_slot: Any,
-    row_slot: Any,
-    theta: Any,
-    root: Any,
-    scale: float,
-    floor: float,
-    uniforms: Any,
-    limit: int,
-    normals: Any,
-    draws: int,
-    category: Any,
-    personal: Any,
-    caps: Any,
-    weight: float,
-    boosts: Any,
-) -> Any:
+def thompson_slate(fixed: Any, asked_at: int) -> int:
     """All of the above at once, for linear Thompson sampling where none of the shop's rules interferes.
 
-    `uniforms` (limit + 2 slots,) and `normals` (draws (d + limit),) are random; `category` (rows,) holds the rows' categories and
-    `personal` (sources,) whether what comes from a source is personal; all else is as in the functions above. Returns the
-    items' rows and the codes of their sources (2, k), (3, k) their propensities, 1 where another was better by value, and their
-    expected rewards, and their features as bits of float16 (k, d).
+    `fixed` (int64) holds what is the same for many slates: addresses of the catalogue's columns, of the model, of `numbers`
+    (scale, floor, weight and the three boosts), and of `out`. `asked_at` is the address of what the session brings, float64: a
+    head, then categories (c, 4), products (p, 3), excluded rows, and lists as in `gather` and `describe`. `uniforms`
+    (limit + 2 slots,) and `normals` (draws (d + limit),) are random; bit s of `personal` is set where what comes from source s is
+    personal.
+
+    Writes to `out` (uint8) a slate's k items as MessagePack: names of the products, of their categories, propensities, whether
+    another was better by value, codes of sources (k bytes), features (k × d float16) and expected rewards (k float64); and to
+    `chosen` the items' rows. Returns the length, negative where a name is not held; an empty one stands for it.
     """
-    gathered = gather(offered, pool, usable, excluded, uniforms[:limit], anywhere, stamp, mark)
-    rows = gathered[0]
-    n = len(rows)
-    x, mean, known = describe(
-        rows, table, categories, products, now_ms, last_code, visits, told, moment, code_slot, row_slot, theta
+    asked = carray(_pointer(asked_at), ASKED_HEAD, np.float64)
+    end = int(
+        ASKED_HEAD + 4 * asked[CATEGORIES_KNOWN] + 3 * asked[PRODUCTS_KNOWN] + asked[EXCLUDED_ROWS] + asked[LISTS_SIZE]
     )
+    asked = carray(_pointer(asked_at), end, np.float64)
+    lists = asked[end - int(asked[LISTS_SIZE]) :]
+    rows, sources, x, mean, own = _considered(fixed, asked, lists)
+    n, limit, draws, slots = len(rows), int(asked[LIMIT]), fixed[DRAWS], fixed[SLOTS]
+    numbers = carray(_pointer(fixed[NUMBERS]), 6, np.float64)
+    scale, floor, weight, boosts = numbers[0], numbers[1], numbers[2], numbers[3:]
     shared = draws * DIMENSION
-    z_shared = normals[:shared].reshape(draws, DIMENSION)
-    z_own = normals[shared : shared + draws * n].reshape(draws, n)
-    drawn = joint_draws(x, mean, known[1], root, scale, z_shared, z_own)
+    normals = carray(_pointer(int(asked[NORMALS])), shared + draws * n, np.float32)
+    root = carray(_pointer(fixed[ROOT]), (DIMENSION, DIMENSION), np.float32)
+    z_shared, z_own = normals[:shared].reshape(draws, DIMENSION), normals[shared:].reshape(draws, n)
+    drawn = joint_draws(x, mean, own[1], root, scale, z_shared, z_own)
     values = mean.copy()
     if boosts[0] > 0 or boosts[1] > 0 or boosts[2] > 0:
         boost = boosts_of(x, boosts)
         values += boost
         drawn += boost
-    chances = uniforms[limit:].reshape(2, -1)
-    pins, codes, everything = np.full(chances.shape[1], -1), category[rows], np.ones(n, np.bool_)
-    price, rating = x[PRICE_FEATURE], x[RATING_FEATURE]
+    chances = carray(_pointer(int(asked[UNIFORMS])), limit + 2 * slots, np.float64)[limit:].reshape(2, slots)
+    pins, everything = np.full(slots, -1), np.ones(n, np.bool_)
+    codes, personal = carray(_pointer(fixed[CATEGORY]), fixed[ROWS], np.int64)[rows], np.empty(n, np.bool_)
+    for i in range(n):
+        personal[i] = int(asked[PERSONAL]) >> sources[i] & 1
+    caps, price, rating = carray(_pointer(fixed[CAPS]), 2, np.int64), x[PRICE_FEATURE], x[RATING_FEATURE]
     found = draw_down_draws(
-        drawn, values, everything, floor, chances, pins, codes, personal[gathered[1]], caps, weight, price, rating
+        drawn, values, everything, floor, chances, pins, codes, personal, caps, weight, price, rating
     )
-    items = found[0].astype(np.int64)
-    of_items = np.empty((3, len(items)))
-    chosen = np.empty((2, len(items)), np.int64)
-    for slot in range(len(items)):
-        item = items[slot]
-        chosen[0, slot], chosen[1, slot] = rows[item], gathered[1, item]
-        of_items[0, slot], of_items[1, slot], of_items[2, slot] = found[1, slot], found[2, slot], mean[item]
-    return chosen, of_items, _half_bits(x, items)
+    return _write_slate(fixed, rows, sources, codes, x, mean, found)
+
+
+@compiled
+def _considered(fixed: Any, asked: Any, lists: Any) -> Any:
+    """The candidates' rows and sources, and all that `describe` returns of them."""
+    c, p = int(asked[CATEGORIES_KNOWN]), int(asked[PRODUCTS_KNOWN])
+    rows, mark, limit = fixed[ROWS], int(asked[MARK]), int(asked[LIMIT])
+    stamp = carray(_pointer(fixed[STAMP]), rows, np.int64)
+    of_products = ASKED_HEAD + 4 * c
+    of_excluded = of_products + 3 * p
+    gathered = gather(
+        lists,
+        carray(_pointer(fixed[POOL]), fixed[POOL_SIZE], np.int64),
+        carray(_pointer(fixed[USABLE]), rows, np.bool_),
+        asked[of_excluded : of_excluded + int(asked[EXCLUDED_ROWS])],
+        carray(_pointer(int(asked[UNIFORMS])), limit, np.float64),
+        int(asked[ANYWHERE_PLACES]),
+        stamp,
+        mark,
+    )
+    x, mean, own = describe(
+        gathered[0],
+        carray(_pointer(fixed[TABLE]), (fixed[RATED], 16), np.float32),
+        asked[ASKED_HEAD:of_products].reshape(c, 4),
+        asked[of_products:of_excluded].reshape(p, 3),
+        asked[NOW_MS],
+        int(asked[LAST_CODE]),
+        asked[VISITS],
+        lists,
+        carray(_pointer(int(asked[MOMENT])), int(asked[MOMENT_SIZE]), np.float64),
+        carray(_pointer(fixed[CODE_SLOT]), fixed[CODES], np.int64),
+        stamp,
+        mark,
+        carray(_pointer(fixed[THETA]), DIMENSION, np.float64),
+    )
+    return gathered[0], gathered[1], x, mean, own
+
+
+@compiled
+def _write_slate(fixed: Any, rows: Any, sources: Any, codes: Any, x: Any, mean: Any, found: Any) -> int:
+    """Writes a slate as `thompson_slate` says."""
+    k = found.shape[1]
+    chosen = carray(_pointer(fixed[CHOSEN]), fixed[SLOTS], np.int64)
+    out = carray(_pointer(fixed[OUT]), slate_bytes(fixed[SLOTS]), np.uint8)
+    items, of_items, expected = found[0].astype(np.int64), np.empty(k, np.int64), np.empty(k)
+    for i in range(k):
+        chosen[i], of_items[i], expected[i] = rows[items[i]], codes[items[i]], mean[items[i]]
+    out[0] = 0x90 | 7  # an array of seven
+    at, is_named = _put_names(out, 1, fixed[PRODUCT_NAMES], chosen[:k])
+    at, are_named = _put_names(out, at, fixed[CATEGORY_NAMES], of_items)
+    at = _put_head(out, at, 0xDC, k)
+    bits = found[1].view(np.uint64)
+    for i in range(k):
+        out[at] = 0xCB
+        for byte in range(8):
+            out[at + 1 + byte] = bits[i] >> np.uint64(56 - 8 * byte)
+        at += 9
+    at = _put_head(out, at, 0xDC, k)
+    for i in range(k):
+        out[at + i] = 0xC3 if found[2, i] > 0 else 0xC2
+    at = _put_head(out, at + k, 0xC5, k)
+    for i in range(k):
+        out[at + i] = sources[items[i]]
+    at = _put_bytes(out, at + k, _half_bits(x, items).ravel().view(np.uint8))
+    at = _put_bytes(out, at, expected.view(np.uint8))
+    return at if is_named and are_named else -at
+
+
+@compiled
+def slate_bytes(slots: int) -> int:
+    """As many bytes as a slate of so many items takes at most."""
+    return slots * (2 * (NAME_BYTES + 1) + 9 + 1 + 1 + 2 * DIMENSION + 8) + 32
+
+
+@compiled
+def _put_head(out: Any, at: int, kind: int, length: int) -> int:
+    """Writes MessagePack's head of something of a two-byte length; returns where it ends."""
+    out[at], out[at + 1], out[at + 2] = kind, length >> 8, length & 0xFF
+    return at + 3
+
+
+@compiled
+def _put_bytes(out: Any, at: int, text: Any) -> int:
+    at = _put_head(out, at, 0xC5, len(text))
+    for i in range(len(text)):
+        out[at + i] = text[i]
+    return at + len(text)
+
+
+@compiled
+def _put_names(out: Any, at: int, names_at: int, rows: Any) -> tuple[int, bool]:
+    """Writes an array of names; returns where it ends and whether all were held."""
+    at, are_held = _put_head(out, at, 0xDC, len(rows)), True
+    for row in rows:
+        name = carray(_pointer(names_at + NAME_BYTES * row), NAME_BYTES, np.uint8)
+        length = int(name[0])
+        if length == UNNAMED:
+            length, are_held = 0, False
+        out[at], out[at + 1] = 0xD9, length
+        for i in range(length):
+            out[at + 2 + i] = name[1 + i]
+        at += 2 + length
+    return at, are_held
 
 
 @compiled
 def _largest(keys: Any) -> int:
-    """The index of the largest key, the first of equals. Two passes, since the first then needs no branches."""
-    most = GONE
+    """The index of the largest key, the first of equals. Two passes without branches, so that both are vectors: 21 ns for a hundred
+    keys, and 77 ns where the second ends at the first that it finds."""
+    most, size = GONE, np.int32(len(keys))
     for i in range(len(keys)):
         key = keys[i]
         most = key if key > most else most
+    first = size
     for i in range(len(keys)):
-        if keys[i] == most:
-            return i
-    return 0
+        here = np.int32(i) if keys[i] == most else size
+        first = here if here < first else first
+    return int(first)
 
 
 @compiled

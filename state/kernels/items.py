@@ -6,9 +6,12 @@ from typing import Any, NamedTuple, TypeVar
 import numpy as np
 from numba import njit
 
+from state.feature_set import DIMENSION
+
 SMALLEST_ENGAGEMENT = 0.001
 """Predictions as engagement are clipped to this and 1."""
 ITEMS_WITH_TWO_REASONS = 5
+_REASONS_BYTES = 8 * DIMENSION
 
 _MILLION = 1_000_000
 _ZERO, _POINT, _QUOTE, _BACKSLASH = b'0."\\'
@@ -46,31 +49,21 @@ class _Items(NamedTuple):
 
 
 @_exactly
-def write_items(
-    packed: Any,
-    flags: int,
-    values: Any,
-    theta: Any,
-    reason_of: Any,
-    base: float,
-    by_category: int,
-    room: int,
-) -> Any:
+def write_items(packed: Any, k: int, flags: int, theta: Any, base: float, by_category: int, room: int) -> Any:
     """The JSON array (uint8) of the first of k items, as many as take at most `room` bytes beside the brackets.
 
-    `packed` (uint8) holds 3k float64: propensities in [0, 1], what affinities add to the `base` weight by product, and what by
-    category; features, k × d float16; from `flags` on k bytes that are 1 where an item was explored, and k that are 1 where it is
-    pinned; then JSON with all product ids, all category ids, for each item the product that it goes together with, the region, and
-    the codes of the reasons, the last two of which are for items that have no reason of their own and for explored ones. `values`
-    (k,) are the expected rewards. `theta` (m × d,) are the coefficients of one model or of each item's own, none where there is no
-    model; `reason_of` (d,) is each feature's reason or -1. The reason `by_category` names the category, the next one the product,
-    the one after it what it goes together with, and the two after that the region.
+    `packed` (uint8) holds each feature's reason or -1 as d int64; 4k float64: propensities in [0, 1], the session's affinities to
+    the products and to their categories, half of which adds to the `base` weight, and the expected rewards; features, k × d
+    float16; from `flags` on k bytes that are 1 where an item was explored, and k that are 1 where it is pinned; then JSON with all
+    product ids, all category ids, for each item the product that it goes together with, the region, and the codes of the reasons,
+    the last two of which are for items that have no reason of their own and for explored ones. `theta` (m × d,) are the
+    coefficients of one model or of each item's own, none where there is no model. The reason `by_category` names the category, the
+    next one the product, the one after it what it goes together with, and the two after that the region.
     """
-    k = len(values)
-    numbers = packed[: 24 * k].view(np.float64)
+    numbers = packed[_REASONS_BYTES : _REASONS_BYTES + 32 * k].view(np.float64)
     quotes = _quotes(packed, flags + 2 * k)
     reasons = len(quotes) // 2 - 3 * k - 3
-    told = _explained(packed, flags, numbers, values, theta, reason_of, base, reasons, by_category)
+    told = _explained(packed, flags, numbers, theta, base, reasons, by_category)
     items = _Items(packed, flags, quotes, numbers, told, by_category)
     shares = _shares(items, room)
     count = len(shares)
@@ -151,9 +144,7 @@ def _explained(
     packed: Any,
     flags: int,
     numbers: Any,
-    values: Any,
     theta: Any,
-    reason_of: Any,
     base: float,
     reasons: int,
     by_category: int,
@@ -161,15 +152,15 @@ def _explained(
     """What each of k items is scored for, (k, 4): the score, the reason with the largest terms, its share in hundredths of what it
     and the next have together, and that next one. Reasons are numbers of their codes.
     """
-    k = len(values)
-    x = packed[24 * k : flags].view(np.uint16)
+    k = len(numbers) // 4
+    reason_of, x = packed[:_REASONS_BYTES].view(np.int64), packed[_REASONS_BYTES + 32 * k : flags].view(np.uint16)
     d = len(x) // k
     models = len(theta) // d if d else 0
     told, terms = np.zeros((k, 4)), np.zeros(reasons)
     for i in range(k):
-        product, category = numbers[k + i], numbers[2 * k + i]
+        product, category = 0.5 * numbers[k + i], 0.5 * numbers[2 * k + i]
         product -= min(0.0, product + category + base)
-        told[i, 0] = min(1.0, max(SMALLEST_ENGAGEMENT, values[i])) * (base + product + category)
+        told[i, 0] = min(1.0, max(SMALLEST_ENGAGEMENT, numbers[3 * k + i])) * (base + product + category)
         told[i, 2] = 100
         if packed[flags + i]:
             told[i, 1] = reasons + 1

@@ -20,18 +20,30 @@ class Normals:
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
         self._table = np.zeros(0, dtype=np.float32)
-        self._oldest = 0
-        self._uses = 0
+        self._own = self._table
+        self._address = self._oldest = self._uses = 0
 
     def take(self, size: int) -> NDArray[np.float32]:
         """(size,), to be read only."""
         if 4 * size > SIZE:
             return self._rng.standard_normal(size, dtype=np.float32)
+        start = self._start(size)
+        return self._table[start : start + size]
+
+    def address(self, size: int) -> int:
+        """Where the same begin in memory; they stay there until the next call."""
+        if 4 * size > SIZE:
+            self._own = self.take(size)
+            return int(self._own.ctypes.data)
+        start = self._start(size)
+        return self._address + self._table.itemsize * start
+
+    def _start(self, size: int) -> int:
         if not len(self._table):
             self._table = self._rng.standard_normal(SIZE, dtype=np.float32)
+            self._address = int(self._table.ctypes.data)
         self._renew()
-        start = int(self._rng.random() * (SIZE - size))
-        return self._table[start : start + size]
+        return int(self._rng.random() * (SIZE - size))
 
     def _renew(self) -> None:
         self._uses += 1

@@ -1,7 +1,8 @@
 """What a session operator can offer: the sources of candidates together, and what they say of them."""
 
-from collections.abc import Collection, Iterable, Sequence
-from itertools import chain, islice, zip_longest
+from array import array
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from struct import Struct
 from typing import NamedTuple
 
 import msgspec
@@ -12,10 +13,11 @@ from state.catalogue import CREATED_MS, Catalogue, Rows
 from state.configuration import Settings, Sources
 from state.feature_set import REGIONAL_POPULARITY, TOGETHER, TRENDING
 from state.interest import Interest
+from state.popularity.names import CATEGORY
 from state.sources import names
 from state.sources.bundles import Bundles
 from state.sources.popularity import Popular, PopularLists
-from state.sources.store import RowCache, coded
+from state.sources.store import NOTHING, Resolved, RowCache, resolved
 from state.sources.together import Companions
 
 OWN_LIMIT = 20
@@ -28,6 +30,8 @@ HALF_EVIDENCE = 2.0
 """Visits at which the sources that go by the session have half of their weight."""
 STRONG_TOGETHER = 5.0
 """Lift of a companion whose feature is one half."""
+NOT_TOLD = -1
+"""In place of a feature that a list tells."""
 MOST_MOMENTS = 200
 """Moments of which it is kept what they say of each category."""
 
@@ -46,18 +50,50 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class Offers(NamedTuple):
-    """Candidates in the order of preference, `rows` (k,) of the catalogue in the form of `coded`; `excluded` rows, which must not
-    be shown; at least so many places for candidates from `anywhere` in the `pool`; `personal` (sources,), which sources go by what
-    the session did; features of single rows `told` (t, 3), and what the `moment` (m,) says of categories by code.
+    """What there is for a session, as the kernels take it.
+
+    `lists` are lists of the catalogue's rows in the order of preference, as float64: the number of the source, most rows to take
+    of it, the feature that it tells or -1, the number of parts, and the length of the longest; then for each part the addresses of
+    its rows and of what it tells of them, and its length. Of several parts rows are taken in turn. A list of no parts has its own
+    length there, and then the rows themselves. `kept` holds what the addresses are of.
+
+    `excluded` are rows that must not be shown; `anywhere` is for how many candidates of the `pool` there is place at least. Bit s
+    of `personal` is set where source s goes by what the session did. `moment` says what the moment does of categories.
     """
 
-    rows: Rows
+    lists: bytearray
+    kept: list[Resolved]
     pool: Rows
-    excluded: Rows
+    excluded: list[int]
     anywhere: int
-    personal: NDArray[np.bool_]
-    told: Values
-    moment: Values
+    personal: int
+    moment: "OfMoment"
+
+    @property
+    def numbers(self) -> Values:
+        """The `lists` as an array."""
+        return np.frombuffer(self.lists) if self.lists else np.zeros(0)
+
+    def are_personal(self, sources: Rows) -> NDArray[np.bool_]:
+        """Which of these sources, (n,), are."""
+        return (self.personal >> sources & 1).astype(np.bool_)
+
+
+class OfMoment(NamedTuple):
+    """What a moment says of each category by code, (codes,), and where that is in memory; `lift` is what it is made of."""
+
+    lift: Mapping[str, float]
+    values: Values
+    address: int
+
+
+class _OfCategory(NamedTuple):
+    """A category's lists in the form of `Offers.lists`: the best rated, more of them, the newest."""
+
+    kept: list[Resolved]
+    best: bytes
+    more: bytes
+    newest: bytes
 
 
 class Shelf:
@@ -78,18 +114,17 @@ class Shelf:
         self._newest_most = candidates.newest_per_category
         self._rows = RowCache(self.catalogue)
         self._newest: dict[str, Rows] = {}
-        self._rated: dict[str, Rows] = {}
+        self._of_category: dict[tuple[str, int, int, int], _OfCategory] = {}
         self._quotas_of: dict[tuple[int, int, bool], list[int]] = {}
-        self._moments: dict[tuple[str, ...], tuple[dict[str, float], Values]] = {}
+        self._moments: dict[tuple[str, ...], OfMoment] = {}
         self.pool: Rows = self.catalogue.pool
 
     def refresh(self) -> None:
         """After a change of the catalogue's lists."""
         self._rows.clear()
-        self._rated.clear()
-        newest = self._newest_by_category() if self._weights[names.NEWEST] else {}
-        self._newest = {category: coded(names.NEWEST, rows.tolist()) for category, rows in newest.items()}
-        self.pool = np.unique(np.concatenate([self.catalogue.pool, *newest.values()]))
+        self._of_category.clear()
+        self._newest = self._newest_by_category() if self._weights[names.NEWEST] else {}
+        self.pool = np.unique(np.concatenate([self.catalogue.pool, *self._newest.values()]))
 
     def offers(self, asked: Asked, limit: int, wanted: Sequence[str] = ()) -> Offers:
         """What there is for a session, `wanted` products first, for `limit` candidates."""
@@ -98,29 +133,27 @@ class Shelf:
         own = own_products(interest)
         liked = _best(interest.categories)
         quotas = self._quotas(round(sum(interest.visits.values())), limit, by_category=bool(liked))
-        parts: list[Rows] = [self._coded(names.RULES, wanted)] if wanted else []
+        lists = bytearray()
+        kept: list[Resolved] = []
+        listed = self.catalogue.listed
+        if wanted:
+            _add_rows(lists, names.RULES, len(wanted), listed(wanted))
         if own:
-            parts.append(self._coded(names.OWN, own)[: quotas[names.OWN]])
+            _add_rows(lists, names.OWN, quotas[names.OWN], listed(own))
         if interest.listed:
-            parts.append(self._coded(names.USER_LISTS, interest.listed)[: quotas[names.USER_LISTS]])
-        told: list[Values] = []
-        self._add_companions(parts, told, own[:LEADING], quotas, asked.now_ms)
-        self._add_popular(parts, told, popular, asked.region, quotas)
-        self._add_categories(parts, liked or self._usual_categories(popular), quotas, limit, asked.now_ms)
+            _add_rows(lists, names.USER_LISTS, quotas[names.USER_LISTS], listed(interest.listed))
+        self._add_companions(lists, kept, own[:LEADING], quotas, asked.now_ms)
+        self._add_popular(lists, kept, popular, asked.region, quotas)
+        self._add_categories(lists, kept, liked or self._usual_categories(popular), quotas, limit, asked.now_ms)
         return Offers(
-            np.concatenate(parts) if parts else _NO_ROWS,
+            lists,
+            kept,
             self.pool,
-            self._excluded(interest.disliked, asked.hidden),
+            listed((*interest.disliked, *asked.hidden)) if interest.disliked or asked.hidden else [],
             quotas[names.ANYWHERE],
-            _PERSONAL if liked else _PERSONAL_OF_NO_CATEGORY,
-            np.concatenate(told) if told else _NOTHING_TOLD,
+            _PERSONAL_BITS if liked else _PERSONAL_BITS_OF_NO_CATEGORY,
             self._of_moment(tuple(asked.moment)) if asked.moment else _NO_MOMENT,
         )
-
-    def _excluded(self, disliked: Collection[str], hidden: Collection[str]) -> Rows:
-        if not disliked and not hidden:
-            return _NO_ROWS
-        return np.array(self.catalogue.listed((*disliked, *hidden)), dtype=np.int64)
 
     def because(self, interest: Interest) -> dict[str, str]:
         """The companions of the session's newest products, each with the first that it goes with."""
@@ -143,11 +176,8 @@ class Shelf:
             self._quotas_of[key] = quotas
         return quotas
 
-    def _coded(self, source: int, product_ids: Iterable[str]) -> Rows:
-        return coded(source, self.catalogue.listed(product_ids))
-
     def _add_companions(
-        self, parts: list[Rows], told: list[Values], leading: list[str], quotas: list[int], now_ms: int
+        self, lists: bytearray, kept: list[Resolved], leading: list[str], quotas: list[int], now_ms: int
     ) -> None:
         """What goes with the session's newest products, in turn."""
         for source, companions in (
@@ -162,50 +192,62 @@ class Shelf:
                 if (listed := companions(product))
             ]
             if found:
-                parts.append(_in_turn([entry.coded for entry in found], quotas[source]))
-                told += [entry.told for entry in found]
+                _add(lists, kept, source, quotas[source], found, TOGETHER)
         if quotas[names.BUNDLES] and leading:
             bundled = self.bundles.parts_with(leading, now_ms)
             if bundled:
-                parts.append(self._rows.ask(names.BUNDLES, bundled)[: quotas[names.BUNDLES]])
+                _add_rows(lists, names.BUNDLES, quotas[names.BUNDLES], self._rows.ask(bundled))
 
     def _add_popular(
-        self, parts: list[Rows], told: list[Values], popular: Popular, region: str, quotas: list[int]
+        self, lists: bytearray, kept: list[Resolved], popular: Popular, region: str, quotas: list[int]
     ) -> None:
         if popular.trends:
-            entry = self._rows.of(names.TRENDING, region, popular.trends, _trend_told)
-            parts.append(entry.coded[: quotas[names.TRENDING]])
-            told.append(entry.told)
+            found = self._rows.of(names.TRENDING, region, popular.trends, _trend_told)
+            _add(lists, kept, names.TRENDING, quotas[names.TRENDING], [found], TRENDING)
         if popular.items:
-            entry = self._rows.of(names.POPULAR, region, popular.items, _popularity_told)
-            parts.append(entry.coded[: quotas[names.POPULAR]])
-            told.append(entry.told)
+            found = self._rows.of(names.POPULAR, region, popular.items, _popularity_told)
+            _add(lists, kept, names.POPULAR, quotas[names.POPULAR], [found], REGIONAL_POPULARITY)
 
     def _add_categories(
-        self, parts: list[Rows], categories: list[str], quotas: list[int], limit: int, now_ms: int
+        self,
+        lists: bytearray,
+        kept: list[Resolved],
+        categories: list[str],
+        quotas: list[int],
+        limit: int,
+        now_ms: int,
     ) -> None:
         """From each category's lists in equal parts; then more of the best rated, for places that other sources leave empty."""
-        best, viewed_most, newest = (-(-quotas[source] // LIKED_CATEGORIES) for source in names.BY_CATEGORY)
+        best, viewed_most, newest = [-(-quotas[source] // LIKED_CATEGORIES) for source in names.BY_CATEGORY]
         most = round(LIKED_SHARE * limit / LIKED_CATEGORIES)
-        more: list[Rows] = []
+        more: list[bytes] = []
         for category in categories:
-            rated = self._best_rated(category)
-            parts.append(rated[:best])
-            if best:
-                more.append(rated[best:most])
-            viewed = self.popularity.of(f"@category/{category}", now_ms).items if viewed_most else ()
+            of = self._of_category.get((category, best, newest, most)) or self._list(category, best, newest, most)
+            lists += of.best
+            viewed = self.popularity.of(CATEGORY + category, now_ms).items if viewed_most else ()
             if viewed:
-                parts.append(self._rows.of(names.MOST_VIEWED, category, viewed, _popularity_told).coded[:viewed_most])
-            parts.append(self._newest.get(category, _NO_ROWS)[:newest])
-        parts += more
+                found = self._rows.of(names.MOST_VIEWED, category, viewed, _popularity_told)
+                _add(lists, kept, names.MOST_VIEWED, viewed_most, [found])
+            lists += of.newest
+            more.append(of.more)
+        lists += b"".join(more)
 
-    def _best_rated(self, category: str) -> Rows:
-        """The category's best, coded."""
-        kept = self._rated.get(category)
-        if kept is None:
-            start, size = self.catalogue.span_of.get(category, (0, 0))
-            kept = self._rated[category] = coded(names.BEST_RATED, self.catalogue.pool[start : start + size].tolist())
-        return kept
+    def _list(self, category: str, best: int, newest: int, most: int) -> "_OfCategory":
+        """The category's lists, of which so many are taken, and of the best rated up to `most` once others lack."""
+        start, size = self.catalogue.span_of.get(category, (0, 0))
+        rated = self.catalogue.pool[start : start + size]
+        kept = [resolved(rated), resolved(rated[best:]), resolved(self._newest.get(category, NOTHING.rows))]
+        packed = (
+            _head(source, wanted, NOT_TOLD, 1, len(part.rows)) + part.part
+            for source, wanted, part in zip(
+                (names.BEST_RATED, names.BEST_RATED, names.NEWEST),
+                (best, most - best if best else 0, newest),
+                kept,
+                strict=True,
+            )
+        )
+        found = self._of_category[category, best, newest, most] = _OfCategory(kept, *packed)
+        return found
 
     def _usual_categories(self, popular: Popular) -> list[str]:
         """What to look at for somebody who likes nothing yet: what is liked in the region, else what is best rated."""
@@ -213,21 +255,21 @@ class Shelf:
             self.catalogue.category_rating
         )
 
-    def _of_moment(self, moment: tuple[str, ...]) -> Values:
+    def _of_moment(self, moment: tuple[str, ...]) -> OfMoment:
         lift = self.popularity.lift(moment)
         if not lift:
             return _NO_MOMENT
         kept = self._moments.get(moment)
-        if kept is not None and kept[0] is lift and len(kept[1]) == len(self.catalogue.category_ids):
-            return kept[1]
+        if kept is not None and kept.lift is lift and len(kept.values) == len(self.catalogue.category_ids):
+            return kept
         values = np.zeros(len(self.catalogue.category_ids))
         for category, value in lift.items():
             values[self.catalogue.code_of(category)] = value
         values[0] = 0.0
         if len(self._moments) >= MOST_MOMENTS:
             self._moments.clear()
-        self._moments[moment] = (lift, values)
-        return values
+        found = self._moments[moment] = OfMoment(lift, values, values.ctypes.data)
+        return found
 
     def _newest_by_category(self) -> dict[str, Rows]:
         created = self.catalogue.static[: len(self.catalogue.product_ids), CREATED_MS]
@@ -257,29 +299,41 @@ def _best(values: dict[str, float]) -> list[str]:
     return [category for _, category in liked[:LIKED_CATEGORIES]]
 
 
-def _in_turn(lists: list[Rows], most: int) -> Rows:
-    """The first of each, then the second of each, and so on, at most so many."""
-    if len(lists) == 1:
-        return lists[0][:most]
-    turns = chain.from_iterable(zip_longest(*(rows[:most].tolist() for rows in lists)))
-    return np.array(list(islice((row for row in turns if row is not None), most)), dtype=np.int64)
+def _add(
+    lists: bytearray, kept: list[Resolved], source: int, most: int, parts: list[Resolved], told: int = NOT_TOLD
+) -> None:
+    """Adds a list of these parts in the form of `Offers.lists`, which tells the feature `told`."""
+    kept += parts
+    lists += _head(source, most, told, len(parts), max([len(part.rows) for part in parts]))
+    for part in parts:
+        lists += part.part
 
 
-def _lift_told(rank: int, entry: tuple[str, float], best: tuple[str, float]) -> tuple[int, float]:
-    return TOGETHER, entry[1] / (entry[1] + STRONG_TOGETHER)
+def _add_rows(lists: bytearray, source: int, most: int, rows: list[int]) -> None:
+    """Adds a list of these rows."""
+    lists += _head(source, most, NOT_TOLD, 0, len(rows)) + array("d", rows).tobytes()
 
 
-def _popularity_told(rank: int, entry: tuple[str, float, int], best: tuple[str, float, int]) -> tuple[int, float]:
+def _lift_told(rank: int, entry: tuple[str, float], best: tuple[str, float]) -> float:
+    return entry[1] / (entry[1] + STRONG_TOGETHER)
+
+
+def _popularity_told(rank: int, entry: tuple[str, float, int], best: tuple[str, float, int]) -> float:
     """√ of the count as a share of the most popular product's."""
-    return REGIONAL_POPULARITY, (entry[2] / max(1, best[2])) ** 0.5
+    return float((entry[2] / max(1, best[2])) ** 0.5)
 
 
-def _trend_told(rank: int, entry: tuple[str, int, float], best: tuple[str, int, float]) -> tuple[int, float]:
-    return TRENDING, min(1.0, entry[2] / max(best[2], 1e-9))
+def _trend_told(rank: int, entry: tuple[str, int, float], best: tuple[str, int, float]) -> float:
+    return min(1.0, entry[2] / max(best[2], 1e-9))
 
 
-_NO_ROWS: Rows = np.zeros(0, dtype=np.int64)
-_NO_MOMENT = np.zeros(0)
-_NOTHING_TOLD = np.zeros((0, 3))
+def _bits(sources: Iterable[int]) -> int:
+    return sum(1 << source for source in sources)
+
+
+_head = Struct("5d").pack
+_NO_MOMENT = OfMoment({}, np.zeros(0), 0)
 _PERSONAL = np.isin(np.arange(len(names.SOURCES)), (*names.OF_THE_SESSION, *names.BY_CATEGORY))
 _PERSONAL_OF_NO_CATEGORY = np.isin(np.arange(len(names.SOURCES)), names.OF_THE_SESSION)
+_PERSONAL_BITS = _bits((*names.OF_THE_SESSION, *names.BY_CATEGORY))
+_PERSONAL_BITS_OF_NO_CATEGORY = _bits(names.OF_THE_SESSION)

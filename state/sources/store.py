@@ -2,34 +2,39 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from struct import Struct
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from state.catalogue import Catalogue, Rows
-from state.kernels import SOURCE_STEPS
 
 MOST_KEPT = 20_000
 Entry = Any
-Telling = Callable[[int, Entry, Entry], tuple[int, float]]
-"""Column and value of the feature that a list tells of an entry, given its rank and the list's best."""
+Telling = Callable[[int, Entry, Entry], float]
+"""The value of the feature that a list tells of an entry, given its rank and the list's best."""
 
 
 class Resolved(NamedTuple):
-    """A list's products that are held: `coded` (k,), the rows with the source's code, see `coded`, and the feature `told` (k, 3) of
-    each: row, column, value."""
+    """A list's products that are held: their `rows` (k,), what it tells of each, (k,) or nothing, and as a `part` of a list for
+    kernels the addresses of both and k, which hold as long as this does."""
 
-    coded: Rows
-    told: NDArray[np.float64]
-
-
-_NOTHING = Resolved(np.zeros(0, dtype=np.int64), np.zeros((0, 3)))
+    rows: Rows
+    values: NDArray[np.float64]
+    part: bytes
 
 
-def coded(source: int, rows: Sequence[int]) -> Rows:
-    """Rows in the form in which `gather` takes them."""
-    return np.array([SOURCE_STEPS * row + source for row in rows], dtype=np.int64)
+def resolved(rows: Rows, values: NDArray[np.float64] | None = None) -> Resolved:
+    """The list of these rows, contiguous in memory, with what it tells of them."""
+    if values is None:
+        values = _NO_VALUES
+    return Resolved(rows, values, _part(rows.ctypes.data, values.ctypes.data, len(rows)))
+
+
+_part = Struct("3d").pack
+_NO_VALUES = np.zeros(0)
+NOTHING = resolved(np.zeros(0, dtype=np.int64))
 
 
 class RowCache:
@@ -46,37 +51,35 @@ class RowCache:
     def of(self, source: int, name: str, listed: Sequence[Entry], telling: Telling) -> Resolved:
         """The rows of a source's list of entries (product, …), best first; asks for the products that are not held."""
         if not listed:
-            return _NOTHING
+            return NOTHING
         key = (source, name)
         kept = self._kept.get(key)
         if kept is not None and kept[0] is listed:
             self._kept.move_to_end(key)
             return kept[1]
-        resolved = self._resolve(source, listed, telling)
-        self._kept[key] = (listed, resolved)
+        entry = self._resolve(listed, telling)
+        self._kept[key] = (listed, entry)
         if len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
-        return resolved
+        return entry
 
-    def ask(self, source: int, product_ids: Sequence[str]) -> Rows:
-        """The coded rows of products that are held; asks for the others."""
-        if not product_ids:
-            return _NOTHING.coded
+    def ask(self, product_ids: Sequence[str]) -> list[int]:
+        """The rows of products that are held; asks for the others."""
         rows = self._catalogue.listed(product_ids)
         if len(rows) < len(product_ids):
             self._ask(product_ids)
-        return coded(source, rows)
+        return rows
 
-    def _resolve(self, source: int, listed: Sequence[Entry], telling: Telling) -> Resolved:
-        row_of, rows, told = self._catalogue.row_of, [], []
+    def _resolve(self, listed: Sequence[Entry], telling: Telling) -> Resolved:
+        row_of, rows, values = self._catalogue.row_of, [], []
         for rank, entry in enumerate(listed):
             row = row_of.get(entry[0])
             if row is not None:
                 rows.append(row)
-                told.append((row, *telling(rank, entry, listed[0])))
+                values.append(telling(rank, entry, listed[0]))
         if len(rows) < len(listed):
             self._ask(entry[0] for entry in listed)
-        return Resolved(coded(source, rows), np.array(told, dtype=np.float64).reshape(-1, 3))
+        return resolved(np.array(rows, dtype=np.int64), np.array(values, dtype=np.float64))
 
     def _ask(self, product_ids: Iterable[str]) -> None:
         row_of = self._catalogue.row_of

@@ -8,6 +8,8 @@ import pytest
 from state.choice import Chooser
 from state.features import DIMENSION, Context
 from state.interest import Interest
+from state.kernels import describe, gather, thompson_slate, warm
+from state.product import Product
 from state.slate import Slate
 from state.sums import Example
 from tests.state.shop import T0, predictor_of, settings, shop
@@ -39,6 +41,8 @@ CONTEXTS = {
         KNOWN, "category-3", {"product-3": 2, "product-9": 1}, T0, {"category-3": 2, "": 1}, hidden={"product-6"}
     ),
 }
+AWKWARD = {"p": "c", "a" * 128: "c", 'q"': 'c"', "\\": "", "é": "b" * 128, "\n": "é"}
+"""Products and their categories."""
 
 
 class Chance:
@@ -98,3 +102,28 @@ def test_the_default_takes_one_call_and_the_shops_own_rules_do_not() -> None:
     assert Chooser(settings(variety=VARIETIES["all"]), np.random.default_rng(1))._slates is not None
     only = {"only": [{"product": "p", "category": "c"}]}
     assert Chooser(settings(rules=only), np.random.default_rng(1))._slates is None
+
+
+def test_names_that_the_kernel_cannot_write_are_those_of_the_catalogue() -> None:
+    """Too long for it, or with what JSON writes otherwise."""
+    at_once, by_steps = (slate_of_awkward_names(rules) for rules in ({}, IDLE_RULE))
+    assert at_once.product_ids == by_steps.product_ids
+    assert at_once.category_ids == by_steps.category_ids
+    assert sorted(at_once.product_ids) == sorted(AWKWARD)
+
+
+def slate_of_awkward_names(rules: dict[str, Any]) -> Slate:
+    chooser = Chooser(settings(rules=rules, decisions={"full_share": 0.0}), Chance(1))  # type: ignore[arg-type]
+    for product in AWKWARD:
+        chooser.catalogue.put(Product(product, AWKWARD[product]))
+    chooser.refresh(T0)
+    return chooser.choose(CONTEXTS["a stranger"], profile_version=1, cause=b"")
+
+
+def test_no_choice_waits_for_a_kernel_to_be_compiled() -> None:
+    kernels: tuple[Any, ...] = (gather, describe, thompson_slate)
+    warm()
+    before = [kernel.signatures for kernel in kernels]
+    for rules in ({}, IDLE_RULE):
+        slate_of(CONTEXTS["a regular"], 1, 40, rules, {})
+    assert before == [kernel.signatures for kernel in kernels]

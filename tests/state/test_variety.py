@@ -166,11 +166,13 @@ def test_an_impression_that_takes_back_what_was_assumed_counts_once() -> None:
 def test_no_more_products_are_counted_than_a_session_may_hold() -> None:
     visit = Visit(shop(settings(), products=4_000))
     visit.send(event(event_id="first"))
+    counted = []
     for step in range(1, 30):
         visit.send(visit.impression(1_000 * step, items=20, event_id=f"i{step}"))
+        counted.append(len(visit.session.shown))
         last = shown(visit)
         visit.send(event("product_view", 1_000 * step + 500, event_id=f"v{step}", product_id=f"product-{step}"))
-    assert len(visit.session.shown) == MOST_PRODUCTS
+    assert max(counted) == MOST_PRODUCTS
     assert set(last) - {"product-29"} <= set(visit.session.shown)
 
 

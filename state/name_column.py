@@ -1,0 +1,35 @@
+"""Names by number in one piece of memory, for kernels that write them."""
+
+import msgspec
+import numpy as np
+
+from state.kernels import NAME_BYTES, UNNAMED
+
+
+class NameColumn:
+    """`NAME_BYTES` for each number: the name's length and its bytes in UTF-8, or `UNNAMED` where it is longer than that, or JSON
+    would write it otherwise. A number without a name has the empty one.
+
+    Attributes:
+        address: where the first begins; another after the column has grown.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._use(bytearray(NAME_BYTES * size))
+
+    def put(self, number: int, name: str) -> None:
+        """Sets a number's name."""
+        if NAME_BYTES * number >= len(self._bytes):
+            self._use(self._bytes + bytes(max(len(self._bytes), NAME_BYTES * (number + 1))))
+        start, text = NAME_BYTES * number, _encoder.encode(name)[1:-1]
+        is_plain = len(text) < NAME_BYTES and b"\\" not in text
+        self._bytes[start] = len(text) if is_plain else UNNAMED
+        if is_plain:
+            self._bytes[start + 1 : start + 1 + len(text)] = text
+
+    def _use(self, names: bytearray) -> None:
+        self._bytes = names
+        self.address = int(np.frombuffer(names, dtype=np.uint8).ctypes.data)
+
+
+_encoder = msgspec.json.Encoder()
