@@ -72,7 +72,13 @@ class ThompsonSlates:
         self._fixed_for: _FixedFor | None = None
 
     def use(self, posterior: Posterior, rates: Rates) -> None:
-        """Draws from this posterior from now on."""
+        """Draws from this posterior from now on.
+
+        Raises:
+            ValueError: it is another feature set's, and the kernel would read beyond its end.
+        """
+        if posterior.theta.shape != (DIMENSION,):
+            raise ValueError(f"a model of {posterior.theta.shape} features, where there are {DIMENSION}")
         policy, mix = self._policy, self._mix
         self._theta, self._table = np.ascontiguousarray(posterior.theta, dtype=np.float64), rates.table
         self._root = root_of(posterior.whitener, posterior.noise, policy.scale)

@@ -32,6 +32,8 @@ STRONG_TOGETHER = 5.0
 """Lift of a companion whose feature is one half."""
 NOT_TOLD = -1
 """In place of a feature that a list tells."""
+MOST_OF_CATEGORIES = 10_000
+"""Lists of categories that are kept ready, some 1 KB each."""
 MOST_MOMENTS = 200
 """Moments of which it is kept what they say of each category."""
 
@@ -230,6 +232,7 @@ class Shelf:
                 _add(lists, kept, names.MOST_VIEWED, viewed_most, [found])
             lists += of.newest
             more.append(of.more)
+            kept += of.kept
         lists += b"".join(more)
 
     def _list(self, category: str, best: int, newest: int, most: int) -> "_OfCategory":
@@ -246,6 +249,8 @@ class Shelf:
                 strict=True,
             )
         )
+        if len(self._of_category) >= MOST_OF_CATEGORIES:
+            self._of_category.clear()
         found = self._of_category[category, best, newest, most] = _OfCategory(kept, *packed)
         return found
 

@@ -127,3 +127,9 @@ def test_no_choice_waits_for_a_kernel_to_be_compiled() -> None:
     for rules in ({}, IDLE_RULE):
         slate_of(CONTEXTS["a regular"], 1, 40, rules, {})
     assert before == [kernel.signatures for kernel in kernels]
+
+
+def test_a_model_of_other_features_is_refused() -> None:
+    x = np.zeros(16, dtype=np.float16).tobytes()
+    with pytest.raises(ValueError, match="features"):
+        shop().chooser.use_model(predictor_of([Example(T0, "product-1", x, 1, 0.5, 0.25)], 16))

@@ -9,6 +9,7 @@ import pytest
 
 from jobs.settings import ConfigurationError, load_settings, settings_from, to_tree
 from state.configuration import Settings
+from state.feature_set import DIMENSION
 from state.model import Predictor
 from state.sums import Example
 from state.variants import Assignment, learners_of, models_of, settings_by_variant
@@ -164,8 +165,8 @@ def test_a_model_reaches_the_variants_that_choose_by_it() -> None:
 def test_rates_follow_the_catalogue_for_all_variants() -> None:
     personalizer = shop(configured(greedy=GREEDY, thompson=THOMPSON), products=3)
     chooser = personalizer.chooser
-    x = np.zeros(16, dtype=np.float16).tobytes()
-    chooser.use_model(predictor_of([Example(T0, "product-1", x, 1, 0.5, 0.25)], 16), "thompson")
+    x = np.zeros(DIMENSION, dtype=np.float16).tobytes()
+    chooser.use_model(predictor_of([Example(T0, "product-1", x, 1, 0.5, 0.25)], DIMENSION), "thompson")
     chooser.catalogue.remove("product-2")
     chooser.refresh(T0 + 1_000)
     for i in range(50):

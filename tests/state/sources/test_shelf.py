@@ -144,6 +144,43 @@ def test_features_tell_what_the_stores_say() -> None:
     assert {row["moment_match"] for product, row in of.items() if not product.startswith("p3")} == {0.0}
 
 
+class Each(Fixed):
+    """Stores that have a list for each of two products, and one of which they share a companion."""
+
+    def bought_with(self, product_id: str) -> list[tuple[str, float]]:
+        lists = {"p0-0": ["p7-0", "p7-1", "p7-2"], "p0-1": ["p8-0", "p7-1", "p8-1", "p8-2", "p8-3"]}
+        strength = {"p0-0": 5.0, "p0-1": 15.0}
+        return [(product, strength[product_id]) for product in lists.get(product_id, [])]
+
+
+def test_companions_of_several_products_come_in_turn_and_the_strongest_tie_counts() -> None:
+    shelf = filled()
+    shelf.popularity = shelf.together = Each(Popular(), [], {})  # type: ignore[assignment]
+    context = Context(known(30), "c0", {}, T0)
+    candidates = find_candidates(context.asked, shelf, 100, np.random.default_rng(1))
+    by_source = zip(candidates.product_ids, candidates.sources.tolist(), strict=True)
+    together = [product for product, source in by_source if source == names.BOUGHT_TOGETHER]
+    assert together == ["p7-0", "p8-0", "p7-1", "p7-2", "p8-1", "p8-2", "p8-3"]
+    x = features(candidates, context, shelf.catalogue, Rates(shelf.catalogue, None)).astype(float)
+    told = dict(zip(candidates.product_ids, x[:, NAMES.index("together")].tolist(), strict=True))
+    assert (told["p7-0"], told["p7-1"], told["p8-3"]) == (0.5, 0.75, 0.75)
+
+
+def test_of_lists_in_turn_no_more_are_taken_than_the_source_may_give() -> None:
+    shelf = filled(settings(candidates={"sources": {"bought_together": 0.4}}))
+    shelf.popularity = shelf.together = Each(Popular(), [], {})  # type: ignore[assignment]
+    assert shelf._quotas(30, 100, by_category=True)[names.BOUGHT_TOGETHER] == 4
+    assert found(shelf, known(30))["bought_together"] == 3, "the fourth place falls on a companion of both"
+
+
+def test_only_so_many_lists_of_categories_are_kept_ready(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("state.sources.shelf.MOST_OF_CATEGORIES", 2)
+    shelf = filled()
+    for visits in range(1, 6):
+        assert found(shelf, known(visits))["best_rated"]
+        assert 0 < len(shelf._of_category) <= 2
+
+
 def test_an_item_says_what_it_goes_together_with() -> None:
     assert with_stores(filled()).because(known(1))["p7-3"] == "p0-0"
 
