@@ -1,5 +1,6 @@
 """The few places where the job reaches behind PyFlink's public interface, each with its reason. Held by the integration tests."""
 
+import itertools
 import re
 from typing import Any
 
@@ -40,26 +41,29 @@ def flush_after(stream: DataStream, timeout_ms: int) -> None:
 
 
 def evenly_spread_keys(count: int, max_parallelism: int) -> list[str]:
-    """Keys for `keyed_in_jvm` whose key groups lie as evenly as can be, so that any number of subtasks gets its share of them.
+    """Keys for `keyed_in_jvm`, each from the middle of one of `count` equal parts of the key groups, so that subtasks, which have
+    equal parts of them too, get as many keys as each other or one more.
 
     Key groups come from hashes: names that are only numbered leave some subtasks of a few with none.
     """
-    jvm = get_gateway().jvm
-    assign, row_of = (
-        jvm.org.apache.flink.runtime.state.KeyGroupRangeAssignment.assignToKeyGroup,
-        jvm.org.apache.flink.types.Row,
-    )
-    wanted = {(2 * bucket + 1) * max_parallelism // (2 * count): bucket for bucket in range(count)}
+    flink = get_gateway().jvm.org.apache.flink
+    reach = max(1 / 16, count / (2 * max_parallelism))
     found: dict[int, str] = {}
-    number = 0
-    while len(found) < count:
-        row = row_of(1)
-        row.setField(0, name := f"{number:x}")
-        bucket = wanted.get(assign(row, max_parallelism))
-        if bucket is not None:
-            found.setdefault(bucket, name)
-        number += 1
-    return [found[bucket] for bucket in range(count)]
+    for number in itertools.count():
+        name = f"{number:x}"
+        group = flink.runtime.state.KeyGroupRangeAssignment.assignToKeyGroup(_row_of(flink, name), max_parallelism)
+        part, place = divmod((group + 0.5) * count / max_parallelism, 1)
+        if abs(place - 0.5) <= reach:
+            found.setdefault(int(part), name)
+        if len(found) == count:
+            break
+    return [found[part] for part in range(count)]
+
+
+def _row_of(flink: Any, key: str) -> Any:
+    row = flink.types.Row(1)
+    row.setField(0, key)
+    return row
 
 
 def set_uids(environment: StreamExecutionEnvironment) -> list[str]:

@@ -16,7 +16,7 @@ from jobs.accepted import create_accepted_view
 from jobs.catalogue import catalogue_lists
 from jobs.jvm import always_idle, evenly_spread_keys, flush_after, keyed_in_jvm, set_uids
 from jobs.popularity import popularity_stream, write_popularity
-from jobs.settings import ConfigurationError, SecretError, load_settings, redis_password, user_salt
+from jobs.settings import ConfigurationError, SecretError, check_buckets, load_settings, redis_password, user_salt
 from jobs.tables import event_batches_stream, examples_stream, model_stream, reference_stream, write_records
 from jobs.together import together_stream
 from jobs.users import hints_stream, lists_as_messages, user_lists_stream, user_messages_stream, write_hints
@@ -37,7 +37,12 @@ BUFFER_TIMEOUT = "100 ms"
 
 
 def build_graph(environment: StreamExecutionEnvironment, settings: Settings) -> list[str]:
-    """The topology; returns the uids of all its operators."""
+    """The topology; returns the uids of all its operators.
+
+    Raises:
+        ConfigurationError: the cluster's parallelism is more than there are buckets of sessions.
+    """
+    check_buckets(settings, environment.get_parallelism())
     tables = StreamTableEnvironment.create(environment)
     buckets = evenly_spread_keys(settings.flink.buckets, settings.flink.max_parallelism)
     events = event_batches_stream(

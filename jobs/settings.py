@@ -231,14 +231,9 @@ def _check_together(settings: Settings) -> None:
         raise ConfigurationError(
             "overload.fewer_candidates_after: must be at least overload.spacing_after, which comes first"
         )
-    for key, subtasks in (
-        ("flink.parallelism", settings.flink.parallelism),
-        ("local.task_managers", settings.local.task_managers),
-    ):
-        if (subtasks or 1) > settings.flink.buckets:
-            raise ConfigurationError(
-                f"flink.buckets: must be at least {key}, {subtasks}, or some of the subtasks have no session"
-            )
+    check_buckets(settings, settings.flink.parallelism or settings.local.task_managers)
+    if settings.flink.buckets > settings.flink.max_parallelism:
+        raise ConfigurationError("flink.buckets: must not exceed flink.max_parallelism, the number of key groups")
     _check_popularity(settings.popularity)
     start_mode(settings.kafka.start)
     contradiction = contradiction_in(settings.rules, settings.profile.items)
@@ -250,6 +245,19 @@ def _check_together(settings: Settings) -> None:
         )
     _check_bandit(settings.bandit, settings, "bandit")
     _check_variants(settings)
+
+
+def check_buckets(settings: Settings, parallelism: int) -> None:
+    """Refuses more subtasks than there are buckets of sessions.
+
+    Raises:
+        ConfigurationError: some of the subtasks would have no session.
+    """
+    if parallelism > settings.flink.buckets:
+        raise ConfigurationError(
+            f"flink.buckets: must be at least the parallelism, {parallelism}, or some subtasks have no sessions; "
+            "fixed for the life of the state, so allow for growth"
+        )
 
 
 def _check_popularity(popularity: Popularity) -> None:

@@ -285,10 +285,10 @@ class Personalizer:
         category_in_vain: dict[str, int] = {}
         for exposure in session.exposures:
             if exposure.reward <= 0:
-                product = exposure.product_id
-                category = self.chooser.catalogue.category_of(product)
-                in_vain[product] = in_vain.get(product, 0) + 1
-                category_in_vain[category] = category_in_vain.get(category, 0) + 1
+                in_vain[exposure.product_id] = in_vain.get(exposure.product_id, 0) + 1
+        for product, times in in_vain.items():
+            category = self.chooser.catalogue.category_of(product)
+            category_in_vain[category] = category_in_vain.get(category, 0) + times
         newest = session.recent.newest
         last = next((category for category in (newest.categories if newest else ()) if category), "")
         hidden = hidden_products(session.shown, session.recent.events, self.settings.variety)

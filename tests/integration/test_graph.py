@@ -4,6 +4,8 @@ import json
 import os
 import subprocess
 import sys
+from collections import Counter
+from typing import Any
 
 from cli.stack import jars
 from cli.stack.java import find_java_home
@@ -180,13 +182,38 @@ environment = environment_for(settings)
 environment.add_jars(*sys.argv[1:])
 print("UIDS " + json.dumps(build_graph(environment, settings)))
 """
+GROUPS = """
+import json
+from jobs.jvm import evenly_spread_keys
+from pyflink.java_gateway import get_gateway
+flink = get_gateway().jvm.org.apache.flink
+def group(key, of):
+    row = flink.types.Row(1)
+    row.setField(0, key)
+    return flink.runtime.state.KeyGroupRangeAssignment.assignToKeyGroup(row, of)
+print("GROUPS " + json.dumps([[group(key, of) for key in evenly_spread_keys(count, of)] for count, of in ((8, 1024), (12, 128))]))
+"""
 
 
-def test_every_operator_has_the_uid_that_its_state_is_found_by() -> None:
+def told(program: str, name: str) -> Any:
+    """What a program that builds on the JVM prints under the name."""
     connectors = [jar.absolute().as_uri() for jar in jars.connectors(jars.installed())]
     environment = os.environ | {"JAVA_HOME": str(find_java_home(""))}
     answer = subprocess.run(
-        [sys.executable, "-c", PROGRAM, *connectors], env=environment, capture_output=True, text=True, check=True
+        [sys.executable, "-c", program, *connectors], env=environment, capture_output=True, text=True, check=True
     )
-    [line] = [line for line in answer.stdout.splitlines() if line.startswith("UIDS ")]
-    assert json.loads(line.removeprefix("UIDS ")) == UIDS
+    [line] = [line for line in answer.stdout.splitlines() if line.startswith(f"{name} ")]
+    return json.loads(line.removeprefix(f"{name} "))
+
+
+def test_every_operator_has_the_uid_that_its_state_is_found_by() -> None:
+    assert told(PROGRAM, "UIDS") == UIDS
+
+
+def test_any_number_of_subtasks_has_its_share_of_the_buckets() -> None:
+    """Flink gives subtask i of p the key groups g with g × p // groups = i; buckets of one subtask and another differ by one."""
+    for groups, of in zip(told(GROUPS, "GROUPS"), (1_024, 128), strict=True):
+        for subtasks in range(1, len(groups) + 1):
+            shares = Counter(group * subtasks // of for group in groups)
+            sizes = [shares[subtask] for subtask in range(subtasks)]
+            assert max(sizes) - min(sizes) <= 1, (subtasks, sizes)
