@@ -6,7 +6,8 @@ from typing import NamedTuple
 class Plan(NamedTuple):
     """Numbers of events and runs, and times in seconds.
 
-    `lead` events of a topic come before the counting starts; a run of the job is counted for `longest_s` at most. Each
+    `compiling` events go through all TaskManagers before the first run, so that their JVMs have compiled the job; none in a quick
+    run. `lead` events of a topic come before the counting starts; a run of the job is counted for `longest_s` at most. Each
     section that compares does so `rounds` times in turn. `latency_s` are the seconds at each rate, `long_s` those at `long_rate`;
     one more rate is `share_of_limit` of the throughput that was found. `products` are those of a large catalogue, which is compared
     `catalogue_rounds` times.
@@ -14,6 +15,7 @@ class Plan(NamedTuple):
 
     rounds: int
     events: int
+    compiling: int
     lead: int
     longest_s: float
     plain_events: int
@@ -34,6 +36,7 @@ class Plan(NamedTuple):
 FULL = Plan(
     rounds=5,
     events=1_000_000,
+    compiling=80_000,
     lead=30_000,
     longest_s=15.0,
     plain_events=20_000,
@@ -52,18 +55,19 @@ FULL = Plan(
 )
 QUICK = Plan(
     rounds=1,
-    events=300_000,
+    events=120_000,
+    compiling=0,
     lead=10_000,
-    longest_s=5.0,
+    longest_s=4.0,
     plain_events=3_000,
     rates=(1_000, 5_000, 10_000),
-    latency_s=6.0,
-    warm_up_s=4.0,
+    latency_s=5.0,
+    warm_up_s=3.0,
     share_of_limit=0.0,
     long_rate=0,
     long_s=0.0,
-    candidates=(500,),
-    candidates_s=4.0,
+    candidates=(),
+    candidates_s=0.0,
     stage_events=4_000,
     sized_sessions=40,
     products=200_000,

@@ -13,6 +13,8 @@ def run(bench: Bench) -> Figures:
     """All three in turn, with each number of TaskManagers."""
     runs: Runs = {"plain": [], **{f"{what}_{n}": [] for what in ("job", "floor") for n in TASK_MANAGERS}}
     load = bench.load()
+    if bench.plan.compiling:
+        run_job(bench.stack, load._replace(lead=bench.plan.compiling, longest_s=1.0), max(TASK_MANAGERS))
     for number in range(bench.plan.rounds):
         for n in TASK_MANAGERS:
             runs[f"job_{n}"].append(run_job(bench.stack, load, n))
