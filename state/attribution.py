@@ -10,7 +10,7 @@ import msgspec
 
 from state.configuration import Settings
 from state.event import Event
-from state.exposure import Exposure, Number, is_learned, open_for_ms, rewards_of, weights_of
+from state.exposure import Exposure, Number, is_learned, open_for_ms, rewards_of, spend, weights_of
 from state.feature_set import FEATURE_SET, NAMES
 from state.interest import CATEGORY_VIEW, weight_of
 from state.log import LoggedOutcome, Record, decision_record, outcome, outcome_records
@@ -254,6 +254,9 @@ class Attribution:
         if not closing:
             return
         self._enter([e for e in closing if not e.entered])
+        named = [event for event in self._session.recent.events if event.decision_id]
+        for exposure in closing if named else ():
+            spend(exposure, named, self._settings.reward)
         self.closed += [exposure.reward for exposure in closing if is_learned(exposure)]
         gone = set(map(id, closing))
         self._session.exposures = [e for e in self._session.exposures if id(e) not in gone]

@@ -15,6 +15,9 @@ PRODUCT_AFFINITY = NAMES.index("product_affinity")
 _HALF, _SEEN_AT = Struct("<e"), 2 * NAMES.index("product_seen")
 
 
+SPENT = "\x00"
+"""In an event's decision, stands before each product whose reward went to an exposure of that decision that has closed."""
+
 Number = int | float
 """Whole numbers are kept as such: in state they take a byte instead of nine."""
 
@@ -83,7 +86,8 @@ def rewards_of(exposures: Sequence[Exposure], events: Sequence[LoggedEvent], rul
 
     An event rewards exposures of its own products only: the one its decision names, else the latest that is not after it; within
     the window, one exposure per product, and never one of the slate that it produced. An event that names its decision may come
-    before the exposure by as much as the disorder. `events` are oldest first.
+    before the exposure by as much as the disorder. `events` are oldest first. What an event has earned a closed exposure is not
+    earned again, see `spend`.
     """
     if not exposures:
         return []
@@ -98,15 +102,32 @@ def rewards_of(exposures: Sequence[Exposure], events: Sequence[LoggedEvent], rul
         if not weight:
             continue
         digest = event.digest
+        decision_id, *spent = event.decision_id.split(SPENT)
         for product in event.products:
-            index = _credited_exposure(exposures, event, digest, product, rules)
-            if index is not None:
+            index = _credited_exposure(exposures, event, digest, decision_id, product, rules)
+            if index is not None and product not in spent:
                 reward = weight / largest * _boost(exposures[index], rules.affinity_boost)
                 credited.setdefault(index, []).append(reward)
     rewards = [0.0] * len(exposures)
     for index, earned in credited.items():
         rewards[index] = aggregate(earned, rules.aggregate)
     return rewards
+
+
+def spend(exposure: Exposure, events: Sequence[LoggedEvent], rules: Reward) -> None:
+    """Notes, as the exposure closes, which events that name its decision are credited to it. Without that they would be credited
+    to another exposure of the product, to which they go only where the named one was never seen."""
+    for event in events:
+        decision_id, *spent = event.decision_id.split(SPENT)
+        product = exposure.product_id
+        if decision_id != exposure.decision_id or product not in event.products or product in spent:
+            continue
+        if _is_in_time(event, exposure, rules) and event.digest != exposure.cause:
+            event.decision_id += SPENT + product
+
+
+def _is_in_time(event: LoggedEvent, exposure: Exposure, rules: Reward) -> bool:
+    return -rules.disorder_ms <= event.timestamp_ms - exposure.exposed_at_ms <= rules.window_ms
 
 
 def _boost(exposure: Exposure, affinity_boost: float) -> float:
@@ -138,18 +159,17 @@ def largest_reward(rules: Reward) -> float:
 
 
 def _credited_exposure(
-    exposures: Sequence[Exposure], event: LoggedEvent, digest: bytes, product: str, rules: Reward
+    exposures: Sequence[Exposure], event: LoggedEvent, digest: bytes, decision_id: str, product: str, rules: Reward
 ) -> int | None:
     latest: int | None = None
     for index, exposure in enumerate(exposures):
-        if exposure.product_id != product or exposure.cause == digest:
+        if exposure.product_id != product or exposure.cause == digest or not _is_in_time(event, exposure, rules):
             continue
-        age_ms = event.timestamp_ms - exposure.exposed_at_ms
-        if age_ms > rules.window_ms or age_ms < -rules.disorder_ms:
-            continue
-        if event.decision_id and exposure.decision_id == event.decision_id:
+        if decision_id and exposure.decision_id == decision_id:
             return index
-        if age_ms >= 0 and (latest is None or _rank(exposure) > _rank(exposures[latest])):
+        if event.timestamp_ms >= exposure.exposed_at_ms and (
+            latest is None or _rank(exposure) > _rank(exposures[latest])
+        ):
             latest = index
     return latest
 

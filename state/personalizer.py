@@ -40,7 +40,8 @@ class Effect(msgspec.Struct):
 
     `session` is to be stored, None to be cleared; `write` is the profile to publish, or `delete` to take it away; `timer_ms` is an
     event-time timer to set, None where the one that is set will do; `owed_ms` is a wall-clock timer to set for `publish_owed`,
-    None likewise; `counts` are increments of metrics by name; `accepted` tells the rest of the job of the event.
+    None likewise; `counts` are increments of metrics by name; `accepted` tells the rest of the job of the event. `is_due` says that
+    `Personalizer.publish` is to follow.
     """
 
     session: Session | None
@@ -51,6 +52,7 @@ class Effect(msgspec.Struct):
     owed_ms: int | None = None
     counts: dict[str, int] = {}
     accepted: str | None = None
+    is_due: bool = False
 
 
 class Personalizer:
@@ -76,7 +78,14 @@ class Personalizer:
         return event.timestamp < watermark_ms - self.settings.events.allowed_lateness_ms
 
     def apply(self, session: Session | None, event: Event, *, record_ms: int, now_ms: int, watermark_ms: int) -> Effect:
-        """Applies an event that is not late. `record_ms` is the Kafka time of its record, `now_ms` the wall clock."""
+        """Applies an event that is not late, and publishes what is due. `record_ms` is the Kafka time of its record, `now_ms` the
+        wall clock."""
+        effect = self.take(session, event, record_ms=record_ms, now_ms=now_ms, watermark_ms=watermark_ms)
+        return self.publish(effect, event.session_id, now_ms)
+
+    def take(self, session: Session | None, event: Event, *, record_ms: int, now_ms: int, watermark_ms: int) -> Effect:
+        """As `apply`, but what is due waits for `publish`: several events can be taken first, and then published for, so that
+        the same code runs several times in a row."""
         session = session or Session.begin(record_ms)
         session.newest_input_ms = max(session.newest_input_ms, event.timestamp)
         self.chooser.refresh(now_ms)
@@ -88,8 +97,8 @@ class Personalizer:
             return self._refuse_without_consent(session, event, record_ms, now_ms)
         if event.timestamp <= session.consent.usable_after_ms(self._denied_by_default):
             session.dropped += 1
-            return self._finish(session, event.session_id, now_ms, {"events_dropped": 1})
-        return self._take(session, event, record_ms, now_ms, watermark_ms)
+            return self._finish(session, now_ms, {"events_dropped": 1})
+        return self._offer(session, event, record_ms, now_ms, watermark_ms)
 
     def on_timer(self, session: Session, session_id: str, timer_ms: int, now_ms: int) -> Effect:
         """The watermark has passed `timer_ms`: closes exposures that are due, and the session when its life is over."""
@@ -103,6 +112,13 @@ class Personalizer:
             return effect
         attribution.close_due(timer_ms)
         return self._with_timer(Effect(session, attribution.finish(), counts=attribution.counts))
+
+    def publish(self, effect: Effect, session_id: str, now_ms: int) -> Effect:
+        """Publishes what is due after an input, before anything else happens to its session."""
+        if effect.is_due and effect.session is not None:
+            effect.is_due = False
+            self._publish(effect, effect.session, session_id, now_ms)
+        return effect
 
     def publish_owed(self, session: Session, session_id: str, now_ms: int) -> Effect:
         """The session's interval is over: publishes what it owes, if anything."""
@@ -129,8 +145,8 @@ class Personalizer:
         is_young = len(session.recent.events) < self.settings.session.active_after
         if newest is not None and (is_young or hint.is_empty):
             self.chooser.refresh(now_ms)
-            self._publish_soon(effect, session, session_id, now_ms, newest.digest)
-        return effect
+            self._publish_soon(effect, session, now_ms, newest.digest)
+        return self.publish(effect, session_id, now_ms)
 
     def publish_again(self, session: Session, session_id: str, now_ms: int) -> Effect:
         """The session's profile from its last slate, none where it has none: for a write that may be lost."""
@@ -138,17 +154,17 @@ class Personalizer:
         self._publish_last(effect, session, session_id, now_ms)
         return effect
 
-    def _take(self, session: Session, event: Event, record_ms: int, now_ms: int, watermark_ms: int) -> Effect:
+    def _offer(self, session: Session, event: Event, record_ms: int, now_ms: int, watermark_ms: int) -> Effect:
         """Offers the event to the log, and where it is new attributes rewards, learns, and asks for a new slate."""
         session.recent.complete(self.chooser.catalogue.category_of)
         entry = logged(event, self._categories(event), self._bundles_bought(event))
         offer, evicted = session.recent.offer(entry, self.settings.session.max_events)
         if offer is Offer.DUPLICATE:
             session.duplicates += 1
-            return self._finish(session, event.session_id, now_ms, {"events_duplicate": 1})
+            return self._finish(session, now_ms, {"events_duplicate": 1})
         if offer is Offer.DROPPED:
             session.dropped += 1
-            return self._finish(session, event.session_id, now_ms, {"events_dropped": 1})
+            return self._finish(session, now_ms, {"events_dropped": 1})
         if not session.applied:
             session.generation = record_ms
         session.applied += 1
@@ -162,7 +178,7 @@ class Personalizer:
         effect.accepted = self._tell(session, event, entry, effect)
         if entry.kind != IMPRESSION:
             self.chooser.catalogue.want(entry.products)
-            self._publish_soon(effect, session, event.session_id, now_ms, entry.digest)
+            self._publish_soon(effect, session, now_ms, entry.digest)
         return self._with_timer(effect)
 
     def _is_first(self, session: Session, entry: LoggedEvent) -> bool:
@@ -225,8 +241,8 @@ class Personalizer:
             chooser.examination,
         )
 
-    def _publish_soon(self, effect: Effect, session: Session, session_id: str, now_ms: int, cause: bytes = b"") -> None:
-        """Publishes now or, where the last publication is too recent, owes it.
+    def _publish_soon(self, effect: Effect, session: Session, now_ms: int, cause: bytes = b"") -> None:
+        """Lets a publication follow now or, where the last one is too recent, owes it.
 
         `cause` is the digest of the event that asks for a new slate, empty where the same slate will do. A publication that is
         owed already is one with this one.
@@ -236,7 +252,7 @@ class Personalizer:
         session.owed_cause = cause or session.owed_cause
         due_ms = min(session.updated_at_ms, now_ms) + self._interval_ms()  # the clock may have been set back
         if due_ms <= now_ms:
-            self._publish(effect, session, session_id, now_ms)
+            effect.is_due = True
         elif not session.owed_ms or due_ms < session.owed_ms:
             session.owed_ms = effect.owed_ms = due_ms
 
@@ -351,10 +367,10 @@ class Personalizer:
         at = next(at for at, event in enumerate(events) if event is entry)
         return len(offered_in(entry, events[:at]))
 
-    def _finish(self, session: Session, session_id: str, now_ms: int, counts: dict[str, int]) -> Effect:
+    def _finish(self, session: Session, now_ms: int, counts: dict[str, int]) -> Effect:
         """After an input that changes nothing but the accounting: the same slate is published with the new counts."""
         effect = Effect(session, counts=counts)
-        self._publish_soon(effect, session, session_id, now_ms)
+        self._publish_soon(effect, session, now_ms)
         return self._with_timer(effect)
 
     def _forget(self, session: Session, event: Event, record_ms: int, now_ms: int) -> Effect:

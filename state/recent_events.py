@@ -34,6 +34,7 @@ class LoggedEvent(msgspec.Struct, array_like=True, gc=False):
     """An event as the session keeps it.
 
     `identity` is packed (16 bytes for a UUID); `strength` is the weight's sign and size for feedback, 1 for other events;
+    `decision_id` is the slate that it reacts to, with what `state/exposure.py` notes of it;
     `categories` run parallel to `products` ("" where unknown); a category view has no product and one category. `bundles` are those
     that a checkout was complete of, each as its products, the primary first.
     """
