@@ -1,4 +1,4 @@
-"""Under the default policy new products are neither starved nor pushed, but for the odd one: what is stated holds for 19 of 20.
+"""Under the default policy new products are neither starved nor pushed, but for the odd one: what is stated holds for nine in ten.
 
 With few exposures chance decides about the one that is left: a good product that earns nothing from its first twenty looks like a
 bad one, and where it is never noticed it is the floor that keeps it from being forgotten. docs/benchmarks.md has the distributions.
@@ -6,16 +6,16 @@ bad one, and where it is never noticed it is the floor that keeps it from being 
 
 from tests.state.policy.newcomers import M, N, fates
 
-SEEDS = range(1, 4)
+SEEDS = range(101, 111)
 
 
 def test_good_newcomers_are_noticed_and_bad_ones_dropped() -> None:
-    """Linear Thompson sampling, the default: two good and two bad ones at each of three seeds; of each kind one may be odd."""
+    """Linear Thompson sampling, the default: two good and two bad ones at each of ten seeds; of each kind two may be odd."""
     noticed: list[float] = []
     shown: list[int] = []
     for seed in SEEDS:
         good, bad = fates(seed, "thompson_linear", 0.3)
         noticed += good
         shown += bad
-    assert sum(exposures <= N for exposures in noticed) >= len(noticed) - 1, noticed
-    assert sum(exposures <= M for exposures in shown) >= len(shown) - 1, shown
+    assert sum(exposures <= N for exposures in noticed) >= 0.9 * len(noticed), noticed
+    assert sum(exposures <= M for exposures in shown) >= 0.9 * len(shown), shown
