@@ -16,7 +16,7 @@ class SessionStore:
     """Versioned bytes of sessions by id. Between `store` and the next access the key of the state may change."""
 
     def __init__(self, runtime_context: RuntimeContext) -> None:
-        self._parts = [
+        self._parts: list[Any] = [
             runtime_context.get_map_state(
                 MapStateDescriptor(f"sessions-{part}", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
             )
@@ -28,7 +28,7 @@ class SessionStore:
     def get(self, session_id: str) -> bytes | None:
         """A session's state, None where nothing is held."""
         if session_id not in self._known:
-            self._known[session_id] = self._part(session_id).get(session_id)
+            self._known[session_id] = self._parts[_part_of(session_id)].get(session_id)
         return self._known[session_id]
 
     def put(self, session_id: str, data: bytes | None) -> None:
@@ -49,9 +49,6 @@ class SessionStore:
             self._parts[part].put_all(changed)
         self._known.clear()
         self._changed.clear()
-
-    def _part(self, session_id: str) -> Any:
-        return self._parts[_part_of(session_id)]
 
 
 def _part_of(session_id: str) -> int:

@@ -164,10 +164,9 @@ class Attribution:
             return
         self._log(slate)
         session, new = self._session, 0
-        width = 2 * (len(slate.features) // 2 // len(slate.product_ids))
         for position, shown_position in places:
             slate.seen |= 1 << position
-            product_id, x = slate.product_ids[position], slate.features[position * width : (position + 1) * width]
+            product_id, x = slate.product_ids[position], slate.feature_bytes(position)
             exposure = Exposure(
                 slate.decision_id,
                 product_id,
