@@ -14,10 +14,10 @@ from pyflink.table import StreamTableEnvironment
 
 from jobs.accepted import create_accepted_view
 from jobs.catalogue import catalogue_lists
-from jobs.jvm import always_idle, evenly_spread_keys, flush_after, keyed_in_jvm, set_uids
+from jobs.jvm import always_idle, evenly_spread_keys, flush_after, gathered, keyed_in_jvm, set_uids
 from jobs.popularity import popularity_stream, write_popularity
 from jobs.settings import ConfigurationError, SecretError, check_buckets, load_settings, redis_password, user_salt
-from jobs.tables import event_batches_stream, examples_stream, model_stream, reference_stream, write_records
+from jobs.tables import KEYED_BATCH_TYPE, events_stream, examples_stream, model_stream, reference_stream, write_records
 from jobs.together import together_stream
 from jobs.users import hints_stream, lists_as_messages, user_lists_stream, user_messages_stream, write_hints
 from operators.learner import UPDATE_TYPE, LearnerOperator
@@ -45,11 +45,10 @@ def build_graph(environment: StreamExecutionEnvironment, settings: Settings) -> 
     check_buckets(settings, environment.get_parallelism())
     tables = StreamTableEnvironment.create(environment)
     buckets = evenly_spread_keys(settings.flink.buckets, settings.flink.max_parallelism)
-    events = event_batches_stream(
-        tables, settings, buckets
-    )  # (bucket, Row(sessions, payloads, keys, places)), as are hints
+    given = events_stream(tables, settings), always_idle(hints_stream(tables, settings))
+    events, hints = (gathered(inputs, buckets, settings.flink.gather_ms, KEYED_BATCH_TYPE) for inputs in given)
     flush_after(events, settings.flink.buffer_timeout_ms)
-    inputs = keyed_in_jvm(events.union(always_idle(hints_stream(tables, settings, buckets))))
+    inputs = keyed_in_jvm(events.union(hints))  # (bucket, Row(sessions, payloads, keys, places))
     reference = always_idle(reference_stream(tables, settings))  # Row(kind, key, value, partition, offset, ms)
 
     session = SessionOperator(settings, partial(read_secrets, settings), BUILD_ID)

@@ -3,8 +3,6 @@
 Reading, keys, time and watermarks stay in the JVM: that is two to three times as fast as the same in Python.
 """
 
-from collections.abc import Sequence
-
 from pyflink.common import Types
 from pyflink.datastream import DataStream
 from pyflink.table import StreamTableEnvironment
@@ -31,11 +29,13 @@ BATCH_TYPE = Types.ROW(
         Types.OBJECT_ARRAY(Types.STRING()),
         Types.OBJECT_ARRAY(BYTES),
         Types.OBJECT_ARRAY(BYTES),
-        Types.OBJECT_ARRAY(Types.STRING()),
+        Types.STRING(),
     ]
 )
-"""Row(sessions, payloads, origin keys, places): inputs in the order of arrival; a place is `partition offset record_ms`."""
+"""Row(sessions, payloads, origin keys, places): inputs in the order of arrival; a place is `partition offset record_ms `."""
 KEYED_BATCH_TYPE = Types.ROW([Types.STRING(), BATCH_TYPE])
+INPUT_TYPE = Types.ROW([Types.INT(), Types.STRING(), BYTES, BYTES, Types.INT(), Types.LONG(), Types.LONG()])
+"""Row(bucket, session, payload, origin key, partition, offset, record_ms)."""
 REFERENCE_TYPE = Types.ROW([Types.STRING(), BYTES, BYTES, Types.INT(), Types.LONG(), Types.LONG()])
 """Row(kind, key, value, partition, offset, record_ms)."""
 EXAMPLE_TYPE = Types.ROW([Types.STRING(), Types.OBJECT_ARRAY(BYTES)])
@@ -45,7 +45,6 @@ KEYLESS_SPREAD = 1_024
 LOG_LINGER_MS = 200
 LOG_BATCH_BYTES = 262_144
 """Log records are seen when a checkpoint commits them: until then they may wait for each other, and cost fewer requests."""
-PLACE = f"CONCAT(CAST(`partition` AS STRING), ' ', CAST(`offset` AS STRING), ' ', CAST({RECORD_MS} AS STRING))"
 _TEXT = "CAST(payload AS STRING)"
 SESSION_KEY = (
     f"COALESCE(JSON_VALUE({_TEXT}, '$.session_id'), CONCAT(CHR(0), CAST(MOD(`offset`, {KEYLESS_SPREAD}) AS STRING)))"
@@ -54,34 +53,25 @@ _TIMESTAMP = f"TRY_CAST(JSON_VALUE({_TEXT}, '$.timestamp') AS BIGINT)"
 _NOW_MS = "UNIX_TIMESTAMP() * 1000"
 
 
-def event_batches_stream(tables: StreamTableEnvironment, settings: Settings, buckets: Sequence[str]) -> DataStream:
-    """Events as KEYED_BATCH_TYPE: by bucket of the JSON's session_id, all of a short time, since a call into Python costs more
-    than what is in it. What has no session is spread over the buckets.
-    """
+def events_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStream:
+    """Events as INPUT_TYPE, each in the bucket of the JSON's session_id. What has no session is spread over the buckets."""
     create_events_table(tables, settings)
-    tables.execute_sql(
-        f"""CREATE TEMPORARY VIEW input_events AS SELECT session, {bucket_number("session", len(buckets))} AS bucket, payload,
-  origin_key, {PLACE} AS place, arrived
+    events = tables.sql_query(
+        f"""SELECT {bucket_of("session", settings)}, session, payload, origin_key, `partition`, `offset`, {RECORD_MS}
 FROM (SELECT *, {SESSION_KEY} AS session FROM user_interactions)"""
     )
-    batches = tables.sql_query(
-        f"""SELECT {bucket_name("bucket", buckets)},
-  ROW(ARRAY_AGG(session), ARRAY_AGG(payload), ARRAY_AGG(origin_key), ARRAY_AGG(place))
-FROM TABLE(TUMBLE(TABLE input_events, DESCRIPTOR(arrived), {interval(settings.flink.gather_ms)}))
-GROUP BY bucket, window_start, window_end"""
-    )
-    return tables.to_append_stream(batches, KEYED_BATCH_TYPE)
+    return tables.to_append_stream(events, INPUT_TYPE)
 
 
 def create_events_table(tables: StreamTableEnvironment, settings: Settings) -> None:
-    """The table `user_interactions`, with `arrived` as processing time.
+    """The table `user_interactions`.
 
     Event time is the event's timestamp, never ahead of the clock; what has no valid one does not move the watermark.
     """
     topics, events = settings.kafka.topics, settings.events
     tables.execute_sql(
         f"""CREATE TEMPORARY TABLE user_interactions (
-  origin_key BYTES, payload BYTES, {METADATA}, arrived AS PROCTIME(),
+  origin_key BYTES, payload BYTES, {METADATA},
   rowtime AS TO_TIMESTAMP_LTZ(CASE WHEN {_TIMESTAMP} BETWEEN 1 AND {_NOW_MS} + {events.max_future_ms}
     THEN LEAST({_TIMESTAMP}, {_NOW_MS}) ELSE 0 END, 3),
   WATERMARK FOR rowtime AS rowtime - {interval(settings.popularity.allowed_lateness_ms)}
@@ -90,15 +80,9 @@ def create_events_table(tables: StreamTableEnvironment, settings: Settings) -> N
     )
 
 
-def bucket_number(session: str, buckets: int) -> str:
-    """Which bucket a session belongs to. The upper bits of the hash: the lower ones of Java's are much alike for ids that are."""
-    return remainder(f"HASH_CODE({session}) / 8191", buckets)
-
-
-def bucket_name(number: str, buckets: Sequence[str]) -> str:
-    """The key of a bucket by its number."""
-    cases = " ".join(f"WHEN {at} THEN '{name}'" for at, name in enumerate(buckets))
-    return f"CAST(CASE {number} {cases} END AS STRING)"
+def bucket_of(session: str, settings: Settings) -> str:
+    """The number of a session's bucket. The upper bits of the hash: the lower ones of Java's are much alike for ids that are."""
+    return f"CAST({remainder(f'HASH_CODE({session}) / 8191', settings.flink.buckets)} AS INT)"
 
 
 def reference_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStream:

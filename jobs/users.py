@@ -1,13 +1,11 @@
 """Users in Kafka, as SQL tables: their events and lists to what is kept of them, and hints back to their sessions."""
 
-from collections.abc import Sequence
-
 from pyflink.common import Types
 from pyflink.datastream import DataStream
 from pyflink.table import StreamTableEnvironment
 
 from jobs.sql import METADATA, RECORD_MS, create_plain_sink, interval, options, source_options
-from jobs.tables import BYTES, KEYED_BATCH_TYPE, bucket_name, bucket_number
+from jobs.tables import BYTES, INPUT_TYPE, bucket_of
 from operators.names import HINT_PARTITION
 from state.configuration import Settings
 
@@ -19,8 +17,8 @@ MESSAGES_TYPE = Types.ROW([Types.STRING(), Types.OBJECT_ARRAY(Types.STRING())])
 _USER = "SPLIT_INDEX(f6, CHR(31), 5)"
 
 
-def hints_stream(tables: StreamTableEnvironment, settings: Settings, buckets: Sequence[str]) -> DataStream:
-    """Hints in the events' form, KEYED_BATCH_TYPE, each a batch of its own, told from events by their partition.
+def hints_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStream:
+    """Hints in the events' form, INPUT_TYPE, told from events by their partition.
 
     A first job reads from the beginning, which is an hour's at most, so it misses none that it brings about before its source
     has started; another goes on where the last one's checkpoint left off, as what came since belongs to sessions that it knows.
@@ -32,13 +30,11 @@ def hints_stream(tables: StreamTableEnvironment, settings: Settings, buckets: Se
     tables.execute_sql(
         f"CREATE TEMPORARY TABLE session_hints_in (origin_key BYTES, payload BYTES, {METADATA}) WITH ({options(group_offsets)})"
     )
-    place = f"CONCAT('{HINT_PARTITION} ', CAST(`offset` AS STRING), ' ', CAST({RECORD_MS} AS STRING))"
     hints = tables.sql_query(
-        f"""SELECT {bucket_name(bucket_number("session", len(buckets)), buckets)},
-  ROW(ARRAY[session], ARRAY[payload], ARRAY[origin_key], ARRAY[{place}])
+        f"""SELECT {bucket_of("session", settings)}, session, payload, origin_key, {HINT_PARTITION}, `offset`, {RECORD_MS}
 FROM (SELECT *, DECODE(origin_key, 'UTF-8') AS session FROM session_hints_in WHERE origin_key IS NOT NULL)"""
     )
-    return tables.to_append_stream(hints, KEYED_BATCH_TYPE)
+    return tables.to_append_stream(hints, INPUT_TYPE)
 
 
 def user_lists_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStream:

@@ -66,9 +66,9 @@ class Input(msgspec.Struct, frozen=True, gc=False):
 
 
 class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
-    """Input 1: batches by bucket, Row(sessions, payloads, origin keys, places), arrays of the same length in the order of arrival:
-    events, or hints where the partition is `HINT_PARTITION`; a place is `partition offset record_ms`. Input 2: reference
-    records, broadcast."""
+    """Input 1: batches by bucket, Row(sessions, payloads, origin keys, places), three arrays of the same length in the order of
+    arrival and a text with `partition offset record_ms ` for each: events, or hints where the partition is `HINT_PARTITION`.
+    Input 2: reference records, broadcast."""
 
     def __init__(self, settings: Settings, secrets: Callable[[], Secrets], build_id: str) -> None:
         self._settings = settings
@@ -130,9 +130,10 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         if not self._restored:
             self._restore(ctx)
         watermark_ms = ctx.timer_service().current_watermark()
-        for session_id, payload, origin_key, place in zip(*value._values, strict=True):
-            partition, offset, record_ms = map(int, place.split(" "))
-            self._take(Input(session_id, payload, origin_key, partition, offset, record_ms), watermark_ms, ctx)
+        sessions, payloads, origin_keys, places = value._values
+        numbers = map(int, places.split())
+        for given in zip(sessions, payloads, origin_keys, numbers, numbers, numbers, strict=True):
+            self._take(Input(*given), watermark_ms, ctx)
         for session_id in list(self._taken):
             self._publish(session_id)
         return self._end_of_call(ctx)

@@ -9,7 +9,7 @@ from cli.stack.layout import PACKAGES, Layout, package_folder, source_root
 from cli.stack.services import Service, flink_environment, flink_java_options
 
 ENTRY = Path("jobs") / "personalize.py"
-PACKED = ("*.py", "*.nbi", "*.nbc")
+PACKED = ("*.py", "*.java", "*.nbi", "*.nbc")
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the same files give the same zip
 
 
@@ -26,7 +26,7 @@ def entry_file() -> Path:
 
 
 def pack(target: Path, names: Iterable[str] = PACKAGES) -> None:
-    """Writes the zip for `-pyfs`: the modules that the operators import on the TaskManagers, with the compiled kernels.
+    """Writes the zip for `-pyfs`: the job, the modules that its operators import on the TaskManagers, the compiled kernels.
 
     A TaskManager of another kind of processor compiles its own.
     """

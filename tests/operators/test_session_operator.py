@@ -74,7 +74,7 @@ class Bench:
     ) -> list[Row]:
         """A batch of inputs, each with its session."""
         self.context.key = BUCKET
-        places = [f"3 {offset + at} {now_ms() - lag_ms}" for at in range(len(inputs))]
+        places = "".join(f"3 {offset + at} {now_ms() - lag_ms} " for at in range(len(inputs)))
         row = Row([key for key, _ in inputs], [payload for _, payload in inputs], [origin_key] * len(inputs), places)
         return list(self.operator.process_element(row, self.context))
 
@@ -518,7 +518,7 @@ def told_of_users(rows: list[Row]) -> list[Any]:
 
 def hint(bench: Bench, value: bytes | None, key: str = "s") -> list[Row]:
     bench.context.key = BUCKET
-    row = Row([key], [value], [key.encode()], [f"{HINT_PARTITION} 0 {now_ms()}"])
+    row = Row([key], [value], [key.encode()], f"{HINT_PARTITION} 0 {now_ms()} ")
     return list(bench.operator.process_element(row, bench.context))
 
 

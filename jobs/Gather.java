@@ -1,0 +1,109 @@
+package heliotrope;
+
+import java.util.ArrayList;
+import org.apache.flink.api.common.operators.ProcessingTimeService.ProcessingTimeCallback;
+import org.apache.flink.streaming.api.graph.StreamConfig;
+import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
+import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
+import org.apache.flink.streaming.api.operators.Output;
+import org.apache.flink.streaming.api.watermark.Watermark;
+import org.apache.flink.streaming.runtime.streamrecord.StreamRecord;
+import org.apache.flink.streaming.runtime.tasks.ProcessingTimeService;
+import org.apache.flink.streaming.runtime.tasks.StreamTask;
+import org.apache.flink.streaming.runtime.watermarkstatus.WatermarkStatus;
+import org.apache.flink.types.Row;
+
+/**
+ * Inputs, Row(bucket, session, payload, origin key, partition, offset, record_ms), to batches, Row(bucket's key, Row(sessions,
+ * payloads, origin keys, places)), in the order of arrival within a bucket.
+ *
+ * <p>A batch leaves some milliseconds after its first input, at the latest, and before anything that its inputs must not be
+ * overtaken by: a watermark, or they would be late; a checkpoint's barrier, so that nothing here has to be in the checkpoint.
+ *
+ * <p>Compiled by Flink where it runs, by the compiler that it has for SQL, which knows no generic types.
+ */
+public class Gather extends AbstractStreamOperator implements OneInputStreamOperator, ProcessingTimeCallback {
+
+    private final String[] keys;
+    private final long gatherMs;
+    private final int most;
+    private final ArrayList[] inputs;
+    private boolean waits;
+
+    /** References: the buckets' keys, the milliseconds, the most inputs of a batch. */
+    public Gather(Object[] references, StreamTask task, StreamConfig config, Output output, ProcessingTimeService clock) {
+        keys = (String[]) references[0];
+        gatherMs = ((Number) references[1]).longValue();
+        most = ((Number) references[2]).intValue();
+        inputs = new ArrayList[keys.length];
+        for (int bucket = 0; bucket < keys.length; bucket++) {
+            inputs[bucket] = new ArrayList();
+        }
+        setProcessingTimeService(clock);
+        setup(task, config, output);
+    }
+
+    public void processElement(StreamRecord record) throws Exception {
+        Row input = (Row) record.getValue();
+        int bucket = ((Integer) input.getField(0)).intValue();
+        inputs[bucket].add(input);
+        if (inputs[bucket].size() >= most) {
+            send(bucket);
+        } else if (!waits) {
+            waits = true;
+            processingTimeService.registerTimer(processingTimeService.getCurrentProcessingTime() + gatherMs, this);
+        }
+    }
+
+    public void onProcessingTime(long time) throws Exception {
+        waits = false;
+        sendAll();
+    }
+
+    public void processWatermark(Watermark mark) throws Exception {
+        sendAll();
+        super.processWatermark(mark);
+    }
+
+    public void processWatermarkStatus(WatermarkStatus status) throws Exception {
+        sendAll();
+        super.processWatermarkStatus(status);
+    }
+
+    public void prepareSnapshotPreBarrier(long checkpoint) throws Exception {
+        sendAll();
+    }
+
+    public void finish() throws Exception {
+        sendAll();
+        super.finish();
+    }
+
+    private void sendAll() {
+        for (int bucket = 0; bucket < keys.length; bucket++) {
+            if (!inputs[bucket].isEmpty()) {
+                send(bucket);
+            }
+        }
+    }
+
+    private void send(int bucket) {
+        int count = inputs[bucket].size();
+        String[] sessions = new String[count];
+        byte[][] payloads = new byte[count][];
+        byte[][] originKeys = new byte[count][];
+        StringBuilder places = new StringBuilder();
+        for (int at = 0; at < count; at++) {
+            Row input = (Row) inputs[bucket].get(at);
+            sessions[at] = (String) input.getField(1);
+            payloads[at] = (byte[]) input.getField(2);
+            originKeys[at] = (byte[]) input.getField(3);
+            places.append(input.getField(4)).append(' ');
+            places.append(input.getField(5)).append(' ');
+            places.append(input.getField(6)).append(' ');
+        }
+        inputs[bucket].clear();
+        Row batch = Row.of(new Object[] {sessions, payloads, originKeys, places.toString()});
+        output.collect(new StreamRecord(Row.of(new Object[] {keys[bucket], batch})));
+    }
+}
