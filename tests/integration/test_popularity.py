@@ -33,6 +33,7 @@ SETTINGS = (
     "local.start_timeout=5 min",
     "flink.checkpoint_interval=1 s",
     "events.idle_timeout=2 min",  # what holds the watermark back here is a busy machine, not a silent partition
+    "flink.gather=500 ms",  # what waits so long must not be overtaken by event time
     "session.max_events=1000",
     "profile.min_interval=1 s",
     f"popularity.window={WINDOW_MS} ms",
