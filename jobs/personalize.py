@@ -16,7 +16,15 @@ from jobs.accepted import create_accepted_view
 from jobs.catalogue import catalogue_lists
 from jobs.jvm import always_idle, evenly_spread_keys, flush_after, gathered, keyed_in_jvm, set_uids
 from jobs.popularity import popularity_stream, write_popularity
-from jobs.settings import ConfigurationError, SecretError, check_buckets, load_settings, redis_password, user_salt
+from jobs.settings import (
+    ConfigurationError,
+    SecretError,
+    bucket_count,
+    check_buckets,
+    load_settings,
+    redis_password,
+    user_salt,
+)
 from jobs.tables import KEYED_BATCH_TYPE, events_stream, examples_stream, model_stream, reference_stream, write_records
 from jobs.together import together_stream
 from jobs.users import hints_stream, lists_as_messages, user_lists_stream, user_messages_stream, write_hints
@@ -44,7 +52,7 @@ def build_graph(environment: StreamExecutionEnvironment, settings: Settings) -> 
     """
     check_buckets(settings, environment.get_parallelism())
     tables = StreamTableEnvironment.create(environment)
-    buckets = evenly_spread_keys(settings.flink.buckets, settings.flink.max_parallelism)
+    buckets = evenly_spread_keys(bucket_count(settings), settings.flink.max_parallelism)
     given = events_stream(tables, settings), always_idle(hints_stream(tables, settings))
     events, hints = (gathered(inputs, buckets, settings.flink.gather_ms, KEYED_BATCH_TYPE) for inputs in given)
     flush_after(events, settings.flink.buffer_timeout_ms)
@@ -54,7 +62,7 @@ def build_graph(environment: StreamExecutionEnvironment, settings: Settings) -> 
     session = SessionOperator(settings, partial(read_secrets, settings), BUILD_ID)
     records = inputs.connect(reference.broadcast(REFERENCE_STATE)).process(session, OUTPUT_TYPE)
     records = (
-        records.name(SESSION).uid(session_uid(settings.flink.buckets)).disable_chaining()
+        records.name(SESSION).uid(session_uid(bucket_count(settings))).disable_chaining()
     )  # Row(kind, key, value, outcomes, shard, examples, accepted); see docs/decisions/0006
     create_accepted_view(tables, records)
 

@@ -30,6 +30,8 @@ SECRET_VARIABLES = frozenset({"HELIOTROPE_REDIS_PASSWORD", "HELIOTROPE_USER_SALT
 UNITS_MS = {"ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 MOST_SLIDES = 1_440
 """Slides in a window of popularity: each window is summed anew from its slides."""
+BUCKETS = 8
+"""Of sessions, where the configuration says nothing."""
 DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)\s*$")
 
 
@@ -231,8 +233,9 @@ def _check_together(settings: Settings) -> None:
         raise ConfigurationError(
             "overload.fewer_candidates_after: must be at least overload.spacing_after, which comes first"
         )
-    check_buckets(settings, settings.flink.parallelism or settings.local.task_managers)
-    if settings.flink.buckets > settings.flink.max_parallelism:
+    if settings.flink.buckets is not None:
+        check_buckets(settings, settings.flink.parallelism or settings.local.task_managers)
+    if bucket_count(settings) > settings.flink.max_parallelism:
         raise ConfigurationError("flink.buckets: must not exceed flink.max_parallelism, the number of key groups")
     _check_popularity(settings.popularity)
     start_mode(settings.kafka.start)
@@ -247,13 +250,18 @@ def _check_together(settings: Settings) -> None:
     _check_variants(settings)
 
 
+def bucket_count(settings: Settings) -> int:
+    """How many buckets sessions are dealt to."""
+    return settings.flink.buckets or BUCKETS
+
+
 def check_buckets(settings: Settings, parallelism: int) -> None:
     """Refuses more subtasks than there are buckets of sessions.
 
     Raises:
         ConfigurationError: some of the subtasks would have no session.
     """
-    if parallelism > settings.flink.buckets:
+    if parallelism > bucket_count(settings):
         raise ConfigurationError(
             f"flink.buckets: must be at least the parallelism, {parallelism}, or some subtasks have no sessions; "
             "fixed for the life of the state, so allow for growth"

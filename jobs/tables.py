@@ -7,7 +7,7 @@ from pyflink.common import Types
 from pyflink.datastream import DataStream
 from pyflink.table import StreamTableEnvironment
 
-from jobs.settings import start_mode
+from jobs.settings import bucket_count, start_mode
 from jobs.sql import METADATA, RECORD_MS, create_plain_sink, interval, options, remainder, sink_options, source_options
 from operators.learner import UPDATE_TYPE
 from operators.names import (
@@ -82,7 +82,7 @@ def create_events_table(tables: StreamTableEnvironment, settings: Settings) -> N
 
 def bucket_of(session: str, settings: Settings) -> str:
     """The number of a session's bucket. The upper bits of the hash: the lower ones of Java's are much alike for ids that are."""
-    return f"CAST({remainder(f'HASH_CODE({session}) / 8191', settings.flink.buckets)} AS INT)"
+    return f"CAST({remainder(f'HASH_CODE({session}) / 8191', bucket_count(settings))} AS INT)"
 
 
 def reference_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStream:

@@ -43,6 +43,10 @@ class Plan(msgspec.Struct, frozen=True):
         return urlsplit(self.flink).netloc
 
 
+BUCKETS = 2
+"""Of sessions, at least. Each is a call of its own every few milliseconds, and what runs on one machine will not grow far."""
+
+
 def make_plan(settings: Settings, layout: Layout, entry: Path | None = None) -> Plan:
     """Checks what can be checked beforehand, chooses ports, and writes every configuration file.
 
@@ -93,7 +97,9 @@ def resolve(settings: Settings, plan: Plan, layout: Layout) -> Settings:
     if settings.kafka.start == "auto":
         tree["kafka"]["start"] = "earliest"
     tree["flink"]["checkpoint_dir"] = flink_conf.checkpoint_uri(settings, layout)
-    tree["flink"]["parallelism"] = settings.flink.parallelism or settings.local.task_managers
+    parallelism = settings.flink.parallelism or settings.local.task_managers
+    tree["flink"]["parallelism"] = parallelism
+    tree["flink"]["buckets"] = settings.flink.buckets or max(BUCKETS, parallelism)
     tree["events"]["salt_file"] = settings.events.salt_file or str(_salt_file(layout))
     tree["local"]["workdir"] = str(layout.root)
     for section, key in (("redis", "password_file"), ("kafka", "properties_file"), ("events", "salt_file")):

@@ -143,7 +143,7 @@ def test_the_job_is_given_every_address_and_a_secret_salt(layout: Layout) -> Non
     settings = resolve(load_settings(None, ["local.task_managers=2"], environ={}), PLAN, layout)
     assert (settings.kafka.bootstrap, settings.redis.url) == (PLAN.kafka, PLAN.redis)
     assert settings.kafka.start == "earliest"
-    assert settings.flink.parallelism == 2
+    assert (settings.flink.parallelism, settings.flink.buckets) == (2, 2)
     assert settings.flink.checkpoint_dir == (layout.data / "checkpoints").as_uri()
     salt = Path(settings.events.salt_file)
     assert stat.S_IMODE(salt.stat().st_mode) == 0o600
@@ -154,11 +154,22 @@ def test_the_job_is_given_every_address_and_a_secret_salt(layout: Layout) -> Non
 
 
 def test_what_is_configured_stays(layout: Layout) -> None:
-    sets = ["kafka.start=latest", "flink.parallelism=1", "events.salt_file=/some/salt", "local.task_managers=2"]
+    sets = [
+        "kafka.start=latest",
+        "flink.parallelism=1",
+        "flink.buckets=4",
+        "events.salt_file=/some/salt",
+        "local.task_managers=2",
+    ]
     settings = resolve(load_settings(None, sets, environ={}), PLAN, layout)
     assert settings.kafka.start == "latest"
-    assert settings.flink.parallelism == 1
+    assert (settings.flink.parallelism, settings.flink.buckets) == (1, 4)
     assert settings.events.salt_file == "/some/salt"
+
+
+def test_more_task_managers_get_more_buckets(layout: Layout) -> None:
+    settings = resolve(load_settings(None, ["local.task_managers=9"], environ={}), PLAN, layout)
+    assert settings.flink.buckets == 9
 
 
 def test_the_written_configuration_reads_back_as_it_was(layout: Layout) -> None:

@@ -195,8 +195,8 @@ def test_a_value_out_of_range_is_refused_with_its_key_and_what_it_accepts(assign
         (("popularity.slide=7 min",), "popularity.window"),
         (("popularity.window=2 h", "popularity.slide=1 s"), "popularity.slide"),
         (("popularity.tracked=20",), "popularity.tracked"),
-        (("flink.parallelism=9",), "flink.buckets"),
-        (("local.task_managers=9",), "flink.buckets"),
+        (("flink.buckets=8", "flink.parallelism=9"), "flink.buckets"),
+        (("flink.buckets=8", "local.task_managers=9"), "flink.buckets"),
         (("flink.buckets=129", "flink.max_parallelism=128"), "flink.buckets"),
     ],
 )
