@@ -27,15 +27,19 @@ public class Gather extends AbstractStreamOperator implements OneInputStreamOper
     private final String[] keys;
     private final long gatherMs;
     private final int most;
+    private final long mostBytes;
     private final ArrayList[] inputs;
+    private final long[] bytes;
     private boolean waits;
 
-    /** References: the buckets' keys, the milliseconds, the most inputs of a batch. */
+    /** References: the buckets' keys, the milliseconds, the inputs of a batch and the bytes of its payloads with which it is full. */
     public Gather(Object[] references, StreamTask task, StreamConfig config, Output output, ProcessingTimeService clock) {
         keys = (String[]) references[0];
         gatherMs = ((Number) references[1]).longValue();
         most = ((Number) references[2]).intValue();
+        mostBytes = ((Number) references[3]).longValue();
         inputs = new ArrayList[keys.length];
+        bytes = new long[keys.length];
         for (int bucket = 0; bucket < keys.length; bucket++) {
             inputs[bucket] = new ArrayList();
         }
@@ -46,8 +50,10 @@ public class Gather extends AbstractStreamOperator implements OneInputStreamOper
     public void processElement(StreamRecord record) throws Exception {
         Row input = (Row) record.getValue();
         int bucket = ((Integer) input.getField(0)).intValue();
+        byte[] payload = (byte[]) input.getField(2);
         inputs[bucket].add(input);
-        if (inputs[bucket].size() >= most) {
+        bytes[bucket] += payload == null ? 0 : payload.length;
+        if (inputs[bucket].size() >= most || bytes[bucket] >= mostBytes) {
             send(bucket);
         } else if (!waits) {
             waits = true;
@@ -103,6 +109,7 @@ public class Gather extends AbstractStreamOperator implements OneInputStreamOper
             places.append(input.getField(6)).append(' ');
         }
         inputs[bucket].clear();
+        bytes[bucket] = 0;
         Row batch = Row.of(new Object[] {sessions, payloads, originKeys, places.toString()});
         output.collect(new StreamRecord(Row.of(new Object[] {keys[bucket], batch})));
     }

@@ -13,6 +13,9 @@ from pyflink.java_gateway import get_gateway
 MOST_GATHERED = 64
 """Inputs of a batch. A call of so many takes some 30 ms, in which a checkpoint has to wait."""
 
+MOST_BYTES = 1_048_576
+"""Of a batch's payloads, with which it is full: an event may have two MiB before it is refused."""
+
 
 def keyed_in_jvm(stream: DataStream) -> KeyedStream:
     """A stream of Row(key, value) with a string key, keyed without a Python operator.
@@ -37,8 +40,9 @@ def gathered(stream: DataStream, buckets: Sequence[str], gather_ms: int, batch_t
     keys = gateway.new_array(jvm.String, len(buckets))
     for number, key in enumerate(buckets):
         keys[number] = key
-    references = gateway.new_array(jvm.Object, 3)
-    references[0], references[1], references[2] = keys, gather_ms, MOST_GATHERED
+    references = gateway.new_array(jvm.Object, 4)
+    for place, reference in enumerate((keys, gather_ms, MOST_GATHERED, MOST_BYTES)):
+        references[place] = reference
     source = files("jobs").joinpath("Gather.java").read_text()
     code = flink.table.runtime.generated.GeneratedOperator(
         "heliotrope.Gather", source, references, flink.configuration.Configuration()

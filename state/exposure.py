@@ -102,7 +102,7 @@ def rewards_of(exposures: Sequence[Exposure], events: Sequence[LoggedEvent], rul
         if not weight:
             continue
         digest = event.digest
-        decision_id, *spent = event.decision_id.split(SPENT)
+        decision_id, spent = _named(event)
         for product in event.products:
             index = _credited_exposure(exposures, event, digest, decision_id, product, rules)
             if index is not None and product not in spent:
@@ -118,12 +118,18 @@ def spend(exposure: Exposure, events: Sequence[LoggedEvent], rules: Reward) -> N
     """Notes, as the exposure closes, which events that name its decision are credited to it. Without that they would be credited
     to another exposure of the product, to which they go only where the named one was never seen."""
     for event in events:
-        decision_id, *spent = event.decision_id.split(SPENT)
+        decision_id, spent = _named(event)
         product = exposure.product_id
         if decision_id != exposure.decision_id or product not in event.products or product in spent:
             continue
         if _is_in_time(event, exposure, rules) and event.digest != exposure.cause:
             event.decision_id += SPENT + product
+
+
+def _named(event: LoggedEvent) -> tuple[str, list[str]]:
+    """The decision that the event names, empty for none, and the products for which it is spent."""
+    decision_id, *spent = event.decision_id.split(SPENT)
+    return decision_id, spent
 
 
 def _is_in_time(event: LoggedEvent, exposure: Exposure, rules: Reward) -> bool:
