@@ -24,17 +24,18 @@ class Moment(msgspec.Struct, array_like=True):
     views: dict[str, float]
 
     def add(self, end_ms: int, views: Mapping[str, int], half_life_ms: int) -> None:
-        """Adds the views of the window that ends at `end_ms`. One that is not later than the last changes nothing."""
-        if end_ms <= self.as_of_ms:
-            return
-        decay = 2.0 ** ((self.as_of_ms - end_ms) / half_life_ms) if self.as_of_ms else 0.0
+        """Adds the views of the window that ends at `end_ms`, once for each window, in any order: windows that end together come
+        from several subtasks."""
+        newest_ms = max(self.as_of_ms, end_ms)
+        decay = 2.0 ** ((self.as_of_ms - newest_ms) / half_life_ms)
+        weight = 2.0 ** ((end_ms - newest_ms) / half_life_ms)
         summed = {category: decay * count for category, count in self.views.items()}
         for category, count in views.items():
-            summed[category] = summed.get(category, 0.0) + count
+            summed[category] = summed.get(category, 0.0) + weight * count
         if len(summed) > MOST_CATEGORIES:
             summed = dict(heapq.nlargest(MOST_CATEGORIES, summed.items(), key=lambda entry: (entry[1], entry[0])))
-        self.as_of_ms = end_ms
-        self.total = decay * self.total + sum(views.values())
+        self.as_of_ms = newest_ms
+        self.total = decay * self.total + weight * sum(views.values())
         self.views = summed
 
     def total_at(self, at_ms: int, half_life_ms: int) -> float:

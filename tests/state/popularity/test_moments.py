@@ -10,11 +10,13 @@ HOUR = 3_600_000
 DAY = 24 * HOUR
 
 
-def test_views_decay_by_their_half_life_and_a_window_counts_once() -> None:
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_views_decay_by_their_half_life_in_whatever_order_the_windows_come(order: tuple[int, ...]) -> None:
     moment = Moment(0, 0.0, {})
-    moment.add(DAY, {"x": 80, "y": 20}, half_life_ms=DAY)
-    moment.add(3 * DAY, {"x": 1}, half_life_ms=DAY)
-    moment.add(3 * DAY, {"x": 1_000}, half_life_ms=DAY)
+    windows = [(DAY, {"x": 80, "y": 20}), (3 * DAY, {"x": 1})]
+    for place in order:
+        moment.add(*windows[place], half_life_ms=DAY)
+    assert moment.as_of_ms == 3 * DAY
     assert moment.views == pytest.approx({"x": 21, "y": 5})
     assert moment.total == pytest.approx(26)
     assert moment.total_at(4 * DAY, DAY) == pytest.approx(13)
