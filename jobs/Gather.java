@@ -32,7 +32,7 @@ public class Gather extends AbstractStreamOperator implements OneInputStreamOper
     private final long[] bytes;
     private boolean waits;
 
-    /** References: the buckets' keys, the milliseconds, the inputs of a batch and the bytes of its payloads with which it is full. */
+    /** References: the buckets' keys, the milliseconds, the inputs of a batch and the bytes of its payloads and keys with which it is full. */
     public Gather(Object[] references, StreamTask task, StreamConfig config, Output output, ProcessingTimeService clock) {
         keys = (String[]) references[0];
         gatherMs = ((Number) references[1]).longValue();
@@ -50,14 +50,13 @@ public class Gather extends AbstractStreamOperator implements OneInputStreamOper
     public void processElement(StreamRecord record) throws Exception {
         Row input = (Row) record.getValue();
         int bucket = ((Integer) input.getField(0)).intValue();
-        byte[] payload = (byte[]) input.getField(2);
         inputs[bucket].add(input);
-        bytes[bucket] += payload == null ? 0 : payload.length;
+        bytes[bucket] += length(input, 2) + length(input, 3);
         if (inputs[bucket].size() >= most || bytes[bucket] >= mostBytes) {
             send(bucket);
         } else if (!waits) {
             waits = true;
-            processingTimeService.registerTimer(processingTimeService.getCurrentProcessingTime() + gatherMs, this);
+            processingTimeService.registerTimer(processingTimeService.getCurrentProcessingTime() + gatherMs - 1, this);
         }
     }
 
@@ -83,6 +82,11 @@ public class Gather extends AbstractStreamOperator implements OneInputStreamOper
     public void finish() throws Exception {
         sendAll();
         super.finish();
+    }
+
+    private static long length(Row input, int field) {
+        byte[] bytes = (byte[]) input.getField(field);
+        return bytes == null ? 0 : bytes.length;
     }
 
     private void sendAll() {

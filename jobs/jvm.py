@@ -11,10 +11,10 @@ from pyflink.datastream import DataStream, KeyedStream, StreamExecutionEnvironme
 from pyflink.java_gateway import get_gateway
 
 MOST_GATHERED = 64
-"""Inputs of a batch. A call of so many takes some 30 ms, in which a checkpoint has to wait."""
+"""Inputs of a batch. A call of so many takes 30 to 80 ms, in which a checkpoint has to wait."""
 
 MOST_BYTES = 1_048_576
-"""Of a batch's payloads, with which it is full: an event may have two MiB before it is refused."""
+"""Of a batch's payloads and keys, with which it is full: a record may have two MiB before it is refused."""
 
 
 def keyed_in_jvm(stream: DataStream) -> KeyedStream:

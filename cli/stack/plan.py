@@ -99,7 +99,7 @@ def resolve(settings: Settings, plan: Plan, layout: Layout) -> Settings:
     tree["flink"]["checkpoint_dir"] = flink_conf.checkpoint_uri(settings, layout)
     parallelism = settings.flink.parallelism or settings.local.task_managers
     tree["flink"]["parallelism"] = parallelism
-    tree["flink"]["buckets"] = settings.flink.buckets or max(BUCKETS, parallelism)
+    tree["flink"]["buckets"] = _buckets(settings, parallelism, layout)
     tree["events"]["salt_file"] = settings.events.salt_file or str(_salt_file(layout))
     tree["local"]["workdir"] = str(layout.root)
     for section, key in (("redis", "password_file"), ("kafka", "properties_file"), ("events", "salt_file")):
@@ -157,6 +157,24 @@ def _salt_file(layout: Layout) -> Path:
     if not path.exists():
         write_private(path, secrets.token_hex(32))
     return path
+
+
+def _buckets(settings: Settings, parallelism: int, layout: Layout) -> int:
+    """How many buckets of sessions, chosen once for the life of the data: state is found by their number.
+
+    Raises:
+        UserError: the data has another number, or too few of them.
+    """
+    path = layout.data / "buckets"
+    kept = int(path.read_text(encoding="ascii")) if path.exists() else None
+    count = settings.flink.buckets or kept or max(BUCKETS, parallelism)
+    if kept not in (None, count) or parallelism > count:
+        raise UserError(
+            f"flink.buckets: the data in {layout.root} has {kept or count}, which stays and must be at least the parallelism, "
+            f"{parallelism}: run fewer task managers, or start anew after `heliotrope down`"
+        )
+    write_private(path, str(count))
+    return count
 
 
 def supervisor_command(layout: Layout) -> list[str]:

@@ -23,7 +23,7 @@ from cli.stack.services import child_environment
 from cli.stack.start_steps import without_frames
 from cli.stack.submit import pack, run_service
 from cli.stack.topics import create_topics
-from jobs.settings import load_settings, settings_from, to_tree
+from jobs.settings import check_buckets, load_settings, settings_from, to_tree
 from state.configuration import Settings
 
 REMOTE_PYTHON = "python3"
@@ -43,6 +43,7 @@ def submit(
 ) -> None:
     """Submit the job to a Flink cluster of your own, with `flink run`."""
     settings = load_settings(config, sets or ())
+    check_buckets(settings, settings.flink.parallelism or 1)
     host = check_addresses(settings, jobmanager)
     check_external(settings)
     executable = python or (sys.executable if is_loopback(host) else REMOTE_PYTHON)

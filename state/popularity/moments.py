@@ -24,8 +24,8 @@ class Moment(msgspec.Struct, array_like=True):
     views: dict[str, float]
 
     def add(self, end_ms: int, views: Mapping[str, int], half_life_ms: int) -> None:
-        """Adds the views of the window that ends at `end_ms`, once for each window, in any order: windows that end together come
-        from several subtasks."""
+        """Adds the views of the window that ends at `end_ms`, once for each window, in any order: windows that one
+        watermark closes leave one subtask and are dealt to several."""
         newest_ms = max(self.as_of_ms, end_ms)
         decay = 2.0 ** ((self.as_of_ms - newest_ms) / half_life_ms)
         weight = 2.0 ** ((end_ms - newest_ms) / half_life_ms)
@@ -73,6 +73,7 @@ class Moments(msgspec.Struct, array_like=True):
         excess = len(self.moments) - (ALL_MOMENTS in self.moments) - MOST_MOMENTS
         if excess <= 0:
             return []
+        end_ms = max(moment.as_of_ms for moment in self.moments.values())
         named = ((moment.total_at(end_ms, half_life_ms), name) for name, moment in self.moments.items() if name)
         gone = [name for _, name in heapq.nsmallest(excess, named)]
         for name in gone:

@@ -8,6 +8,7 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cli.errors import UserError
 from cli.stack import brokers, flink_conf
 from cli.stack.layout import Layout, prepare
 from cli.stack.plan import Plan, resolve, write_settings
@@ -170,6 +171,17 @@ def test_what_is_configured_stays(layout: Layout) -> None:
 def test_more_task_managers_get_more_buckets(layout: Layout) -> None:
     settings = resolve(load_settings(None, ["local.task_managers=9"], environ={}), PLAN, layout)
     assert settings.flink.buckets == 9
+
+
+def test_kept_data_keeps_its_number_of_buckets(layout: Layout) -> None:
+    def buckets(*sets: str) -> int | None:
+        return resolve(load_settings(None, sets, environ={}), PLAN, layout).flink.buckets
+
+    assert buckets("local.task_managers=3") == 3
+    assert buckets("local.task_managers=1") == 3
+    for refused in ("local.task_managers=4", "flink.buckets=8"):
+        with pytest.raises(UserError, match=r"^flink\.buckets: the data in .* has 3, .*heliotrope down"):
+            buckets(refused)
 
 
 def test_the_written_configuration_reads_back_as_it_was(layout: Layout) -> None:

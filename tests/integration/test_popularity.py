@@ -215,8 +215,8 @@ def are_moments_right(shop: Shop, found: Purchases) -> bool:
     is_phone = views["product_id"] < "22"
 
     def newest(name: str) -> Moment:
-        keyed = [r for r in shop.records("popularity") if r.key == f"{MOMENT}{name}".encode() and r.value]
-        return Moment.decode(keyed[-1].value)
+        keyed = [r.value for r in shop.records("popularity") if r.key == f"{MOMENT}{name}".encode() and r.value]
+        return Moment.decode(keyed[-1]) if keyed else Moment(0, 0.0, {})
 
     for name, of_it in (("", views), ("device:phone", views[is_phone]), ("device:tablet", views[~is_phone])):
         moment = newest(name)
