@@ -40,7 +40,7 @@ QUICK_SECTIONS = [name for name in SECTIONS if name != "catalogue"]
 def main() -> None:
     """Runs the sections and writes the results."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--quick", action="store_true", help="fewer events and runs, under 5 minutes")
+    parser.add_argument("--quick", action="store_true", help="fewer events and runs, minutes instead of hours")
     parser.add_argument("--only", metavar="SECTION,…", help=f"of {', '.join(SECTIONS)}")
     parser.add_argument("--out", type=Path, default=RESULTS / "latest.json")
     options = parser.parse_args()

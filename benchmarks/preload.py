@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 
 import msgspec
+from kafka import KafkaConsumer, TopicPartition
 
 from benchmarks.stack import Stack
 from benchmarks.traffic import catalogue
@@ -17,6 +18,7 @@ AT_ONCE = 4_000
 
 def preload(stack: Stack, topic: str, messages: Iterable[Message]) -> int:
     """Writes keys and values into the topic, in order and a key always to the same partition; returns how many."""
+    _await_leaders(stack, topic)
     connection, count = Connection(stack.kafka), 0
     for number, some in enumerate(_chunks(messages)):
         by_partition: dict[int, list[Message]] = {}
@@ -43,6 +45,15 @@ def load_catalogue(stack: Stack, topic: str = "") -> None:
 def partition_of(key: bytes, partitions: int) -> int:
     """The partition of a key."""
     return zlib.crc32(key) % partitions
+
+
+def _await_leaders(stack: Stack, topic: str) -> None:
+    """Returns once every partition of the topic, which may be new, is led: a leader alone tells where a partition ends."""
+    consumer = KafkaConsumer(bootstrap_servers=stack.kafka)
+    try:
+        consumer.end_offsets([TopicPartition(topic, number) for number in range(stack.settings.kafka.partitions)])
+    finally:
+        consumer.close()
 
 
 def _chunks(messages: Iterable[Message]) -> Iterator[list[Message]]:

@@ -91,7 +91,6 @@ def _load(bench: Bench, topic: str, products: int) -> None:
         return
     stack = bench.stack
     stack.create_topics(stack.settings_with(f"kafka.topics.products={topic}"))
-    time.sleep(SETTLE_S)  # until the partitions of a new topic have their leaders
     load_catalogue(stack, topic)
     others = large.products(products - PRODUCTS)
     preload(stack, topic, ((p["product_id"].encode(), msgspec.json.encode(p)) for p in others))
