@@ -234,7 +234,7 @@ def _check_together(settings: Settings) -> None:
             "overload.fewer_candidates_after: must be at least overload.spacing_after, which comes first"
         )
     if settings.flink.buckets is not None:
-        check_buckets(settings, settings.flink.parallelism or settings.local.task_managers)
+        check_buckets(settings, local_parallelism(settings))
     if bucket_count(settings) > settings.flink.max_parallelism:
         raise ConfigurationError("flink.buckets: must not exceed flink.max_parallelism, the number of key groups")
     _check_popularity(settings.popularity)
@@ -248,6 +248,11 @@ def _check_together(settings: Settings) -> None:
         )
     _check_bandit(settings.bandit, settings, "bandit")
     _check_variants(settings)
+
+
+def local_parallelism(settings: Settings) -> int:
+    """The job's parallelism on the embedded stack."""
+    return settings.flink.parallelism or settings.local.task_managers
 
 
 def bucket_count(settings: Settings) -> int:

@@ -10,6 +10,7 @@ import yaml
 
 from cli.stack.layout import Layout, package_folder
 from cli.stack.ports import LOOPBACK
+from jobs.settings import local_parallelism
 from state.configuration import Settings
 
 PYTHON_JAR = "flink-python-*.jar"
@@ -85,7 +86,7 @@ def cluster_options(settings: Settings, layout: Layout, rest_port: int, rpc_port
         **memory_options(split_memory(settings.local.task_manager_memory_mb, flink.state_backend)),
         "jobmanager.memory.process.size": f"{settings.local.job_manager_memory_mb}m",
         "env.java.opts.all": java_options(),
-        "parallelism.default": flink.parallelism or settings.local.task_managers,
+        "parallelism.default": local_parallelism(settings),
         "execution.checkpointing.interval": f"{flink.checkpoint_interval_ms} ms",
         "execution.checkpointing.timeout": f"{flink.checkpoint_timeout_ms} ms",
         "execution.checkpointing.dir": checkpoint_uri(settings, layout),

@@ -18,7 +18,7 @@ from cli.stack.ports import LOOPBACK, choose
 from cli.stack.record import without_password
 from cli.stack.submit import entry_file, pack
 from cli.stack.topics import broker_answers
-from jobs.settings import redis_password, settings_from, to_tree
+from jobs.settings import local_parallelism, redis_password, settings_from, to_tree
 from state.configuration import Settings
 
 REDIS_TIMEOUT_SECONDS = 3.0
@@ -97,9 +97,8 @@ def resolve(settings: Settings, plan: Plan, layout: Layout) -> Settings:
     if settings.kafka.start == "auto":
         tree["kafka"]["start"] = "earliest"
     tree["flink"]["checkpoint_dir"] = flink_conf.checkpoint_uri(settings, layout)
-    parallelism = settings.flink.parallelism or settings.local.task_managers
-    tree["flink"]["parallelism"] = parallelism
-    tree["flink"]["buckets"] = _buckets(settings, parallelism, layout)
+    tree["flink"]["parallelism"] = local_parallelism(settings)
+    tree["flink"]["buckets"] = _buckets(settings, layout)
     tree["events"]["salt_file"] = settings.events.salt_file or str(_salt_file(layout))
     tree["local"]["workdir"] = str(layout.root)
     for section, key in (("redis", "password_file"), ("kafka", "properties_file"), ("events", "salt_file")):
@@ -159,22 +158,22 @@ def _salt_file(layout: Layout) -> Path:
     return path
 
 
-def _buckets(settings: Settings, parallelism: int, layout: Layout) -> int:
+def _buckets(settings: Settings, layout: Layout) -> int:
     """How many buckets of sessions, chosen once for the life of the data: state is found by their number.
 
     Raises:
         UserError: the data has another number, or too few of them.
     """
-    path = layout.data / "buckets"
-    kept = int(path.read_text(encoding="ascii")) if path.exists() else None
-    count = settings.flink.buckets or kept or max(BUCKETS, parallelism)
-    if kept not in (None, count) or parallelism > count:
+    path, parallelism = layout.data / "buckets", local_parallelism(settings)
+    if not path.exists():
+        write_private(path, str(settings.flink.buckets or max(BUCKETS, parallelism)))
+    kept = int(path.read_text(encoding="ascii"))
+    if settings.flink.buckets not in (None, kept) or parallelism > kept:
         raise UserError(
-            f"flink.buckets: the data in {layout.root} has {kept or count}, which stays and must be at least the parallelism, "
+            f"flink.buckets: the data in {layout.root} has {kept}, which stays and must be at least the parallelism, "
             f"{parallelism}: run fewer task managers, or start anew after `heliotrope down`"
         )
-    write_private(path, str(count))
-    return count
+    return kept
 
 
 def supervisor_command(layout: Layout) -> list[str]:
