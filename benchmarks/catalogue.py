@@ -19,7 +19,7 @@ import msgspec
 import numpy as np
 from kafka import KafkaProducer
 
-from benchmarks.lists import Lists
+from benchmarks.lists import LOOK_EVERY_S, Lists
 from benchmarks.preload import preload
 from benchmarks.stack import Stack, benchmark_stack
 from state.assortment.records import CategoryRecord
@@ -70,7 +70,7 @@ def load(stack: Stack, lists: Lists, count: int) -> dict[str, Any]:
     started = begun = time.monotonic()
     first, told = 0, 0.0
     while lists.products < count:
-        lists.poll()
+        lists.gather(LOOK_EVERY_S)
         now = time.monotonic()
         if not first and lists.products:
             first, begun = lists.products, now

@@ -10,6 +10,8 @@ from state.assortment.records import CATEGORY_PREFIX, CategoryRecord, read_categ
 PATIENCE_S = 600.0
 SLOWEST_PER_S = 1_000
 """Products that come in on the busiest machine: so much longer is waited for a large catalogue."""
+LOOK_EVERY_S = 1.0
+"""To read the lists of all categories takes of the machine what the job is to have."""
 SETTLE_S = 2.0
 """For the newest lists to reach the session operators."""
 
@@ -25,21 +27,33 @@ class Lists:
             auto_offset_reset="earliest",
             max_partition_fetch_bytes=16 * 1024 * 1024,
         )
-        self.categories: dict[str, CategoryRecord] = {}
+        self._unread: dict[bytes, bytes] = {}
+        self._categories: dict[str, CategoryRecord] = {}
         self.records = self.bytes = 0
 
     def poll(self, timeout_ms: int = 50) -> None:
-        """Reads what has come."""
-        newest = {}
+        """Takes what has come; it is read when it is asked for."""
         for batch in self._consumer.poll(timeout_ms=timeout_ms, max_records=10_000).values():
             for record in batch:
                 self.records += 1
                 self.bytes += len(record.value or b"")
                 if record.key.startswith(CATEGORY_PREFIX) and record.value is not None:
-                    newest[record.key] = record.value
-        for value in newest.values():
+                    self._unread[record.key] = record.value
+
+    @property
+    def categories(self) -> dict[str, CategoryRecord]:
+        """The newest record of each category by its id."""
+        for value in self._unread.values():
             category = read_category(value)
-            self.categories[category.category_id] = category
+            self._categories[category.category_id] = category
+        self._unread.clear()
+        return self._categories
+
+    def gather(self, seconds: float) -> None:
+        """Takes what comes within the time."""
+        until = time.monotonic() + seconds
+        while (left := until - time.monotonic()) > 0:
+            self.poll(int(1_000 * left) + 1)
 
     @property
     def products(self) -> int:
@@ -62,6 +76,6 @@ def await_catalogue(stack: Stack, products: int) -> None:
     while lists.products < products:
         if time.monotonic() > deadline:
             raise TimeoutError(f"the job holds {lists.products} of {products} products after {patience_s:.0f} s")
-        lists.poll(200)
+        lists.gather(LOOK_EVERY_S)
     lists.close()
     time.sleep(SETTLE_S)
