@@ -1,7 +1,8 @@
 """Where the whole job's time goes at full throughput: `python -m benchmarks.profile_job [--seconds S] [--set KEY=VALUE]…`.
 
 Prints the CPU of every process, of the TaskManagers' threads, and of the Python functions and lines in the session operator.
-The folder keeps all stacks as `taskmanager-N.txt`, which flame graph tools read.
+The folder keeps all stacks as `taskmanager-N.txt`, which flame graph tools read. With `--calls` a clock around what the session
+operator calls takes the place of the samples, see `benchmarks/timed.py`.
 """
 
 import argparse
@@ -10,7 +11,7 @@ import os
 import time
 from pathlib import Path
 
-from benchmarks import profiled
+from benchmarks import profiled, timed
 from benchmarks.cpu import cpu_seconds, difference
 from benchmarks.sampler import own_and_total, read_collapsed
 from benchmarks.stack import Stack, benchmark_stack
@@ -20,7 +21,6 @@ from operators.names import SESSION
 
 LEAD = 15_000
 LINES = 45
-ENTRY = Path(profiled.__file__)
 
 
 def main() -> None:
@@ -31,6 +31,7 @@ def main() -> None:
         "--events", type=int, default=400_000, help="of the topic; must last for the lead and the seconds"
     )
     parser.add_argument("--task-managers", type=int, default=1)
+    parser.add_argument("--calls", action="store_true", help="a clock around calls instead of samples of stacks")
     parser.add_argument("--folder", type=Path, default=Path("benchmarks/results/profile"))
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="sets")
     options = parser.parse_args()
@@ -47,10 +48,12 @@ def main() -> None:
             f"flink.parallelism={options.task_managers}",
             *as_if_live(load),
             *options.sets,
-            entry=ENTRY,
+            entry=Path(timed.__file__ if options.calls else profiled.__file__),
         )
         _observe(stack, options.seconds, options.task_managers, folder)
         stack.stop_job()
+    if options.calls:
+        return
     for file in sorted(folder.glob("*.txt")):
         _print_python(file)
     print(f"\nall stacks are in {folder}")
@@ -64,6 +67,7 @@ def _observe(stack: Stack, seconds: float, task_managers: int, folder: Path) -> 
     (folder / "go").touch()
     first, begun, cpu = processed(), time.monotonic(), cpu_seconds(stack.processes)
     threads = {name: thread_seconds(pid) for name, pid in workers.items()}
+    calls = timed.read_calls(folder)
     time.sleep(seconds)
     events, took = processed() - first, time.monotonic() - begun
     used = difference(cpu, cpu_seconds(stack.processes))
@@ -73,6 +77,9 @@ def _observe(stack: Stack, seconds: float, task_managers: int, folder: Path) -> 
         for thread, thread_s in busiest(threads[name], thread_seconds(pid)):
             print(f"  {thread:20} {thread_s:7.2f} {thread_s / max(1, events) * task_managers * 1e6:8.0f}")
     (folder / "go").unlink()
+    if calls:
+        print("\nCPU of what the session operators call, by event")
+        timed.print_calls(calls, timed.read_calls(folder), events)
 
 
 def _print_python(file: Path) -> None:

@@ -81,6 +81,17 @@ def test_the_better_number_of_task_managers_counts_and_ratios_are_of_the_same_ro
     assert found["cpu_efficiency_2_task_managers"] == 0.8
 
 
+def test_a_single_round_needs_the_floor_of_the_better_number_only() -> None:
+    runs = {
+        "plain": [_job(100.0)],
+        "job_1": [_job(300.0)],
+        "job_2": [_job(200.0)],
+        "floor_1": [_job(3_000.0)],
+        "floor_2": [],
+    }
+    assert throughput.figures(runs).values["throughput_vs_floor"] == pytest.approx(0.1)
+
+
 def test_figures_of_scaling_and_latency_have_their_names() -> None:
     runs = {"sessions_1000": [_job(100.0)], "sessions_1000000": [_job(90.0)], "candidates_10": [_job(120.0)]}
     scaled = scaling.figures(runs).values
