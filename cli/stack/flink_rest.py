@@ -25,6 +25,11 @@ class FlinkRest:
         """How many TaskManagers are registered."""
         return int(self._get("/overview")["taskmanagers"])
 
+    def managed_memory_mb(self) -> int | None:
+        """The managed memory in MiB of the TaskManager that has the least; None where none is registered."""
+        workers = self._get("/taskmanagers")["taskmanagers"]
+        return min((int(worker["memoryConfiguration"]["managedMemory"]) >> 20 for worker in workers), default=None)
+
     def job_state(self, job_id: str) -> str:
         """The job's state, for example RUNNING; empty where the JobManager does not know it."""
         job = self._job(job_id)

@@ -27,6 +27,8 @@ from jobs.settings import check_buckets, load_settings, settings_from, to_tree
 from state.configuration import Settings
 
 REMOTE_PYTHON = "python3"
+ROCKSDB_MANAGED_MB = 200
+"""Least managed memory with RocksDB. The local stack's TaskManagers have 240, which was measured to do."""
 PASSED_ON = ("taskmanager.", "jobmanager.", "rest.", "heartbeat.", "slot.", "cluster.", "web.", "metrics.", "pekko.")
 
 
@@ -45,6 +47,7 @@ def submit(
     settings = load_settings(config, sets or ())
     check_buckets(settings, settings.flink.parallelism or 1)
     host = check_addresses(settings, jobmanager)
+    check_managed_memory(settings, jobmanager)
     check_external(settings)
     executable = python or (sys.executable if is_loopback(host) else REMOTE_PYTHON)
     with tempfile.TemporaryDirectory(prefix="heliotrope-") as folder, stderr_console().status("submitting"):
@@ -72,6 +75,22 @@ def check_addresses(settings: Settings, jobmanager: str) -> str:
             f"no JobManager answers at {jobmanager} ({type(error).__name__}): start the cluster, or name its REST port"
         ) from None
     return host
+
+
+def check_managed_memory(settings: Settings, jobmanager: str) -> None:
+    """Refuses RocksDB where it would write every few records to a file of their own, see docs/decisions/0015.
+
+    Raises:
+        UserError: a TaskManager has less managed memory than `ROCKSDB_MANAGED_MB`.
+    """
+    if settings.flink.state_backend != "rocksdb":
+        return
+    managed_mb = FlinkRest(f"http://{jobmanager}").managed_memory_mb()
+    if managed_mb is not None and managed_mb < ROCKSDB_MANAGED_MB:
+        raise UserError(
+            f"flink.state_backend is rocksdb, for which a TaskManager needs {ROCKSDB_MANAGED_MB} MiB of managed memory, and "
+            f"one has {managed_mb}: raise taskmanager.memory.managed.size on the cluster, or keep state on the heap (hashmap)"
+        )
 
 
 def is_loopback(host: str) -> bool:

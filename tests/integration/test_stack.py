@@ -67,6 +67,16 @@ def test_status_has_the_contracts_form(stack: Stack) -> None:
     assert tree["task_managers"] == 1
 
 
+def test_rocksdb_is_refused_where_task_managers_lack_the_memory_for_it(stack: Stack) -> None:
+    addresses = (f"kafka.bootstrap={stack.kafka}", f"redis.url={stack.redis}", "flink.state_backend=rocksdb")
+    sets = [argument for address in addresses for argument in ("--set", address)]
+    jobmanager = stack.flink.removeprefix("http://")
+    answer = CliRunner().invoke(app, ["submit", "--jobmanager", jobmanager, *sets])
+    assert isinstance(answer.exception, UserError), answer.output
+    assert "taskmanager.memory.managed.size" in str(answer.exception)
+    assert stack.is_running()
+
+
 def test_a_killed_task_manager_comes_back_and_the_job_runs_again(stack: Stack) -> None:
     victim = stack.record().processes["taskmanager-1"]
     os.kill(victim.pid, signal.SIGKILL)
