@@ -7,7 +7,7 @@ here: `benchmarks.profile_job` shows it by thread.
 import argparse
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from typing import Any, NamedTuple
 from unittest import mock
@@ -97,11 +97,11 @@ class Clock:
 
 
 @contextmanager
-def timed_stages() -> Iterator[Clock]:
+def timed_stages(stages: Iterable[Stage] = STAGES) -> Iterator[Clock]:
     """Puts a clock around every stage's calls."""
     clock = Clock()
     with ExitStack() as patches:
-        for stage in STAGES:
+        for stage in stages:
             raw = vars(stage.owner)[stage.attribute]
             is_class_method = isinstance(raw, classmethod)
             timed = clock.timed(stage.name, raw.__func__ if is_class_method else raw)

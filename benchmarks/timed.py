@@ -8,7 +8,8 @@ import json
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -16,7 +17,7 @@ from unittest import mock
 import operators.session
 import state.thompson_slates
 from benchmarks.profiled import FOLDER_VARIABLE
-from benchmarks.stages import Clock, Stage
+from benchmarks.stages import Stage, timed_stages
 from jobs import personalize
 from operators.agenda import Agenda
 from operators.due_sessions import DueSessions
@@ -63,16 +64,19 @@ class TimedSessionOperator(SessionOperator):
         self._folder = os.environ[FOLDER_VARIABLE]
 
     def open(self, runtime_context: Any) -> None:
-        """Puts the clock around the calls, for the life of the interpreter."""
-        clock = Clock()
-        for stage in STAGES:
-            raw = vars(stage.owner)[stage.attribute]
-            is_class_method = isinstance(raw, classmethod)
-            timed = clock.timed(stage.name, raw.__func__ if is_class_method else raw)
-            setattr(stage.owner, stage.attribute, classmethod(timed) if is_class_method else timed)
+        """Puts the clock around the calls, until it closes."""
+        self._patches = ExitStack()
+        self._clock, self._written_s = self._patches.enter_context(timed_stages(STAGES)), 0.0
         super().open(runtime_context)
-        self._clock, self._written_s = clock, 0.0
         self._file = Path(self._folder) / f"calls-{subtask_index(runtime_context)}.json"
+
+    def close(self) -> None:
+        """Takes the clock away too."""
+        try:
+            super().close()
+        finally:
+            if hasattr(self, "_patches"):
+                self._patches.close()
 
     def process_element(self, value: Any, ctx: Any) -> Any:
         """Writes now and then what the clock says."""
@@ -94,14 +98,12 @@ def read_calls(folder: Path) -> dict[str, float]:
     return seconds
 
 
-def print_calls(
-    before: Mapping[str, float], after: Mapping[str, float], events: int, say: Callable[[str], None] = print
-) -> None:
+def print_calls(before: Mapping[str, float], after: Mapping[str, float], events: int) -> None:
     """µs per event of each stage, the largest first."""
     used = {name: (seconds - before.get(name, 0.0)) / max(1, events) * 1e6 for name, seconds in after.items()}
     for name, us in sorted(used.items(), key=lambda item: -item[1]):
-        say(f"  {name:44} {us:7.1f} µs")
-    say(f"  {'all that is timed':44} {sum(used.values()):7.1f} µs")
+        print(f"  {name:44} {us:7.1f} µs")
+    print(f"  {'all that is timed':44} {sum(used.values()):7.1f} µs")
 
 
 if __name__ == "__main__":

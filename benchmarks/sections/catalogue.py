@@ -45,7 +45,6 @@ def run(bench: Bench) -> Figures:
                 bench.say(
                     f"{name}, {products:,} products: {found['events_per_second']:,.0f} events/s, {found['latency']}"
                 )
-        stack.stop_job()
     return figures(runs)
 
 
