@@ -37,7 +37,6 @@ DEMO_SETS = (
     "popularity.window=5 min",
     "popularity.slide=5 s",
     "popularity.allowed_lateness=5 s",
-    "together.gather=1 s",
 )
 """Short windows, so that one sees within seconds what is popular; a configuration file of one's own is taken as it is."""
 ENDS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)  # all end like Ctrl-C, also where a shell had them ignored

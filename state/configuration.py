@@ -366,7 +366,7 @@ class Together(Section, frozen=True):
     listed: Annotated[int, Meta(ge=1, le=50)] = 10
     tracked: Annotated[int, Meta(ge=1, le=200)] = 40
     max_products: Annotated[int, Meta(ge=1, le=5_000_000)] = 50_000
-    gather_ms: Annotated[int, Meta(ge=50, le=MINUTE_MS)] = 5_000
+    gather_ms: Annotated[int, Meta(ge=50, le=MINUTE_MS)] = 500
     max_pairs: Annotated[int, Meta(ge=1, le=1_000_000)] = 4_000
     shards: Annotated[int, Meta(ge=1, le=64)] = 1
 

@@ -111,14 +111,16 @@ class Shard:
         """Products whose lists may have changed."""
         return list(self._pending)
 
-    def lists(self) -> tuple[Lists, dict[str, bytes]]:
-        """The lists that changed, as records, None for one that is empty now; and the rows that are to be stored therefore.
+    def lists(self, most: int | None = None) -> tuple[Lists, dict[str, bytes]]:
+        """The lists that changed of the first `most` that are pending, or of all, as records, None for one that is empty now; and the rows that
+        are to be stored therefore.
 
-        All of `pending` must be in memory; nothing is pending afterwards.
+        Those of `pending` must be in memory; they are not pending afterwards.
         """
         records: Lists = []
         changed: dict[str, bytes] = {}
-        for product in self._pending:
+        for product in self.pending[:most]:
+            del self._pending[product]
             row = self._rows[product]
             row.move(self.head.landmark_ms, self._rules.half_life_ms)
             if row.news < NEWS_SHARE * row.single:
@@ -131,7 +133,6 @@ class Shard:
                 row.listed = digest
                 records.append((list_key(self.kind, product), encode_list(pairs) if pairs else None))
             changed[product] = row.encode()
-        self._pending.clear()
         return records, changed
 
     def roll(self, now_ms: int) -> dict[str, bytes]:

@@ -13,6 +13,8 @@ from state.accepted import ENTRY, FIELD
 
 STEPS_PER_HALF_LIFE = 1_024
 
+ALLOWANCE_MS = 5_000
+
 BOUGHT, VIEWED = "bought", "viewed"
 KINDS = (BOUGHT, VIEWED)
 
@@ -43,6 +45,25 @@ def within(lines: Sequence[str], most: int) -> tuple[Sequence[str], int]:
         return lines, 0
     kept = lines[:: -(-pairs // most)]
     return kept, pairs - sum(map(_pairs_in, kept))
+
+
+class Allowance:
+    """How many pairs may be counted: a token bucket (Turner 1986, "New directions in communications") of `most`, filled
+    in `ALLOWANCE_MS`. So a large basket is counted in full after a quiet time, and many events are thinned evenly.
+    """
+
+    def __init__(self, most: int) -> None:
+        self._most = most
+        self._left = float(most)
+        self._as_of_ms = 0
+
+    def take(self, lines: Sequence[str], now_ms: int) -> tuple[Sequence[str], int]:
+        """As `within`, of what is left now."""
+        passed = max(0, now_ms - self._as_of_ms) / ALLOWANCE_MS
+        self._left, self._as_of_ms = min(self._most, self._left + passed * self._most), now_ms
+        kept, left_out = within(lines, max(1, int(self._left)))
+        self._left -= sum(map(_pairs_in, kept))
+        return kept, left_out
 
 
 def _pairs_in(line: str) -> int:

@@ -6,7 +6,7 @@ import pytest
 from pyflink.datastream import TimeDomain
 
 from operators.task import StaleCodeError
-from operators.together import PUBLISH_INTERVAL_MS, TogetherOperator
+from operators.together import LISTS_AT_ONCE, PUBLISH_INTERVAL_MS, SLICE_MS, TogetherOperator
 from state.build import BUILD_ID
 from state.configuration import Together
 from state.together.listing import decode_list
@@ -85,6 +85,30 @@ def test_more_pairs_than_allowed_are_left_out_and_counted(monkeypatch: pytest.Mo
     bench.gather(FIVE)
     assert bench.runtime.counters["together_pairs_left_out"].count == 6
     assert bench.runtime.counters["together_lines_counted"].count == 4
+
+
+def test_many_lists_are_made_some_at_a_time_and_each_once_in_a_round(bench: Bench) -> None:
+    lines = [line for number in range(LISTS_AT_ONCE) for line in basket(f"printer-{number}", f"ink-{number}")]
+    for _ in range(5):
+        bench.gather(lines)
+    bench.now_ms = min(at_ms for _, at_ms in bench.context.processing_timers)
+    assert len(bench.pass_time(0)) == LISTS_AT_ONCE
+    bench.gather(lines)  # is for the next round
+    assert len(bench.pass_time(SLICE_MS)) == LISTS_AT_ONCE
+    assert bench.pass_time(PUBLISH_INTERVAL_MS - 2 * SLICE_MS) == {}
+    bench.pass_time(PUBLISH_INTERVAL_MS)
+    assert not bench.operator._load(bench.context).pending
+
+
+def test_a_round_that_a_restart_cut_short_goes_on(bench: Bench) -> None:
+    lines = [line for number in range(LISTS_AT_ONCE) for line in basket(f"printer-{number}", f"ink-{number}")]
+    for _ in range(5):
+        bench.gather(lines)
+    bench.now_ms = min(at_ms for _, at_ms in bench.context.processing_timers)
+    lists = bench.pass_time(0)
+    bench.restart()
+    lists |= bench.pass_time(PUBLISH_INTERVAL_MS)
+    assert len(lists) == 2 * LISTS_AT_ONCE
 
 
 def test_after_a_long_silence_nothing_is_held_and_the_lists_have_ended(bench: Bench) -> None:

@@ -13,7 +13,7 @@ from state.configuration import Together
 from state.together.listing import Pair, companions_of
 from state.together.row import Row
 from state.together.shard import Shard
-from state.together.tally import BOUGHT, VIEWED, owner_of, within
+from state.together.tally import ALLOWANCE_MS, BOUGHT, VIEWED, Allowance, owner_of, within
 
 T0 = 1_763_770_000_000
 DAY = 24 * 3_600_000
@@ -227,6 +227,24 @@ def test_a_gather_is_thinned_to_its_bound_and_a_lift_stays(most: int) -> None:
         counts = Counts()
         counts.take(list(kept))
         assert counts.companions("printer")[0].lift == pytest.approx(1_010 / 200, rel=0.2)
+
+
+def test_an_allowance_is_spent_at_once_or_bit_by_bit_and_comes_back_with_time() -> None:
+    pairs = basket("a", "b")  # two lines of a pair each
+    allowance = Allowance(100)
+    assert allowance.take(pairs * 50, T0) == (pairs * 50, 0)  # a large basket after a quiet time
+    kept, left_out = allowance.take(pairs * 50, T0)
+    assert (len(kept), left_out) == (1, 99)
+    kept, left_out = allowance.take(pairs * 50, T0 + ALLOWANCE_MS // 10)
+    assert len(kept) + left_out == 100
+    assert 5 <= len(kept) <= 10
+    assert allowance.take(pairs * 50, T0 + 3 * ALLOWANCE_MS) == (pairs * 50, 0)  # no more than one allowance is saved up
+
+
+def test_an_allowance_outlives_a_clock_that_is_set_back() -> None:
+    allowance = Allowance(10)
+    allowance.take(basket("a", "b"), T0)
+    assert allowance.take(basket("a", "b"), T0 - ALLOWANCE_MS) == (basket("a", "b"), 0)
 
 
 def test_lines_that_say_no_time_are_counted_and_left_out() -> None:
