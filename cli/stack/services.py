@@ -15,7 +15,7 @@ from state.configuration import Settings
 # A small stack on few cores: one collector thread, and no files in the system's temporary folder.
 SMALL_JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 MOST_PAUSE_MS = 30
-"""What a TaskManager's collections aim at: events wait meanwhile, and the usual 200 ms were taken in full where sessions are many."""
+"""What a TaskManager's collections aim at, as events wait meanwhile: the usual 200 ms were taken in full."""
 EVERY_JVM = ("-XX:-UsePerfData", "-Djava.net.preferIPv4Stack=true", "-XX:+ExitOnOutOfMemoryError", "-Xshare:auto")
 JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"

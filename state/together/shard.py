@@ -112,8 +112,8 @@ class Shard:
         return list(self._pending)
 
     def lists(self, most: int | None = None) -> tuple[Lists, dict[str, bytes]]:
-        """The lists that changed of the first `most` that are pending, or of all, as records, None for one that is empty now; and the rows that
-        are to be stored therefore.
+        """The lists that changed of the first `most` that are pending, or of all, as records, None for one that is empty now; and
+        the rows that are to be stored therefore.
 
         Those of `pending` must be in memory; they are not pending afterwards.
         """
