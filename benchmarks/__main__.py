@@ -8,6 +8,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -23,8 +24,10 @@ from benchmarks.stack import benchmark_stack
 from benchmarks.summary import Figures
 from jobs.settings import to_tree
 
-ROOM = ("local.task_manager_memory_mb=5000",)
-"""For the state of a million sessions on one TaskManager."""
+SHARED = (max(TASK_MANAGERS), ("local.task_manager_memory_mb=5000",))
+"""TaskManagers and settings of the stack of most sections: with room for the state of a million sessions on one of them."""
+STACKS: dict[str, tuple[int, tuple[str, ...]]] = {"catalogue": (1, catalogue.STACK)}
+"""Of those that need another one."""
 RESULTS = Path(__file__).parent / "results"
 SECTIONS: dict[str, Callable[[Bench], Figures]] = {
     "throughput": throughput.run,
@@ -62,17 +65,19 @@ def main() -> None:
     def say(line: str) -> None:
         console.print(f"{time.monotonic() - begun:6.0f} s  {line}", highlight=False)
 
-    with benchmark_stack(max(TASK_MANAGERS), ROOM) as stack:
-        say("the stack runs")
-        results["configuration"] = to_tree(stack.settings)
-        bench = Bench(stack, plan, say)
-        for name in chosen:
-            figures = SECTIONS[name](bench)
-            bench.values |= figures.values
-            results |= figures.values
-            results["runs"][name] = figures.runs
-            console.print(_table(name, figures))
-            _write(options.out, results)
+    values: dict[str, Any] = {}
+    for (task_managers, sets), names in groupby(chosen, lambda name: STACKS.get(name, SHARED)):
+        with benchmark_stack(task_managers, sets) as stack:
+            say("the stack runs")
+            results["configuration"] = to_tree(stack.settings)
+            bench = Bench(stack, plan, say, values)
+            for name in names:
+                figures = SECTIONS[name](bench)
+                values |= figures.values
+                results |= figures.values
+                results["runs"][name] = figures.runs
+                console.print(_table(name, figures))
+                _write(options.out, results)
     plots = draw(results, options.out.parent / "plots")
     say(f"written to {options.out}, with {len(plots)} plots in {options.out.parent / 'plots'}")
 

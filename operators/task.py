@@ -20,8 +20,8 @@ class StaleCodeError(Exception):
 
 
 def begin_task(client_build_id: str) -> None:
-    """Makes the interpreter fair to all operators and its collections short, and refuses other code than the client's that submitted
-    the job.
+    """Makes the interpreter fair to all operators and its collections short, and refuses other code than that of the client which
+    submitted the job.
 
     Raises:
         StaleCodeError: a TaskManager keeps imported modules for its life, so after an upgrade it must be a new one.

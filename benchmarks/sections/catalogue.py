@@ -1,6 +1,6 @@
 """A catalogue of more than a million products against the small one of the traffic: the same events, the same rules.
 
-On a stack of its own, whose TaskManager has its memory divided for RocksDB and no log of changes, as `up` gives it. On one that was
+On a stack of its own (`STACK`), whose TaskManager has its memory divided for RocksDB and no log of changes, as `up` gives it. On one that was
 made for state on the heap RocksDB has a tenth of the memory, and with a hundred tables of a megabyte each writes every few records
 to a file of their own: its threads then take more than the job.
 """
@@ -16,7 +16,6 @@ from benchmarks.latency import measure
 from benchmarks.lists import await_catalogue
 from benchmarks.preload import load_catalogue, preload
 from benchmarks.sections import Bench
-from benchmarks.stack import benchmark_stack
 from benchmarks.summary import Figures, column, ratios, row
 from benchmarks.throughput import APPLIED, Load, as_if_live, published, watch_run
 from benchmarks.traffic import PRODUCTS, SPAN_MS, messages, traffic
@@ -34,17 +33,12 @@ STACK = ("flink.state_backend=rocksdb",)
 def run(bench: Bench) -> Figures:
     """In turn with each catalogue: loads it into a new job, sends events as fast as they go, then at the same rate for both."""
     runs: dict[str, list[dict[str, Any]]] = {"small": [], "large": []}
-    bench.stack.stop_job()
-    with benchmark_stack(1, STACK) as stack:
-        own = Bench(stack, bench.plan, bench.say)
-        for number in range(bench.plan.catalogue_rounds):
-            for name in runs:
-                products = PRODUCTS if name == "small" else bench.plan.products
-                found = _run(own, f"{name}-{number}", products, 2_000 + 2 * number + (name == "large"))
-                runs[name].append(found)
-                bench.say(
-                    f"{name}, {products:,} products: {found['events_per_second']:,.0f} events/s, {found['latency']}"
-                )
+    for number in range(bench.plan.catalogue_rounds):
+        for name in runs:
+            products = PRODUCTS if name == "small" else bench.plan.products
+            found = _run(bench, f"{name}-{number}", products, 2_000 + 2 * number + (name == "large"))
+            runs[name].append(found)
+            bench.say(f"{name}, {products:,} products: {found['events_per_second']:,.0f} events/s, {found['latency']}")
     return figures(runs)
 
 
