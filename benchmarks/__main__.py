@@ -69,7 +69,7 @@ def main() -> None:
     for (task_managers, sets), names in groupby(chosen, lambda name: STACKS.get(name, SHARED)):
         with benchmark_stack(task_managers, sets) as stack:
             say("the stack runs")
-            results["configuration"] = to_tree(stack.settings)
+            results.setdefault("configuration", to_tree(stack.settings))
             bench = Bench(stack, plan, say, values)
             for name in names:
                 figures = SECTIONS[name](bench)

@@ -1,8 +1,8 @@
 """A catalogue of more than a million products against the small one of the traffic: the same events, the same rules.
 
-On a stack of its own (`STACK`), whose TaskManager has its memory divided for RocksDB and no log of changes, as `up` gives it. On one that was
-made for state on the heap RocksDB has a tenth of the memory, and with a hundred tables of a megabyte each writes every few records
-to a file of their own: its threads then take more than the job.
+On a stack of its own (`STACK`), whose TaskManager has its memory divided for RocksDB and no log of changes, as `up` gives it. On
+one that was made for state on the heap RocksDB has a tenth of the memory, and with a hundred tables of a megabyte each writes every
+few records to a file of their own: its threads then take more than the job.
 """
 
 import time
