@@ -1,7 +1,6 @@
 """What is bought and viewed together: counts by shard, and lists of companions by product."""
 
 from collections.abc import Iterator, Sequence
-from itertools import islice
 from typing import Any
 
 from pyflink.common import Row, Types
@@ -13,7 +12,6 @@ from operators.task import begin_task, next_tick_ms, wall_clock_ms
 from state.configuration import Together
 from state.together.periods import read_chunk
 from state.together.shard import Lists, Shard
-from state.together.tally import Allowance
 
 LIST_TYPE = Types.ROW([Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.PRIMITIVE_ARRAY(Types.BYTE())])
 """Row(key, list); the list is None where there is none any more."""
@@ -45,15 +43,12 @@ class TogetherOperator(KeyedProcessFunction):  # type: ignore[misc]
         )
         self._counters = Counters(runtime_context.get_metrics_group())
         self._shards: dict[str, Shard] = {}
-        self._left: dict[str, int] = {}
-        self._allowances: dict[str, Allowance] = {}
 
     def process_element(self, value: Sequence[str], ctx: Any) -> None:
         """Counts what was gathered."""
         now_ms, shard = wall_clock_ms(), self._load(ctx)
         was_idle = not shard.pending
-        allowance = self._allowances.setdefault(ctx.get_current_key(), Allowance(self._rules.max_pairs))
-        lines, left_out = allowance.take(value, now_ms)
+        lines, left_out = shard.allowance.take(value, now_ms)
         tally = shard.tally(lines, now_ms)
         self._hold(shard, tally.singles)
         rows, chunks = shard.add(tally, now_ms)
@@ -71,14 +66,13 @@ class TogetherOperator(KeyedProcessFunction):  # type: ignore[misc]
         now_ms, shard = wall_clock_ms(), self._load(ctx)
         chunks = shard.roll(now_ms)
         lists, rows = self._some_lists(shard, ctx)
-        ended = self._sweep(shard, chunks, now_ms)
+        ended = [] if shard.left else self._sweep(shard, chunks, now_ms)
         self._store(shard, rows, chunks)
-        if shard.due_chunk(now_ms) is not None or shard.pending:
+        if not shard.left and (shard.due_chunk(now_ms) is not None or shard.pending):
             ctx.timer_service().register_processing_time_timer(next_tick_ms(PUBLISH_INTERVAL_MS))
         if shard.is_empty:
             self._head.clear()
             del self._shards[ctx.get_current_key()]
-            self._allowances.pop(ctx.get_current_key(), None)
         else:
             ctx.timer_service().register_processing_time_timer(shard.next_period_ms(now_ms))
         self._counters.add("together_lists_published", len(lists))
@@ -89,13 +83,14 @@ class TogetherOperator(KeyedProcessFunction):  # type: ignore[misc]
 
     def _some_lists(self, shard: Shard, ctx: Any) -> tuple[Lists, dict[str, bytes]]:
         """The next lists of the round, and the rows to store; more of them follow soon where the round is not over."""
-        name, pending = ctx.get_current_key(), shard.pending
-        left = self._left.pop(name, len(pending))
-        self._hold(shard, islice(pending, min(left, LISTS_AT_ONCE)))
-        if left > LISTS_AT_ONCE:
-            self._left[name] = left - LISTS_AT_ONCE
+        pending = shard.pending
+        left = shard.left or len(pending)
+        now = min(left, LISTS_AT_ONCE)
+        self._hold(shard, pending[:now])
+        shard.left = left - now
+        if shard.left:
             ctx.timer_service().register_processing_time_timer(next_tick_ms(SLICE_MS))
-        return shard.lists(min(left, LISTS_AT_ONCE))
+        return shard.lists(now)
 
     def _sweep(self, shard: Shard, chunks: dict[str, bytes], now_ms: int) -> Lists:
         name = shard.due_chunk(now_ms)

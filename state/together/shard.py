@@ -9,7 +9,7 @@ from state.configuration import Together
 from state.together.listing import companions_of, digest_of, encode_list, list_key
 from state.together.periods import Periods, period_of
 from state.together.row import Row
-from state.together.tally import Tally, decay_between, landmark_of
+from state.together.tally import Allowance, Tally, decay_between, landmark_of
 
 _VERSION = b"\x01"
 ROWS_IN_MEMORY = 4_096
@@ -35,6 +35,10 @@ class Shard:
 
     With several shards to a kind each counts all baskets and single products, so that its lifts are exact, and pairs for the
     products that it owns.
+
+    Attributes:
+        allowance: the pairs that may be counted.
+        left: how many of what is pending are of the round that has begun, 0 between rounds.
     """
 
     def __init__(self, name: str, head: Head, rules: Together) -> None:
@@ -44,6 +48,8 @@ class Shard:
         self._rules = rules
         self._rows: OrderedDict[str, Row] = OrderedDict()
         self._pending = dict.fromkeys(head.pending)
+        self.allowance = Allowance(rules.max_pairs)
+        self.left = 0
 
     @classmethod
     def open(cls, name: str, data: bytes | None, rules: Together) -> "Shard":
