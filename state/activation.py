@@ -19,10 +19,14 @@ def status_of(
     """
     if len(events) < rules.warming_after:
         return "cold"
-    products = dict.fromkeys(product for event in reversed(events) for product in event.products)
-    categories = {category for event in events for category in event.categories if category}
-    if len(events) >= rules.active_after and len(products) + len(categories) >= rules.active_variety:
-        return "active"
+    products: dict[str, None] = {}
+    categories: set[str] = set()
+    for event in reversed(events):
+        products |= dict.fromkeys(event.products)
+        categories.update(event.categories)
+        categories.discard("")
+        if len(events) >= rules.active_after and len(products) + len(categories) >= rules.active_variety:
+            return "active"
     if len(products) < rules.active_match:
         return "warming"
     return "active" if matches(list(products)[:NEWEST_COMPARED], viewed_with) >= rules.active_match else "warming"

@@ -94,9 +94,12 @@ def rewards_of(exposures: Sequence[Exposure], events: Sequence[LoggedEvent], rul
     credited: dict[int, list[float]] = {}
     largest = largest_reward(rules)
     first_ms = min([exposure.exposed_at_ms for exposure in exposures]) - rules.disorder_ms
-    exposed = {exposure.product_id for exposure in exposures}
+    exposed: dict[str, list[int]] = {}
+    for place, exposure in enumerate(exposures):
+        exposed.setdefault(exposure.product_id, []).append(place)
+    are_exposed = exposed.keys()
     for event in events:
-        if event.timestamp_ms < first_ms or event.kind == CATEGORY_VIEW or exposed.isdisjoint(event.products):
+        if event.timestamp_ms < first_ms or event.kind == CATEGORY_VIEW or are_exposed.isdisjoint(event.products):
             continue
         weight = weight_of(event, rules.weights)
         if not weight:
@@ -104,8 +107,10 @@ def rewards_of(exposures: Sequence[Exposure], events: Sequence[LoggedEvent], rul
         digest = event.digest
         decision_id, spent = _named(event)
         for product in event.products:
-            index = _credited_exposure(exposures, event, digest, decision_id, product, rules)
-            if index is not None and product not in spent:
+            if product not in exposed or product in spent:
+                continue
+            index = _credited_exposure(exposures, exposed[product], event, digest, decision_id, rules)
+            if index is not None:
                 reward = weight / largest * _boost(exposures[index], rules.affinity_boost)
                 credited.setdefault(index, []).append(reward)
     rewards = [0.0] * len(exposures)
@@ -165,11 +170,18 @@ def largest_reward(rules: Reward) -> float:
 
 
 def _credited_exposure(
-    exposures: Sequence[Exposure], event: LoggedEvent, digest: bytes, decision_id: str, product: str, rules: Reward
+    exposures: Sequence[Exposure],
+    of_product: Sequence[int],
+    event: LoggedEvent,
+    digest: bytes,
+    decision_id: str,
+    rules: Reward,
 ) -> int | None:
+    """Which of the product's exposures, given by their indices, the event is credited to."""
     latest: int | None = None
-    for index, exposure in enumerate(exposures):
-        if exposure.product_id != product or exposure.cause == digest or not _is_in_time(event, exposure, rules):
+    for index in of_product:
+        exposure = exposures[index]
+        if exposure.cause == digest or not _is_in_time(event, exposure, rules):
             continue
         if decision_id and exposure.decision_id == decision_id:
             return index

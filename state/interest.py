@@ -6,6 +6,7 @@ bought as a whole have a bundle's weight in place of a checkout's.
 """
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -46,18 +47,17 @@ class Interest(msgspec.Struct, frozen=True):
 
 def weight_of(event: LoggedEvent, weights: Weights) -> float | None:
     """The event's signed weight, or None where its type does not count."""
-    kind = event.kind
-    if kind == PRODUCT_VIEW:
-        return weights.product_view
-    if kind == CATEGORY_VIEW:
-        return weights.category_view
-    if kind == ADD_TO_CART:
-        return weights.add_to_cart
-    if kind == CHECKOUT:
-        return weights.checkout
-    if kind == FEEDBACK:
-        return weights.thumb * event.strength
-    return None
+    weight = _by_kind(weights)[event.kind]
+    return weight * event.strength if weight and event.kind == FEEDBACK else weight
+
+
+@lru_cache(maxsize=16)
+def _by_kind(weights: Weights) -> list[float | None]:
+    """The weight of each type of event by its number, of feedback that of a thumb up."""
+    by_kind: list[float | None] = [None] * len(EVENT_TYPES)
+    by_kind[CATEGORY_VIEW], by_kind[PRODUCT_VIEW] = weights.category_view, weights.product_view
+    by_kind[ADD_TO_CART], by_kind[CHECKOUT], by_kind[FEEDBACK] = weights.add_to_cart, weights.checkout, weights.thumb
+    return by_kind
 
 
 def interest(events: Sequence[LoggedEvent], weights: Weights, decay: Decay) -> Interest:
@@ -67,13 +67,16 @@ def interest(events: Sequence[LoggedEvent], weights: Weights, decay: Decay) -> I
     visits: dict[str, float] = {}
     total, counted, has_feedback = 0.0, 0, False
     now_ms = events[-1].timestamp_ms if events else 0
-    factor, by_time = 1.0, decay.mode == "half_life"
+    factor, fading, by_time = 1.0, decay.factor, decay.mode == "half_life"
+    by_kind = _by_kind(weights)
     for age, event in enumerate(reversed(events), start=1):
-        weight = weight_of(event, weights)
+        kind = event.kind
+        weight = by_kind[kind]
         if weight is None:
             continue
-        if event.kind == FEEDBACK:
+        if kind == FEEDBACK:
             has_feedback = True
+            weight *= event.strength
         if by_time:
             factor = 2.0 ** ((event.timestamp_ms - now_ms) / decay.half_life_ms)
         weighted = weight * factor
@@ -86,13 +89,14 @@ def interest(events: Sequence[LoggedEvent], weights: Weights, decay: Decay) -> I
         for product in event.products:
             products[product] = products.get(product, 0.0) + weighted
         shared = weighted if weighted >= 0 else DISLIKED_CATEGORY_SHARE * weighted
-        for category in dict.fromkeys(event.categories):
+        theirs = event.categories
+        for category in theirs if len(theirs) < 2 else dict.fromkeys(theirs):
             if category:
                 categories[category] = categories.get(category, 0.0) + shared
                 if weighted > 0:
                     visits[category] = visits.get(category, 0) + 1
         if not by_time:
-            factor *= decay.factor
+            factor *= fading
     disliked = _disliked(events) if has_feedback else _NOBODY
     return Interest(products, categories, total, disliked, visits, counted)
 

@@ -155,16 +155,15 @@ def _category_data(categories: Ranked) -> list[dict[str, Any]]:
 
 
 def _largest(values: dict[str, float], limit: int) -> Ranked:
+    """Those of the largest values, of equal ones the first by name."""
     if len(values) < 2:
         return list(values.items())
     if len(values) > limit:
         least = sorted(values.values())[-limit]
         values = {name: value for name, value in values.items() if value >= least}
-    return sorted(values.items(), key=_largest_first)[:limit]
-
-
-def _largest_first(item: tuple[str, float]) -> tuple[float, str]:
-    return -item[1], item[0]
+    ranked = sorted(values)
+    ranked.sort(key=values.__getitem__, reverse=True)
+    return [(name, values[name]) for name in ranked[:limit]]
 
 
 def _rounded(ranked: Ranked) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from array import array
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from itertools import islice
 from struct import Struct
 from typing import NamedTuple
 
@@ -160,7 +161,7 @@ class Shelf:
     def because(self, interest: Interest) -> dict[str, str]:
         """The companions of the session's newest products, each with the first that it goes with."""
         causes: dict[str, str] = {}
-        for product in own_products(interest)[:LEADING]:
+        for product in own_products(interest, LEADING):
             for companions in (self.together.bought_with(product), self.together.viewed_with(product)):
                 for companion, _ in companions:
                     causes.setdefault(companion, product)
@@ -287,9 +288,9 @@ class Shelf:
         return {category_ids[codes[part[0]]]: rows[part[: self._newest_most]] for part in parts}
 
 
-def own_products(interest: Interest) -> list[str]:
+def own_products(interest: Interest, most: int = OWN_LIMIT) -> list[str]:
     """What the session likes, the newest first."""
-    return [product for product, value in interest.products.items() if value > 0][:OWN_LIMIT]
+    return list(islice((product for product, value in interest.products.items() if value > 0), most))
 
 
 def _weights(sources: Sources) -> Values:
