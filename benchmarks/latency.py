@@ -38,19 +38,21 @@ def start_job(stack: Stack, topic: str, task_managers: int) -> None:
     await_catalogue(stack, PRODUCTS)
 
 
-def measure(stack: Stack, topic: str, rate: int, seconds: float, warm_up_s: float, seed: int) -> dict[str, Any]:
+def measure(
+    stack: Stack, topic: str, rate: int, seconds: float, warm_up_s: float, seed: int, *, lasting: bool = False
+) -> dict[str, Any]:
     """Latencies in ms over `seconds` at `rate` events per second, after a warm-up that is not counted.
 
-    `seed` keeps the sessions of one measurement apart from those of another.
+    `seed` keeps the sessions of one measurement apart from those of another; `lasting` as in `planned`.
     """
     whole_s = warm_up_s + seconds
     begin = time.time() + START_S + rate * whole_s * ENCODING_S
-    events, due = planned(rate, whole_s, seed, begin)
+    events, due = planned(rate, whole_s, seed, begin, lasting=lasting)
     with tempfile.TemporaryDirectory(prefix="heliotrope-bench-") as folder:
         file = Path(folder) / "announcements"
         with _listener(stack, file) as listener:
             before = cpu_seconds(stack.processes)
-            sender = _send(stack, topic, rate, whole_s, seed, begin)
+            sender = _send(stack, topic, rate, whole_s, seed, begin, lasting)
             time.sleep(SETTLE_S)
             used, end = difference(before, cpu_seconds(stack.processes)), time.time()
         heard = file.read_bytes()
@@ -59,6 +61,7 @@ def measure(stack: Stack, topic: str, rate: int, seconds: float, warm_up_s: floa
     return summary((arrived - due)[counted], (end - due)[counted]) | {
         "rate": rate,
         "seconds": seconds,
+        "lasting_sessions": lasting,
         "sender": sender,
         "listener": listener,
         "cpu_s": used,
@@ -86,10 +89,12 @@ def summary(latencies_s: Times, waited_s: Times) -> dict[str, float]:
     return named | {"max": round(float(all_ms.max()), 1), "events": len(all_ms), "missing": int(missing.sum())}
 
 
-def _send(stack: Stack, topic: str, rate: int, seconds: float, seed: int, begin: float) -> dict[str, float]:
+def _send(
+    stack: Stack, topic: str, rate: int, seconds: float, seed: int, begin: float, lasting: bool
+) -> dict[str, float]:
     where = ("--kafka", stack.kafka, "--topic", topic, "--partitions", str(stack.settings.kafka.partitions))
     what = ("--rate", str(rate), "--seconds", str(seconds), "--seed", str(seed), "--begin", str(begin))
-    command = (sys.executable, "-m", "benchmarks.load", *where, *what)
+    command = (sys.executable, "-m", "benchmarks.load", *where, *what, *(["--lasting"] if lasting else []))
     return dict(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
 
 

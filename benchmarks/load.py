@@ -1,6 +1,6 @@
 """Open-loop load: every event has a time at which it is due, and is sent then whatever became of the ones before.
 
-python -m benchmarks.load --kafka HOST:PORT --topic NAME --partitions N --rate R --seconds S --seed N --begin SECONDS
+python -m benchmarks.load --kafka HOST:PORT --topic NAME --partitions N --rate R --seconds S --seed N --begin SECONDS [--lasting]
 
 Requests are encoded before the first is due, so that sending costs little of the cores that the job needs; events that are due
 within one tick go out together at its end. Prints how the sending went as JSON.
@@ -20,16 +20,19 @@ from benchmarks.traffic import Traffic, messages, session_id, traffic
 from benchmarks.wire import Connection, Message, batch, request
 
 THINK_S = 20
-"""A session acts every so many seconds on average."""
+"""A lasting session acts every so many seconds on average."""
 TICK_S = 0.005
 Times = NDArray[np.float64]
 
 
-def planned(rate: int, seconds: float, seed: int, begin: float) -> tuple[Traffic, Times]:
-    """The events, and when each is due, in seconds since the epoch."""
+def planned(rate: int, seconds: float, seed: int, begin: float, *, lasting: bool = False) -> tuple[Traffic, Times]:
+    """The events, and when each is due, in seconds since the epoch.
+
+    Sessions are as long as in the file that `traffic` follows; `lasting` ones go on from the first second to the last.
+    """
     count = int(rate * seconds)
     due = begin + np.arange(count) / rate
-    events = traffic(count, 0, seed, sessions=rate * THINK_S)
+    events = traffic(count, 0, seed, span_ms=int(seconds * 1_000), sessions=rate * THINK_S if lasting else None)
     return events._replace(times_ms=(due * 1_000).astype(np.int64)), due
 
 
@@ -103,8 +106,9 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, required=True)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--begin", type=float, required=True)
+    parser.add_argument("--lasting", action="store_true", help="sessions that go on from beginning to end")
     options = parser.parse_args()
-    events, due = planned(options.rate, options.seconds, options.seed, options.begin)
+    events, due = planned(options.rate, options.seconds, options.seed, options.begin, lasting=options.lasting)
     requests = ticks(events, due, options.topic, options.partitions)
     print(json.dumps(send(options.kafka, requests)))
 

@@ -9,8 +9,8 @@ class Plan(NamedTuple):
     `compiling` events go through all TaskManagers before the first run, so that their JVMs have compiled the job; none in a quick
     run. `lead` events of a topic come before the counting starts; a run of the job is counted for `longest_s` at most. Each
     section that compares does so `rounds` times in turn. `latency_s` are the seconds at each rate, `long_s` those at `long_rate`;
-    one more rate is `share_of_limit` of the throughput that was found. `products` are those of a large catalogue, which is compared
-    `catalogue_rounds` times.
+    one more rate is `share_of_limit` of the throughput that was found, and for `lasting_s` at `lasting_rate` sessions go on from
+    beginning to end. `products` are those of a large catalogue, which is compared `catalogue_rounds` times.
     """
 
     rounds: int
@@ -25,6 +25,8 @@ class Plan(NamedTuple):
     share_of_limit: float
     long_rate: int
     long_s: float
+    lasting_rate: int
+    lasting_s: float
     candidates: tuple[int, ...]
     candidates_s: float
     stage_events: int
@@ -46,6 +48,8 @@ FULL = Plan(
     share_of_limit=0.8,
     long_rate=1_000,
     long_s=600.0,
+    lasting_rate=1_000,
+    lasting_s=120.0,
     candidates=(10, 50, 100, 200, 500),
     candidates_s=15.0,
     stage_events=20_000,
@@ -66,6 +70,8 @@ QUICK = Plan(
     share_of_limit=0.0,
     long_rate=0,
     long_s=0.0,
+    lasting_rate=0,
+    lasting_s=0.0,
     candidates=(),
     candidates_s=0.0,
     stage_events=4_000,

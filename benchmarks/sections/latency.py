@@ -3,6 +3,7 @@
 from typing import Any
 
 from benchmarks.latency import measure, start_job
+from benchmarks.plan import Plan
 from benchmarks.preload import load_catalogue
 from benchmarks.sections import Bench
 from benchmarks.summary import Figures, Row
@@ -16,23 +17,19 @@ def run(bench: Bench) -> Figures:
     """One rate after the other, the slowest first, on one job; on a new one after a rate that it could not keep up with."""
     plan, stack = bench.plan, bench.stack
     load_catalogue(stack)
-    rates = {f"latency_{rate}_ms": rate for rate in plan.rates}
     limit = plan.share_of_limit * bench.values.get("events_per_second_of_one", 0.0)
-    if limit >= 1:
-        rates[f"latency_{round(100 * plan.share_of_limit)}_percent_ms"] = int(limit)
     runs: dict[str, Any] = {}
     keeps_up, topic = False, ""
-    for number, (name, rate) in enumerate(sorted(rates.items(), key=lambda item: item[1])):
+    for number, (name, rate, seconds, lasting) in enumerate(_loads(plan, limit)):
         if not keeps_up:
             topic = f"latency-{number}"
             stack.stop_job()
             stack.forget_profiles()
             start_job(stack, topic, TASK_MANAGERS)
-        seconds = plan.long_s if rate == plan.long_rate else plan.latency_s
-        runs[name] = measure(stack, topic, rate, seconds, plan.warm_up_s, seed=1_000 + number)
+        runs[name] = measure(stack, topic, rate, seconds, plan.warm_up_s, 1_000 + number, lasting=lasting)
         keeps_up = not runs[name]["missing"]
         bench.say(
-            f"{rate:,} events/s: {', '.join(f'{q} {runs[name][q]:,.1f} ms' for q in QUANTILES)}, {_beside(runs[name])}"
+            f"{_named(runs[name])}: {', '.join(f'{q} {runs[name][q]:,.1f} ms' for q in QUANTILES)}, {_beside(runs[name])}"
         )
     stack.stop_job()
     return figures(runs, TASK_MANAGERS)
@@ -43,7 +40,7 @@ def figures(runs: dict[str, Any], task_managers: int) -> Figures:
     values = {name: {quantile: found[quantile] for quantile in QUANTILES} for name, found in runs.items()}
     rows = [
         Row(
-            f"click to Redis at {found['rate']:,} events/s, {quantile}, ms",
+            f"click to Redis at {_named(found)}, {quantile}, ms",
             found[quantile],
             found[quantile],
             found[quantile],
@@ -53,6 +50,24 @@ def figures(runs: dict[str, Any], task_managers: int) -> Figures:
         for quantile in QUANTILES
     ]
     return Figures({**values, "latency_task_managers": task_managers}, rows, runs)
+
+
+def _loads(plan: Plan, limit: float) -> list[tuple[str, int, float, bool]]:
+    """Name, rate, seconds, and whether sessions last; the slowest first."""
+    loads = [
+        (f"latency_{rate}_ms", rate, plan.long_s if rate == plan.long_rate else plan.latency_s, False)
+        for rate in plan.rates
+    ]
+    if limit >= 1:
+        loads.append((f"latency_{round(100 * plan.share_of_limit)}_percent_ms", int(limit), plan.latency_s, False))
+    if plan.lasting_rate:
+        name = f"latency_{plan.lasting_rate}_lasting_sessions_ms"
+        loads.append((name, plan.lasting_rate, plan.lasting_s, True))
+    return sorted(loads, key=lambda load: (load[1], load[3]))
+
+
+def _named(run: dict[str, Any]) -> str:
+    return f"{run['rate']:,} events/s{' of lasting sessions' if run['lasting_sessions'] else ''}"
 
 
 def _beside(run: dict[str, Any]) -> str:

@@ -98,7 +98,9 @@ def test_figures_of_scaling_and_latency_have_their_names() -> None:
     assert scaled["throughput_1e6_vs_1e3_sessions"] == pytest.approx(0.9)
     assert scaled["events_per_second_by_candidates"] == {"10": 120.0}
     quantiles = {"p50": 1.0, "p95": 2.0, "p99": 3.0, "p999": 4.0}
-    values = latency.figures({"latency_1000_ms": {"rate": 1_000, "missing": 0, **quantiles}}, 1).values
+    values = latency.figures(
+        {"latency_1000_ms": {"rate": 1_000, "lasting_sessions": False, "missing": 0, **quantiles}}, 1
+    ).values
     assert values["latency_1000_ms"] == quantiles
 
 

@@ -10,6 +10,7 @@ from kafka.record.memory_records import MemoryRecords
 from benchmarks.latency import arrivals, summary
 from benchmarks.listener import CHUNK, announcements
 from benchmarks.load import THINK_S, TICK_S, expected_versions, planned, ticks
+from benchmarks.traffic import LENGTH_SHARES
 
 BEGIN = 1_763_770_000.0
 
@@ -18,7 +19,17 @@ def test_events_are_due_at_an_even_pace_and_say_so() -> None:
     events, due = planned(rate=100, seconds=5.0, seed=1, begin=BEGIN)
     assert np.allclose(np.diff(due), 0.01, atol=1e-6)
     assert events.times_ms.tolist() == [int(at * 1_000) for at in due]
-    assert len(set(events.sessions.tolist())) <= 100 * THINK_S
+
+
+def test_sessions_are_as_long_as_real_ones_or_last() -> None:
+    events, _ = planned(rate=2_000, seconds=10.0, seed=1, begin=BEGIN)
+    lengths = np.unique(events.sessions, return_counts=True)[1]
+    assert (lengths == 1).mean() == pytest.approx(LENGTH_SHARES[0], abs=0.02)
+    assert lengths.max() == len(LENGTH_SHARES)
+    lasting, _ = planned(rate=100, seconds=100.0, seed=1, begin=BEGIN, lasting=True)
+    lengths = np.unique(lasting.sessions, return_counts=True)[1]
+    assert len(lengths) == pytest.approx(100 * THINK_S, rel=0.02)
+    assert lengths.mean() == pytest.approx(100 / THINK_S, rel=0.02)
 
 
 def test_every_event_goes_out_once_and_not_before_it_is_due() -> None:
