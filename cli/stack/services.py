@@ -145,6 +145,7 @@ def task_manager_service(number: int, settings: Settings, layout: Layout, java_h
     heap = parts.heap + parts.framework_heap
     options = (
         "-XX:+UseG1GC",
+        "-XX:+AlwaysPreTouch",  # else a collection waits for the system's pages wherever the heap grows
         f"-XX:MaxGCPauseMillis={MOST_PAUSE_MS}",
         f"-Xmx{heap}m",
         f"-Xms{heap}m",
