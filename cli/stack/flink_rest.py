@@ -31,13 +31,15 @@ class FlinkRest:
         return min((int(worker["memoryConfiguration"]["managedMemory"]) >> 20 for worker in workers), default=None)
 
     def job_state(self, job_id: str) -> str:
-        """The job's state, for example RUNNING; empty where the JobManager does not know it."""
-        job = self._job(job_id)
-        return str(job["state"]) if job else ""
+        """The job's state, for example RUNNING; empty where the JobManager does not know it.
+
+        It alone is asked for: for all of a job the JobManager gathers every metric of every task anew.
+        """
+        return str(self._get_of_job(f"/jobs/{job_id}/status").get("status", ""))
 
     def is_fully_running(self, job_id: str) -> bool:
         """Whether the job and every one of its vertices is RUNNING, on all its subtasks."""
-        job = self._job(job_id)
+        job = self._get_of_job(f"/jobs/{job_id}")
         return bool(job) and job["state"] == "RUNNING" and all(map(_runs, job["vertices"]))
 
     def failures(self, job_id: str) -> list[str]:
@@ -52,7 +54,7 @@ class FlinkRest:
     def operator_metrics(self, job_id: str, operator: str, name: str) -> list[dict[str, str]]:
         """A metric of an operator, `{"id", "value"}` for each subtask that has it."""
         found: list[dict[str, str]] = []
-        for vertex in self._job(job_id).get("vertices", ()):
+        for vertex in self._get_of_job(f"/jobs/{job_id}").get("vertices", ()):
             if str(vertex["name"]).startswith(operator):
                 names = ",".join(f"{i}.{operator}.{name}" for i in range(vertex["parallelism"]))
                 found += self._fetch(f"/jobs/{job_id}/vertices/{vertex['id']}/metrics?get={names}")
@@ -85,9 +87,10 @@ class FlinkRest:
             raise UserError(f"the savepoint failed ({cause}): look at `heliotrope status`, or stop without --keep-data")
         return str(answer["operation"]["location"])
 
-    def _job(self, job_id: str) -> dict[str, Any]:
+    def _get_of_job(self, path: str) -> dict[str, Any]:
+        """As `_get`; empty where the JobManager does not know the job."""
         try:
-            return self._get(f"/jobs/{job_id}")
+            return self._get(path)
         except urllib.error.HTTPError as error:
             if error.code == 404:
                 return {}
