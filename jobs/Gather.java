@@ -24,6 +24,10 @@ import org.apache.flink.types.Row;
  */
 public class Gather extends AbstractStreamOperator implements OneInputStreamOperator, ProcessingTimeCallback {
 
+    /** How the names begin of threads of SQL's windows and of checkpoints, which copy and write. */
+    private static final String[] BEHIND =
+            new String[] {"GlobalWindowAggregate", "WindowAggregate", "WindowRank", "AsyncOperations", "Changelog"};
+
     private final String[] keys;
     private final long gatherMs;
     private final int most;
@@ -77,11 +81,26 @@ public class Gather extends AbstractStreamOperator implements OneInputStreamOper
 
     public void prepareSnapshotPreBarrier(long checkpoint) throws Exception {
         sendAll();
+        putBehind(Thread.currentThread().getThreadGroup());
     }
 
     public void finish() throws Exception {
         sendAll();
         super.finish();
+    }
+
+    /** Puts the threads for which no visitor waits behind the others, where Java may do so (`-XX:ThreadPriorityPolicy=1`). None holds the
+     * interpreter: that would keep those in front waiting. */
+    private static void putBehind(ThreadGroup tasks) {
+        Thread[] threads = new Thread[2 * tasks.activeCount()];
+        int count = tasks.enumerate(threads);
+        for (int at = 0; at < count; at++) {
+            for (int kind = 0; kind < BEHIND.length; kind++) {
+                if (threads[at].getName().startsWith(BEHIND[kind]) && threads[at].getPriority() > Thread.MIN_PRIORITY) {
+                    threads[at].setPriority(Thread.MIN_PRIORITY);
+                }
+            }
+        }
     }
 
     private static long length(Row input, int field) {

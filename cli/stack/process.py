@@ -23,12 +23,13 @@ def adopt_orphans() -> None:
         _prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
 
-def _tie_to_owner(number: int) -> Callable[[], None]:
+def _tie_to_owner(number: int, niceness: int) -> Callable[[], None]:
     owner = os.getpid()
 
     def tie() -> None:
         if _prctl is not None:
             _prctl(PR_SET_PDEATHSIG, number, 0, 0, 0)
+        os.nice(niceness)
         if os.getppid() != owner:  # it died in between
             os._exit(1)
 
@@ -44,7 +45,7 @@ async def spawn(service: Service, environment: dict[str, str]) -> asyncio.subpro
             stdout=output,
             stderr=output,
             env={**environment, **service.environment},
-            preexec_fn=_tie_to_owner(service.orphan_signal),
+            preexec_fn=_tie_to_owner(service.orphan_signal, service.niceness),
         )
 
 

@@ -16,9 +16,19 @@ from state.configuration import Settings
 SMALL_JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 MOST_PAUSE_MS = 30
 """What a TaskManager's collections aim at, as events wait meanwhile: the usual 200 ms were taken in full."""
+BEHIND, A_LITTLE_BEHIND = 10, 5
+"""The niceness of threads that no event waits for, as all share a few cores: of compilers, and of those that `jobs/Gather.java`
+names; and of the JobManager, whose heartbeats and checkpoints must go on beside a full TaskManager."""
+EVERY_JVM = ("-XX:-UsePerfData", "-Djava.net.preferIPv4Stack=true", "-XX:+ExitOnOutOfMemoryError", "-Xshare:auto")
+# Java's priorities as niceness, the least for threads that ask for it; above the usual none goes, whoever starts the stack.
+WITH_PRIORITIES = (
+    "-XX:ThreadPriorityPolicy=1",
+    f"-XX:CompilerThreadPriority={BEHIND}",
+    f"-XX:JavaPriority1_To_OSPriority={BEHIND}",
+    *(f"-XX:JavaPriority{priority}_To_OSPriority=0" for priority in (8, 9, 10)),
+)
 MALLOC_ARENAS = "2"
 """Of the C library: with the usual eight for each core RocksDB's blocks are strewn, and each job takes more memory."""
-EVERY_JVM = ("-XX:-UsePerfData", "-Djava.net.preferIPv4Stack=true", "-XX:+ExitOnOutOfMemoryError", "-Xshare:auto")
 JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 
@@ -32,6 +42,7 @@ class Service(msgspec.Struct, frozen=True):
     environment: dict[str, str] = {}
     stop_seconds: float = 10.0
     orphan_signal: int = signal.SIGKILL
+    niceness: int = 0
 
 
 # The model's matrices are small: threads of the linear algebra would only get in the way of each other.
@@ -73,7 +84,8 @@ def kafka_command(java_home: Path, layout: Layout, jars: Iterable[Path], main: s
     return _java(
         java_home,
         layout,
-        *SMALL_JVM,
+        *WITH_PRIORITIES,
+        "-XX:+UseSerialGC",
         f"-Xmx{memory_mb}m",
         "-Djava.awt.headless=true",
         f"-Dlog4j2.configurationFile={layout.run / 'kafka-log4j2.properties'}",
@@ -136,7 +148,8 @@ def job_manager_service(settings: Settings, layout: Layout, java_home: Path) -> 
     total = settings.local.job_manager_memory_mb
     heap = max(256, total - 512)
     options = (*SMALL_JVM, f"-Xmx{heap}m", "-XX:MaxDirectMemorySize=128m", "-XX:MaxMetaspaceSize=256m")
-    return _flink("jobmanager", JOB_MANAGER, layout, java_home, flink_environment(layout), options)
+    service = _flink("jobmanager", JOB_MANAGER, layout, java_home, flink_environment(layout), options)
+    return msgspec.structs.replace(service, niceness=A_LITTLE_BEHIND)
 
 
 def task_manager_service(number: int, settings: Settings, layout: Layout, java_home: Path) -> Service:
@@ -144,6 +157,7 @@ def task_manager_service(number: int, settings: Settings, layout: Layout, java_h
     parts = split_memory(settings.local.task_manager_memory_mb, settings.flink.state_backend)
     heap = parts.heap + parts.framework_heap
     options = (
+        *WITH_PRIORITIES,
         "-XX:+UseG1GC",
         "-XX:+AlwaysPreTouch",  # else a collection waits for the system's pages wherever the heap grows
         f"-XX:MaxGCPauseMillis={MOST_PAUSE_MS}",
