@@ -26,9 +26,11 @@ def lines_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStre
     """What was accepted in each gather, by shard, as LINES_TYPE: a line is time in s, product, and the products that go with it.
 
     A line for each product of an event, not a row for each pair: taking pairs apart is the cheaper part of counting them. A view
-    without a view before it says nothing here; a checkout of one product does, of how often it is bought alone.
+    without a view before it says nothing here; a checkout of one product does, of how often it is bought alone. Gathers end between
+    those of the learner, as both need the interpreter then.
     """
-    shards, gather = settings.together.shards, settings.together.gather_ms
+    shards, gather_ms = settings.together.shards, settings.together.gather_ms
+    size, offset = (f"INTERVAL '{ms / 1_000:.3f}' SECOND(3, 3)" for ms in (gather_ms, gather_ms // 2))
     tables.execute_sql(
         f"""CREATE TEMPORARY VIEW together_lines AS
 SELECT CASE event_type WHEN 'checkout' THEN '{BOUGHT}' ELSE '{VIEWED}' END AS kind,
@@ -38,7 +40,7 @@ FROM accepted WHERE event_type = 'checkout' OR (event_type = 'product_view' AND 
     bought, viewed = (",".join(f"{kind}/{number}/{shards}" for number in range(shards)) for kind in (BOUGHT, VIEWED))
     query = f"""SELECT shard, lines FROM (
   SELECT CASE kind WHEN '{BOUGHT}' THEN '{bought}' ELSE '{viewed}' END AS shards, ARRAY_AGG(line) AS lines
-  FROM TABLE(TUMBLE(TABLE together_lines, DESCRIPTOR(arrived), INTERVAL '{gather / 1_000:.3f}' SECOND(3, 3)))
+  FROM TABLE(TUMBLE(TABLE together_lines, DESCRIPTOR(arrived), {size}, {offset}))
   GROUP BY kind, window_start, window_end
 ) CROSS JOIN UNNEST(SPLIT(shards, ',')) AS names (shard)"""
     return tables.to_append_stream(tables.sql_query(query), LINES_TYPE)

@@ -27,6 +27,10 @@ SNAPSHOT_TYPE = Types.ROW([Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.PRIMITIVE_
 """Row(key, value) for the model's topic; a null value removes an archived snapshot."""
 
 
+LEARNT_WITHIN = 4
+"""In this part of an interval, which begins as the learner's does, its shards have told what they learned."""
+
+
 class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
     """Keyed by model; input: see `read_model_input`; output: snapshots and changes, at most one per interval.
 
@@ -74,7 +78,9 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
             self._counters.flush()
         if has_news and name not in self._waiting:
             self._waiting.add(name)
-            ctx.timer_service().register_processing_time_timer(next_tick_ms(self._interval_ms))
+            ctx.timer_service().register_processing_time_timer(
+                next_tick_ms(self._interval_ms, self._interval_ms // LEARNT_WITHIN)
+            )
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Row]:
         """Publishes what changed, or now and then the whole, which once an hour is archived."""

@@ -56,9 +56,10 @@ def wall_clock_ms() -> int:
     return time.time_ns() // 1_000_000
 
 
-def next_tick_ms(interval_ms: int) -> int:
-    """The next whole multiple of the interval, in ms since the epoch: timers of different keys fall together."""
-    return (wall_clock_ms() // interval_ms + 1) * interval_ms
+def next_tick_ms(interval_ms: int, after_ms: int = 0) -> int:
+    """The next time that is so long after a whole multiple of the interval, in ms since the epoch: timers of different keys fall
+    together, and those of different operators need not."""
+    return ((wall_clock_ms() - after_ms) // interval_ms + 1) * interval_ms + after_ms
 
 
 def subtask_index(runtime_context: Any) -> int:
