@@ -19,13 +19,14 @@ def status_of(
     """
     if len(events) < rules.warming_after:
         return "cold"
+    are_enough = len(events) >= rules.active_after
     products: dict[str, None] = {}
     categories: set[str] = set()
     for event in reversed(events):
         products |= dict.fromkeys(event.products)
         categories.update(event.categories)
         categories.discard("")
-        if len(events) >= rules.active_after and len(products) + len(categories) >= rules.active_variety:
+        if are_enough and len(products) + len(categories) >= rules.active_variety:
             return "active"
     if len(products) < rules.active_match:
         return "warming"

@@ -52,12 +52,12 @@ def weight_of(event: LoggedEvent, weights: Weights) -> float | None:
 
 
 @lru_cache(maxsize=16)
-def _by_kind(weights: Weights) -> list[float | None]:
+def _by_kind(weights: Weights) -> tuple[float | None, ...]:
     """The weight of each type of event by its number, of feedback that of a thumb up."""
     by_kind: list[float | None] = [None] * len(EVENT_TYPES)
     by_kind[CATEGORY_VIEW], by_kind[PRODUCT_VIEW] = weights.category_view, weights.product_view
     by_kind[ADD_TO_CART], by_kind[CHECKOUT], by_kind[FEEDBACK] = weights.add_to_cart, weights.checkout, weights.thumb
-    return by_kind
+    return tuple(by_kind)
 
 
 def interest(events: Sequence[LoggedEvent], weights: Weights, decay: Decay) -> Interest:
@@ -67,7 +67,7 @@ def interest(events: Sequence[LoggedEvent], weights: Weights, decay: Decay) -> I
     visits: dict[str, float] = {}
     total, counted, has_feedback = 0.0, 0, False
     now_ms = events[-1].timestamp_ms if events else 0
-    factor, fading, by_time = 1.0, decay.factor, decay.mode == "half_life"
+    factor, by_time = 1.0, decay.mode == "half_life"
     by_kind = _by_kind(weights)
     for age, event in enumerate(reversed(events), start=1):
         kind = event.kind
@@ -96,7 +96,7 @@ def interest(events: Sequence[LoggedEvent], weights: Weights, decay: Decay) -> I
                 if weighted > 0:
                     visits[category] = visits.get(category, 0) + 1
         if not by_time:
-            factor *= fading
+            factor *= decay.factor
     disliked = _disliked(events) if has_feedback else _NOBODY
     return Interest(products, categories, total, disliked, visits, counted)
 
