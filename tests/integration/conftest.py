@@ -59,6 +59,13 @@ class Stack(NamedTuple):
             assert time.monotonic() < deadline, f"not within {seconds} s; logs are in {self.workdir}/logs"
             time.sleep(POLL_SECONDS)
 
+    def wait_for(self, read: Callable[[], object], wanted: object, seconds: float = 60.0) -> None:
+        """Waits until what is read is what is wanted; where it never is, the last that was read is told."""
+        deadline = time.monotonic() + seconds
+        while (found := read()) != wanted:
+            assert time.monotonic() < deadline, f"{found!r}, not {wanted!r}, after {seconds} s; {self.workdir}/logs"
+            time.sleep(POLL_SECONDS)
+
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Marks everything in this folder."""
