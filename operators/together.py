@@ -15,8 +15,8 @@ from state.together.shard import Lists, Shard
 
 LIST_TYPE = Types.ROW([Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.PRIMITIVE_ARRAY(Types.BYTE())])
 """Row(key, list); the list is None where there is none any more."""
-PUBLISH_INTERVAL_MS = 5_000
-"""A product's list is handed on at most so often."""
+PUBLISH_INTERVAL_MS, PUBLISH_AFTER_MS = 5_000, 2_500
+"""A product's list is handed on at most so often, and not at full minutes, when windows end."""
 LISTS_AT_ONCE, SLICE_MS = 100, 100
 """Lists that are made in one call, and how soon the next ones follow: meanwhile visitors wait for the interpreter."""
 
@@ -54,7 +54,7 @@ class TogetherOperator(KeyedProcessFunction):  # type: ignore[misc]
         rows, chunks = shard.add(tally, now_ms)
         self._store(shard, rows, chunks)
         if was_idle and shard.pending:
-            ctx.timer_service().register_processing_time_timer(next_tick_ms(PUBLISH_INTERVAL_MS))
+            ctx.timer_service().register_processing_time_timer(next_tick_ms(PUBLISH_INTERVAL_MS, PUBLISH_AFTER_MS))
         ctx.timer_service().register_processing_time_timer(shard.next_period_ms(now_ms))
         self._counters.add("together_lines_counted", len(lines))
         self._counters.add("together_lines_unreadable", tally.unreadable)
@@ -69,7 +69,7 @@ class TogetherOperator(KeyedProcessFunction):  # type: ignore[misc]
         ended = [] if shard.left else self._sweep(shard, chunks, now_ms)
         self._store(shard, rows, chunks)
         if not shard.left and (shard.due_chunk(now_ms) is not None or shard.pending):
-            ctx.timer_service().register_processing_time_timer(next_tick_ms(PUBLISH_INTERVAL_MS))
+            ctx.timer_service().register_processing_time_timer(next_tick_ms(PUBLISH_INTERVAL_MS, PUBLISH_AFTER_MS))
         if shard.is_empty:
             self._head.clear()
             del self._shards[ctx.get_current_key()]
