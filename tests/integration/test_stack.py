@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import signal
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -43,6 +44,26 @@ def test_every_topic_is_there_in_its_form(stack: Stack) -> None:
     assert {name: len(topic["partitions"]) for name, topic in found.items()} == {
         topic.name: topic.partitions for topic in wanted
     }
+
+
+def test_what_no_visitor_waits_for_stands_behind(stack: Stack) -> None:
+    processes = stack.record().processes
+    tasks = Path(f"/proc/{processes['taskmanager-1'].pid}/task")
+
+    def niceness(name: str) -> set[int]:
+        """Of the threads whose names begin so."""
+        found: set[int] = set()
+        for task in tasks.iterdir():
+            with suppress(FileNotFoundError, ProcessLookupError):  # it has ended meanwhile
+                if (task / "comm").read_text().startswith(name):
+                    found.add(os.getpriority(os.PRIO_PROCESS, int(task.name)))
+        return found
+
+    usual = niceness("session")
+    assert len(usual) == 1
+    stack.wait_until(lambda: all(min(niceness(name)) > max(usual) for name in ("GlobalWindow", "WindowRank", "C2")))
+    assert niceness("together") == niceness("learner") == usual
+    assert os.getpriority(os.PRIO_PROCESS, processes["jobmanager"].pid) > max(usual)
 
 
 def test_a_second_up_changes_nothing(stack: Stack) -> None:

@@ -1,4 +1,4 @@
-"""What an operator makes of the interpreter: full collections look at what is new alone."""
+"""What an operator makes of the interpreter, whose full collections look at what is new alone, and of the clock."""
 
 import gc
 import weakref
@@ -25,6 +25,17 @@ def interpreter_as_before() -> Iterator[None]:
     if task._set_aside in gc.callbacks:
         gc.callbacks.remove(task._set_aside)
     gc.unfreeze()
+
+
+@pytest.mark.parametrize(
+    ("now_ms", "after_ms", "expected_ms"),
+    [(1_000, 0, 1_500), (1_499, 0, 1_500), (1_000, 125, 1_125), (1_125, 125, 1_625)],
+)
+def test_a_tick_is_the_next_that_is_so_long_after_a_multiple(
+    monkeypatch: pytest.MonkeyPatch, now_ms: int, after_ms: int, expected_ms: int
+) -> None:
+    monkeypatch.setattr(task, "wall_clock_ms", lambda: now_ms)
+    assert task.next_tick_ms(500, after_ms) == expected_ms
 
 
 def test_what_survived_a_full_collection_is_not_looked_at_again() -> None:
