@@ -17,6 +17,7 @@ from state.rates import Rates
 from state.sources import names
 from state.sources.popularity import Popular
 from state.sources.shelf import Asked, Shelf
+from state.together.listing import Pair, encode_list, list_key
 from tests.state.shop import T0, settings
 
 NOBODY = Interest({}, {}, 0.0)
@@ -182,7 +183,12 @@ def test_only_so_many_lists_of_categories_are_kept_ready(monkeypatch: pytest.Mon
 
 
 def test_an_item_says_what_it_goes_together_with() -> None:
-    assert with_stores(filled()).because(known(1))["p7-3"] == "p0-0"
+    shelf = filled()
+    for product, companions in (("p0-0", ["p7-3"]), ("p0-1", ["p7-3", "p7-4"])):
+        pairs = [Pair(companion, 2.0, 5.0) for companion in companions]
+        shelf.together.take(list_key("viewed", product), encode_list(pairs))
+    liked = Interest({"p0-0": 1.0, "p0-1": 1.0, "p0-2": 1.0}, {}, 3.0)
+    assert shelf.because(liked) == {"p7-3": "p0-0", "p7-4": "p0-1"}, "the newest product comes first"
 
 
 def test_what_a_moment_says_is_kept_until_it_says_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
