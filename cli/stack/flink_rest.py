@@ -33,13 +33,14 @@ class FlinkRest:
     def job_state(self, job_id: str) -> str:
         """The job's state, for example RUNNING; empty where the JobManager does not know it.
 
-        It alone is asked for: for all of a job the JobManager gathers every metric of every task anew.
+        Out of the states of all jobs: for the rest of a job the JobManager gathers every metric of every task anew. (Asked for the
+        state of one job that it does not know, it fails with an error of its own.)
         """
-        return str(self._get_of_job(f"/jobs/{job_id}/status").get("status", ""))
+        return next((str(job["status"]) for job in self._get("/jobs")["jobs"] if job["id"] == job_id), "")
 
     def is_fully_running(self, job_id: str) -> bool:
         """Whether the job and every one of its vertices is RUNNING, on all its subtasks."""
-        job = self._get_of_job(f"/jobs/{job_id}")
+        job = self._job(job_id)
         return bool(job) and job["state"] == "RUNNING" and all(map(_runs, job["vertices"]))
 
     def failures(self, job_id: str) -> list[str]:
@@ -54,7 +55,7 @@ class FlinkRest:
     def operator_metrics(self, job_id: str, operator: str, name: str) -> list[dict[str, str]]:
         """A metric of an operator, `{"id", "value"}` for each subtask that has it."""
         found: list[dict[str, str]] = []
-        for vertex in self._get_of_job(f"/jobs/{job_id}").get("vertices", ()):
+        for vertex in self._job(job_id).get("vertices", ()):
             if str(vertex["name"]).startswith(operator):
                 names = ",".join(f"{i}.{operator}.{name}" for i in range(vertex["parallelism"]))
                 found += self._fetch(f"/jobs/{job_id}/vertices/{vertex['id']}/metrics?get={names}")
@@ -87,10 +88,9 @@ class FlinkRest:
             raise UserError(f"the savepoint failed ({cause}): look at `heliotrope status`, or stop without --keep-data")
         return str(answer["operation"]["location"])
 
-    def _get_of_job(self, path: str) -> dict[str, Any]:
-        """As `_get`; empty where the JobManager does not know the job."""
+    def _job(self, job_id: str) -> dict[str, Any]:
         try:
-            return self._get(path)
+            return self._get(f"/jobs/{job_id}")
         except urllib.error.HTTPError as error:
             if error.code == 404:
                 return {}
