@@ -1,10 +1,15 @@
 """What the tools ask of Flink's REST API."""
 
+import time
+
 from cli.errors import UserError
 from cli.stack.flink_rest import FlinkRest
 from operators.names import SESSION
 
 NO_WATERMARK = -(2**63)
+GATHERED_AFTER_S = 1.0
+"""A JobManager answers with the metrics that it had, and gathers them anew meanwhile."""
+TRIES = 5
 
 
 def event_clock_ms(flink: str) -> int | None:
@@ -18,12 +23,22 @@ def event_clock_ms(flink: str) -> int | None:
     """
     rest = FlinkRest(flink)
     try:
-        clocks = [
-            clock_ms(rest.operator_metrics(job, SESSION, "currentOutputWatermark")) for job in rest.running_jobs()
-        ]
+        clocks = [clock_ms(_watermarks(rest, job)) for job in rest.running_jobs()]
     except (OSError, ValueError) as error:
         raise UserError(f"Flink at {flink} does not answer ({error}): look at `heliotrope status`") from None
     return max((clock for clock in clocks if clock is not None), default=None)
+
+
+def _watermarks(rest: FlinkRest, job_id: str) -> list[dict[str, str]]:
+    """Of the session operators, as they are now; empty where the JobManager has none yet."""
+    found: list[dict[str, str]] = []
+    for attempt in range(TRIES):
+        if attempt:
+            time.sleep(GATHERED_AFTER_S)
+        found = rest.operator_metrics(job_id, SESSION, "currentOutputWatermark")
+        if attempt and found:
+            break
+    return found
 
 
 def clock_ms(metrics: list[dict[str, str]]) -> int | None:
