@@ -17,8 +17,8 @@ SMALL_JVM = ("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 MOST_PAUSE_MS = 30
 """What a TaskManager's collections aim at, as events wait meanwhile: the usual 200 ms were taken in full."""
 BEHIND, A_LITTLE_BEHIND = 10, 5
-"""The niceness of what no event waits for, as all share a few cores: of compilers; and of what must go on beside a full TaskManager,
-as it holds the job up else: the JobManager, and the threads that `jobs/Gather.java` names."""
+"""The niceness of what no event waits for, as all share a few cores: of compilers; and of what must go on beside a full TaskManager
+all the same: the JobManager, and the threads that `jobs/Gather.java` names."""
 EVERY_JVM = ("-XX:-UsePerfData", "-Djava.net.preferIPv4Stack=true", "-XX:+ExitOnOutOfMemoryError", "-Xshare:auto")
 # Java's priorities as niceness, the least for threads that ask for it; above the usual none goes, whoever starts the stack.
 WITH_PRIORITIES = (
