@@ -9,7 +9,7 @@ from operators.names import SESSION
 NO_WATERMARK = -(2**63)
 GATHERED_AFTER_S = 1.0
 """A JobManager answers with the metrics that it had, and gathers them anew meanwhile."""
-TRIES = 5
+TRIES = 4
 
 
 def event_clock_ms(flink: str) -> int | None:
@@ -23,22 +23,26 @@ def event_clock_ms(flink: str) -> int | None:
     """
     rest = FlinkRest(flink)
     try:
-        clocks = [clock_ms(_watermarks(rest, job)) for job in rest.running_jobs()]
+        found = _watermarks(rest, rest.running_jobs())
     except (OSError, ValueError) as error:
         raise UserError(f"Flink at {flink} does not answer ({error}): look at `heliotrope status`") from None
-    return max((clock for clock in clocks if clock is not None), default=None)
+    return max((clock for clock in map(clock_ms, found) if clock is not None), default=None)
 
 
-def _watermarks(rest: FlinkRest, job_id: str) -> list[dict[str, str]]:
-    """Of the session operators, as they are now; empty where the JobManager has none yet."""
-    found: list[dict[str, str]] = []
-    for attempt in range(TRIES):
-        if attempt:
-            time.sleep(GATHERED_AFTER_S)
-        found = rest.operator_metrics(job_id, SESSION, "currentOutputWatermark")
-        if attempt and found:
-            break
-    return found
+def _watermarks(rest: FlinkRest, jobs: list[str]) -> list[list[dict[str, str]]]:
+    """Of the session operators of each job that has some, as they are now; the JobManager gathers those of all jobs at once."""
+
+    def read() -> list[list[dict[str, str]]]:
+        return [found for job in jobs if (found := rest.operator_metrics(job, SESSION, "currentOutputWatermark"))]
+
+    if not jobs:
+        return []
+    read()  # what it had before
+    for _ in range(TRIES):
+        time.sleep(GATHERED_AFTER_S)
+        if found := read():
+            return found
+    return []
 
 
 def clock_ms(metrics: list[dict[str, str]]) -> int | None:

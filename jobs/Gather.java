@@ -95,12 +95,19 @@ public class Gather extends AbstractStreamOperator implements OneInputStreamOper
         Thread[] threads = new Thread[2 * tasks.activeCount()];
         int count = tasks.enumerate(threads);
         for (int at = 0; at < count; at++) {
-            for (int kind = 0; kind < BEHIND.length; kind++) {
-                if (threads[at].getName().startsWith(BEHIND[kind]) && threads[at].getPriority() > Thread.MIN_PRIORITY) {
-                    threads[at].setPriority(Thread.MIN_PRIORITY);
-                }
+            if (threads[at].getPriority() > Thread.MIN_PRIORITY && standsBehind(threads[at].getName())) {
+                threads[at].setPriority(Thread.MIN_PRIORITY);
             }
         }
+    }
+
+    private static boolean standsBehind(String thread) {
+        for (int kind = 0; kind < BEHIND.length; kind++) {
+            if (thread.startsWith(BEHIND[kind])) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private static long length(Row input, int field) {

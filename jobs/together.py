@@ -5,6 +5,7 @@ from pyflink.datastream import DataStream
 from pyflink.table import StreamTableEnvironment
 
 from jobs.jvm import keyed_in_jvm
+from jobs.sql import interval
 from operators.names import TOGETHER
 from operators.together import LIST_TYPE, TogetherOperator
 from state.build import BUILD_ID
@@ -30,7 +31,6 @@ def lines_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStre
     those of the learner, as both need the interpreter then.
     """
     shards, gather_ms = settings.together.shards, settings.together.gather_ms
-    size, offset = (f"INTERVAL '{ms / 1_000:.3f}' SECOND(3, 3)" for ms in (gather_ms, gather_ms // 2))
     tables.execute_sql(
         f"""CREATE TEMPORARY VIEW together_lines AS
 SELECT CASE event_type WHEN 'checkout' THEN '{BOUGHT}' ELSE '{VIEWED}' END AS kind,
@@ -40,7 +40,7 @@ FROM accepted WHERE event_type = 'checkout' OR (event_type = 'product_view' AND 
     bought, viewed = (",".join(f"{kind}/{number}/{shards}" for number in range(shards)) for kind in (BOUGHT, VIEWED))
     query = f"""SELECT shard, lines FROM (
   SELECT CASE kind WHEN '{BOUGHT}' THEN '{bought}' ELSE '{viewed}' END AS shards, ARRAY_AGG(line) AS lines
-  FROM TABLE(TUMBLE(TABLE together_lines, DESCRIPTOR(arrived), {size}, {offset}))
+  FROM TABLE(TUMBLE(TABLE together_lines, DESCRIPTOR(arrived), {interval(gather_ms)}, {interval(gather_ms // 2)}))
   GROUP BY kind, window_start, window_end
 ) CROSS JOIN UNNEST(SPLIT(shards, ',')) AS names (shard)"""
     return tables.to_append_stream(tables.sql_query(query), LINES_TYPE)

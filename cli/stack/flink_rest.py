@@ -36,7 +36,7 @@ class FlinkRest:
         Out of the states of all jobs: for the rest of a job the JobManager gathers every metric of every task anew. (Asked for the
         state of one job that it does not know, it fails with an error of its own.)
         """
-        return next((str(job["status"]) for job in self._get("/jobs")["jobs"] if job["id"] == job_id), "")
+        return self._states().get(job_id, "")
 
     def is_fully_running(self, job_id: str) -> bool:
         """Whether the job and every one of its vertices is RUNNING, on all its subtasks."""
@@ -50,7 +50,7 @@ class FlinkRest:
 
     def running_jobs(self) -> list[str]:
         """The ids of the jobs that run."""
-        return [str(job["id"]) for job in self._get("/jobs")["jobs"] if job["status"] == "RUNNING"]
+        return [job_id for job_id, state in self._states().items() if state == "RUNNING"]
 
     def operator_metrics(self, job_id: str, operator: str, name: str) -> list[dict[str, str]]:
         """A metric of an operator, `{"id", "value"}` for each subtask that has it."""
@@ -87,6 +87,9 @@ class FlinkRest:
             cause = str(answer.get("operation", {}).get("failure-cause", {}).get("class", "unknown cause"))
             raise UserError(f"the savepoint failed ({cause}): look at `heliotrope status`, or stop without --keep-data")
         return str(answer["operation"]["location"])
+
+    def _states(self) -> dict[str, str]:
+        return {str(job["id"]): str(job["status"]) for job in self._get("/jobs")["jobs"]}
 
     def _job(self, job_id: str) -> dict[str, Any]:
         try:

@@ -110,7 +110,13 @@ def redis_service(layout: Layout) -> Service:
 
 
 def _flink(
-    name: str, main: str, layout: Layout, java_home: Path, environment: dict[str, str], options: Iterable[str]
+    name: str,
+    main: str,
+    layout: Layout,
+    java_home: Path,
+    environment: dict[str, str],
+    options: Iterable[str],
+    niceness: int = 0,
 ) -> Service:
     log = layout.logs / f"{name}.log"
     properties = layout.flink_conf / "log4j.properties"
@@ -118,7 +124,7 @@ def _flink(
     command = _java(java_home, layout, *options, *java_options().split(), *logging, "-cp", class_path(layout.flink_lib))
     mode = ("--executionMode", "cluster") if main == JOB_MANAGER else ()
     arguments = (main, "--configDir", str(layout.flink_conf), *mode)
-    return Service(name, (*command, *arguments), str(log), environment)
+    return Service(name, (*command, *arguments), str(log), environment, niceness=niceness)
 
 
 def flink_environment(layout: Layout) -> dict[str, str]:
@@ -148,8 +154,8 @@ def job_manager_service(settings: Settings, layout: Layout, java_home: Path) -> 
     total = settings.local.job_manager_memory_mb
     heap = max(256, total - 512)
     options = (*SMALL_JVM, f"-Xmx{heap}m", "-XX:MaxDirectMemorySize=128m", "-XX:MaxMetaspaceSize=256m")
-    service = _flink("jobmanager", JOB_MANAGER, layout, java_home, flink_environment(layout), options)
-    return msgspec.structs.replace(service, niceness=A_LITTLE_BEHIND)
+    environment = flink_environment(layout)
+    return _flink("jobmanager", JOB_MANAGER, layout, java_home, environment, options, A_LITTLE_BEHIND)
 
 
 def task_manager_service(number: int, settings: Settings, layout: Layout, java_home: Path) -> Service:

@@ -54,16 +54,15 @@ class Stack(NamedTuple):
 
     def wait_until(self, condition: Callable[[], bool], seconds: float = 60.0) -> None:
         """Waits for something that has no event to await."""
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, f"not within {seconds} s; logs are in {self.workdir}/logs"
-            time.sleep(POLL_SECONDS)
+        self.wait_for(lambda: bool(condition()), True, seconds)
 
     def wait_for(self, read: Callable[[], object], wanted: object, seconds: float = 60.0) -> None:
         """Waits until what is read is what is wanted; where it never is, the last that was read is told."""
         deadline = time.monotonic() + seconds
         while (found := read()) != wanted:
-            assert time.monotonic() < deadline, f"{found!r}, not {wanted!r}, after {seconds} s; {self.workdir}/logs"
+            assert time.monotonic() < deadline, (
+                f"{found!r}, not {wanted!r}, after {seconds} s; logs are in {self.workdir}/logs"
+            )
             time.sleep(POLL_SECONDS)
 
 
