@@ -79,7 +79,9 @@ def is_exact(shop: Shop) -> bool:
     for _ in range(8):
         shop.send(shop.session(), "search", query="the time")
     model, expected = newest_model(shop), reference(shop)
-    return model is not None and max(differences(model, expected).values()) <= TOLERANCE
+    if model is None or not expected.exposures:  # the topics have not come in yet
+        return False
+    return max(differences(model, expected).values()) <= TOLERANCE
 
 
 def test_the_topics_alone_give_the_models_sums_across_a_savepoint_and_a_sigkill(workdir: Path) -> None:
