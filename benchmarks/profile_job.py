@@ -8,7 +8,7 @@ operator calls takes the place of the samples, see `benchmarks/timed.py`.
 import argparse
 import json
 import os
-import time
+import sys
 from pathlib import Path
 
 from benchmarks import profiled, timed
@@ -17,6 +17,7 @@ from benchmarks.sampler import own_and_total, read_collapsed
 from benchmarks.stack import Stack, benchmark_stack
 from benchmarks.threads import busiest, thread_seconds
 from benchmarks.throughput import APPLIED, Load, as_if_live, prepare
+from benchmarks.window import watch
 from operators.names import SESSION
 
 LEAD = 15_000
@@ -60,26 +61,25 @@ def main() -> None:
 
 
 def _observe(stack: Stack, seconds: float, task_managers: int, folder: Path) -> None:
-    processed = stack.progress(SESSION, APPLIED)
-    while processed() < LEAD:
-        time.sleep(0.2)
     workers = {name: pid for name, pid in stack.processes.items() if name.startswith("taskmanager")}
-    (folder / "go").touch()
-    first, begun, cpu = processed(), time.monotonic(), cpu_seconds(stack.processes)
-    threads = {name: thread_seconds(pid) for name, pid in workers.items()}
-    calls = timed.read_calls(folder)
-    time.sleep(seconds)
-    events, took = processed() - first, time.monotonic() - begun
-    used = difference(cpu, cpu_seconds(stack.processes))
+
+    def mark() -> tuple[dict[str, float], dict[str, dict[str, float]], dict[str, float]]:
+        (folder / "go").touch()
+        threads = {name: thread_seconds(pid) for name, pid in workers.items()}
+        return cpu_seconds(stack.processes), threads, timed.read_calls(folder)
+
+    window = watch(stack.progress(SESSION, APPLIED), LEAD, sys.maxsize, seconds, mark)
+    (cpu, threads, calls), (cpu_after, threads_after, calls_after) = window.before, window.after
+    events, took, used = window.events, window.seconds, difference(cpu, cpu_after)
     print(f"{events:,} events in {took:.1f} s: {events / took:,.0f} events/s; CPU s: {json.dumps(used)}")
-    for name, pid in workers.items():
+    for name in workers:
         print(f"\n{name}: thread, CPU s, CPU µs per event")
-        for thread, thread_s in busiest(threads[name], thread_seconds(pid)):
+        for thread, thread_s in busiest(threads[name], threads_after[name]):
             print(f"  {thread:20} {thread_s:7.2f} {thread_s / max(1, events) * task_managers * 1e6:8.0f}")
     (folder / "go").unlink()
     if calls:
         print("\nCPU of what the session operators call, by event")
-        timed.print_calls(calls, timed.read_calls(folder), events)
+        timed.print_calls(calls, calls_after, events)
 
 
 def _print_python(file: Path) -> None:

@@ -29,21 +29,27 @@ class Run:
         return self._last
 
     def pause(self, seconds: float) -> None:
-        self.now += 1.0
+        if seconds:
+            self.now += max(1.0, seconds)
 
     def watch(self, lead: int, expected: int, longest_s: float) -> Any:
         return watch(self.processed, lead, expected, longest_s, lambda: self.now, lambda: self.now, self.pause)
 
 
 def test_a_window_begins_with_a_change_after_the_lead_and_ends_with_the_last_event() -> None:
-    window = Run([0, 50, 120, 120, 220, 220, 320, 400]).watch(lead=100, expected=400, longest_s=60.0)
-    assert (window.events, window.seconds, window.complete) == (400 - 120, 5.0, True)
-    assert (window.before, window.after) == (2.0, 7.0)
+    window = Run([0, 50, 120, 220, 400, 500]).watch(lead=100, expected=400, longest_s=10.0)
+    assert (window.events, window.seconds, window.complete) == (400 - 120, 9.0, True)
+    assert (window.before, window.after) == (2.0, 11.0)
 
 
 def test_a_window_ends_at_its_limit_with_a_reading_that_has_just_changed() -> None:
     window = Run([0, 100, 200, 300, 300, 300, 500, 500]).watch(lead=100, expected=10_000, longest_s=3.0)
     assert (window.events, window.seconds, window.complete) == (400, 5.0, False)
+
+
+def test_a_run_is_left_alone_until_shortly_before_its_limit() -> None:
+    window = Run([0, 100, 200, 300, 400]).watch(lead=100, expected=10_000, longest_s=15.0)
+    assert (window.events, window.seconds) == (300, 12.0 + 3.0)
 
 
 def test_events_beyond_the_expected_ones_do_not_count() -> None:
