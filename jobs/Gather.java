@@ -26,7 +26,7 @@ public class Gather extends AbstractStreamOperator implements OneInputStreamOper
 
     /** How the names begin of threads of SQL's windows and of checkpoints, which copy and write. */
     private static final String[] BEHIND =
-            new String[] {"GlobalWindowAggregate", "WindowAggregate", "WindowRank", "AsyncOperations", "Changelog"};
+            new String[] {"Correlate", "GlobalWindowAggregate", "WindowAggregate", "WindowRank", "AsyncOperations", "Changelog"};
 
     private final String[] keys;
     private final long gatherMs;

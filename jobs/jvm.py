@@ -79,6 +79,23 @@ def flush_after(stream: DataStream, timeout_ms: int) -> None:
         transformation.setBufferTimeout(timeout_ms)
 
 
+def put_beside(stream: DataStream) -> None:
+    """Lets the local aggregates of SQL's windows run beside the stream's operator, from where its rows are taken apart on.
+
+    Flink chains them to it, so its own thread would hand on all that they hold at the end of each window and before each
+    checkpoint, and wait for the windows behind where these cannot take it at once.
+    """
+    heads = get_gateway().jvm.org.apache.flink.streaming.api.operators.ChainingStrategy.HEAD
+    end = stream._j_data_stream.getTransformation().getId()
+    environment = stream._j_data_stream.getExecutionEnvironment()
+    for transformation in _all_of(environment).values():
+        if transformation.getName().startswith("LocalWindowAggregate"):
+            chain = _chained_before(transformation)
+            if end in [before.getId() for before in chain]:
+                apart = [before for before in chain if before.getName().startswith("Correlate")]
+                (apart or [transformation])[-1].setChainingStrategy(heads)
+
+
 def evenly_spread_keys(count: int, max_parallelism: int) -> list[str]:
     """Keys for `keyed_in_jvm`, each from the middle of one of `count` equal parts of the key groups, so that subtasks, which have
     equal parts of them too, get as many keys as each other or one more.
@@ -107,13 +124,11 @@ def _row_of(flink: Any, key: str) -> Any:
 
 def set_uids(environment: StreamExecutionEnvironment) -> list[str]:
     """Gives every operator without a uid one by its role and place, as SQL's have none; returns all uids."""
-    seen: dict[int, Any] = {}
-    for transformation in environment._j_stream_execution_environment.getTransformations():
-        _walk(transformation, seen)
+    transformations = _all_of(environment._j_stream_execution_environment)
     used: dict[str, int] = {}
     uids: list[str] = []
-    for identifier in sorted(seen):
-        transformation = seen[identifier]
+    for identifier in sorted(transformations):
+        transformation = transformations[identifier]
         uid = transformation.getUid()
         if uid is None:
             role = _role(transformation.getName())
@@ -122,6 +137,24 @@ def set_uids(environment: StreamExecutionEnvironment) -> list[str]:
             transformation.setUid(uid)
         uids.append(uid)
     return uids
+
+
+def _all_of(environment: Any) -> dict[int, Any]:
+    """All transformations of a Java environment by their ids."""
+    seen: dict[int, Any] = {}
+    for transformation in environment.getTransformations():
+        _walk(transformation, seen)
+    return seen
+
+
+def _chained_before(transformation: Any) -> list[Any]:
+    """What leads to the transformation without an exchange or a union, the nearest first."""
+    found: list[Any] = []
+    inputs = transformation.getInputs()
+    while len(inputs) == 1 and not inputs[0].getName().startswith("Exchange"):
+        found.append(inputs[0])
+        inputs = inputs[0].getInputs()
+    return found
 
 
 def _upstream_of(transformation: Any) -> dict[int, Any]:

@@ -14,7 +14,7 @@ from pyflink.table import StreamTableEnvironment
 
 from jobs.accepted import create_accepted_view
 from jobs.catalogue import catalogue_lists
-from jobs.jvm import always_idle, evenly_spread_keys, flush_after, gathered, keyed_in_jvm, set_uids
+from jobs.jvm import always_idle, evenly_spread_keys, flush_after, gathered, keyed_in_jvm, put_beside, set_uids
 from jobs.popularity import popularity_stream, write_popularity
 from jobs.settings import (
     ConfigurationError,
@@ -95,6 +95,7 @@ def build_graph(environment: StreamExecutionEnvironment, settings: Settings) -> 
     write_popularity(tables, settings, lists)
 
     write_records(tables, settings, snapshots, candidates, companions)
+    put_beside(records)
     return set_uids(environment)
 
 

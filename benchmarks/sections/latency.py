@@ -14,14 +14,15 @@ TASK_MANAGERS = 1
 
 
 def run(bench: Bench) -> Figures:
-    """One rate after the other, the slowest first, on one job; on a new one after a rate that it could not keep up with."""
+    """One rate after the other, the slowest first, on one job; on a new one after a rate that it could not keep up with, and for
+    sessions that last, which are then all that it holds."""
     plan, stack = bench.plan, bench.stack
     load_catalogue(stack)
     limit = plan.share_of_limit * bench.values.get("events_per_second_of_one", 0.0)
     runs: dict[str, Any] = {}
     keeps_up, topic = False, ""
     for number, (name, rate, seconds, lasting) in enumerate(_loads(plan, limit)):
-        if not keeps_up:
+        if lasting or not keeps_up:
             topic = f"latency-{number}"
             stack.stop_job()
             stack.forget_profiles()

@@ -180,6 +180,8 @@ settings = load_settings(None, ["kafka.bootstrap=127.0.0.1:1", "redis.url=redis:
 environment = environment_for(settings)
 environment.add_jars(*sys.argv[1:])
 print("UIDS " + json.dumps(build_graph(environment, settings)))
+tasks = environment._j_stream_execution_environment.getStreamGraph().getJobGraph().getVerticesAsArray()
+print("TASKS " + json.dumps([task.getName() for task in tasks]))
 """
 GROUPS = """
 import json
@@ -207,6 +209,15 @@ def told(program: str, name: str) -> Any:
 
 def test_every_operator_has_the_uid_that_its_state_is_found_by() -> None:
     assert told(PROGRAM, "UIDS") == UIDS
+
+
+def test_no_window_holds_the_session_operator_up() -> None:
+    """What Flink chains to it, its thread does: also what windows hand on at their end and before each checkpoint."""
+    tasks = told(PROGRAM, "TASKS")
+    [session] = [task for task in tasks if task.startswith("session")]
+    assert "WindowAggregate" not in session
+    first = [task for task in tasks if task.startswith("Correlate") and "LocalWindowAggregate" in task]
+    assert len(first) == 2, tasks
 
 
 def test_any_number_of_subtasks_has_its_share_of_the_buckets() -> None:
