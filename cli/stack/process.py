@@ -12,6 +12,8 @@ from pathlib import Path
 from cli.stack.backoff import Backoff
 from cli.stack.services import Service
 
+OUT_OF_MEMORY = 3
+"""With what a JVM ends that was told `-XX:+ExitOnOutOfMemoryError`."""
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 _prctl = getattr(ctypes.CDLL(None, use_errno=True), "prctl", None)  # Linux alone has it; looked up before any fork
@@ -65,6 +67,8 @@ async def stop(process: asyncio.subprocess.Process, seconds: float) -> None:
 
 def describe_exit(code: int) -> str:
     """An exit code for a person."""
+    if code == OUT_OF_MEMORY:
+        return f"exit status {code}: a JVM was out of memory, see local.*_memory_mb and flink.state_backend"
     if code >= 0:
         return f"exit status {code}"
     try:
