@@ -16,7 +16,7 @@ USER_LISTS: Final = "user-lists"
 
 def session_uid(buckets: int) -> str:
     """Sessions belong to a bucket by their number, so the state of another number is another operator's."""
-    return f"sessions-in-{buckets}"
+    return f"sessions-by-id-in-{buckets}"
 
 
 HINT_PARTITION: Final = -1

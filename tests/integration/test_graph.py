@@ -36,7 +36,7 @@ UIDS = [
     "sinkconversion-3",
     "timestamps-watermarks-2",
     "partition-2",
-    "sessions-in-8",
+    "sessions-by-id-in-8",
     "datastreamtotable-1",
     "calc-7",
     "exchange-1",

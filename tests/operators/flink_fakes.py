@@ -124,6 +124,11 @@ class RuntimeContext:
         return self.counters.setdefault(name, Counter())
 
 
+def fake_named_state(runtime: RuntimeContext, name: str) -> MapState:
+    """In place of a `NamedState`."""
+    return runtime.maps.setdefault(name, MapState(runtime._context))
+
+
 class BroadcastState:
     def __init__(self) -> None:
         self._entries: dict[str, bytes] = {}

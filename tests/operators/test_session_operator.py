@@ -8,6 +8,7 @@ import pytest
 from pyflink.common import Row
 from pyflink.datastream import TimeDomain
 
+from operators import session_store
 from operators.agenda import Task
 from operators.due_sessions import GRAIN_MS
 from operators.names import (
@@ -21,7 +22,7 @@ from operators.names import (
 )
 from operators.outbox import ACCEPTED
 from operators.session import DUE_AT_ONCE, Secrets, SessionOperator
-from operators.session_store import PARTS
+from operators.session_store import SESSIONS
 from operators.task import StaleCodeError
 from state.accepted import LINE
 from state.assortment.records import product_key
@@ -33,7 +34,7 @@ from state.popularity.listing import Listing
 from state.session import Session
 from state.together.listing import Pair, encode_list
 from state.user_input import read_message
-from tests.operators.flink_fakes import Context, RuntimeContext
+from tests.operators.flink_fakes import Context, RuntimeContext, fake_named_state
 from tests.redis_server import RedisServer, redis_server
 from tests.state.assortment.records import listed_product
 from tests.state.shop import settings
@@ -44,6 +45,12 @@ from tests.state.test_learning import base_of, made_examples
 def server() -> Iterator[RedisServer]:
     with redis_server() as started:
         yield started
+
+
+@pytest.fixture(autouse=True)
+def named_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A state backend is only in a TaskManager."""
+    monkeypatch.setattr(session_store, "NamedState", fake_named_state)
 
 
 BUCKET = "b"
@@ -112,14 +119,12 @@ class Bench:
     def sessions(self) -> dict[str, bytes]:
         """The state of all sessions."""
         self.context.key = BUCKET
-        parts = (self.runtime.maps[f"sessions-{part}"] for part in range(PARTS))
-        return {name: data for part in parts for name, data in part.items()}
+        return dict(self.runtime.maps[SESSIONS].items())
 
     def forget(self, session_id: str) -> None:
         """Takes the session's state away, as its end does."""
         self.context.key = BUCKET
-        for part in range(PARTS):
-            self.runtime.maps[f"sessions-{part}"].remove(session_id)
+        self.runtime.maps[SESSIONS].remove(session_id)
 
     def stored(self, session_id: str) -> dict[str, Any] | None:
         value: Any = self.redis.get(f"heliotrope:profile:{session_id}")

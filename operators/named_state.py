@@ -1,0 +1,41 @@
+"""Keyed state of bytes by name, with an entry of its own for each."""
+
+from typing import Any
+
+from pyflink.common import Types
+from pyflink.datastream import RuntimeContext
+from pyflink.datastream.state import ValueStateDescriptor
+
+
+class NamedState:
+    """What a map state would be, but that each name is an entry of the state backend.
+
+    A map is one entry. On the heap Flink copies an entry whole where it is used while a checkpoint is still being written, so of
+    large maps all would be there twice, and events would wait while they are copied. A name is what Flink calls a namespace, as
+    a window is to its own windows; PyFlink has the call, but offers it to windows alone.
+    """
+
+    def __init__(self, runtime_context: RuntimeContext, name: str) -> None:
+        from pemja import findClass  # these two work in a TaskManager alone
+        from pyflink.fn_execution.embedded.state_impl import KeyedStateBackend
+
+        backend = runtime_context.get_keyed_state_backend()
+        strings = findClass("org.apache.flink.api.common.typeutils.base.StringSerializer").INSTANCE
+        by_name = KeyedStateBackend(backend._function_context, backend._keyed_state_backend, strings)
+        self._state: Any = by_name.get_value_state(ValueStateDescriptor(name, Types.PICKLED_BYTE_ARRAY()))._state
+
+    def get(self, name: str) -> bytes | None:
+        """What is held under the name for the current key."""
+        self._state.setCurrentNamespace(name)
+        data: bytes | None = self._state.value()
+        return data
+
+    def put(self, name: str, data: bytes) -> None:
+        """Holds the bytes under the name."""
+        self._state.setCurrentNamespace(name)
+        self._state.update(data)
+
+    def remove(self, name: str) -> None:
+        """Holds nothing under the name any more."""
+        self._state.setCurrentNamespace(name)
+        self._state.clear()
