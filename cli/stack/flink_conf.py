@@ -16,7 +16,6 @@ from state.configuration import Settings
 PYTHON_JAR = "flink-python-*.jar"
 LOG_FILES = ("log4j.properties", "log4j-console.properties", "log4j-cli.properties")
 MEBIBYTE = 1024 * 1024
-MATERIALIZE_INTERVAL = "3 min"
 
 
 class TaskManagerMemory(NamedTuple):
@@ -112,7 +111,6 @@ def _changelog_options(state_backend: str, layout: Layout) -> dict[str, Any]:
     return {
         "state.changelog.enabled": True,
         "state.changelog.storage": "filesystem",
-        "state.changelog.periodic-materialize.interval": MATERIALIZE_INTERVAL,
         "dstl.dfs.base-path": (layout.data / "changelog").as_uri(),
     }
 
