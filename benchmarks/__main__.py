@@ -25,7 +25,7 @@ from benchmarks.summary import Figures
 from jobs.settings import to_tree
 
 SHARED = (max(TASK_MANAGERS), ("local.task_manager_memory_mb=8000",))
-"""TaskManagers and settings of the stack of most sections: with room for the state of a million sessions on one of them, twice over."""
+"""TaskManagers and settings of the stack of most sections: with twice the room that the state of a million sessions needs."""
 STACKS: dict[str, tuple[int, tuple[str, ...]]] = {"catalogue": (1, catalogue.STACK)}
 """Of those that need another one."""
 RESULTS = Path(__file__).parent / "results"
