@@ -93,11 +93,7 @@ def decision_record(session_id: str, slate: Slate, exposure: Literal["explicit",
     )
     if slate.full is not None:
         full = slate.full
-        width = len(full.features) // max(1, len(full.product_ids))  # there may be nothing to choose from
-        record.candidates = [
-            LoggedCandidate(product, full.propensity[i], full.features[i * width : (i + 1) * width])
-            for i, product in enumerate(full.product_ids)
-        ]
+        record.candidates = list(map(LoggedCandidate, full.product_ids, full.propensity, full.feature_rows()))
     return Record("decisions", session_id.encode(), _encoder.encode(record))
 
 

@@ -13,6 +13,10 @@ class FullChoice(msgspec.Struct, array_like=True):
     features: bytes
     propensity: list[float]
 
+    def feature_rows(self) -> list[bytes]:
+        """The features of each candidate, d float16."""
+        return _rows(self.features, len(self.product_ids))
+
 
 class Slate(msgspec.Struct, array_like=True):
     """k items in order; `features` is k × d float16 bytes. `seen` has a bit for each position that counted as seen.
@@ -54,13 +58,19 @@ class Slate(msgspec.Struct, array_like=True):
 
     def feature_rows(self) -> list[bytes]:
         """The features of each item, d float16."""
-        width = self._width()
-        return [self.features[at * width : (at + 1) * width] for at in range(len(self.product_ids))]
+        return _rows(self.features, len(self.product_ids))
 
     def feature_bytes(self, position: int) -> bytes:
         """The features of one item, d float16."""
-        width = self._width()
+        width = _width(self.features, len(self.product_ids))
         return self.features[position * width : (position + 1) * width]
 
-    def _width(self) -> int:
-        return 2 * (len(self.features) // 2 // max(1, len(self.product_ids)))
+
+def _rows(features: bytes, count: int) -> list[bytes]:
+    width = _width(features, count)
+    return [features[at * width : (at + 1) * width] for at in range(count)]
+
+
+def _width(features: bytes, count: int) -> int:
+    """Bytes of one of `count` rows of float16; there may be none."""
+    return 2 * (len(features) // 2 // max(1, count))
