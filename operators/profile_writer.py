@@ -136,8 +136,9 @@ class ProfileWriter:
             self._read_answer()
 
     def _send(self) -> None:
-        self._read_answers()
         while self._pending:
+            if len(self._in_flight) == BATCHES_IN_FLIGHT:
+                self._read_answers()  # several at once, as each look at the socket takes as long as an answer
             if len(self._in_flight) == BATCHES_IN_FLIGHT:
                 self._read_answer()
             self._send_batch()
