@@ -138,8 +138,9 @@ class ProfileWriter:
     def _send(self) -> None:
         while self._pending:
             if len(self._in_flight) == BATCHES_IN_FLIGHT:
-                self._read_answer()
                 self._read_answers()  # several at once, as each look at the socket takes as long as an answer
+            if len(self._in_flight) == BATCHES_IN_FLIGHT:
+                self._read_answer()
             self._send_batch()
         self._sent_at_s = time.monotonic()
 
