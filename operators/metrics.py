@@ -1,0 +1,286 @@
+"""The one list of the job's own metrics: what each counts, in which unit, and which alert watches it.
+
+A metric is used by its name in `operators/` or `state/`, and stands here; `tests/operators/test_metrics.py` holds the two together.
+`python -m operators.metrics > docs/metrics.md` writes the page.
+"""
+
+import enum
+import sys
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from state.rejection import Reason
+
+
+class Kind(enum.StrEnum):
+    """How a metric moves."""
+
+    COUNTER = "counter"
+    """Only rises; restarts at zero with its operator, so look at its increase."""
+    GAUGE = "gauge"
+    """The newest value."""
+    BUCKETS = "bucket counter"
+    """A histogram: one counter for each bound, with the label `le`, each counting all that is not above it."""
+
+
+class Metric(NamedTuple):
+    """A metric: `operator` is the Flink operator that has it, `unit` what one step of it is, `alerts` the alerts that watch it."""
+
+    name: str
+    kind: Kind
+    operator: str
+    unit: str
+    meaning: str
+    alerts: tuple[str, ...] = ()
+
+
+def _counters(operator: str, unit: str, *rows: tuple[str, ...]) -> Iterator[Metric]:
+    """Counters of one operator and unit; a row is a name, a meaning, and alerts."""
+    for name, meaning, *alerts in rows:
+        yield Metric(name, Kind.COUNTER, operator, unit, meaning, tuple(alerts))
+
+
+def _gauges(operator: str, unit: str, *rows: tuple[str, ...]) -> Iterator[Metric]:
+    for name, meaning, *alerts in rows:
+        yield Metric(name, Kind.GAUGE, operator, unit, meaning, tuple(alerts))
+
+
+def _dead_letters() -> Iterator[Metric]:
+    """One counter for each reason."""
+    for reason in Reason:
+        alert = "HeliotropeInternalErrors" if reason == Reason.INTERNAL_ERROR else "HeliotropeDeadLetters"
+        what = "refused inputs, sent to the dead-letter topic"
+        meaning = f"{what}, with the reason `{reason}`"
+        yield Metric(
+            f"dead_letters_{reason}", Kind.COUNTER, "session, directory, user-lists", "inputs", meaning, (alert,)
+        )
+
+
+METRICS: tuple[Metric, ...] = (
+    # --- what happens to events
+    *_counters(
+        "session",
+        "events",
+        ("events_applied", "accepted and applied to their session", "HeliotropeNoProfiles", "HeliotropeDeadLetters"),
+        ("events_late", "older than the allowed lateness: sent to the late topic, not applied", "HeliotropeLateEvents"),
+        ("events_without_consent", "of sessions that have refused consent: not used, not kept"),
+    ),
+    *_dead_letters(),
+    # --- sessions and their profiles
+    *_counters(
+        "session",
+        "sessions",
+        ("sessions_ended", "ended after their time to live"),
+        ("sessions_forgotten", "cleared by an erasure or a withdrawn consent"),
+    ),
+    *_counters(
+        "session",
+        "profiles",
+        ("profiles_written", "written to Redis, by its answer", "HeliotropeNoProfiles"),
+        ("profiles_stale", "not written, because what is in Redis is newer"),
+        ("profiles_coalesced", "not published at once, because the last is too recent: a later one holds their events"),
+        (
+            "profiles_failed",
+            "that could not be made by an error of ours; tried again later",
+            "HeliotropeInternalErrors",
+        ),
+    ),
+    *_counters(
+        "session",
+        "attempts",
+        ("redis_retries", "failed writes to Redis that were tried again", "HeliotropeRedisRetrying"),
+    ),
+    # --- overload
+    *_counters("session", "changes", ("overload_entered", "rises of the overload level", "HeliotropeOverloaded")),
+    *_gauges(
+        "session",
+        "level",
+        ("overload_level", "0 normal, higher while the job works off a backlog", "HeliotropeOverloaded"),
+    ),
+    *_gauges("session", "ms", ("event_lag_ms", "age of the newest event when it is processed", "HeliotropeLagging")),
+    # --- exposures and rewards
+    *_counters(
+        "session",
+        "exposures",
+        ("exposures", "items that count as seen"),
+        ("exposures_new", "of these, of products that their session had not been shown before"),
+        ("exposures_retracted", "implicit ones that turned out wrong"),
+        ("exposures_closed_early", "that made room for newer ones before their reward window closed"),
+    ),
+    *_counters(
+        "session",
+        "impressions",
+        ("impressions_of_unknown_decisions", "of a slate that is not known (any more): nothing is learned from them"),
+        ("impressions_of_unknown_products", "of products that their slate does not hold: nothing is learned from them"),
+    ),
+    *_counters(
+        "session",
+        "events",
+        ("rewards_without_exposure", "that would be rewards, of products that were not seen before"),
+    ),
+    *_counters("session", "bundles", ("bundles_bought", "proposed bundles of which the visitor bought all")),
+    # --- the catalogue
+    *_counters(
+        "session",
+        "products",
+        ("products_wanted", "asked of the directory, because an event named them"),
+        ("products_left_out", "that found no room in the catalogue of the operator"),
+        ("products_not_asked_for", "that found no room among those to ask for"),
+    ),
+    *_gauges("session", "products", ("products_held", "in the operator's catalogue")),
+    *_gauges(
+        "session", "‰", ("catalogue_exposed_permille", "share of the catalogue that has been shown at least once")
+    ),
+    *_counters(
+        "directory",
+        "products",
+        ("products_taken", "new or changed, from the products topic"),
+        ("products_unchanged", "that came again as they were"),
+        ("products_asked_for", "by session operators"),
+    ),
+    *_counters(
+        "assortment",
+        "categories",
+        ("categories_published", "whose list of candidates was published"),
+        ("categories_incomplete", "whose list lost products and is to be filled up"),
+        ("categories_refilled", "filled up from the directory"),
+    ),
+    # --- learning
+    *_counters(
+        "learner",
+        "examples",
+        ("examples_learned", "learned", "HeliotropeLearningStopped"),
+        (
+            "examples_refused",
+            "not learned, because a number was not finite or out of range",
+            "HeliotropeExamplesRefused",
+        ),
+    ),
+    *_counters("learner", "changes", ("drifts_detected", "changes of the mean reward that ADWIN found")),
+    *_counters(
+        "learner", "models", ("river_models_too_large", "of river that did not fit a message", "HeliotropeModelRefused")
+    ),
+    *_counters(
+        "model",
+        "models",
+        ("models_published", "snapshots and changes published", "HeliotropeLearningStopped"),
+        (
+            "models_incompatible",
+            "records refused because their features or settings are others",
+            "HeliotropeModelRefused",
+        ),
+        ("models_unreadable", "records refused because they could not be read", "HeliotropeModelRefused"),
+    ),
+    *_counters(
+        "model",
+        "products",
+        ("products_beyond_disjoint", "beyond `bandit.disjoint_products`, without a model of their own"),
+    ),
+    *_gauges("model", "products", ("exposed_products", "that were exposed at all")),
+    *_gauges(
+        "model",
+        "‰",
+        ("exposure_gini_permille", "Gini index of the products' exposures: 0 all alike, 1000 one has all"),
+        ("exposure_tail_permille", "share of exposures that all but the fifth exposed most have"),
+    ),
+    # --- users
+    *_counters(
+        "session",
+        "hints",
+        ("hints_taken", "what is known of a user, taken into a session"),
+        ("hints_repeated", "that the session had already"),
+        ("hints_unwanted", "for a session that is gone or has refused consent"),
+        ("hints_forgotten", "that took a user's interests out of a session"),
+        ("hints_failed", "that could not be read", "HeliotropeInternalErrors"),
+    ),
+    *_counters("users", "hints", ("hints", "sent to sessions of a known user")),
+    *_counters(
+        "users",
+        "users",
+        ("users_unknown", "who came with a session and of whom nothing is known"),
+        ("users_ended", "of whom everything kept is too old"),
+        ("users_forgotten", "erased"),
+    ),
+    *_counters(
+        "users",
+        "events",
+        ("user_events", "learned for their user"),
+        ("user_events_before_erasure", "not learned: the user was erased after them"),
+        ("user_events_beyond_most", "not learned: more in one batch than are taken"),
+    ),
+    *_counters(
+        "users",
+        "lists",
+        ("user_lists", "of another recommender, taken"),
+        ("user_lists_before_erasure", "not taken: the user was erased after them"),
+    ),
+    # --- popularity and companions
+    *_counters(
+        "popularity",
+        "lists",
+        ("popular_lists", "of a region that were published"),
+        ("popular_lists_ended", "of regions without events"),
+    ),
+    *_counters(
+        "popularity",
+        "lists",
+        ("popular_written", "of a region, written to Redis"),
+        ("popular_stale", "not written: one of a later window is in Redis"),
+        ("popular_failed", "not written: Redis took none", "HeliotropeRedisRetrying"),
+    ),
+    *_counters("popularity", "attempts", ("popular_retries", "failed writes to Redis that were tried again")),
+    *_counters("popularity", "moments", ("moments_ended", "of the day or season, no longer counted")),
+    *_counters(
+        "together",
+        "lines",
+        ("together_lines_counted", "of accepted events, counted for companions"),
+        ("together_lines_unreadable", "that could not be read", "HeliotropeInternalErrors"),
+    ),
+    *_counters("together", "pairs", ("together_pairs_left_out", "of products that found no room")),
+    *_counters(
+        "together",
+        "lists",
+        ("together_lists_published", "of companions that were published"),
+        ("together_lists_ended", "of products without companions any more"),
+    ),
+)
+
+BY_NAME = {metric.name: metric for metric in METRICS}
+
+PROMETHEUS_PREFIX = "flink_taskmanager_job_task_operator_"
+"""Flink's, before the name of every metric of an operator."""
+
+
+def prometheus_name(metric: Metric) -> str:
+    """The name under which Prometheus has it."""
+    label = "le_" if metric.kind == Kind.BUCKETS else ""
+    return f"{PROMETHEUS_PREFIX}{label}{metric.name}"
+
+
+HEAD = f"""# Metrics
+
+Generated from [operators/metrics.py](../operators/metrics.py) by `python -m operators.metrics > docs/metrics.md`; do not edit.
+
+Prometheus has each name with `{PROMETHEUS_PREFIX}` before it. Counters restart at zero with their operator: use `rate` or
+`increase`. Flink's own metrics (checkpoints, restarts, Kafka's lag) come beside them, see [operations.md](operations.md).
+Alerts link to [runbooks.md](runbooks.md).
+
+| name | kind | operator | unit | meaning | alerts |
+|---|---|---|---|---|---|
+"""
+
+
+def table() -> str:
+    """The list as `docs/metrics.md`."""
+    return HEAD + "".join(
+        f"| `{m.name}` | {m.kind} | {m.operator} | {m.unit} | {m.meaning} | {', '.join(map(_link, m.alerts))} |\n"
+        for m in METRICS
+    )
+
+
+def _link(alert: str) -> str:
+    return f"[{alert}](runbooks.md#{alert.lower()})"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(table())
