@@ -28,6 +28,8 @@ public class Gather extends AbstractStreamOperator implements OneInputStreamOper
     private static final String[] BEHIND =
             new String[] {"Correlate", "GlobalWindowAggregate", "WindowAggregate", "WindowRank", "AsyncOperations", "Changelog"};
 
+    private static final char REPLACEMENT = '\uFFFD';
+
     private final String[] keys;
     private final long gatherMs;
     private final int most;
@@ -115,6 +117,31 @@ public class Gather extends AbstractStreamOperator implements OneInputStreamOper
         return bytes == null ? 0 : bytes.length;
     }
 
+    /**
+     * A text that Python can hold: JSON may write a half of a surrogate pair, and SQL reads it as it stands, but on its way into Python
+     * it would end the task, where no operator can catch it. The event that brought it is refused when its payload is read.
+     */
+    private static String wellFormed(String text) {
+        for (int at = 0; at < text.length(); at++) {
+            if (Character.isSurrogate(text.charAt(at))) {
+                return withoutHalves(text);
+            }
+        }
+        return text;
+    }
+
+    private static String withoutHalves(String text) {
+        char[] letters = text.toCharArray();
+        for (int at = 0; at < letters.length; at++) {
+            if (Character.isHighSurrogate(letters[at]) && at + 1 < letters.length && Character.isLowSurrogate(letters[at + 1])) {
+                at++;
+            } else if (Character.isSurrogate(letters[at])) {
+                letters[at] = REPLACEMENT;
+            }
+        }
+        return new String(letters);
+    }
+
     private void sendAll() {
         for (int bucket = 0; bucket < keys.length; bucket++) {
             if (!inputs[bucket].isEmpty()) {
@@ -131,7 +158,7 @@ public class Gather extends AbstractStreamOperator implements OneInputStreamOper
         StringBuilder places = new StringBuilder();
         for (int at = 0; at < count; at++) {
             Row input = (Row) inputs[bucket].get(at);
-            sessions[at] = (String) input.getField(1);
+            sessions[at] = wellFormed((String) input.getField(1));
             payloads[at] = (byte[]) input.getField(2);
             originKeys[at] = (byte[]) input.getField(3);
             places.append(input.getField(4)).append(' ');

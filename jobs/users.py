@@ -31,8 +31,9 @@ def hints_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStre
         f"CREATE TEMPORARY TABLE session_hints_in (origin_key BYTES, payload BYTES, {METADATA}) WITH ({options(group_offsets)})"
     )
     hints = tables.sql_query(
-        f"""SELECT {bucket_of("session", settings)}, session, payload, origin_key, {HINT_PARTITION}, `offset`, {RECORD_MS}
-FROM (SELECT *, DECODE(origin_key, 'UTF-8') AS session FROM session_hints_in WHERE origin_key IS NOT NULL)"""
+        f"""SELECT {bucket_of("session", settings)}, session, payload, origin_key,
+  {HINT_PARTITION} - `partition`, `offset`, {RECORD_MS}
+FROM (SELECT *, COALESCE(DECODE(origin_key, 'UTF-8'), '') AS session FROM session_hints_in)"""
     )
     return tables.to_append_stream(hints, INPUT_TYPE)
 

@@ -20,7 +20,7 @@ def session_uid(buckets: int) -> str:
 
 
 HINT_PARTITION: Final = -1
-"""Stands in the place of an event's partition where a record is a hint."""
+"""Stands in the place of an event's partition where a record is a hint of partition 0; those of others have the numbers below."""
 POPULARITY: Final = "popularity"
 
 MOMENTS_KEY: Final = "moments"

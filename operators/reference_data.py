@@ -56,7 +56,10 @@ class ReferenceData:
         part = _LIVE.fullmatch(key or b"")
         if part is None or value is None:
             return None
-        return self._take_model((part["model"] or b"").decode(), (part["suffix"] or b"").decode(), value)
+        try:
+            return self._take_model((part["model"] or b"").decode(), (part["suffix"] or b"").decode(), value)
+        except UnicodeDecodeError as error:
+            return Rejection(Reason.NOT_UTF8, "key", f"byte {error.start} is not UTF-8")
 
     def take_forgotten(self) -> list[str]:
         """Names that broadcast state is to hold no longer, as what they stood for had to make room."""

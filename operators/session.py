@@ -29,7 +29,7 @@ from operators.session_store import SessionStore
 from operators.task import begin_task, next_tick_ms, subtask_index, wall_clock_ms
 from state.choice import Chooser
 from state.configuration import Settings
-from state.event import read_event
+from state.event import read_event, speaks_of_consent
 from state.hint import Hint
 from state.kernels import warm
 from state.personalizer import Effect, Personalizer
@@ -67,8 +67,8 @@ class Input(msgspec.Struct, frozen=True, gc=False):
 
 class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
     """Input 1: batches by bucket, Row(sessions, payloads, origin keys, places), three arrays of the same length in the order of
-    arrival and a text with `partition offset record_ms ` for each: events, or hints where the partition is `HINT_PARTITION`.
-    Input 2: reference records, broadcast."""
+    arrival and a text with `partition offset record_ms ` for each: events, or hints where the partition is `HINT_PARTITION` or
+    less. Input 2: reference records, broadcast."""
 
     def __init__(self, settings: Settings, secrets: Callable[[], Secrets], build_id: str) -> None:
         self._settings = settings
@@ -143,7 +143,11 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         if not self._restored:
             self._restore(ctx)
         kind, key, payload, partition, offset, record_ms = value._values
-        rejection = self._reference.take(kind, key, payload)
+        try:
+            rejection = self._reference.take(kind, key, payload)
+        except Exception as error:  # as for an event: what was held before stays
+            logger.exception("a reference record could not be taken", kind=kind, partition=partition, offset=offset)
+            rejection = _of_ours(error)
         if not isinstance(rejection, Rejection):
             self._remember(rejection, payload, ctx)
             if kind == CANDIDATES_RECORD:
@@ -183,7 +187,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         now_ms = wall_clock_ms()
         if given.session_id in self._taken:
             self._publish(given.session_id)
-        if given.partition == HINT_PARTITION:
+        if given.partition <= HINT_PARTITION:
             self._take_hint(given, now_ms)
             return
         self._watch.take(given.record_ms, now_ms, ctx)
@@ -204,8 +208,10 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             found = step()
         except Exception as error:
             logger.exception("an event could not be processed", partition=given.partition, offset=given.offset)
-            found = Rejection(Reason.INTERNAL_ERROR, None, f"{type(error).__name__}: {error}")
+            found = _of_ours(error)
         if isinstance(found, Rejection):
+            if speaks_of_consent(given.payload):  # what a visitor wants to be forgotten is still used
+                self._counters.add("consent_refused", 1)
             origin = Origin(self._topic, given.partition, given.offset, given.record_ms)
             self._refuse(found, origin, given.origin_key, given.payload)
             return None
@@ -231,16 +237,31 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self._outbox.add("dead_letters", key, dead_letter(rejection, origin, payload))
 
     def _take_hint(self, given: Input, now_ms: int) -> None:
-        """What is known of the session's user; one that is no good is counted, as it is of our own making."""
+        """What is known of the session's user. Hints are of our own making, but their topic may be anybody's to write to."""
         session_id = given.session_id
         try:
-            hint = Hint.decode(given.payload or b"")
-            effect = self._personalizer.take_hint(self._load(session_id), session_id, hint, now_ms)
-        except Exception:  # as for an event
+            found: Effect | Rejection = self._read_hint(given, now_ms)
+        except Exception as error:  # as for an event
             logger.exception("a hint could not be taken")
+            found = _of_ours(error)
+        if isinstance(found, Rejection):
             self._counters.add("hints_failed", 1)
+            topic = self._settings.kafka.topics.session_hints
+            origin = Origin(topic, HINT_PARTITION - given.partition, given.offset, given.record_ms)
+            self._refuse(found, origin, given.origin_key, given.payload)
             return
-        self._carry_out(effect, session_id)
+        self._carry_out(found, session_id)
+
+    def _read_hint(self, given: Input, now_ms: int) -> Effect | Rejection:
+        if given.session_id.encode() != given.origin_key:
+            return Rejection(Reason.INVALID_VALUE, "key", "the key is no session's id in UTF-8")
+        try:
+            hint = Hint.decode(given.payload or b"")
+        except ValueError as error:
+            return Rejection(Reason.INVALID_VALUE, None, str(error))
+        if not hint.is_finite:
+            return Rejection(Reason.INVALID_VALUE, None, "a hint with a number that is none")
+        return self._personalizer.take_hint(self._load(given.session_id), given.session_id, hint, now_ms)
 
     def _load(self, session_id: str) -> Session | None:
         data = self._sessions.get(session_id)
@@ -358,3 +379,8 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             state.remove(name)
         else:
             state.put(name, payload)
+
+
+def _of_ours(error: Exception) -> Rejection:
+    """Why an input was refused that nothing is known to be wrong with."""
+    return Rejection(Reason.INTERNAL_ERROR, None, f"{type(error).__name__}: {error}")

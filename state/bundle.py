@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from state.event import Identifier
-from state.rejection import Reason, Rejection
+from state.rejection import Reason, Rejection, unreadable
 
 BUNDLE_LIMIT_BYTES = 65_536
 MOST_ITEMS = 20
@@ -43,7 +43,7 @@ def read_bundle(payload: bytes) -> Bundle | Rejection:
     except msgspec.ValidationError as error:
         return Rejection(Reason.INVALID_VALUE, None, str(error))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return Rejection(Reason.NOT_JSON, None, str(error))
+        return unreadable(payload, error)
     if len(set(bundle.products)) != len(bundle.products):
         return Rejection(
             Reason.INVALID_VALUE, "bundle_items", "each product may be in a bundle once, the primary included"

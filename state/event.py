@@ -3,12 +3,13 @@
 The rules are those of the event's form in the README: required fields, lengths, what each type needs.
 """
 
-from typing import Annotated, Literal
+import re
+from typing import Annotated, Any, Literal
 
 import msgspec
 from msgspec import Meta
 
-from state.rejection import Reason, Rejection
+from state.rejection import Reason, Rejection, unreadable
 
 EventType = Literal[
     "product_view",
@@ -26,7 +27,10 @@ EventType = Literal[
 EVENT_TYPES: tuple[EventType, ...] = EventType.__args__  # type: ignore[attr-defined]
 """In the order of their codes in session state: append, never reorder."""
 
-Identifier = Annotated[str, Meta(min_length=1, max_length=128)]
+LONGEST_ID = 128
+Identifier = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID)]
+NO_CONTROLS = r"\A[^\x00-\x1f\x7f-\x9f]*\Z"
+"""`$` would let a newline at the end pass."""
 SMALLEST_TIMESTAMP_MS = 1
 
 
@@ -57,7 +61,7 @@ class Feedback(msgspec.Struct, frozen=True, gc=False):
 class Event(msgspec.Struct, frozen=True, gc=False):
     """An event in the form that producers send; times in ms since the epoch, UTC."""
 
-    session_id: Annotated[str, Meta(min_length=1, max_length=128, pattern=r"^[^\x00-\x1f\x7f-\x9f]*$")]
+    session_id: Annotated[str, Meta(min_length=1, max_length=128, pattern=NO_CONTROLS)]
     event_type: EventType
     timestamp: int
     event_id: Annotated[str, Meta(max_length=64)] | None = None
@@ -126,16 +130,29 @@ def read_event(payload: bytes | None, *, now_ms: int, max_bytes: int, max_future
     if len(payload) > max_bytes:
         return Rejection(Reason.TOO_LARGE, None, f"{len(payload)} bytes, at most {max_bytes} are accepted")
     try:
-        text = payload.decode()
-    except UnicodeDecodeError as error:
-        return Rejection(Reason.NOT_UTF8, None, f"byte {error.start} is not UTF-8")
-    try:
-        event = _decoder.decode(text)
+        event = _decoder.decode(payload.decode())
     except msgspec.ValidationError as error:
         return _invalid(str(error))
-    except (msgspec.DecodeError, RecursionError) as error:
-        return Rejection(Reason.NOT_JSON, None, str(error))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return unreadable(payload, error)
     return _broken_rule(event, now_ms + max_future_ms) or event
+
+
+def speaks_of_consent(payload: bytes | None) -> bool:
+    """Whether a payload that was refused is, as far as can be told, a consent or an erasure: a visitor's wish that is not carried
+    out yet. Where it cannot be read, its bytes decide."""
+    try:
+        return _kinds.decode(payload or b"").event_type in ("consent", "erase")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return _CONSENT.search(payload or b"") is not None
+
+
+class _Kind(msgspec.Struct):
+    event_type: Any = None
+
+
+_kinds = msgspec.json.Decoder(_Kind)
+_CONSENT = re.compile(rb"""event_type\W{1,8}(consent|erase)\b""")
 
 
 def _invalid(message: str) -> Rejection:
@@ -149,6 +166,8 @@ def _invalid(message: str) -> Rejection:
     if field == "event_type" and "enum" in what:
         return Rejection(Reason.UNKNOWN_EVENT_TYPE, field, what)
     reason = Reason.WRONG_TYPE if ", got `" in what else Reason.INVALID_VALUE
+    if field == "granted":
+        what += ": write true or false without quotes; until it is sent so, consent stands as it was"
     return Rejection(reason, field, what)
 
 

@@ -1,5 +1,7 @@
 """What a session is told of its user: long-lived affinities from all sessions, and the list that another recommender made."""
 
+from math import isfinite
+
 import msgspec
 
 _VERSION = b"\x01"
@@ -24,6 +26,11 @@ class Hint(msgspec.Struct, array_like=True, frozen=True):
     def is_empty(self) -> bool:
         """Whether nothing is known, or nothing any more: the user was erased."""
         return not (self.products or self.categories or self.items)
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether all numbers are some: one that is not would spoil the session's list."""
+        return all(map(isfinite, (self.total, *self.products.values(), *self.categories.values())))
 
     def encode(self) -> bytes:
         """Versioned bytes for the topic and for the session's state."""

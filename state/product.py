@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from state.event import Identifier
-from state.rejection import Reason, Rejection
+from state.rejection import Reason, Rejection, unreadable
 
 PRODUCT_LIMIT_BYTES = 65_536
 LARGEST_EXACT = 2**53
@@ -56,4 +56,4 @@ def read_product(payload: bytes) -> Product | Rejection:
     except msgspec.ValidationError as error:
         return Rejection(Reason.INVALID_VALUE, None, str(error))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return Rejection(Reason.NOT_JSON, None, str(error))
+        return unreadable(payload, error)

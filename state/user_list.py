@@ -6,7 +6,7 @@ import msgspec
 from msgspec import Meta
 
 from state.event import Identifier
-from state.rejection import Reason, Rejection
+from state.rejection import Reason, Rejection, unreadable
 
 LIST_LIMIT_BYTES = 65_536
 _UserId = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -48,7 +48,7 @@ def read_user_list(key: bytes | None, value: bytes | None, most: int) -> UserLis
     except msgspec.ValidationError as error:
         return Rejection(Reason.INVALID_VALUE, None, str(error))
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return Rejection(Reason.NOT_JSON, None, str(error))
+        return unreadable(value, error)
     if found.user_id != user_id:
         return Rejection(Reason.KEY_MISMATCH, "user_id", "the record's key must be its user_id")
     return UserList(user_id, list(dict.fromkeys(found.items))[:most])

@@ -8,6 +8,7 @@ import msgspec
 
 from state.assortment.facts import WANTED, pack, with_flag
 from state.assortment.message import Act, Change
+from state.event import LONGEST_ID
 from state.product import read_product
 from state.rejection import Reason, Rejection
 
@@ -93,7 +94,7 @@ def read_batch(rows: Iterable[tuple[bytes, bytes | None, Place | None, str]]) ->
     records.sort(key=lambda record: record[0])
     batch = Batch({}, list(asked), [])
     for place, key, payload, product_id in records:
-        if payload is None and product_id:
+        if payload is None and is_id(key):
             batch.products[product_id] = None
             continue
         product = read_product(payload) if payload else _NOTHING
@@ -105,6 +106,14 @@ def read_batch(rows: Iterable[tuple[bytes, bytes | None, Place | None, str]]) ->
         else:
             batch.products[product_id] = (product.category_id, pack(product))
     return batch
+
+
+def is_id(key: bytes) -> bool:
+    """Whether a record's key can be a product's id."""
+    try:
+        return 1 <= len(key.decode()) <= LONGEST_ID
+    except UnicodeDecodeError:
+        return False
 
 
 def take(batch: Batch, known: Mapping[str, bytes | None]) -> Outcome:

@@ -1,14 +1,21 @@
 """What session operators are told of the assortment, by key of the topic `candidate_lists`."""
 
+from math import isfinite
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from state.assortment.facts import SIZE
 
 CATEGORY_PREFIX = b"category/"
 PRODUCT_PREFIX = b"product/"
 _VERSION = b"\x01"
+LATEST_MS = 2**53
+"""A version beyond it is no time."""
+_FORM = np.dtype([("flags", "u1"), ("numbers", "<f8", (4,))])
+_LEAST, _MOST = (0.0, 1.0, 0.0, -(2.0**53)), (1e12, 5.0, 1e12, 2.0**53)
+"""Of price, rating, number of ratings and time of creation, as `state/product.py` accepts them; NaN, not known, is neither."""
 
 
 class CategoryRecord(msgspec.Struct, array_like=True):
@@ -55,6 +62,9 @@ def read_category(data: bytes) -> CategoryRecord:
     record: CategoryRecord = _read(_categories, data)
     if len(record.facts) != SIZE * len(record.product_ids):
         raise ValueError(f"{len(record.product_ids)} products with {len(record.facts)} bytes of facts")
+    if not (isfinite(record.mean_rating) and isfinite(record.mean_price)):
+        raise ValueError(f"means that are no numbers: {record.mean_rating}, {record.mean_price}")
+    _check(record.version, record.facts)
     return record
 
 
@@ -67,6 +77,7 @@ def read_listed_product(data: bytes) -> ProductRecord:
     record: ProductRecord = _read(_products, data)
     if len(record.facts) != SIZE:
         raise ValueError(f"a product with {len(record.facts)} bytes of facts")
+    _check(record.version, record.facts)
     return record
 
 
@@ -78,6 +89,15 @@ def category_key(category_id: str) -> bytes:
 def product_key(product_id: str) -> bytes:
     """The record's key."""
     return PRODUCT_PREFIX + product_id.encode()
+
+
+def _check(version: int, facts: bytes) -> None:
+    """Refuses what would fail, or spoil every choice, only once it is used."""
+    if not 0 <= version < LATEST_MS:
+        raise ValueError(f"version {version} is no time in ms")
+    numbers = np.frombuffer(facts, dtype=_FORM)["numbers"]
+    if ((numbers < _LEAST) | (numbers > _MOST)).any():
+        raise ValueError("a product with a price, rating or time that none can have")
 
 
 def _read(decoder: Any, data: bytes) -> Any:

@@ -197,6 +197,21 @@ def test_a_session_that_is_not_the_streams_key_is_a_dead_letter(server: RedisSer
     assert json.loads(row._values[2])["reason"] == "key_mismatch"
 
 
+@pytest.mark.parametrize("granted", ["false", 0, "no", None])
+def test_a_consent_that_cannot_be_read_is_refused_loudly(server: RedisServer, granted: object) -> None:
+    bench = Bench(server)
+    bench.view()
+    before = bench.session()
+    event = {"session_id": "s", "event_type": "consent", "timestamp": now_ms(), "granted": granted}
+    [row] = bench.send(json.dumps(event).encode(), "s")
+    letter = json.loads(row._values[2])
+    assert (letter["reason"], letter["field"]) == ("missing_field" if granted is None else "wrong_type", "granted")
+    assert bench.count("consent_refused") == 1
+    assert bench.session() == before
+    bench.send(b'{"session_id": "s", "event_type": "search"}', "s")
+    assert bench.count("consent_refused") == 1
+
+
 def test_what_is_too_late_leaves_as_it_came(server: RedisServer) -> None:
     bench = Bench(server)
     bench.context.watermark_ms = now_ms()
@@ -237,6 +252,21 @@ def test_a_bad_product_or_model_is_a_dead_letter_of_its_topic(server: RedisServe
     assert json.loads(product._values[2])["topic"] == "candidate_lists"
     assert json.loads(model._values[2])["topic"] == "bandit_model"
     assert list(bench.context.broadcast.items()) == []
+
+
+def test_a_reference_record_that_fails_is_a_dead_letter_and_what_was_held_stays(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(server)
+    bench.product("p1")
+    before = list(bench.context.broadcast.items())
+    with monkeypatch.context() as patched:
+        patched.setattr("operators.reference_data.read_listed_product", lambda _: 1 / 0)
+        [row] = bench.refer(CANDIDATES_RECORD, product_key("p1"), b"?")
+    assert json.loads(row._values[2])["reason"] == "internal_error"
+    [row] = bench.refer(MODEL_RECORD, MODEL_KEY + b":\xff", b"?")
+    assert json.loads(row._values[2])["reason"] == "not_utf8"
+    assert list(bench.context.broadcast.items()) == before
 
 
 def test_a_model_tells_how_much_of_the_catalogue_was_exposed(server: RedisServer) -> None:
@@ -521,9 +551,9 @@ def told_of_users(rows: list[Row]) -> list[Any]:
     return [read_message(row._values[2].decode()) for row in rows if row[0] == "user"]
 
 
-def hint(bench: Bench, value: bytes | None, key: str = "s") -> list[Row]:
+def hint(bench: Bench, value: bytes | None, session_id: str = "s", key: bytes | None = None) -> list[Row]:
     bench.context.key = BUCKET
-    row = Row([key], [value], [key.encode()], f"{HINT_PARTITION} 0 {now_ms()} ")
+    row = Row([session_id], [value], [session_id.encode() if key is None else key], f"{HINT_PARTITION} 0 {now_ms()} ")
     return list(bench.operator.process_element(row, bench.context))
 
 
@@ -551,13 +581,19 @@ def test_a_hint_never_creates_a_session_and_one_that_is_no_good_is_counted(serve
     bench = Bench(server)
     good = Hint(user_hash("ann", b"salt"), 0, 50.0, {"p2": 50.0}, {"c2": 50.0}, []).encode()
     assert hint(bench, good, "nobody") == []
-    assert hint(bench, None, "nobody") == []
+    assert len(hint(bench, None, "nobody")) == 1
     bench.view(user_id="ann")
     stored = bench.session()
     assert stored is not None
-    assert hint(bench, b"\x09" + good[1:]) == []
-    assert hint(bench, good.replace(b"p2", b"\xff\xff")) == []
+    not_a_number = Hint(user_hash("ann", b"salt"), 0, 50.0, {"p2": float("nan")}, {}, []).encode()
+    for bad in (b"\x09" + good[1:], good.replace(b"p2", b"\xff\xff"), not_a_number, b""):
+        [row] = hint(bench, bad)
+        letter = json.loads(row._values[2])
+        assert (letter["topic"], letter["partition"]) == ("session_hints", 0)
+        assert base64.b64decode(letter["payload_base64"]) == bad
+    [row] = hint(bench, good, "s\ufffd", key=b"s\xff")
+    assert json.loads(row._values[2])["field"] == "key"
     assert bench.sessions() == {"s": stored}
-    assert (bench.count("hints_unwanted"), bench.count("hints_failed")) == (1, 3)
+    assert (bench.count("hints_unwanted"), bench.count("hints_failed")) == (1, 6)
     due_ms = -(-Session.decode(stored).timer_ms // GRAIN_MS) * GRAIN_MS
     assert bench.context.event_timers == {(BUCKET, due_ms)}

@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, given
 from hypothesis import settings as trials
 from hypothesis import strategies as st
 
-from state.event import Event, read_event
+from state.event import Event, read_event, speaks_of_consent
 from state.rejection import Origin, Reason, Rejection, dead_letter
 
 NOW = 1_763_770_000_000
@@ -36,6 +36,11 @@ def test_reads_an_event_and_ignores_unknown_fields() -> None:
         (b"\x00\x00\x00", Reason.NOT_JSON),
         (b'{"session_id": "s"', Reason.NOT_JSON),
         (b'{"session_id": "\xff"}', Reason.NOT_UTF8),
+        (b'{"session_id": "s\\ud83d"}', Reason.NOT_UTF8),
+        (b'{"session_id": "\\udc00s"}', Reason.NOT_UTF8),
+        (b'{"session_id": "\\\\\\ud83d\\u0041"}', Reason.NOT_UTF8),
+        (b'{"session_id": "\\\\ud83d\\ud83d\\ude00", 7}', Reason.NOT_JSON),
+        (b'{"session_id": "\xed\xa0\xbd"}', Reason.NOT_UTF8),
         (b"[1, 2]", Reason.NOT_AN_OBJECT),
         (b"{" + b" " * 70_000 + b"}", Reason.TOO_LARGE),
         (b"[" * 60_000, Reason.NOT_AN_OBJECT),
@@ -55,6 +60,8 @@ def test_refuses_bytes_that_are_no_event(payload: bytes | None, reason: Reason) 
         ({"session_id": 7}, Reason.WRONG_TYPE, "session_id"),
         ({"session_id": ""}, Reason.INVALID_VALUE, "session_id"),
         ({"session_id": "a\u0000b"}, Reason.INVALID_VALUE, "session_id"),
+        ({"session_id": "a\n"}, Reason.INVALID_VALUE, "session_id"),
+        ({"session_id": "a\u009b"}, Reason.INVALID_VALUE, "session_id"),
         ({"session_id": "x" * 129}, Reason.INVALID_VALUE, "session_id"),
         ({"event_type": "teleport"}, Reason.UNKNOWN_EVENT_TYPE, "event_type"),
         ({"event_type": ...}, Reason.MISSING_FIELD, "event_type"),
@@ -79,6 +86,9 @@ def test_refuses_bytes_that_are_no_event(payload: bytes | None, reason: Reason) 
         ({"event_type": "dwell"}, Reason.MISSING_FIELD, "duration_ms"),
         ({"event_type": "search"}, Reason.MISSING_FIELD, "query"),
         ({"event_type": "consent"}, Reason.MISSING_FIELD, "granted"),
+        ({"event_type": "consent", "granted": "false"}, Reason.WRONG_TYPE, "granted"),
+        ({"event_type": "consent", "granted": 0}, Reason.WRONG_TYPE, "granted"),
+        ({"event_type": "consent", "granted": "no"}, Reason.WRONG_TYPE, "granted"),
         ({"context": {str(i): i for i in range(17)}}, Reason.INVALID_VALUE, "context"),
     ],
 )
@@ -86,6 +96,29 @@ def test_refuses_a_broken_rule_and_names_the_field(fields: dict[str, Any], reaso
     rejection = read_fields(**fields)
     assert isinstance(rejection, Rejection)
     assert (rejection.reason, rejection.field) == (reason, field)
+
+
+def test_characters_of_two_halves_are_characters() -> None:
+    found = read(b'{"session_id": "\\ud83d\\ude00", "event_type": "erase", "timestamp": 1}')
+    assert isinstance(found, Event)
+    assert found.session_id == "\U0001f600"
+
+
+@pytest.mark.parametrize(
+    ("payload", "speaks"),
+    [
+        (b'{"event_type": "consent", "granted": "false"}', True),
+        (b'{"event_type": "\\u0065rase"}', True),
+        (b'{"event_type": "erase", "session_id": "\\ud83d"}', True),
+        (b'{"event_type":"consent"', True),
+        (b'{"event_type": "search", "query": "erase"}', False),
+        (b'{"event_type": 7}', False),
+        (b"consent", False),
+        (None, False),
+    ],
+)
+def test_a_wish_to_be_forgotten_is_told_from_what_else_is_refused(payload: bytes | None, speaks: bool) -> None:
+    assert speaks_of_consent(payload) is speaks
 
 
 def test_accepts_a_timestamp_up_to_the_limit_ahead() -> None:

@@ -101,8 +101,12 @@ def test_a_product_that_comes_and_is_asked_for_at_once_is_answered_as_it_came() 
     [
         ((b"p", b"{", Place(3, 41, 5), ""), Reason.NOT_JSON),
         ((b"p", b"\xff\xfe", Place(3, 41, 5), ""), Reason.NOT_JSON),
+        ((b"p", b'{"product_id": "\xff"}', Place(3, 41, 5), ""), Reason.NOT_UTF8),
+        ((b"p", b'{"product_id": "p\\udc00"}', Place(3, 41, 5), "p?"), Reason.NOT_UTF8),
         ((b"p", b"", Place(3, 41, 5), ""), Reason.EMPTY),
         ((b"", None, Place(3, 41, 5), ""), Reason.EMPTY),
+        ((b"\xff", None, Place(3, 41, 5), "\ufffd"), Reason.EMPTY),
+        ((b"p" * 129, None, Place(3, 41, 5), "p" * 129), Reason.EMPTY),
         ((b"p", b'{"product_id": "p"}', Place(3, 41, 5), "p"), Reason.INVALID_VALUE),
         ((b"p", b'{"product_id": "p", "category_id": "c", "stock": -1}', Place(3, 41, 5), "p"), Reason.INVALID_VALUE),
         ((b"p", b'{"product_id": "p", "category_id": "c", "created_at": 1e300}', Place(3, 41, 5), "p"), Reason.INVALID_VALUE),
