@@ -63,6 +63,11 @@ METRICS: tuple[Metric, ...] = (
         "events",
         ("events_applied", "accepted and applied to their session", "HeliotropeNoProfiles", "HeliotropeDeadLetters"),
         ("events_late", "older than the allowed lateness: sent to the late topic, not applied", "HeliotropeLateEvents"),
+        (
+            "consent_refused",
+            "dead letters that were to withdraw or give consent, or to erase: what a visitor wants is not done yet",
+            "HeliotropeConsentRefused",
+        ),
         ("events_without_consent", "of sessions that have refused consent: not used, not kept"),
     ),
     *_dead_letters(),

@@ -32,7 +32,7 @@ def test_a_record_without_a_value_or_without_items_removes_the_list() -> None:
         (b"bob", value(), Reason.KEY_MISMATCH),
         (b"ann", b"", Reason.NOT_JSON),
         (b"ann", b"{", Reason.NOT_JSON),
-        (b"ann", b'{"user_id": "\xff"}', Reason.NOT_JSON),
+        (b"ann", b'{"user_id": "\xff"}', Reason.NOT_UTF8),
         (b"ann", b"[]", Reason.INVALID_VALUE),
         (b"ann", b'{"user_id": "ann"}', Reason.INVALID_VALUE),
         (b"ann", value(items="p1"), Reason.INVALID_VALUE),
