@@ -13,6 +13,7 @@ class Counters:
 
     def __init__(self, group: Any) -> None:
         self._group = group
+        self._newest: dict[str, int] = {}
         self._counters: dict[str, Any] = {}
         self._pending: dict[str, int] = {}
         self._gauges: dict[str, Any] = {}
@@ -28,8 +29,12 @@ class Counters:
             gauge = self._gauges[name] = self._group.distribution(name)
         gauge.update(int(value))  # an enum would not cross into the JVM
 
+    def note(self, name: str, value: int) -> None:
+        """Sets a gauge with the next `flush`: for what changes often."""
+        self._newest[name] = value
+
     def add(self, name: str, by: int) -> None:
-        """Counts; names come from a closed set."""
+        """Counts; names come from a closed set, those of `of_variant` included."""
         self._pending[name] = self._pending.get(name, 0) + by
 
     def add_all(self, counts: Mapping[str, int]) -> None:
@@ -42,7 +47,23 @@ class Counters:
         for name, by in self._pending.items():
             counter = self._counters.get(name)
             if counter is None:
-                counter = self._counters[name] = self._group.counter(name)
+                counter = self._counters[name] = self._made(name)
             if by:
                 counter.inc(by)
         self._pending.clear()
+        for name, value in self._newest.items():
+            self.show(name, value)
+        self._newest.clear()
+
+    def _made(self, name: str) -> Any:
+        plain, _, variant = name.partition(VARIANT)
+        return self._group.add_group("variant", variant).counter(plain) if variant else self._group.counter(name)
+
+
+VARIANT = "@"
+"""Not allowed in the name of a variant."""
+
+
+def of_variant(name: str, variant: str) -> str:
+    """The name of a counter that has the variant as its label. Variants are few: each label is a time series of its own."""
+    return f"{name}{VARIANT}{variant}"

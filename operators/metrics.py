@@ -62,6 +62,8 @@ METRICS: tuple[Metric, ...] = (
         "session",
         "events",
         ("events_applied", "accepted and applied to their session", "HeliotropeNoProfiles", "HeliotropeDeadLetters"),
+        ("events_duplicate", "seen before: their session counts them and changes nothing else"),
+        ("events_dropped", "older than all that a full session holds, or from before a consent"),
         ("events_late", "older than the allowed lateness: sent to the late topic, not applied", "HeliotropeLateEvents"),
         (
             "consent_refused",
@@ -75,6 +77,7 @@ METRICS: tuple[Metric, ...] = (
     *_counters(
         "session",
         "sessions",
+        ("sessions_stored", "whose state was written; with `session_bytes_stored` their mean size"),
         ("sessions_ended", "ended after their time to live"),
         ("sessions_forgotten", "cleared by an erasure or a withdrawn consent"),
     ),
@@ -95,6 +98,24 @@ METRICS: tuple[Metric, ...] = (
         "attempts",
         ("redis_retries", "failed writes to Redis that were tried again", "HeliotropeRedisRetrying"),
     ),
+    Metric(
+        "click_to_redis_ms",
+        Kind.BUCKETS,
+        "session",
+        "ms",
+        "from an event's Kafka time until Redis has written its profile and the answer is read (up to 20 ms after it came); an "
+        "event whose profile is spaced waits for it. Beside `…_bucket` there is `…_sum`",
+        ("HeliotropeSlowProfiles",),
+    ),
+    Metric("call_us", Kind.BUCKETS, "session", "µs", "one call of the operator with a batch of events"),
+    *_counters("session", "ms", ("click_to_redis_ms_sum", "the sum of what `click_to_redis_ms` counts")),
+    *_counters("session", "µs", ("call_us_sum", "the sum of what `call_us` counts")),
+    *_counters("session", "bytes", ("session_bytes_stored", "of session state written")),
+    *_gauges(
+        "session",
+        "ms since 1970",
+        ("last_answer_ms", "when Redis last took a batch of profiles", "HeliotropeNoProfiles"),
+    ),
     # --- overload
     *_counters("session", "changes", ("overload_entered", "rises of the overload level", "HeliotropeOverloaded")),
     *_gauges(
@@ -109,6 +130,7 @@ METRICS: tuple[Metric, ...] = (
         "exposures",
         ("exposures", "items that count as seen"),
         ("exposures_new", "of these, of products that their session had not been shown before"),
+        ("exposures_explored", "of these, of items that were chosen to explore"),
         ("exposures_retracted", "implicit ones that turned out wrong"),
         ("exposures_closed_early", "that made room for newer ones before their reward window closed"),
     ),
@@ -122,6 +144,21 @@ METRICS: tuple[Metric, ...] = (
         "session",
         "events",
         ("rewards_without_exposure", "that would be rewards, of products that were not seen before"),
+    ),
+    *_counters(
+        "session",
+        "reward / 1000",
+        ("reward_milli", "rises of exposures' rewards"),
+        ("penalty_milli", "falls of exposures' rewards; the mean reward is (reward - penalty) / exposures"),
+    ),
+    *(
+        Metric(f"variant_{name}", Kind.COUNTER, "session", unit, f"as `{name}`, with the label `variant`")
+        for name, unit in (
+            ("exposures", "exposures"),
+            ("exposures_explored", "exposures"),
+            ("reward_milli", "reward / 1000"),
+            ("penalty_milli", "reward / 1000"),
+        )
     ),
     *_counters("session", "bundles", ("bundles_bought", "proposed bundles of which the visitor bought all")),
     # --- the catalogue
@@ -159,6 +196,15 @@ METRICS: tuple[Metric, ...] = (
             "examples_refused",
             "not learned, because a number was not finite or out of range",
             "HeliotropeExamplesRefused",
+        ),
+    ),
+    *_gauges(
+        "session",
+        "ms since 1970",
+        (
+            "model_version_ms",
+            "when the model that it chooses by was published; 0 before the first",
+            "HeliotropeModelOld",
         ),
     ),
     *_counters("learner", "changes", ("drifts_detected", "changes of the mean reward that ADWIN found")),

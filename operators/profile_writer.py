@@ -3,7 +3,7 @@
 import time
 from collections import deque
 from collections.abc import Callable, Iterable
-from itertools import islice
+from itertools import chain, islice
 
 import redis
 from redis.exceptions import RedisError
@@ -39,7 +39,11 @@ class ProfileWriter:
         block_max_ms: int,
         count: Callable[[str, int], None],
         pause: Callable[[float], None] = time.sleep,
+        acknowledged: Callable[[list[int]], None] = lambda clicked_ms: None,
     ) -> None:
+        self._acknowledged = acknowledged
+        self._clicked: list[int] = []
+        self._clicked_in_flight: deque[list[int]] = deque()
         self._pipe = RedisPipe(client, prefix, WRITE_IF_NEWER)
         self._packer = BatchPacker(prefix, ttl_ms)
         self._batch = batch
@@ -50,13 +54,16 @@ class ProfileWriter:
         self._in_flight: deque[Batch] = deque()
         self._sent_at_s = 0.0
 
-    def put(self, session_id: str, write: Write) -> None:
-        """Takes a profile to write; sends what is pending where the batch is full.
+    def put(self, session_id: str, write: Write, clicked_ms: int = 0) -> None:
+        """Takes a profile to write; sends what is pending where the batch is full. `acknowledged` hears of `clicked_ms` when it is
+        written, 0 is nothing.
 
         Raises:
             RedisUnavailableError: after `block_max`, as all below; what is not known to be written stays pending.
         """
         self._pending[session_id] = write
+        if clicked_ms:
+            self._clicked.append(clicked_ms)
         if len(self._pending) >= self._batch:
             self._insist(self._send)
 
@@ -124,6 +131,8 @@ class ProfileWriter:
             newest.update(batch)
         self._in_flight.clear()
         self._pending = newest
+        self._clicked = [*chain.from_iterable(self._clicked_in_flight), *self._clicked]
+        self._clicked_in_flight.clear()
 
     def _settle(self) -> None:
         self._send()
@@ -150,11 +159,16 @@ class ProfileWriter:
         for session_id in batch:
             del self._pending[session_id]
         self._in_flight.append(batch)
+        clicked, self._clicked = (
+            ([], self._clicked) if self._pending else (self._clicked, [])
+        )  # the last batch has them
+        self._clicked_in_flight.append(clicked)
         self._pipe.send(self._packer.pack(batch, self._pipe.fence))
 
     def _read_answer(self) -> None:
         written = self._pipe.answer()
         batch = self._in_flight.popleft()
+        self._acknowledged(self._clicked_in_flight.popleft())
         writes = sum(write is not None for write in batch.values())
         self._count("profiles_written", written)
         self._count("profiles_stale", writes - written)

@@ -1,5 +1,6 @@
 """The session operator: everything about a visitor happens here, in one Python operator per slot."""
 
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
@@ -12,7 +13,7 @@ from pyflink.datastream import KeyedBroadcastProcessFunction, RuntimeContext, Ti
 from pyflink.datastream.state import MapStateDescriptor
 
 from operators.agenda import Agenda, Entry, Task
-from operators.counters import Counters
+from operators.counters import Counters, of_variant
 from operators.due_sessions import DueSessions
 from operators.names import (
     BUNDLE_RECORD,
@@ -27,6 +28,7 @@ from operators.profile_writer import ProfileWriter
 from operators.reference_data import ReferenceData
 from operators.session_store import SessionStore
 from operators.task import begin_task, next_tick_ms, subtask_index, wall_clock_ms
+from operators.timings import Timings
 from state.choice import Chooser
 from state.configuration import Settings
 from state.event import read_event, speaks_of_consent
@@ -45,6 +47,10 @@ RETRY_AFTER_MS = 10_000
 """After a publication that failed by an error of ours."""
 DUE_AT_ONCE = 64
 """Sessions whose time has come that are looked at in one call; events wait no longer than for those."""
+
+
+BY_VARIANT = {"exposures", "exposures_explored", "reward_milli", "penalty_milli"}
+"""What effects count that is counted by variant as well."""
 
 
 class Secrets(msgspec.Struct, frozen=True):
@@ -90,9 +96,11 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self._restored = False
         self._broadcast: Any = None
         self._personalizer = Personalizer(settings, chooser, secrets.salt)
-        self._counters = Counters(runtime_context.get_metrics_group())
+        metrics = runtime_context.get_metrics_group()
+        self._counters = Counters(metrics)
+        self._timings = Timings(metrics)
         self._watch = OverloadWatch(self._personalizer.overload, self._counters, settings.overload.recover_after_ms)
-        self._sessions = SessionStore(runtime_context)
+        self._sessions = SessionStore(runtime_context, self._counters.add)
         self._due = DueSessions(runtime_context)
         self._agenda = Agenda(runtime_context, wall_clock_ms())
         self._outbox = Outbox(settings.popularity.slide_ms)
@@ -113,6 +121,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             settings.redis.batch,
             settings.redis.block_max_ms,
             self._counters.add,
+            acknowledged=self._acknowledged,
         )
         self._topic = settings.kafka.topics.user_interactions
 
@@ -123,10 +132,12 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
                 self._writer.close()
             finally:
                 self._counters.flush()
+                self._timings.close()
 
     def process_element(self, value: Row, ctx: Any) -> Iterable[Row]:
         """A batch of inputs of a bucket's sessions: all are taken first, and then published for, as code that runs several times in
         a row is faster. Only where a session has another input is it published for in between."""
+        began_s = time.perf_counter()
         if not self._restored:
             self._restore(ctx)
         watermark_ms = ctx.timer_service().current_watermark()
@@ -136,7 +147,9 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._take(Input(*given), watermark_ms, ctx)
         for session_id in list(self._taken):
             self._publish(session_id)
-        return self._end_of_call(ctx)
+        rows = self._end_of_call(ctx)
+        self._timings.called(began_s)
+        return rows
 
     def process_broadcast_element(self, value: Row, ctx: Any) -> Iterator[Row]:
         """A bundle, a list, a product or a model: Row(kind, key, value, partition, offset, record_ms)."""
@@ -155,6 +168,8 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             if kind == MODEL_RECORD:
                 self._counters.show("products_held", len(self._chooser.catalogue))
                 self._counters.show("catalogue_exposed_permille", round(1_000 * self._chooser.coverage()))
+                predictor = self._chooser.predictor
+                self._counters.show("model_version_ms", 0 if predictor is None else predictor.model_version)
             return
         logger.warning("a reference record was refused", kind=kind, reason=rejection.reason, detail=rejection.detail)
         if self._is_first:  # every subtask sees it, one says so
@@ -200,6 +215,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         given, taken = self._taken.pop(session_id)
         effect = self._guarded(given, lambda: self._personalizer.publish(taken, session_id, wall_clock_ms()))
         if effect is not None:
+            self._timings.clicked(session_id, given.record_ms)
             self._carry_out(effect, session_id)
 
     def _guarded(self, given: Input, step: Callable[[], Effect | Rejection | None]) -> Effect | None:
@@ -275,11 +291,16 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         if effect.owed_ms is not None:
             self._owed[session_id] = effect.owed_ms
         self._counters.add_all(effect.counts)
+        for name in BY_VARIANT & effect.counts.keys():
+            variant = self._chooser.of(session_id).settings.bandit.variant
+            self._counters.add(of_variant(f"variant_{name}", variant), effect.counts[name])
         self._outbox.add_all(effect.records, effect.accepted)
         if effect.delete:
             self._writer.delete(session_id)
         if effect.write is not None:
-            self._writer.put(session_id, effect.write)
+            self._writer.put(session_id, effect.write, self._timings.is_published(session_id))
+        elif effect.session is None or not effect.session.owed_ms:
+            self._timings.is_published(session_id)  # no profile follows
         if effect.delete or effect.write is not None:
             self._written.add(session_id)
 
@@ -297,11 +318,18 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._writer.send()
         else:
             self._counters.flush()  # nothing is noted that would hand them on
-        product_ids = self._chooser.catalogue.take_wanted(wall_clock_ms())
+        now_ms = wall_clock_ms()
+        self._timings.flush(now_ms, timers)
+        product_ids = self._chooser.catalogue.take_wanted(now_ms)
         if product_ids:
             self._counters.add("products_wanted", len(product_ids))
             self._outbox.want(product_ids)
         return self._outbox.take()
+
+    def _acknowledged(self, clicked_ms: Iterable[int]) -> None:
+        """Redis has answered for a batch of profiles."""
+        self._counters.note("last_answer_ms", wall_clock_ms())
+        self._timings.acknowledged(clicked_ms)
 
     def _see_to(self, name: str, entry: Entry, now_ms: int, ctx: Any) -> None:
         bucket = ctx.get_current_key()

@@ -1,5 +1,7 @@
 """The sessions of a bucket, in keyed state: what a batch reads and changes, read once and written at its end."""
 
+from collections.abc import Callable
+
 from pyflink.datastream import RuntimeContext
 
 from operators.named_state import NamedState
@@ -11,7 +13,8 @@ SESSIONS = "sessions"
 class SessionStore:
     """Versioned bytes of sessions by id. Between `store` and the next access the key of the state may change."""
 
-    def __init__(self, runtime_context: RuntimeContext) -> None:
+    def __init__(self, runtime_context: RuntimeContext, count: Callable[[str, int], None]) -> None:
+        self._count = count
         self._state = NamedState(runtime_context, SESSIONS)
         self._known: dict[str, bytes | None] = {}
         self._changed: set[str] = set()
@@ -29,11 +32,16 @@ class SessionStore:
 
     def store(self) -> None:
         """Writes what has changed."""
+        stored = size = 0
         for session_id in self._changed:
             data = self._known[session_id]
             if data is None:
                 self._state.remove(session_id)
             else:
                 self._state.put(session_id, data)
+                stored, size = stored + 1, size + len(data)
+        if stored:
+            self._count("sessions_stored", stored)
+            self._count("session_bytes_stored", size)
         self._known.clear()
         self._changed.clear()

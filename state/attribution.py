@@ -163,7 +163,7 @@ class Attribution:
         if not places:
             return
         self._log(slate)
-        session, new = self._session, 0
+        session, new, explored = self._session, 0, 0
         for position, shown_position in places:
             slate.seen |= 1 << position
             product_id, x = slate.product_ids[position], slate.feature_bytes(position)
@@ -184,8 +184,10 @@ class Attribution:
             session.exposures.append(exposure)
             count_shown(session.shown, product_id)
             new += is_new(slate.feature_set, x)
+            explored += slate.explored[position]
         self._count("exposures", len(places))
         self._count("exposures_new", new)
+        self._count("exposures_explored", explored)
 
     def _see_earlier(self, slate: Slate, position: int, shown_position: int, exposed_at_ms: int) -> None:
         """Of several impressions of an item the earliest counts, in whichever order they arrive; a closed exposure stays."""
@@ -234,6 +236,9 @@ class Attribution:
         slate.implicit = False
 
     def _change_reward(self, exposure: Exposure, reward: float) -> None:
+        more = round(1_000 * (reward - exposure.reward))
+        self._count("reward_milli", max(0, more))
+        self._count("penalty_milli", max(0, -more))
         exposure.seq += 1
         exposure.reward = reward or 0
         if reward > 0:

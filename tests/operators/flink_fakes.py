@@ -123,6 +123,19 @@ class RuntimeContext:
     def counter(self, name: str) -> Counter:
         return self.counters.setdefault(name, Counter())
 
+    def add_group(self, label: str, value: str) -> "LabelledGroup":
+        return LabelledGroup(self, f"{{{label}={value}}}")
+
+
+class LabelledGroup:
+    """Counters with a label, which stands behind their name."""
+
+    def __init__(self, runtime: RuntimeContext, label: str) -> None:
+        self._runtime, self._label = runtime, label
+
+    def counter(self, name: str) -> Counter:
+        return self._runtime.counter(name + self._label)
+
 
 def fake_named_state(runtime: RuntimeContext, name: str) -> MapState:
     """In place of a `NamedState`."""

@@ -6,10 +6,11 @@ from itertools import chain
 from pathlib import Path
 
 from operators.metrics import BY_NAME, METRICS, Kind, table
+from operators.session import BY_VARIANT
 from state.rejection import Reason
 
 ROOT = Path(__file__).parents[2]
-CALLS = {"add": Kind.COUNTER, "_count": Kind.COUNTER, "show": Kind.GAUGE}
+CALLS = {"add": Kind.COUNTER, "_count": Kind.COUNTER, "show": Kind.GAUGE, "note": Kind.GAUGE}
 
 
 def used() -> Iterator[tuple[str, Kind]]:
@@ -17,7 +18,11 @@ def used() -> Iterator[tuple[str, Kind]]:
     for path in chain((ROOT / "operators").rglob("*.py"), (ROOT / "state").rglob("*.py")):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             for expression, kind in _names_in(node):
-                yield from ((name, kind) for name in _texts(expression))
+                for name in _texts(expression):
+                    yield name, kind
+                    if kind == Kind.BUCKETS:
+                        yield f"{name}_sum", Kind.COUNTER
+    yield from ((f"variant_{name}", Kind.COUNTER) for name in BY_VARIANT)
 
 
 def _names_in(node: ast.AST) -> Iterator[tuple[ast.expr, Kind]]:
@@ -25,6 +30,12 @@ def _names_in(node: ast.AST) -> Iterator[tuple[ast.expr, Kind]]:
         owner = ast.unparse(node.func.value)
         if node.func.attr in CALLS and (owner.endswith(("counters", "_counters")) or node.func.attr == "_count"):
             yield node.args[0], CALLS[node.func.attr]
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == "Histogram":
+        yield node.args[1], Kind.BUCKETS
+    if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("._finish"):
+        for argument in node.args:
+            if isinstance(argument, ast.Dict):
+                yield from ((key, Kind.COUNTER) for key in argument.keys if key is not None)
     if isinstance(node, ast.Call) and ast.unparse(node.func) == "Effect":
         for keyword in node.keywords:
             if keyword.arg == "counts" and isinstance(keyword.value, ast.Dict):
@@ -44,7 +55,7 @@ def _texts(expression: ast.expr) -> Iterator[str]:
     elif isinstance(expression, ast.IfExp):
         yield from _texts(expression.body)
         yield from _texts(expression.orelse)
-    elif isinstance(expression, ast.JoinedStr):
+    elif isinstance(expression, ast.JoinedStr) and ast.unparse(expression).endswith("reason}'"):
         assert isinstance(expression.values[0], ast.Constant)
         prefix = str(expression.values[0].value)
         yield from (f"{prefix}{reason}" for reason in Reason)
@@ -58,7 +69,7 @@ def test_every_metric_that_is_used_is_in_the_list_as_what_it_is() -> None:
 
 
 def test_every_metric_of_the_list_is_used() -> None:
-    assert {metric.name for metric in METRICS if metric.kind != Kind.BUCKETS} - {name for name, _ in used()} == set()
+    assert {metric.name for metric in METRICS} - {name for name, _ in used()} == set()
 
 
 def test_no_name_stands_twice() -> None:

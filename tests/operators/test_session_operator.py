@@ -85,9 +85,9 @@ class Bench:
         row = Row([key for key, _ in inputs], [payload for _, payload in inputs], [origin_key] * len(inputs), places)
         return list(self.operator.process_element(row, self.context))
 
-    def view(self, session_id: str = "s", **fields: Any) -> list[Row]:
+    def view(self, session_id: str = "s", lag_ms: int = 0, **fields: Any) -> list[Row]:
         event = {"session_id": session_id, "event_type": "product_view", "timestamp": now_ms(), "product_id": "p1"}
-        return self.send(json.dumps(event | fields).encode(), session_id)
+        return self.send(json.dumps(event | fields).encode(), session_id, lag_ms=lag_ms)
 
     def refer(self, kind: str, key: bytes | None, value: bytes | None) -> list[Row]:
         return list(self.operator.process_broadcast_element(Row(kind, key, value, 0, 0, now_ms()), self.context))
@@ -597,3 +597,20 @@ def test_a_hint_never_creates_a_session_and_one_that_is_no_good_is_counted(serve
     assert (bench.count("hints_unwanted"), bench.count("hints_failed")) == (1, 6)
     due_ms = -(-Session.decode(stored).timer_ms // GRAIN_MS) * GRAIN_MS
     assert bench.context.event_timers == {(BUCKET, due_ms)}
+
+
+def test_times_are_counted_by_bucket_and_exposures_by_variant(server: RedisServer) -> None:
+    bench = Bench(server)
+    bench.product("p1")
+    bench.view(lag_ms=70)
+    profile = bench.flush()
+    assert profile is not None
+    shown = [item["product_id"] for item in profile["score_data"]]
+    bench.view(event_type="impression", product_id=None, decision_id=profile["decision_id"], shown=shown)
+    bench.operator.close()
+    clicks = {name: counter.count for name, counter in bench.runtime.counters.items() if "click_to_redis" in name}
+    assert clicks["click_to_redis_ms_bucket{le=60}"] == 0
+    assert clicks["click_to_redis_ms_bucket{le=+Inf}"] == 1  # an impression writes no profile
+    assert bench.runtime.counters["variant_exposures{variant=default}"].count == len(shown)
+    assert bench.runtime.counters["sessions_stored"].count == 2
+    assert bench.runtime.counters["session_bytes_stored"].count > 0
