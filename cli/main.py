@@ -1,6 +1,7 @@
 """The `heliotrope` command: its verbs, and how their errors reach a person."""
 
 import sys
+from contextlib import suppress
 
 import typer
 from rich.console import Console
@@ -11,6 +12,17 @@ from cli.dead_letters import dead_letters
 from cli.demo import demo
 from cli.errors import UserError
 from cli.explain import explain
+from cli.failures import (
+    PIPE_STATUS,
+    UNEXPECTED_STATUS,
+    discard_output,
+    explain_encoding,
+    explain_os_error,
+    flush_output,
+    make_streams_safe,
+    one_line,
+    report_unexpected,
+)
 from cli.model import model
 from cli.produce import produce
 from cli.profile import profile
@@ -46,24 +58,57 @@ app.command("demo")(demo)
 
 
 def main() -> None:
-    """Runs a verb; whatever is wrong is one line on stderr, and the exit status says so."""
+    """Run a verb; whatever is wrong is one line on stderr, and the exit status says so."""
+    make_streams_safe()
+    status = _run()
     try:
-        sys.exit(app(standalone_mode=False) or 0)
+        flush_output()
+    except BrokenPipeError:
+        discard_output()
+        status = status or PIPE_STATUS
+    except OSError as error:
+        discard_output()
+        _complain(f"cannot write the output ({error.strerror}): give it a place that has room")
+        status = status or 1
+    sys.exit(status)
+
+
+def _run() -> int:
+    try:
+        return int(app(standalone_mode=False) or 0)
     except (UserError, ConfigurationError, SecretError) as error:
         _complain(str(error))
-        sys.exit(getattr(error, "exit_code", 1))
+        return int(getattr(error, "exit_code", 1))
     except (KeyboardInterrupt, typer.Abort):
-        sys.exit(130)
+        return 130
+    except BrokenPipeError:
+        return PIPE_STATUS
+    except SystemExit as ending:
+        return ending.code if isinstance(ending.code, int) else int(ending.code is not None)
     except Exception as error:
-        if not hasattr(error, "format_message"):  # the command line parser's own
-            raise
-        if message := str(error.format_message()).rstrip("."):
-            _complain(f"{message}: see `heliotrope --help`, or `--help` behind the verb")
-        sys.exit(2)
+        return _fail(error)
+
+
+def _fail(error: Exception) -> int:
+    """Say what went wrong that no verb turned into an error of its own."""
+    if hasattr(error, "format_message"):  # the command line parser's own
+        if parser_message := str(error.format_message()).rstrip("."):
+            _complain(f"{parser_message}: see `heliotrope --help`, or `--help` behind the verb")
+        return 2
+    if isinstance(error, UnicodeEncodeError) and (message := explain_encoding(sys.argv[1:])):
+        _complain(message)
+        return 1
+    if isinstance(error, OSError):
+        _complain(explain_os_error(error))
+        return 1
+    _complain(report_unexpected(error))
+    return UNEXPECTED_STATUS
 
 
 def _complain(message: str) -> None:
-    Console(stderr=True, soft_wrap=True, highlight=False).print(f"[red]heliotrope:[/] {escape(message)}")
+    with suppress(OSError):  # nobody listens
+        console = Console(stderr=True, soft_wrap=True, highlight=False)
+        console.print(f"[red]heliotrope:[/] {escape(one_line(message))}")
 
 
 if __name__ == "__main__":
