@@ -1,0 +1,1 @@
+"""An hour of steady load, and whether anything grows that should not: `python -m benchmarks.soak`."""
