@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test bench bench-quick bench-lab bench-online lint unit integration clean
+.PHONY: run test bench bench-quick bench-lab bench-online soak faults lint unit integration clean
 run: $(READY)
 	@$(BIN)/heliotrope demo
 
@@ -35,6 +35,11 @@ bench-lab: $(VENV)/.ready-bench
 
 bench-online: $(VENV)/.ready-bench
 	@$(BIN)/python -m benchmarks.online
+
+# An hour of steady load; the plots go to docs/plots. make soak MINUTES=10 for a shorter one beside the results.
+MINUTES := 60
+soak: $(VENV)/.ready-bench
+	@$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) $(if $(filter 60,$(MINUTES)),--plots docs/plots)
 
 $(VENV)/.ready-bench: $(READY) requirements-bench.lock
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-bench.lock

@@ -171,6 +171,11 @@ METRICS: tuple[Metric, ...] = (
     ),
     *_gauges("session", "products", ("products_held", "in the operator's catalogue")),
     *_gauges(
+        "session",
+        "blocks",
+        ("python_blocks", "memory blocks held by Python's allocator in the TaskManager: flat under steady load"),
+    ),
+    *_gauges(
         "session", "‰", ("catalogue_exposed_permille", "share of the catalogue that has been shown at least once")
     ),
     *_counters(

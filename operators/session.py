@@ -1,5 +1,6 @@
 """The session operator: everything about a visitor happens here, in one Python operator per slot."""
 
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
@@ -167,6 +168,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
                 self._counters.add_all(self._chooser.catalogue.take_counts())
             if kind == MODEL_RECORD:
                 self._counters.show("products_held", len(self._chooser.catalogue))
+                self._counters.show("python_blocks", sys.getallocatedblocks())
                 self._counters.show("catalogue_exposed_permille", round(1_000 * self._chooser.coverage()))
                 predictor = self._chooser.predictor
                 self._counters.show("model_version_ms", 0 if predictor is None else predictor.model_version)
