@@ -6,7 +6,7 @@ class Backoff:
 
     def __init__(
         self,
-        first_seconds: float = 0.5,
+        first_seconds: float = 0.1,
         factor: float = 2.0,
         limit_seconds: float = 30.0,
         healthy_after_seconds: float = 60.0,

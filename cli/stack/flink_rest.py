@@ -25,6 +25,10 @@ class FlinkRest:
         """How many TaskManagers are registered."""
         return int(self._get("/overview")["taskmanagers"])
 
+    def task_manager_paths(self) -> list[str]:
+        """Where the registered TaskManagers are called: `pekko.tcp://flink@HOST:PORT/…`."""
+        return [str(worker["path"]) for worker in self._get("/taskmanagers")["taskmanagers"]]
+
     def managed_memory_mb(self) -> int | None:
         """The managed memory in MiB of the TaskManager that has the least; None where none is registered."""
         workers = self._get("/taskmanagers")["taskmanagers"]

@@ -38,7 +38,8 @@ class JobKeeper:
         self._layout, self._plan, self._settings = layout, plan, settings
         self._environment, self._on_change = environment, on_change
         self._rest = FlinkRest(plan.flink)
-        self._backoff = Backoff(first_seconds=1.0)
+        self._backoff = Backoff(first_seconds=0.2)
+        self._lost = asyncio.Event()
         self._run: asyncio.subprocess.Process | None = None
 
     async def submit(self) -> str:
@@ -94,19 +95,27 @@ class JobKeeper:
     async def keep(self) -> None:
         """Watches the job and submits it again where the JobManager has lost it or given up; ends by cancellation."""
         began = time.monotonic()
+        self._lost.clear()
         while True:
-            await asyncio.sleep(POLL_SECONDS)
-            state = await self._state()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._lost.wait(), POLL_SECONDS)
+            state = "" if self._lost.is_set() else await self._state()
             self._on_change(self.job_id, state or "LOST", "")
             if state in ("", "FAILED"):
                 await asyncio.sleep(self._backoff.delay(time.monotonic() - began))
                 began = time.monotonic()
                 await self._submit_again("lost with its JobManager" if not state else "failed")
 
+    def job_manager_died(self) -> None:
+        """Has the job submitted again at once: `flink run` takes longer than the new JobManager needs to start."""
+        self._lost.set()
+
     async def _submit_again(self, cause: str) -> None:
+        """What the JobManager does meanwhile shows in the job's state, which is asked for next: hence the event is taken back."""
         with suppress(start_steps.StepError, OSError):
             origin = await self.submit()
             self._on_change(self.job_id, "CREATED", f"{cause}, resumed from {origin or 'nothing'}")
+        self._lost.clear()
 
     async def _state(self) -> str:
         try:

@@ -91,12 +91,13 @@ class Keeper:
         self.process: asyncio.subprocess.Process | None = None
         self._environment = environment
         self._on_restart = on_restart
+        self._cause = ""
+        self.started = 0.0
         self._backoff = backoff if backoff is not None else Backoff()
-        self._started = 0.0
 
     async def start(self) -> asyncio.subprocess.Process:
         """Starts the process."""
-        self._started = time.monotonic()
+        self.started = time.monotonic()
         self.process = await spawn(self.service, self._environment)
         return self.process
 
@@ -105,12 +106,26 @@ class Keeper:
         cause = "not started"
         while True:
             if self.process is not None:
-                cause = describe_exit(await self.process.wait())
+                ended = describe_exit(await self.process.wait())
+                cause, self._cause = self._cause or ended, ""
                 self.process = None
-            await asyncio.sleep(self._backoff.delay(time.monotonic() - self._started))
+            await asyncio.sleep(self._backoff.delay(time.monotonic() - self.started))
             with suppress(OSError):  # for example a full disk: tried again after the next delay
                 await self.start()
                 self._on_restart(self.service.name, cause)
+
+    def replace(self, cause: str) -> None:
+        """Ends a process that hangs; it is started again, and `cause` is what is said of it."""
+        if self.process is not None and self.process.returncode is None:
+            self._cause = cause
+            with suppress(ProcessLookupError):
+                self.process.kill()
+
+    def wake(self) -> None:
+        """Lets a process go on that a signal has stopped."""
+        if self.process is not None and self.process.returncode is None:
+            with suppress(ProcessLookupError):
+                self.process.send_signal(signal.SIGCONT)
 
     async def stop(self) -> None:
         """Stops the process."""

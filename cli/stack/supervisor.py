@@ -12,13 +12,16 @@ import sys
 import time
 from collections.abc import Coroutine
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import psutil
 import structlog
 
 from cli.stack import start_steps as steps
+from cli.stack.flink_rest import FlinkRest
+from cli.stack.hung import HungWatch, registered_ports
 from cli.stack.job_keeper import JobKeeper
 from cli.stack.layout import Layout
 from cli.stack.plan import Plan, read_plan
@@ -103,6 +106,7 @@ class Supervisor:
             for keeper in self.keepers.values():
                 group.create_task(keeper.keep())
             group.create_task(self.job.keep())
+            group.create_task(HungWatch(self.keepers, partial(registered_ports, FlinkRest(self.plan.flink))).keep())
 
     async def stop(self) -> None:
         """Stops all processes: Flink before what it writes to."""
@@ -121,6 +125,8 @@ class Supervisor:
 
     def _restarted(self, name: str, cause: str) -> None:
         log.warning("restarted", process=name, cause=cause)
+        if name == "jobmanager":
+            self.job.job_manager_died()
         process = self.keepers[name].process if name in self.keepers else None
         if process is not None:
             with suppress(psutil.Error):
@@ -147,7 +153,26 @@ class Supervisor:
         os.close(nothing)
 
     def _save(self) -> None:
-        write_record(self.layout.stack_file, self.record)
+        """A full disk must not end the one process that can mend things once there is room again."""
+        try:
+            write_record(self.layout.stack_file, self.record)
+        except OSError as error:
+            log.error("the record could not be written", error=str(error))
+
+
+class _PatientFile:
+    """A log that drops what a full disk does not take."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._file.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._file.flush()
 
 
 async def _until_stopped(supervisor: Supervisor) -> int:
@@ -184,7 +209,7 @@ def main(workdir: str) -> int:
             structlog.processors.format_exc_info,
             structlog.processors.JSONRenderer(),
         ],
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=lambda *names: structlog.WriteLogger(cast(TextIO, _PatientFile(sys.stderr))),
     )
     adopt_orphans()
     settings = load_settings(layout.job_config, environ={})
