@@ -30,6 +30,8 @@ SECRET_VARIABLES = frozenset({"HELIOTROPE_REDIS_PASSWORD", "HELIOTROPE_USER_SALT
 UNITS_MS = {"ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 MOST_SLIDES = 1_440
 """Slides in a window of popularity: each window is summed anew from its slides."""
+MOST_BLOCKED_MS = 150_000
+"""A task that waits for Redis cannot be cancelled meanwhile, and Flink ends the process of one that is not after 180 s."""
 BUCKETS = 8
 """Of sessions, where the configuration says nothing."""
 DURATION = re.compile(r"^\s*(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)\s*$")
@@ -226,6 +228,11 @@ def _check_together(settings: Settings) -> None:
     if settings.events.allowed_lateness_ms > settings.session.ttl_ms:
         raise ConfigurationError(
             "events.allowed_lateness: must not exceed session.ttl, or a repeated event could start a session anew"
+        )
+    if settings.redis.block_max_ms + 2 * settings.redis.socket_timeout_ms > MOST_BLOCKED_MS:
+        raise ConfigurationError(
+            "redis.block_max: with twice redis.socket_timeout it must not exceed "
+            f"{MOST_BLOCKED_MS // 1_000} s, or Flink takes a task that waits for Redis for one that hangs"
         )
     if settings.session.active_after < settings.session.warming_after:
         raise ConfigurationError("session.active_after: must be at least session.warming_after")

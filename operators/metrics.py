@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from operators.redis_errors import ADVICE, RedisTrouble
 from state.rejection import Reason
 
 
@@ -56,6 +57,14 @@ def _dead_letters() -> Iterator[Metric]:
         )
 
 
+def _redis_errors() -> Iterator[Metric]:
+    """One counter for each trouble."""
+    for trouble in RedisTrouble:
+        meaning = f"failed writes to Redis, each tried again: {ADVICE[trouble]}"
+        name = f"redis_errors_{trouble}"
+        yield Metric(name, Kind.COUNTER, "session, popularity", "attempts", meaning, ("HeliotropeRedisRetrying",))
+
+
 METRICS: tuple[Metric, ...] = (
     # --- what happens to events
     *_counters(
@@ -86,6 +95,7 @@ METRICS: tuple[Metric, ...] = (
         "profiles",
         ("profiles_written", "written to Redis, by its answer", "HeliotropeNoProfiles"),
         ("profiles_stale", "not written, because what is in Redis is newer"),
+        ("profiles_over_foreign", "written over a key that held no profile, of whatever type"),
         ("profiles_coalesced", "not published at once, because the last is too recent: a later one holds their events"),
         (
             "profiles_failed",
@@ -116,6 +126,7 @@ METRICS: tuple[Metric, ...] = (
         "ms since 1970",
         ("last_answer_ms", "when Redis last took a batch of profiles", "HeliotropeNoProfiles"),
     ),
+    *_redis_errors(),
     # --- overload
     *_counters("session", "changes", ("overload_entered", "rises of the overload level", "HeliotropeOverloaded")),
     *_gauges(
@@ -282,6 +293,7 @@ METRICS: tuple[Metric, ...] = (
         "lists",
         ("popular_written", "of a region, written to Redis"),
         ("popular_stale", "not written: one of a later window is in Redis"),
+        ("popular_over_foreign", "written over a key that held no list, of whatever type"),
         ("popular_failed", "not written: Redis took none", "HeliotropeRedisRetrying"),
     ),
     *_counters("popularity", "attempts", ("popular_retries", "failed writes to Redis that were tried again")),

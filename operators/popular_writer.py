@@ -4,10 +4,13 @@ windows writes every list anew."""
 import time
 from collections.abc import Callable, Sequence
 from itertools import islice
+from typing import Any
 
 import redis
 import structlog
-from redis.exceptions import RedisError
+from redis.exceptions import RedisError, ResponseError
+
+from operators.redis_errors import ADVICE, trouble_of
 
 logger = structlog.get_logger()
 
@@ -20,19 +23,29 @@ PAUSE_S = 5.0
 FIRST_BACKOFF_S = 0.05
 
 # KEYS: lists. ARGV: life in ms, then the lists. The region stands first and is JSON, so a quote inside it follows a backslash and
-# no region can hold what the pattern looks for.
+# no region can hold what the pattern looks for. One key never fails the others: what is no list, of whatever type, is overwritten
+# and counted. Returns how many were written, how many of them over what is no list, how many were refused, and the first refusal.
 WRITE_IF_NEWER = """
 local updated_at = '","updated_at":(%d+)'
-local written = 0
+local written, foreign, refused, refusal = 0, 0, 0, false
 for i, key in ipairs(KEYS) do
   local list = ARGV[i + 1]
-  local stands = string.match(redis.call('GETRANGE', key, '0', '2047'), updated_at)
+  local found = redis.pcall('GETRANGE', key, '0', '2047')
+  local stands = type(found) == 'string' and string.match(found, updated_at)
+  if found ~= '' and not stands then
+    foreign = foreign + 1
+  end
   if not stands or tonumber(stands) <= tonumber(string.match(list, updated_at)) then
-    redis.call('SET', key, list, 'PX', ARGV[1])
-    written = written + 1
+    local done = redis.pcall('SET', key, list, 'PX', ARGV[1])
+    if done.err then
+      refused = refused + 1
+      refusal = refusal or done.err
+    else
+      written = written + 1
+    end
   end
 end
-return written
+return {written, foreign, refused, refusal}
 """
 
 
@@ -85,8 +98,13 @@ class PopularWriter:
             try:
                 return self._send(group)
             except RedisError as error:
+                trouble = trouble_of(error)
+                self._count(f"redis_errors_{trouble}", 1)
                 if self._clock_s() + backoff_s > deadline_s:
-                    logger.warning("Redis takes no popularity lists", error=str(error))
+                    advice = ADVICE[trouble]
+                    logger.warning(
+                        "Redis takes no popularity lists", trouble=str(trouble), advice=advice, error=str(error)
+                    )
                     self._silent_until_s = self._clock_s() + PAUSE_S
                     return None
                 self._count("popular_retries", 1)
@@ -95,5 +113,10 @@ class PopularWriter:
 
     def _send(self, group: list[tuple[str, bytes]]) -> int:
         keys = [self._key_prefix + region for region, _ in group]
-        written: int = self._script(keys, [self._life_ms, *(found for _, found in group)])
-        return written
+        answer: list[Any] = self._script(keys, [self._life_ms, *(found for _, found in group)])
+        written, foreign, refused, *refusal = answer
+        if foreign:
+            self._count("popular_over_foreign", foreign)
+        if refused:
+            raise ResponseError(refusal[0].decode(errors="replace").strip())
+        return int(written)

@@ -9,41 +9,71 @@ from state.personalizer import Write
 Batch = dict[str, Write | None]
 """By session the profile to write, None to delete it."""
 
-# KEYS: the fence, profiles to write, profiles to delete. ARGV: life in ms, channel, then profile and message of each write.
+# KEYS: the fence, profiles to write, profiles to delete. ARGV: life in ms, channel, number of writes, then profile and message of
+# each write, then number and life of each write that has a life of its own.
 # A profile begins with the numbers that order it, so 120 bytes tell whether what stands there is newer; most often the
 # generation is the same text, and only one number need be read. Numbers to Redis go as text: Lua's are printed dearly.
-# Returns how many were written.
+# One key never fails the others: what is no profile, of whatever type, is overwritten and counted; a write that Redis refuses is
+# counted, and the deletions are carried out all the same.
+# Returns how many were written; where any was foreign or refused {written, foreign, refused, the first refusal}.
 WRITE_IF_NEWER = """
-local call, match, number = redis.call, string.match, tonumber
+local call, try, match, number, type = redis.call, redis.pcall, string.match, tonumber, type
 local numbers = '^{"schema":%d+,"generation":(%d+),"version":(%d+),"updated_at":(%d+)'
 if call('EXISTS', KEYS[1]) == 1 then
   return redis.error_reply('FENCED what this connection sent was sent again on another')
 end
-local life, channel = ARGV[1], ARGV[2]
-local last_write = #ARGV / 2
-local written = 0
+local life, channel, last_write = ARGV[1], ARGV[2], number(ARGV[3]) + 1
+local lives = {}
+for i = 2 * last_write + 2, #ARGV, 2 do
+  lives[number(ARGV[i])] = ARGV[i + 1]
+end
+local written, foreign, refused, refusal = 0, 0, 0, false
 for i = 2, last_write do
-  local key, profile = KEYS[i], ARGV[2 * i - 1]
+  local key, profile = KEYS[i], ARGV[2 * i]
   local newer = true
-  local g, v, u = match(call('GETRANGE', key, '0', '120'), numbers)
-  if g then
-    local ng, nv, nu = match(profile, numbers)
-    if ng ~= g then
-      newer = number(ng) > number(g)
-    elseif nv ~= v then
-      newer = number(nv) > number(v)
+  local stands = try('GETRANGE', key, '0', '120')
+  if stands ~= '' then
+    local g, v, u
+    if type(stands) == 'string' then
+      g, v, u = match(stands, numbers)
+    end
+    if g then
+      local ng, nv, nu = match(profile, numbers)
+      if ng ~= g then
+        newer = number(ng) > number(g)
+      elseif nv ~= v then
+        newer = number(nv) > number(v)
+      else
+        newer = number(nu) >= number(u)
+      end
     else
-      newer = number(nu) >= number(u)
+      foreign = foreign + 1
     end
   end
   if newer then
-    call('SET', key, profile, 'PX', life)
-    call('PUBLISH', channel, ARGV[2 * i])
-    written = written + 1
+    local done = try('SET', key, profile, 'PX', lives[i - 1] or life)
+    if done.err then
+      refused = refused + 1
+      refusal = refusal or done.err
+    else
+      written = written + 1
+      done = try('PUBLISH', channel, ARGV[2 * i + 1])
+      if type(done) == 'table' and done.err then
+        refused = refused + 1
+        refusal = refusal or done.err
+      end
+    end
   end
 end
 for i = last_write + 1, #KEYS do
-  call('DEL', KEYS[i])
+  local done = try('DEL', KEYS[i])
+  if type(done) == 'table' and done.err then
+    refused = refused + 1
+    refusal = refusal or done.err
+  end
+end
+if foreign + refused > 0 then
+  return {written, foreign, refused, refusal}
 end
 return written
 """
@@ -63,6 +93,7 @@ class BatchPacker:
         written: list[bytes] = []
         deleted: list[bytes] = []
         arguments: list[bytes] = []
+        lives: list[bytes] = []
         for session_id, write in batch.items():
             key = bulk((self._key_prefix + session_id).encode())
             if write is None:
@@ -71,9 +102,12 @@ class BatchPacker:
                 written.append(key)
                 arguments.append(bulk(write.profile))
                 arguments.append(bulk(updated_message(session_id, write.version, write.updated_at_ms)))
-        head = b"*%d\r\n" % (6 + len(batch) + len(arguments))
+                if write.life_ms:
+                    lives += (bulk(b"%d" % len(written)), bulk(b"%d" % write.life_ms))
+        head = b"*%d\r\n" % (7 + len(batch) + len(arguments) + len(lives))
         keys = bulk(b"%d" % (1 + len(batch))) + bulk(fence.encode())
-        return b"".join((head, self._command, keys, *written, *deleted, self._life_and_channel, *arguments))
+        same = self._life_and_channel + bulk(b"%d" % len(written))
+        return b"".join((head, self._command, keys, *written, *deleted, same, *arguments, *lives))
 
 
 def bulk(text: bytes) -> bytes:

@@ -4,11 +4,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from itertools import chain, islice
+from typing import Any, NamedTuple
 
 import redis
-from redis.exceptions import RedisError
+import structlog
+from redis.exceptions import RedisError, ResponseError
 
 from operators.profile_batch import WRITE_IF_NEWER, Batch, BatchPacker
+from operators.redis_errors import ADVICE, RedisTrouble, trouble_of
 from operators.redis_pipe import RedisPipe
 from state.personalizer import Write
 
@@ -17,10 +20,21 @@ PATIENCE_S = 0.1
 """An answer that takes longer is waited for, so that a Redis that hangs is found out."""
 FIRST_BACKOFF_S = 0.05
 LONGEST_BACKOFF_S = 2.0
+CLOSING_S = 2.0
+"""A task that ends tries for so long to write what is pending. What it does not write, its next start does."""
+
+logger = structlog.get_logger()
 
 
 class RedisUnavailableError(Exception):
     """Redis took no profiles for `redis.block_max`. See to Redis: the job goes on from its checkpoint by itself."""
+
+
+class Question(NamedTuple):
+    """A command beside the batches. `answered` gets the answer, or the error that Redis answered with."""
+
+    command: bytes
+    answered: Callable[[Any], None]
 
 
 class ProfileWriter:
@@ -51,8 +65,9 @@ class ProfileWriter:
         self._count = count
         self._pause = pause
         self._pending: Batch = {}
-        self._in_flight: deque[Batch] = deque()
+        self._in_flight: deque[Batch | Question] = deque()
         self._sent_at_s = 0.0
+        self._has_failed = False
 
     def put(self, session_id: str, write: Write, clicked_ms: int = 0) -> None:
         """Takes a profile to write; sends what is pending where the batch is full. `acknowledged` hears of `clicked_ms` when it is
@@ -77,6 +92,28 @@ class ProfileWriter:
         """Whether something of the session is not known to be written."""
         return session_id in self._pending or any(session_id in batch for batch in self._in_flight)
 
+    def ask(self, command: bytes, answered: Callable[[Any], None]) -> None:
+        """Sends a command of which the answer is handed on once it is read. A Redis that is away is nothing to wait for here:
+        then no answer comes."""
+        try:
+            self._pipe.open()
+            self._in_flight.append(Question(command, answered))
+            self._pipe.send(command)
+            self._sent_at_s = time.monotonic()
+        except RedisError:
+            self._take_back()
+
+    def listen(self) -> None:
+        """Reads what has been answered, without waiting where only questions are open."""
+        if any(isinstance(sent, dict) for sent in self._in_flight):
+            self._insist(self._read_answers)
+            return
+        try:
+            while self._in_flight and self._pipe.has_answer():
+                self._read_answer()
+        except RedisError:
+            self._take_back()
+
     def settle(self) -> None:
         """Sends what is pending, and returns when all is written."""
         if self._pending or self._in_flight:
@@ -94,9 +131,19 @@ class ProfileWriter:
         return not any(map(self.holds, session_ids))
 
     def close(self) -> None:
-        """Settles, and gives the connection up even where that fails."""
+        """Settles where Redis still answers, and gives the connection up.
+
+        Never raises: Flink takes an error at the end of a task for a fatal one and ends the process with all its tasks. What is
+        not written stands in the checkpoint, so the next start writes it.
+        """
         try:
-            self.settle()
+            if not self._has_failed:
+                self._block_max_s = min(self._block_max_s, CLOSING_S)
+                self.settle()
+        except Exception as error:
+            logger.warning(
+                "the task ends with profiles that are not written", profiles=len(self._pending), error=str(error)
+            )
         finally:
             self._pipe.drop()
 
@@ -110,25 +157,40 @@ class ProfileWriter:
     def _recover(self, error: RedisError, deadline_s: float) -> None:
         """Tries until all is written: a Redis that only ever takes batches and fails them must come to the deadline too."""
         backoff_s = FIRST_BACKOFF_S
+        named: set[RedisTrouble] = set()
         while True:
-            self._count("redis_retries", 1)
             self._take_back()
+            trouble = self._name(error, named)
             if time.monotonic() + backoff_s > deadline_s:
-                raise RedisUnavailableError(f"{len(self._pending)} profiles wait for Redis: {error}") from error
+                self._has_failed = True
+                what = f"{len(self._pending)} profiles wait for Redis"
+                raise RedisUnavailableError(f"{what}: {ADVICE[trouble]} ({error})") from error
             self._pause(backoff_s)
             backoff_s = min(2 * backoff_s, LONGEST_BACKOFF_S)
             try:
                 self._settle()
+                self._has_failed = False
                 return
             except RedisError as next_error:
                 error = next_error
+
+    def _name(self, error: Exception, named: set[RedisTrouble]) -> RedisTrouble:
+        """Counts a failure by its kind, and says it once in the log."""
+        trouble = trouble_of(error)
+        self._count("redis_retries", 1)
+        self._count(f"redis_errors_{trouble}", 1)
+        if trouble not in named:
+            named.add(trouble)
+            logger.warning("Redis took no profiles", trouble=str(trouble), advice=ADVICE[trouble], error=str(error))
+        return trouble
 
     def _take_back(self) -> None:
         """Makes all that has no answer pending again, the newest of each session."""
         self._pipe.drop()
         newest: Batch = {}
         for batch in (*self._in_flight, self._pending):
-            newest.update(batch)
+            if isinstance(batch, dict):
+                newest.update(batch)
         self._in_flight.clear()
         self._pending = newest
         self._clicked = [*chain.from_iterable(self._clicked_in_flight), *self._clicked]
@@ -166,9 +228,29 @@ class ProfileWriter:
         self._pipe.send(self._packer.pack(batch, self._pipe.fence))
 
     def _read_answer(self) -> None:
-        written = self._pipe.answer()
-        batch = self._in_flight.popleft()
-        self._acknowledged(self._clicked_in_flight.popleft())
-        writes = sum(write is not None for write in batch.values())
+        asked = self._in_flight[0]
+        if not isinstance(asked, dict):
+            self._hand_on(asked)
+            return
+        answer = self._pipe.answer()
+        self._in_flight.popleft()
+        written, foreign, refused = answer, 0, 0
+        if isinstance(answer, list):
+            written, foreign, refused, *refusal = answer
+        writes = sum(write is not None for write in asked.values())
         self._count("profiles_written", written)
+        if foreign:
+            self._count("profiles_over_foreign", foreign)
+        if refused:  # all of it is sent again, which changes nothing where it was written
+            self._in_flight.appendleft(asked)
+            raise ResponseError(refusal[0].decode(errors="replace").strip())
+        self._acknowledged(self._clicked_in_flight.popleft())
         self._count("profiles_stale", writes - written)
+
+    def _hand_on(self, question: Question) -> None:
+        try:
+            answer = self._pipe.answer()
+        except ResponseError as error:
+            answer = error
+        self._in_flight.popleft()
+        question.answered(answer)

@@ -27,12 +27,13 @@ from state.warm_start import warmed
 
 
 class Write(msgspec.Struct, frozen=True, gc=False):
-    """A profile to write: its place in the order of writes, and its bytes."""
+    """A profile to write: its place in the order of writes, its bytes, and its life where that is not `session.ttl`."""
 
     generation: int
     version: int
     updated_at_ms: int
     profile: bytes
+    life_ms: int = 0
 
 
 class Effect(msgspec.Struct):

@@ -191,6 +191,7 @@ def test_a_value_out_of_range_is_refused_with_its_key_and_what_it_accepts(assign
         (("events.allowed_lateness=49 h",), "events.allowed_lateness"),
         (("bandit.half_life=10 min",), "bandit.half_life"),
         (("session.warming_after=5", "session.active_after=4"), "session.active_after"),
+        (("redis.block_max=2 min", "redis.socket_timeout=20 s"), "redis.block_max"),
         (("kafka.start=yesterday",), "kafka.start"),
         (("popularity.slide=7 min",), "popularity.window"),
         (("popularity.window=2 h", "popularity.slide=1 s"), "popularity.slide"),

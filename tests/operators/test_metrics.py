@@ -6,6 +6,7 @@ from itertools import chain
 from pathlib import Path
 
 from operators.metrics import BY_NAME, METRICS, Kind, table
+from operators.redis_errors import RedisTrouble
 from operators.session import BY_VARIANT
 from state.rejection import Reason
 
@@ -49,16 +50,16 @@ def _names_in(node: ast.AST) -> Iterator[tuple[ast.expr, Kind]]:
 
 
 def _texts(expression: ast.expr) -> Iterator[str]:
-    """The texts that an expression may be; one that is composed is of a reason."""
+    """The texts that an expression may be; one that is composed is of a reason or of a trouble with Redis."""
     if isinstance(expression, ast.Constant) and isinstance(expression.value, str):
         yield expression.value
     elif isinstance(expression, ast.IfExp):
         yield from _texts(expression.body)
         yield from _texts(expression.orelse)
-    elif isinstance(expression, ast.JoinedStr) and ast.unparse(expression).endswith("reason}'"):
+    elif isinstance(expression, ast.JoinedStr) and ast.unparse(expression).endswith(("reason}'", "trouble}'")):
         assert isinstance(expression.values[0], ast.Constant)
         prefix = str(expression.values[0].value)
-        yield from (f"{prefix}{reason}" for reason in Reason)
+        yield from (f"{prefix}{kind}" for kind in (RedisTrouble if prefix == "redis_errors_" else Reason))
 
 
 def test_every_metric_that_is_used_is_in_the_list_as_what_it_is() -> None:

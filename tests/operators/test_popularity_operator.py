@@ -1,6 +1,7 @@
 """The popularity operator over a real Redis: lists, trends, restarts, a Redis that is away, ends."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -195,16 +196,32 @@ def test_a_redis_that_lost_the_script_learns_it_again(server: RedisServer) -> No
     assert bench.metric("popular_failed") == 0
 
 
+def writer_of(client: redis.Redis, counts: Counter[str]) -> PopularWriter:
+    def count(name: str, by: int) -> None:
+        counts[name] += by
+
+    clock = iter(range(100))
+    return PopularWriter(client, "heliotrope", 60_000, count, lambda _: None, lambda: float(next(clock)))
+
+
 def test_what_redis_refuses_is_counted(server: RedisServer) -> None:
-    counts: dict[str, int] = {}
+    counts: Counter[str] = Counter()
+    client = redis.Redis.from_url(server.url)
+    client.config_set("maxmemory", 1)
+    writer_of(client, counts).write([("EU", b'{"region":"EU","updated_at":1}')])
+    assert counts["popular_failed"] == 1
+    assert counts["redis_errors_full"] >= 1
+
+
+def test_a_key_that_holds_no_list_is_overwritten_and_no_other_list_notices(server: RedisServer) -> None:
+    counts: Counter[str] = Counter()
     client = redis.Redis.from_url(server.url)
     client.hset("heliotrope:popular:EU", "a", "b")
-    clock = iter(range(100))
-    writer = PopularWriter(
-        client, "heliotrope", 1_000, counts.__setitem__, pause=lambda _: None, clock_s=lambda: float(next(clock))
-    )
-    writer.write([("EU", b'{"region":"EU","updated_at":1}')])
-    assert counts == {"popular_failed": 1}
+    client.set("heliotrope:popular:US", "of another program")
+    lists = [(region, f'{{"region":"{region}","updated_at":1}}'.encode()) for region in ("EU", "US", "ASIA")]
+    writer_of(client, counts).write(lists)
+    assert [client.get(f"heliotrope:popular:{region}") for region, _ in lists] == [found for _, found in lists]
+    assert (counts["popular_written"], counts["popular_over_foreign"]) == (3, 2)
 
 
 def test_moments_are_counted_published_and_survive_a_restart(server: RedisServer) -> None:

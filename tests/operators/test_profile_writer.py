@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 import redis
+from msgspec import structs
 from redis.exceptions import ResponseError
 
 from operators.profile_batch import BatchPacker
 from operators.profile_writer import BATCHES_IN_FLIGHT, ProfileWriter, RedisUnavailableError
+from operators.redis_errors import trouble_of
 from state.personalizer import Write
 from tests.redis_server import RedisServer, redis_server
 
@@ -330,6 +332,181 @@ def test_a_redis_that_stays_away_raises_and_loses_nothing(server: RedisServer) -
     bench.writer.settle()
     assert stored(client, "s")["version"] == 2
     assert {*client.keys("shop:profile:*")} == {b"shop:profile:s", b"shop:profile:t", b"shop:profile:u"}  # type: ignore[misc]
+
+
+def heard(bench: Bench, answers: list[Any], count: int) -> bool:
+    bench.writer.listen()
+    return len(answers) == count
+
+
+FOREIGN = {
+    "hash": lambda client, key: client.hset(key, "a", "b"),
+    "list": lambda client, key: client.rpush(key, "a"),
+    "set": lambda client, key: client.sadd(key, "a"),
+    "sorted set": lambda client, key: client.zadd(key, {"a": 1}),
+    "stream": lambda client, key: client.xadd(key, {"a": "b"}),
+    "text": lambda client, key: client.set(key, "of another program"),
+    "json": lambda client, key: client.set(key, '{"schema":1,"generation":"x"}'),
+}
+
+
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_a_key_of_another_program_is_overwritten_and_no_other_session_notices(server: RedisServer, kind: str) -> None:
+    client = server.start()
+    bench = Bench(server)
+    FOREIGN[kind](client, "shop:profile:foreign")
+    FOREIGN[kind](client, "shop:profile:gone")
+    for session_id in ("before", "foreign", "after"):
+        bench.writer.put(session_id, write(version=3))
+    bench.writer.delete("gone")
+    bench.writer.settle()
+    assert [stored(client, name)["version"] for name in ("before", "foreign", "after")] == [3, 3, 3]
+    assert 0 < int(str(client.pttl("shop:profile:foreign"))) <= 3_600_000
+    assert not client.exists("shop:profile:gone")
+    assert (bench.counts["profiles_written"], bench.counts["profiles_over_foreign"]) == (3, 1)
+    assert (bench.counts["profiles_stale"], bench.counts["redis_retries"]) == (0, 0)
+
+
+def test_a_foreign_key_in_the_place_of_a_fence_is_taken_for_none_of_another_connection(server: RedisServer) -> None:
+    """A fence has a random name, so a key of that name is a fence whatever its type: the next connection has another."""
+    client = server.start()
+    bench = Bench(server)
+    bench.writer.put("s", write())
+    bench.writer.settle()
+    client.hset(bench.writer._pipe.fence, "a", "b")
+    bench.writer.put("s", write(version=2))
+    bench.writer.settle()
+    assert stored(client)["version"] == 2
+    assert bench.counts["redis_errors_fenced"] == 1
+
+
+def test_a_redis_that_is_full_deletes_all_the_same(server: RedisServer) -> None:
+    """An erasure must not wait for room."""
+    client = server.start()
+    bench = Bench(server)
+    for session_id in ("s", "gone"):
+        bench.writer.put(session_id, write())
+    bench.writer.settle()
+    client.config_set("maxmemory", 1)
+    were_gone: list[bool] = []
+
+    def make_room() -> None:
+        were_gone.append(not client.exists("shop:profile:gone"))
+        client.config_set("maxmemory", 0)
+
+    bench.during_pause = make_room
+    bench.writer.put("s", write(version=2))
+    bench.writer.delete("gone")
+    bench.writer.settle()
+    assert were_gone == [True]
+    assert stored(client)["version"] == 2
+    assert bench.counts["redis_errors_full"] == 1
+
+
+@pytest.mark.parametrize(
+    ("spoil", "mend", "trouble"),
+    [
+        (lambda c: c.config_set("maxmemory", 1), lambda c: c.config_set("maxmemory", 0), "full"),
+        (lambda c: c.replicaof("localhost", "1"), lambda c: c.replicaof("no", "one"), "read_only"),
+        (
+            lambda c: c.acl_setuser("default", categories=["+@all"], keys=["other:*"], reset_keys=True, enabled=True),
+            lambda c: c.acl_setuser("default", keys=["*"], enabled=True),
+            "no_permission",
+        ),
+        (lambda c: c.script_flush(), lambda c: None, "no_script"),
+    ],
+    ids=["full", "read only", "no permission", "no script"],
+)
+def test_what_redis_refuses_is_named_and_tried_until_it_is_mended(
+    server: RedisServer, spoil: Callable[[Any], Any], mend: Callable[[Any], Any], trouble: str
+) -> None:
+    client = server.start()
+    bench = Bench(server)
+    bench.writer.put("s", write())
+    bench.writer.settle()
+    spoil(client)
+    bench.during_pause = lambda: mend(client)
+    bench.writer.put("s", write(version=2))
+    bench.writer.settle()
+    assert stored(client)["version"] == 2
+    assert bench.counts[f"redis_errors_{trouble}"] == bench.counts["redis_retries"] == 1
+
+
+def test_a_redis_that_is_busy_or_cannot_save_is_named() -> None:
+    """Redis cannot be made to give these two in a test's time."""
+    assert trouble_of(ResponseError("BUSY Redis is busy running a script.")) == "busy"
+    assert trouble_of(ResponseError("MISCONF Redis is configured to save RDB snapshots")) == "not_saving"
+
+
+def test_the_failure_says_what_to_do(server: RedisServer) -> None:
+    client = server.start()
+    bench = Bench(server, block_max_ms=100)
+    client.config_set("maxmemory", 1)
+    bench.writer.put("s", write())
+    with pytest.raises(RedisUnavailableError, match=r"1 profiles wait for Redis: Redis is full .*maxmemory"):
+        bench.writer.settle()
+
+
+def test_a_write_may_have_a_life_of_its_own(server: RedisServer) -> None:
+    client = server.start()
+    bench = Bench(server)
+    bench.writer.delete("gone")
+    for session_id, life_ms in (("a", 0), ("b", 60_000), ("c", 0), ("d", 90_000)):
+        bench.writer.put(session_id, structs.replace(write(), life_ms=life_ms))
+    bench.writer.settle()
+    lives = [int(str(client.pttl(f"shop:profile:{session_id}"))) for session_id in "abcd"]
+    assert [round(life_ms / 10_000) for life_ms in lives] == [360, 6, 360, 9]
+
+
+def test_a_question_is_answered_between_the_batches(server: RedisServer) -> None:
+    client = server.start()
+    bench = Bench(server, batch=1)
+    answers: list[Any] = []
+    bench.writer.put("s", write())
+    bench.writer.ask(b"*2\r\n$3\r\nGET\r\n$14\r\nshop:profile:s\r\n", answers.append)
+    bench.writer.ask(b"*2\r\n$4\r\nINCR\r\n$14\r\nshop:profile:s\r\n", answers.append)
+    bench.writer.put("t", write())
+    wait_until(lambda: heard(bench, answers, 2))
+    assert answers[0] == client.get("shop:profile:s")
+    assert isinstance(answers[1], ResponseError)
+    bench.writer.settle()
+    assert stored(client, "t")["version"] == 1
+
+
+def test_nobody_waits_for_an_answer_of_a_redis_that_is_away(server: RedisServer) -> None:
+    client = server.start()
+    bench = Bench(server, block_max_ms=100)
+    answers: list[Any] = []
+    bench.writer.put("s", write())
+    bench.writer.settle()
+    server.kill()
+    for _ in range(3):
+        bench.writer.ask(b"*1\r\n$4\r\nPING\r\n", answers.append)
+        bench.writer.listen()
+        bench.writer.settle()
+    assert answers == []
+    client = server.start()
+    bench.writer.ask(b"*1\r\n$4\r\nPING\r\n", answers.append)
+    wait_until(lambda: heard(bench, answers, 1))
+    bench.writer.put("s", write(version=2))
+    bench.writer.settle()
+    assert stored(client)["version"] == 2
+
+
+def test_closing_never_raises(server: RedisServer) -> None:
+    server.start()
+    bench = Bench(server, block_max_ms=100)
+    bench.writer.put("s", write())
+    server.kill()
+    bench.writer.close()
+    assert bench.counts["redis_retries"] >= 1
+    other = Bench(server, block_max_ms=100)
+    other.writer.put("s", write())
+    with pytest.raises(RedisUnavailableError):
+        other.writer.settle()
+    tried = other.counts["redis_retries"]
+    other.writer.close()
+    assert other.counts["redis_retries"] == tried, "one that has failed is not tried again"
 
 
 def test_closing_writes_what_is_pending_and_disconnects(server: RedisServer) -> None:
