@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.dead_letter import DeadLetter, Tally, printable
-from cli.output import number
+from cli.output import number, visible
 
 PAYLOAD_CHARACTERS = 240
 DETAIL_CHARACTERS = 160
@@ -23,22 +23,22 @@ def reasons_table(reasons: Counter[str]) -> RenderableType:
     table.add_column("reason")
     table.add_column("count", justify="right")
     for reason, count in reasons.most_common():
-        table.add_row(escape(reason), number(count))
+        table.add_row(escape(visible(reason)), number(count))
     return table
 
 
 def letter_view(time_ms: int, key: bytes | None, letter: DeadLetter) -> RenderableType:
     """One dead letter: when, where from, why, and the bytes."""
     head = Text(time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time_ms / 1_000)), style="dim")
-    head.append(f"  {letter.reason}", style="bold red")
+    head.append(f"  {visible(letter.reason)}", style="bold red")
     if letter.field:
-        head.append(f"  {letter.field}", style="yellow")
-    head.append(f"  {letter.topic}/{letter.partition}@{letter.offset}", style="dim")
+        head.append(f"  {visible(letter.field)}", style="yellow")
+    head.append(f"  {visible(letter.topic)}/{letter.partition}@{letter.offset}", style="dim")
     head.append(f"  key {printable(key, 40) if key is not None else 'none'}", style="dim")
     kept = "" if letter.is_whole else f", {number(len(letter.payload))} of them kept"
     size = Text.assemble(("  " + f"{number(letter.payload_bytes)} bytes{kept}: ", "dim"))
     size.append(printable(letter.payload, PAYLOAD_CHARACTERS), style="cyan")
-    return Group(head, Text("  " + printable(letter.detail.encode(), DETAIL_CHARACTERS)), size)
+    return Group(head, Text("  " + printable(letter.detail.encode(errors="backslashreplace"), DETAIL_CHARACTERS)), size)
 
 
 def tally_view(tally: Tally) -> RenderableType:

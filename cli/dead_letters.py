@@ -10,7 +10,7 @@ from cli.dead_letter import Tally
 from cli.dead_letter_view import letter_json, letter_view, tally_json, tally_view
 from cli.errors import UserError
 from cli.options import Config, Sets, Target, Workdir, find_target
-from cli.output import number, progress_bar, stderr_console, stdout_console, summary_table, write_plain
+from cli.output import number, progress_bar, stderr_console, stdout_console, summary_table, write_json
 from cli.resending import resend_all
 from cli.topic_reader import TopicReader
 
@@ -47,7 +47,7 @@ def _show(reader: TopicReader, as_json: bool, limit: int) -> None:
                 tally.add(record)
             bar.update(task, completed=tally.reasons.total(), count=f"{number(tally.reasons.total())} dead letters")
     if as_json:
-        write_plain(tally_json(tally))
+        write_json(tally_json(tally))
     elif not tally.reasons:
         stdout_console().print("no dead letters")
     else:
@@ -60,7 +60,7 @@ def _follow(reader: TopicReader, as_json: bool) -> None:
         for record in records:
             letter = tally.add(record)
             if as_json:
-                write_plain(msgspec.json.encode(letter_json(record.timestamp, record.key, letter)).decode())
+                write_json(msgspec.json.encode(letter_json(record.timestamp, record.key, letter)).decode())
             else:
                 console.print(letter_view(record.timestamp, record.key, letter))
 
@@ -69,7 +69,7 @@ def _resend(target: Target, as_json: bool) -> None:
     with stderr_console().status("sending dead letters back"):
         done = resend_all(target)
     if as_json:
-        write_plain(msgspec.json.encode({"sent": done.sent, "refused": dict(done.refused)}).decode())
+        write_json(msgspec.json.encode({"sent": done.sent, "refused": dict(done.refused)}).decode())
         return
     rows = [("sent back", done.sent)]
     rows += [(f"refused: {reason}", count) for reason, count in done.refused.most_common()]

@@ -72,7 +72,9 @@ def _stack(
     folder = workdir_of(settings, workdir)
     record = control.running(folder)
     if record is not None and record.state == "running":
-        console.print(f"a stack runs already in {folder}: it is used, and left running at the end", soft_wrap=True)
+        console.print(
+            f"a stack runs already in {folder}: it is used, and left running at the end", soft_wrap=True, markup=False
+        )
         yield record
         return
     keep_data = Layout(folder.absolute()).jobs.is_file()  # of an earlier stack, and so not the demo's to remove
@@ -171,4 +173,4 @@ def _show(target: Target, runner: Runner, watcher: _Watcher, titles: Mapping[str
         watcher.update()
         if time.monotonic() >= next_s:
             next_s += PLAIN_LINE_S
-            console.print(demo_line(watcher.figures, runner, watcher.profile, titles), soft_wrap=True)
+            console.print(demo_line(watcher.figures, runner, watcher.profile, titles), soft_wrap=True, markup=False)

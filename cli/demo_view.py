@@ -11,7 +11,7 @@ from rich.rule import Rule
 from rich.text import Text
 
 from cli.endpoints import Endpoints
-from cli.output import duration_text
+from cli.output import duration_text, visible_tree
 from cli.profile_view import WIDE, profile_view
 from cli.simulation.report import Trend, live_view, percent
 from cli.simulation.runner import Runner
@@ -104,6 +104,7 @@ def demo_line(figures: Figures, runner: Runner, profile: Mapping[str, Any] | Non
         f" (random {percent(results.uniform.value)}, best {percent(results.best.value)})",
     ]
     if profile is not None:
+        profile, titles = visible_tree(profile), visible_tree(dict(titles))
         names = [titles.get(item["product_id"], item["product_id"]) for item in (profile.get("score_data") or [])[:3]]
         who = f"{profile.get('session_id')} ({profile.get('status')}, version {profile.get('version')})"
         parts.append(f"{who} sees first {', '.join(names) or 'nothing'}")

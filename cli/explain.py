@@ -9,7 +9,7 @@ import typer
 
 from cli.errors import UserError
 from cli.options import Config, Sets, Workdir, find_target
-from cli.output import progress_bar, stderr_console, stdout_console, write_plain
+from cli.output import progress_bar, stderr_console, stdout_console, write_json
 from cli.profile import decode_profile, no_profile, read_profile
 from cli.redis_client import open_redis
 from jobs.settings import DURATION, UNITS_MS
@@ -45,7 +45,7 @@ def explain(
     with progress_bar(stderr_console()) as bar:
         report = make_report(target, session_id, profile, now_ms, bar, since_ms, product or ())
     if as_json:
-        write_plain(msgspec.json.encode(report).decode())
+        write_json(msgspec.json.encode(report).decode())
     else:
         stdout_console().print(report_view(report, everything))
 

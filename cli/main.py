@@ -4,7 +4,6 @@ import sys
 from contextlib import suppress
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from cli.catalog import catalog
@@ -24,6 +23,7 @@ from cli.failures import (
     report_unexpected,
 )
 from cli.model import model
+from cli.output import PlainSpokenConsole
 from cli.produce import produce
 from cli.profile import profile
 from cli.replay import replay
@@ -107,7 +107,7 @@ def _fail(error: Exception) -> int:
 
 def _complain(message: str) -> None:
     with suppress(OSError):  # nobody listens
-        console = Console(stderr=True, soft_wrap=True, highlight=False)
+        console = PlainSpokenConsole(stderr=True, soft_wrap=True, highlight=False)
         console.print(f"[red]heliotrope:[/] {escape(one_line(message))}")
 
 

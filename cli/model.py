@@ -6,11 +6,12 @@ from typing import Annotated, Any
 
 import msgspec
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from cli.errors import UserError
 from cli.options import Config, Sets, Target, Workdir, find_target
-from cli.output import stdout_console, write_plain
+from cli.output import stdout_console, visible, write_json
 from cli.producing import Delivery
 from cli.topic_reader import TopicReader
 from operators.names import CHANGE_SUFFIX, COMMAND_KEY, MODEL_KEY, key_of_model
@@ -46,7 +47,7 @@ def show(
     snapshot = _live(live)
     users = _users(target, snapshot.variant)
     if as_json:
-        write_plain(msgspec.json.encode(summary(snapshot, sorted(archived)) | {"variants": users}).decode())
+        write_json(msgspec.json.encode(summary(snapshot, sorted(archived)) | {"variants": users}).decode())
         return
     console = stdout_console()
     console.print(_overview(snapshot, users))
@@ -72,7 +73,7 @@ def export(
         file.write_bytes(snapshot.encode())
     except OSError as error:
         raise UserError(f"cannot write {file}: {error.strerror}: choose another path") from None
-    stdout_console().print(f"wrote model {snapshot.model_version} to {file}", soft_wrap=True)
+    stdout_console().print(f"wrote model {snapshot.model_version} to {file}", soft_wrap=True, markup=False)
 
 
 @model.command("import")
@@ -146,7 +147,7 @@ def _overview(snapshot: Snapshot, users: dict[str, str]) -> Table:
         ("examples refused", f"{found['refused']:,}"),
         *((f"drift in {each.variant}", _drift(each)) for each in snapshot.watched),
     ):
-        table.add_row(name, str(value))
+        table.add_row(escape(visible(name)), escape(visible(str(value))))
     return table
 
 
@@ -164,7 +165,7 @@ def _coefficients(snapshot: Snapshot) -> Table:
     spread = (predictor.posterior.noise * (predictor.posterior.whitener**2).sum(axis=1)) ** 0.5
     names = summary(snapshot, [])["coefficients"]
     for name, value, deviation in zip(names, predictor.theta.tolist(), spread.tolist(), strict=True):
-        table.add_row(name, f"{value:+.4f}", f"{deviation:.4f}")
+        table.add_row(escape(visible(name)), f"{value:+.4f}", f"{deviation:.4f}")
     return table
 
 

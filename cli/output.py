@@ -1,16 +1,62 @@
 """How verbs speak to a person: consoles without control codes where no terminal is, progress bars and summaries."""
 
+import re
 import sys
 from collections.abc import Iterable
 from typing import Any
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, ConsoleOptions, Group, RenderableType
 from rich.markup import escape
 from rich.progress import BarColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn, TimeElapsedColumn
+from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
 PLAIN_WIDTH = 120  # columns where the output is a file or a pipe and so has no width of its own
+
+
+_UNSEEN = re.compile(
+    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
+)
+"""Characters that do something to a screen instead of being seen: controls, among them escape; separators of lines; what turns the
+direction of writing; tags; and halves of surrogate pairs, which no encoding has."""
+
+
+def visible(text: str) -> str:
+    """The text with what cannot be seen as Python would write it, for example `\\x1b`.
+
+    Whatever a person reads that came from outside goes through here: product ids, sessions and titles may hold what a terminal
+    obeys.
+    """
+    return _UNSEEN.sub(_as_escape, text)
+
+
+def visible_tree(tree: Any) -> Any:
+    """Plain values, as JSON has them, with all their texts and keys `visible`."""
+    if isinstance(tree, str):
+        return visible(tree)
+    if isinstance(tree, dict):
+        return {visible_tree(key): visible_tree(value) for key, value in tree.items()}
+    if isinstance(tree, list | tuple):
+        return [visible_tree(value) for value in tree]
+    return tree
+
+
+def _as_escape(match: re.Match[str]) -> str:
+    return match[0].encode("unicode_escape").decode()
+
+
+class PlainSpokenConsole(Console):
+    """A console that sends a terminal no other control codes than its own: the last guard, where a view forgot `visible`."""
+
+    def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
+        """As of any console, with texts that can be seen."""
+        for segment in super().render(renderable, options):
+            text = segment.text
+            if segment.control or text.isprintable() or text == "\n":
+                yield segment
+            else:
+                yield Segment("\n".join(map(visible, text.split("\n"))), segment.style)
 
 
 def stdout_console() -> Console:
@@ -25,13 +71,23 @@ def stderr_console() -> Console:
 
 def _console(stderr: bool) -> Console:
     stream = sys.stderr if stderr else sys.stdout
-    return Console(stderr=stderr, highlight=False, width=None if stream.isatty() else PLAIN_WIDTH)
+    return PlainSpokenConsole(stderr=stderr, highlight=False, width=None if stream.isatty() else PLAIN_WIDTH)
 
 
-def write_plain(text: str) -> None:
-    """Writes machine-readable output as it is: no wrapping, no markup."""
-    sys.stdout.write(text + "\n")
+def write_json(text: str) -> None:
+    """Writes JSON for programs: no wrapping, no markup, and the same values. As programs are run by people too, characters that a
+    terminal would obey are written as JSON's own escapes."""
+    sys.stdout.write(_UNSEEN.sub(_as_json, text) + "\n")
     sys.stdout.flush()
+
+
+def _as_json(match: re.Match[str]) -> str:
+    """White space between values stays; no other of these characters can stand outside of a string."""
+    character = match[0]
+    if character in "\t\n\r":
+        return character
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
 
 
 class RateColumn(ProgressColumn):
@@ -65,8 +121,9 @@ def summary_table(title: str, rows: Iterable[tuple[str, Any]]) -> RenderableType
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
     for label, value in rows:
-        table.add_row(label, escape(number(value) if isinstance(value, int | float) else str(value)))
-    return Group(Text(title, style="bold"), table)
+        text = number(value) if isinstance(value, int | float) else visible(str(value))
+        table.add_row(escape(visible(label)), escape(text))
+    return Group(Text(visible(title), style="bold"), table)
 
 
 def number(value: float) -> str:

@@ -10,10 +10,11 @@ import redis
 import typer
 from rich.console import Console, RenderableType
 from rich.live import Live
+from rich.markup import escape
 
 from cli.errors import UserError
 from cli.options import Config, Sets, Target, Workdir, find_target
-from cli.output import stdout_console, write_plain
+from cli.output import stdout_console, visible, write_json
 from cli.profile_view import profile_view
 from cli.redis_client import open_redis, profile_channel, profile_key
 
@@ -39,7 +40,7 @@ def profile(
     if raw is None:
         raise no_profile(session_id)
     if as_json:
-        write_plain(raw.decode())
+        write_json(read_text(raw, session_id))
     else:
         stdout_console().print(_view(raw, session_id))
 
@@ -63,6 +64,16 @@ def read_profile(client: redis.Redis, target: Target, session_id: str) -> bytes 
     except redis.RedisError as error:
         raise UserError(f"Redis does not answer ({error}): look at `heliotrope status`") from None
     return raw if isinstance(raw, bytes) else None
+
+
+def read_text(raw: bytes, session_id: str) -> str:
+    """The profile as it stands in Redis.
+
+    Raises:
+        UserError: what stands there is no profile.
+    """
+    decode_profile(raw, session_id)
+    return raw.decode()
 
 
 def decode_profile(raw: bytes, session_id: str) -> dict[str, Any]:
@@ -105,7 +116,7 @@ def _states(client: redis.Redis, target: Target, session_id: str) -> Iterator[by
 
 def _print_change(console: Console, raw: bytes, session_id: str, as_json: bool) -> None:
     if as_json:
-        write_plain(raw.decode())
+        write_json(read_text(raw, session_id))
     else:
         console.print(_view(raw, session_id))
 
@@ -115,7 +126,7 @@ def _view(raw: bytes, session_id: str) -> RenderableType:
 
 
 def _waiting(session_id: str) -> str:
-    return f"[dim]waiting for a profile of session {session_id}[/]"
+    return f"[dim]waiting for a profile of session {escape(visible(session_id))}[/]"
 
 
 def _wait_for_change(subscription: Any, session_id: str) -> None:

@@ -9,7 +9,7 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from cli.output import duration_text, number
+from cli.output import duration_text, number, visible_tree
 from cli.reasons import NO_TITLES, sentence
 
 BAR_WIDTH = 16
@@ -22,6 +22,7 @@ def profile_view(
     profile: Mapping[str, Any], now_ms: int, titles: Mapping[str, str] = NO_TITLES, items: int = 20
 ) -> RenderableType:
     """The whole profile; `titles` names products, `items` is how many of the list are shown."""
+    profile, titles = visible_tree(profile), visible_tree(dict(titles))
     side = [
         bars("category affinity", _section(profile, "affinities").get("categories", {}), "magenta"),
         bars("product affinity", _section(profile, "affinities").get("products", {}), "cyan", titles),
@@ -141,9 +142,11 @@ def windows_table(windows: Mapping[str, Mapping[str, int]]) -> RenderableType | 
     table = Table(box=None, title="events", title_justify="left", title_style="dim", header_style="dim", padding=(0, 1))
     table.add_column("")
     for name in windows:
-        table.add_column(name, justify="right")
+        table.add_column(escape(name), justify="right")
     for event_type in types:
-        table.add_row(event_type.replace("_", " "), *(number(counts.get(event_type, 0)) for counts in windows.values()))
+        table.add_row(
+            escape(event_type.replace("_", " ")), *(number(counts.get(event_type, 0)) for counts in windows.values())
+        )
     return table
 
 

@@ -8,11 +8,12 @@ from typing import Annotated
 import numpy as np
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from cli.errors import UserError
 from cli.flink_rest import event_clock_ms
 from cli.options import Config, Sets, Target, Workdir, find_target
-from cli.output import duration_text, number, progress_bar, stderr_console, stdout_console, summary_table
+from cli.output import duration_text, number, progress_bar, stderr_console, stdout_console, summary_table, visible
 from cli.pacing import Pacer
 from cli.producing import Delivery
 from cli.replaying.acceptance import as_utc, check_age, check_future
@@ -89,7 +90,8 @@ def _settle_times(events: Prepared, target: Target, shift_to_now: bool, send_lat
         lateness_ms = target.settings.events.allowed_lateness_ms
         late = int((events.times_ms[events.dated] < (clock_ms or 0) - lateness_ms).sum())
         console.print(
-            f"[yellow]{number(late)} events may be late:[/] {str(error).partition(': use')[0]}", soft_wrap=True
+            f"[yellow]{number(late)} events may be late:[/] {escape(visible(str(error).partition(': use')[0]))}",
+            soft_wrap=True,
         )
         console.print("[dim]a stack that starts empty, after `heliotrope down`, takes events of any age[/]")
 

@@ -12,7 +12,7 @@ from rich.live import Live
 
 from cli.errors import UserError
 from cli.options import Config, Sets, Workdir, find_target
-from cli.output import stderr_console, stdout_console, write_plain
+from cli.output import stderr_console, stdout_console, write_json
 from cli.simulation.report import Trend, has_profiles, live_view, plain_line
 from cli.simulation.results import summary
 from cli.simulation.runner import Plan, Runner
@@ -53,7 +53,7 @@ def simulate(
     stdout_console().print(live_view(runner, trend))
     if as_json:
         content = summary(runner.results, runner.elapsed_s, list(runner.waits_ms))
-        write_plain(msgspec.json.encode(content).decode())
+        write_json(msgspec.json.encode(content).decode())
     check_served(runner)
 
 
@@ -76,7 +76,7 @@ def watch(runner: Runner, trend: Trend) -> None:
         trend.update(runner.results, runner.elapsed_s)
         if time.monotonic() - last_s >= PLAIN_LINE_S:
             last_s = time.monotonic()
-            console.print(plain_line(runner), soft_wrap=True)
+            console.print(plain_line(runner), soft_wrap=True, markup=False)
 
 
 def check_served(runner: Runner) -> None:

@@ -1,5 +1,6 @@
 """An explanation laid out for a person."""
 
+import msgspec
 from rich.console import Group, RenderableType
 from rich.markup import escape
 from rich.padding import Padding
@@ -8,7 +9,7 @@ from rich.text import Text
 
 from cli.explaining.heading import FATES, notes, session_lines, time_text
 from cli.explaining.report import Report, ReportedInput, ReportedItem
-from cli.output import number
+from cli.output import number, visible_tree
 from cli.profile_view import bars, headline, proposals
 from cli.reasons import WHY_NOT, term_name
 from state.contenders import GENERAL, Contender
@@ -23,6 +24,7 @@ ITEMS_LIKED = 10
 
 def report_view(report: Report, everything: bool = False) -> RenderableType:
     """All sections, one below the other; the newest and the best of what is long unless `everything` is wanted."""
+    report = msgspec.convert(visible_tree(msgspec.to_builtins(report)), Report)
     explanation = report.explanation
     parts: list[RenderableType | None] = [headline(report.profile, report.at), session_lines(report), notes(report)]
     if explanation is not None:
@@ -46,7 +48,7 @@ def _events(events: list[UsedEvent], most: int | None) -> RenderableType:
         added = {**event.to_products, **event.to_categories}
         table.add_row(
             time_text(event.timestamp),
-            event.event_type.replace("_", " "),
+            escape(event.event_type.replace("_", " ")),
             escape(", ".join(event.products)),
             f"{event.weight:g}" if event.weight else "none",
             f"{event.decay:.3f}" if event.weight else "",
@@ -114,12 +116,12 @@ def _contenders(explanation: Explanation, slate: list[ReportedItem], everything:
 def _contender(each: Contender) -> list[str]:
     return [
         escape(each.product_id),
-        each.source.replace("_", " "),
+        escape(each.source.replace("_", " ")),
         f"{each.expected + each.by_rules:.4f}",
         f"{100 * each.first:.0f} %",
         f"{100 * each.listed:.0f} %",
         escape(_terms(each.terms)),
-        WHY_NOT.get(each.why_not, each.why_not),
+        escape(WHY_NOT.get(each.why_not, each.why_not)),
     ]
 
 
@@ -130,7 +132,7 @@ def _left_out(explanation: Explanation) -> RenderableType | None:
     for name in ("product", "why", ""):
         table.add_column(name, overflow="fold")
     for each in explanation.left_out:
-        table.add_row(escape(each.product_id), WHY_NOT.get(each.reason, each.reason), escape(each.detail))
+        table.add_row(escape(each.product_id), escape(WHY_NOT.get(each.reason, each.reason)), escape(each.detail))
     return table
 
 
@@ -144,9 +146,9 @@ def _decisions(report: Report) -> RenderableType | None:
         table.add_row(
             time_text(each.timestamp),
             escape(each.decision_id),
-            each.policy,
+            escape(each.policy),
             str(each.model_version),
-            each.exposure or "not seen",
+            escape(each.exposure or "not seen"),
             f"{each.seen} of {each.items}",
             f"{each.reward:.2f}",
         )
@@ -167,7 +169,7 @@ def _best(values: dict[str, float]) -> dict[str, float]:
 def _table(title: str) -> Table:
     return Table(
         box=None,
-        title=title,
+        title=escape(title),
         title_justify="left",
         title_style="bold",
         header_style="dim",

@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from cli.output import visible
 from cli.stack.progress import Step
 from cli.stack.record import StackRecord
 
@@ -51,7 +52,7 @@ class StepDisplay:
         elif step.state == "failed":
             self._progress.stop()
             for line in step.tail:
-                self._console.print(f"  [dim]{escape(line)}[/]", soft_wrap=True, highlight=False)
+                self._console.print(f"  [dim]{escape(visible(line))}[/]", soft_wrap=True, highlight=False)
 
 
 def status_table(record: StackRecord, job: str, task_managers: int) -> Table:
@@ -68,11 +69,11 @@ def status_table(record: StackRecord, job: str, task_managers: int) -> Table:
         "supervisor": f"pid {record.supervisor.pid}, {record.state}",
     }
     for label, value in rows.items():
-        table.add_row(label, escape(value))
+        table.add_row(label, escape(visible(value)))
     for name, process in record.processes.items():
         restarts = f", [yellow]restarted {process.restarts}×[/]" if process.restarts else ""
-        table.add_row(escape(name), f"pid {process.pid}{restarts}")
+        table.add_row(escape(visible(name)), f"pid {process.pid}{restarts}")
     for restart in record.restarts[-5:]:
         at = time.strftime("%H:%M:%S", time.localtime(restart.at))
-        table.add_row("restart", f"{at} {escape(restart.name)}: {escape(restart.cause)}")
+        table.add_row("restart", f"{at} {escape(visible(restart.name))}: {escape(visible(restart.cause))}")
     return table

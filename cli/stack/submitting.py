@@ -53,7 +53,7 @@ def submit(
     with tempfile.TemporaryDirectory(prefix="heliotrope-") as folder, stderr_console().status("submitting"):
         _create_topics(settings)
         job_id = _run(settings, Layout(Path(folder)), jobmanager, executable)
-    stdout_console().print(f"submitted job {job_id} to {jobmanager}", soft_wrap=True)
+    stdout_console().print(f"submitted job {job_id} to {jobmanager}", soft_wrap=True, markup=False)
 
 
 def check_addresses(settings: Settings, jobmanager: str) -> str:

@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn
 
 from cli.errors import UserError
 from cli.options import Config, Sets, Workdir, workdir_of
-from cli.output import stderr_console, stdout_console, write_plain
+from cli.output import stderr_console, stdout_console, write_json
 from cli.stack import control, jars
 from cli.stack.display import StepDisplay, status_table
 from cli.stack.layout import Layout
@@ -30,7 +30,9 @@ def fetch() -> None:
         progress.update(task, total=None, description="compiling")
         warm()
     total = len(jars.read_lock())
-    stdout_console().print(f"{total} jars verified in {jars.folder()}, {fetched} fetched now", soft_wrap=True)
+    stdout_console().print(
+        f"{total} jars verified in {jars.folder()}, {fetched} fetched now", soft_wrap=True, markup=False
+    )
 
 
 def up(
@@ -48,7 +50,7 @@ def up(
     console = stderr_console()
     record = control.running(folder)
     if record is not None and record.state == "running":
-        stdout_console().print(f"a stack runs already in {folder}: nothing changed", soft_wrap=True)
+        stdout_console().print(f"a stack runs already in {folder}: nothing changed", soft_wrap=True, markup=False)
     else:
         with StepDisplay(console) as display:
             record = control.start_stack(settings, folder, display)
@@ -68,7 +70,7 @@ def status(
     if record is None:
         raise UserError(f"no stack runs in {folder}: start one with `heliotrope up`", exit_code=NOTHING_RUNS)
     if json:
-        write_plain(msgspec.json.encode(status_tree(record)).decode())
+        write_json(msgspec.json.encode(status_tree(record)).decode())
         return
     job, count = live_status(record)
     stdout_console().print(status_table(record, f"{job.id} {job.state}", count))
@@ -93,4 +95,4 @@ def down(
         said += f"; the next `heliotrope up` resumes from {point}"
     elif left_over and not keep_data:
         said += f"; removed its data, its logs stay in {Layout.at(folder).logs}"
-    stdout_console().print(said, soft_wrap=True)
+    stdout_console().print(said, soft_wrap=True, markup=False)

@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -39,6 +39,12 @@ class Shop:
         """Sends a record as it is."""
         self._producer.send(topic, value=value, key=key)
         self._producer.flush()
+
+    def places(self, topic: str, records: Sequence[tuple[bytes | None, bytes | None]]) -> list[tuple[int, int]]:
+        """Sends records, (key, value), all at once; returns partition and offset of each."""
+        futures = [self._producer.send(topic, key=key, value=value) for key, value in records]
+        self._producer.flush()
+        return [(future.get().partition, future.get().offset) for future in futures]
 
     def post(self, value: bytes, key: bytes) -> None:
         """Sends an event as it is, with many others, some time before `flush` returns."""

@@ -1,0 +1,114 @@
+"""No record on any topic stops the job, which is RUNNING all the while: each is applied or is a dead letter, exactly once."""
+
+import base64
+import json
+from collections.abc import Callable, Iterable, Iterator
+from typing import NamedTuple
+
+import pytest
+
+from cli.stack.flink_rest import FlinkRest
+from state.rejection import PAYLOAD_LIMIT_BYTES
+from tests.integration import hostile
+from tests.integration.conftest import Stack
+from tests.integration.hostile import Sent
+from tests.integration.shop import Shop, open_shop
+
+Place = tuple[int, int]
+"""Partition and offset."""
+
+
+class Letter(NamedTuple):
+    """What is looked at of a dead letter."""
+
+    reason: str
+    key: bytes | None
+    payload: bytes
+
+
+@pytest.fixture(scope="module")
+def shop(stack: Stack) -> Iterator[Shop]:
+    with open_shop(stack) as opened:
+        yield opened
+
+
+@pytest.fixture(autouse=True)
+def undisturbed(stack: Stack) -> Iterator[None]:
+    """The job has not failed meanwhile."""
+    before = failures(stack)
+    yield
+    assert failures(stack) == before
+    assert stack.is_running()
+
+
+def failures(stack: Stack) -> list[str]:
+    return FlinkRest(stack.flink).failures(stack.record().job.id)
+
+
+def sent(shop: Shop, topic: str, records: Iterable[Sent]) -> dict[Place, Sent]:
+    """Sends all at once; returns where each lies."""
+    given = list(records)
+    return dict(zip(shop.places(topic, [(each.key, each.value) for each in given]), given, strict=True))
+
+
+def letters(shop: Shop, topic: str, places: Iterable[Place]) -> dict[Place, Letter]:
+    """Dead letters of records at these places; one that came twice fails."""
+    wanted, found = set(places), dict[Place, Letter]()
+    for record in shop.records("dead_letters"):
+        letter = json.loads(record.value)
+        place = (letter["partition"], letter["offset"])
+        if letter["topic"] == topic and place in wanted:
+            assert place not in found, f"two dead letters of {topic} {place}"
+            found[place] = Letter(letter["reason"], record.key, base64.b64decode(letter["payload_base64"]))
+    return found
+
+
+def check_letters(shop: Shop, topic: str, given: dict[Place, Sent]) -> dict[Place, Letter]:
+    """Each record that is to be refused has its dead letter with its reason, its key and its bytes, and no good one has any."""
+    refused = {place for place, each in given.items() if each.reason}
+    shop.stack.wait_for(lambda: refused - letters(shop, topic, refused).keys(), set(), 120)
+    found = letters(shop, topic, given)
+    wrong = {
+        place: (each, found.get(place))
+        for place, each in given.items()
+        if each.reason is not None and (found[place].reason if place in found else "") != each.reason
+    }
+    assert wrong == {}
+    for place, letter in found.items():
+        assert letter.key == given[place].key
+        assert letter.payload == (given[place].value or b"")[:PAYLOAD_LIMIT_BYTES]
+    return found
+
+
+def test_hostile_events_are_applied_or_dead_letters_and_their_neighbours_get_profiles(shop: Shop) -> None:
+    session = shop.session()
+    given = sent(shop, "user_interactions", hostile.events(session))
+    shop.send(session)
+    good = sum(each.reason == "" for each in given.values())
+    profile = shop.profile_when(session, lambda profile: sum(profile["counts"].values()) >= good + 1)
+    assert sum(profile["counts"].values()) == good + 1
+    found = check_letters(shop, "user_interactions", given)
+    assert len(found) == len(given) - good
+    healthy = shop.session()
+    shop.send(healthy)
+    assert shop.profile_of_version(healthy, 1)["counts"]["applied"] == 1
+
+
+REFERENCES: dict[str, Callable[[], Iterator[Sent]]] = {
+    "products": hostile.products,
+    "bundles": hostile.bundles,
+    "user_lists": hostile.user_lists,
+    "popularity": hostile.popularity,
+    "candidate_lists": hostile.candidate_lists,
+    "bandit_model": hostile.bandit_model,
+    "session_hints": lambda: hostile.session_hints(Shop.session()),
+}
+
+
+@pytest.mark.parametrize("topic", REFERENCES)
+def test_a_hostile_record_of_any_other_topic_stops_nobody(shop: Shop, topic: str) -> None:
+    name = str(getattr(shop.stack.settings.kafka.topics, topic))
+    check_letters(shop, name, sent(shop, name, REFERENCES[topic]()))
+    session = shop.session()
+    shop.send(session, region="strange/esc\x1b[31m", user_id="\U0001f600\U0010ffff")
+    assert shop.profile_of_version(session, 1)["counts"]["applied"] == 1
