@@ -28,7 +28,7 @@ public class Gather extends AbstractStreamOperator implements OneInputStreamOper
     private static final String[] BEHIND =
             new String[] {"Correlate", "GlobalWindowAggregate", "WindowAggregate", "WindowRank", "AsyncOperations", "Changelog"};
 
-    private static final char REPLACEMENT = '\uFFFD';
+    private static final int REPLACEMENT = 0xFFFD;
 
     private final String[] keys;
     private final long gatherMs;
@@ -136,7 +136,7 @@ public class Gather extends AbstractStreamOperator implements OneInputStreamOper
             if (Character.isHighSurrogate(letters[at]) && at + 1 < letters.length && Character.isLowSurrogate(letters[at + 1])) {
                 at++;
             } else if (Character.isSurrogate(letters[at])) {
-                letters[at] = REPLACEMENT;
+                letters[at] = (char) REPLACEMENT;
             }
         }
         return new String(letters);
