@@ -16,9 +16,10 @@ from cli.producing import Delivery
 from cli.topic_reader import TopicReader
 from operators.names import CHANGE_SUFFIX, COMMAND_KEY, MODEL_KEY, key_of_model
 from state.change import LiveModel
+from state.codec import UnreadableError
 from state.drift import Watched
 from state.feature_set import FEATURE_SET, NAMES
-from state.merger import IncompatibleModelError, Terms, refuse_incompatible
+from state.merger import IncompatibleModelError, Terms, refuse_incompatible, refuse_unusable
 from state.model import Predictor, Snapshot
 from state.model_input import Command
 from state.sums import Sums
@@ -91,10 +92,10 @@ def import_model(
         raise UserError(
             f"cannot read {file}: {error.strerror}: name a file that `heliotrope model export` wrote"
         ) from None
-    except ValueError as error:
-        raise UserError(f"{file} is no model: {error}") from None
+    except UnreadableError as error:
+        raise UserError(f"{file} is no model: {error}: name a file that `heliotrope model export` wrote") from None
     target = find_target(config, sets, workdir)
-    _command(target, _terms(target, name), "import", snapshot)
+    _command(target, _terms(target, name), "import", snapshot, str(file))
     stdout_console().print(f"asked the job to go on from model {snapshot.model_version}", soft_wrap=True)
 
 
@@ -107,7 +108,7 @@ def rollback(
     terms = _terms(target, name)
     _, archived = _read(target, terms)
     snapshot = _archived(archived, version)
-    _command(target, terms, "rollback", snapshot)
+    _command(target, terms, "rollback", snapshot, f"the archived model {version}")
     stdout_console().print(f"asked the job to go back to model {version} ({_moment(version)})", soft_wrap=True)
 
 
@@ -184,8 +185,8 @@ def _users(target: Target, model_name: str) -> dict[str, str]:
     return {v: own[v].bandit.policy for v, terms in models_of(target.settings).items() if terms.variant == model_name}
 
 
-def _read(target: Target, terms: Terms) -> tuple[Snapshot | None, dict[int, Snapshot]]:
-    """The live snapshot and the archived ones by version, as the topic's newest records have them."""
+def _read(target: Target, terms: Terms) -> tuple[Snapshot | None, dict[int, bytes]]:
+    """The live snapshot and the archived ones' bytes by version, as the topic's newest records have them."""
     newest: dict[bytes, bytes | None] = {}
     with TopicReader(target, target.settings.kafka.topics.bandit_model) as reader:
         for batch in reader.to_end():
@@ -198,14 +199,14 @@ def _read(target: Target, terms: Terms) -> tuple[Snapshot | None, dict[int, Snap
             if value is not None:
                 live.take(value)
         archived = {
-            int(key.removeprefix(prefix)): Snapshot.decode(value)
+            int(key.removeprefix(prefix)): value
             for key, value in newest.items()
-            if key.startswith(prefix) and value is not None
+            if key.startswith(prefix) and key.removeprefix(prefix).isdigit() and value is not None
         }
         return live.newest, archived
-    except ValueError as error:
+    except UnreadableError as error:
         raise UserError(
-            f"the topic holds a model that this release cannot read ({error}): use the release that wrote it"
+            f"the topic's newest model is refused ({error}): the job stays with the one before, and will publish that anew"
         ) from None
 
 
@@ -215,20 +216,27 @@ def _live(snapshot: Snapshot | None) -> Snapshot:
     return snapshot
 
 
-def _archived(archived: dict[int, Snapshot], version: int) -> Snapshot:
+def _archived(archived: dict[int, bytes], version: int) -> Snapshot:
     if version not in archived:
         known = ", ".join(map(str, sorted(archived))) or "none"
         raise UserError(f"version {version} is not in the archive: choose one of {known}")
-    return archived[version]
+    try:
+        return Snapshot.decode(archived[version])
+    except UnreadableError as error:
+        raise UserError(f"the archived model {version} is refused: {error}: choose another version") from None
 
 
-def _command(target: Target, terms: Terms, action: Any, snapshot: Snapshot) -> None:
+def _command(target: Target, terms: Terms, action: Any, snapshot: Snapshot, name: str) -> None:
     """Sends a command that the job will take: what it would refuse is refused here, with the reason."""
+    now_ms = int(time.time() * 1_000)
     try:
         refuse_incompatible(snapshot, terms)
+        refuse_unusable(snapshot, terms, now_ms)
     except IncompatibleModelError as error:
         raise UserError(f"{error}: use the settings that it was learned under") from None
-    command = Command(action, int(time.time() * 1_000), snapshot.encode())
+    except UnreadableError as error:
+        raise UserError(f"{name} is refused: {error}: choose another; the live model stays") from None
+    command = Command(action, now_ms, snapshot.encode())
     key = key_of_model(COMMAND_KEY, terms.variant, target.settings.bandit.variant)
     with Delivery(target) as delivery:
         delivery.send(target.settings.kafka.topics.bandit_model, command.encode(), key)

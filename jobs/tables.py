@@ -21,6 +21,7 @@ from operators.names import (
     key_of_model,
 )
 from state.configuration import Settings
+from state.model_input import UPDATE_MARK
 from state.variants import terms_by_key
 
 BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
@@ -137,7 +138,10 @@ def model_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStre
         model_of |= {key.decode(): name for key in (live, live + CHANGE_SUFFIX, command)}
     keys = ", ".join(f"'{key}'" for key in model_of)
     models = " ".join(f"WHEN '{key}' THEN CAST('{name}' AS STRING)" for key, name in model_of.items())
-    query = f"""SELECT CASE DECODE(origin_key, 'UTF-8') {models} END AS model, payload FROM bandit_model_in
+    # A shard's update comes from the learner alone: a record that looks like one is handed on as bytes that cannot be read.
+    is_update = f"SUBSTRING(DECODE(payload, 'ISO-8859-1'), 1, 1) = '{UPDATE_MARK.decode()}'"
+    query = f"""SELECT CASE DECODE(origin_key, 'UTF-8') {models} END AS model,
+  CASE WHEN {is_update} THEN ENCODE('?', 'UTF-8') ELSE payload END AS payload FROM bandit_model_in
 WHERE payload IS NOT NULL AND DECODE(origin_key, 'UTF-8') IN ({keys})"""
     return tables.to_append_stream(tables.sql_query(query), UPDATE_TYPE)
 

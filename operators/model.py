@@ -1,9 +1,10 @@
 """The model operator: merges the learner's shards, publishes snapshots, and does what is asked of the model from outside."""
 
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from typing import Any
 
+import numpy as np
 import structlog
 from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
@@ -14,11 +15,12 @@ from operators.names import CHANGE_SUFFIX, MODEL_KEY, archive_key, key_of_model
 from operators.task import begin_task, next_tick_ms, wall_clock_ms
 from state.archive import Archive
 from state.change import Change, LiveModel, Publication
+from state.codec import UnreadableError, reading
 from state.configuration import Bandit
 from state.exposure_metrics import exposure_spread
 from state.learner import ShardUpdate
 from state.merger import IncompatibleModelError, Merger, Terms
-from state.model import Snapshot
+from state.model import Predictor, Snapshot
 from state.model_input import Command, read_model_input
 
 logger = structlog.get_logger()
@@ -68,9 +70,9 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
             self._counters.add("models_incompatible", 1)
             logger.warning("a model was not taken over", reason=str(error))
             return
-        except ValueError as error:
+        except UnreadableError as error:
             self._counters.add("models_unreadable", 1)
-            logger.warning("a message for the model was not understood", reason=str(error))
+            logger.warning("a message for the model was refused; the model stays as it was", reason=str(error))
             return
         finally:
             self._counters.flush()
@@ -90,17 +92,34 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
         publication, live_key = self._publications[name], key_of_model(MODEL_KEY, merger.terms.variant, self._default)
         learned, version = merger.learned(now_ms), publication.version(now_ms)
         base_version = publication.base_of(learned, now_ms)
-        self._counters.add("models_published", 1)
-        self._counters.flush()
         if base_version is not None:
-            change = Change(base_version, merger.snapshot(version, publication.changed).encode())
-            yield Row(live_key + CHANGE_SUFFIX, change.encode())
+            changed = self._snapshot(merger, version, publication.changed)
+            if changed is not None:
+                yield Row(live_key + CHANGE_SUFFIX, Change(base_version, changed).encode())
             return
-        snapshot = merger.snapshot(version).encode()
+        snapshot = self._snapshot(merger, version)
+        if snapshot is None:
+            return
         publication.whole(version, learned)
         self._show_spread(merger)
         yield Row(live_key, snapshot)
         yield from self._archive(live_key, version, snapshot)
+
+    def _snapshot(self, merger: Merger, version: int, only: Set[str] | None = None) -> bytes | None:
+        """The bytes to publish; None for a model that no reader would take, in place of which the last good one stays."""
+        try:
+            with reading("the model snapshot"), np.errstate(all="ignore"):
+                snapshot = merger.snapshot(version, only)
+                Predictor(snapshot)
+        except UnreadableError as error:
+            self._counters.add("models_unsound", 1)
+            logger.error("the model is not published: import one or roll back", reason=str(error))
+            return None
+        else:
+            self._counters.add("models_published", 1)
+            return snapshot.encode()
+        finally:
+            self._counters.flush()
 
     def _show_spread(self, merger: Merger) -> None:
         """Tells how evenly products are exposed; all statistics learn all exposures, so those of the default variant tell it."""
@@ -134,7 +153,8 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
                 self._store(merger, message)
         elif isinstance(message, Command):
             snapshot = Snapshot.decode(message.snapshot)
-            merger.start_from(snapshot, now_ms)
+            Predictor(snapshot)
+            self._mergers[name] = merger.replaced(snapshot, now_ms)
             self._base.update(snapshot.encode())
             self._base_change.clear()
             self._begin_anew(name)
@@ -152,7 +172,7 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
         newest = self._earlier[name].take(value)
         if newest is None:
             return False
-        merger.take_over(newest, now_ms)
+        self._mergers[name] = merger.succeeding(newest, now_ms)
         if is_change:
             self._base_change.update(value)
         else:
@@ -176,7 +196,8 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
                 self._merged.update(merger.encode())
             else:
                 merger = Merger.decode(data, self._models[name])
-                merger.products.merge(dict(self._products.items()), 1.0)
+                damaged = merger.restore_products(dict(self._products.items()))
+                self._tell_dropped(merger.dropped + damaged)
                 merger.restore_base(earlier.newest)
                 if not merger.terms.shortens:
                     merger.use_half_life(merger.terms.half_life_ms, now_ms)
@@ -189,8 +210,18 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
         live = LiveModel()
         for stored in (self._base.value(), self._base_change.value()):
             if stored is not None:
-                live.take(stored)
+                try:
+                    live.take(stored)
+                except UnreadableError as error:
+                    logger.warning("what the model stands on is left out", reason=str(error))
+                    self._tell_dropped(1)
         return live
+
+    def _tell_dropped(self, count: int) -> None:
+        """Of an earlier release, which took over what was not sound."""
+        if count:
+            self._counters.add("models_unreadable", count)
+            logger.warning("parts of the stored model were damaged, and are left out", parts=count)
 
     def _store(self, merger: Merger, update: ShardUpdate | None) -> None:
         """What has changed: an update's products, or all where none is named."""

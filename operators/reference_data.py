@@ -7,6 +7,7 @@ from operators.names import (
     BUNDLE_RECORD,
     CANDIDATES_RECORD,
     CHANGE_SUFFIX,
+    COMMAND_KEY,
     MODEL_KEY,
     MODEL_RECORD,
     POPULARITY_RECORD,
@@ -23,11 +24,15 @@ from state.assortment.records import (
 from state.bundle import read_bundle
 from state.change import LiveModel
 from state.choice import Chooser
+from state.codec import UnreadableError, reading
 from state.features import FEATURE_SET
-from state.model import Predictor
+from state.model import Predictor, Snapshot
+from state.model_input import Command, read_model_input
 from state.rejection import Reason, Rejection
 from state.together.listing import list_key
 
+_ARCHIVED = re.compile(rb"%s(:[^@+]+)?@\d+" % MODEL_KEY)
+_COMMAND = re.compile(rb"%s(:[^@+]+)?" % COMMAND_KEY)
 _LIVE = re.compile(rb"%s(?P<model>:[^@+]+)?(?P<suffix>%s)?" % (MODEL_KEY, re.escape(CHANGE_SUFFIX)))
 
 
@@ -53,9 +58,13 @@ class ReferenceData:
             return self._take_candidates(key or b"", value)
         if kind == POPULARITY_RECORD:
             return self._take_popularity((key or b"").decode(errors="replace"), value)
-        part = _LIVE.fullmatch(key or b"")
-        if part is None or value is None:
+        if value is None or _ARCHIVED.fullmatch(key or b""):
             return None
+        if _COMMAND.fullmatch(key or b""):
+            return _check_command(value)
+        part = _LIVE.fullmatch(key or b"")
+        if part is None:
+            return Rejection(Reason.INVALID_VALUE, None, "the record's key names no model")
         try:
             return self._take_model((part["model"] or b"").decode(), (part["suffix"] or b"").decode(), value)
         except UnicodeDecodeError as error:
@@ -139,13 +148,26 @@ class ReferenceData:
             return None  # of an experiment that is over
         try:
             snapshot = self._live.setdefault(name, LiveModel()).take(value)
-        except ValueError as error:
+            predictor = self._live[name].predictor
+            if snapshot is not None and snapshot.feature_set != FEATURE_SET:
+                return Rejection(Reason.INVALID_VALUE, "feature_set", f"{snapshot.feature_set} is not {FEATURE_SET}")
+            if snapshot is not None and predictor is not None:
+                with reading("the model snapshot"):
+                    self._chooser.use_model(predictor, name)
+        except UnreadableError as error:
             return Rejection(Reason.INVALID_VALUE, None, str(error))
-        if snapshot is not None and snapshot.feature_set != FEATURE_SET:
-            return Rejection(Reason.INVALID_VALUE, "feature_set", f"{snapshot.feature_set} is not {FEATURE_SET}")
-        if snapshot is not None:
-            self._chooser.use_model(Predictor(snapshot), name)
         return MODEL_RECORD + model + suffix
+
+
+def _check_command(value: bytes) -> Rejection | None:
+    """A command is the model operator's, which has no way to a dead letter: here only one that it cannot read is told of."""
+    try:
+        command = read_model_input(value)
+        if isinstance(command, Command):
+            Predictor(Snapshot.decode(command.snapshot))
+    except UnreadableError as error:
+        return Rejection(Reason.INVALID_VALUE, None, str(error))
+    return None
 
 
 def _name(kind: str, key: bytes | None) -> str:

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from state.codec import reading
+
 ARCHIVE_INTERVAL_MS = 3_600_000
 ARCHIVE_SIZE = 48
 
@@ -30,4 +32,7 @@ class Archive:
     @classmethod
     def decode(cls, data: bytes | None) -> "Archive":
         """The inverse of `encode`; empty for None."""
-        return cls([] if data is None else msgspec.msgpack.decode(data, type=list[int]))
+        if data is None:
+            return cls([])
+        with reading("the archive's list"):
+            return cls(msgspec.msgpack.decode(data, type=list[int]))

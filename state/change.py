@@ -6,12 +6,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from state.model import Snapshot
+from state.codec import damaged, reading, unpack
+from state.model import Predictor, Snapshot
+from state.snapshot_check import check_snapshot
 from state.sums import Sums
 
 MARK = b"+"
 """First byte of a change, which tells it from a snapshot."""
 _VERSION = b"\x01"
+MOST_PRODUCTS = 100_000
+"""Of a model with what its changes add: several times what a snapshot has room for."""
 LEARNED_ANEW = 1.1
 """A whole snapshot is due when what was learned has grown by this factor: the residuals of the products that did not change are
 taken against the coefficients of the last one."""
@@ -33,22 +37,24 @@ class Change(msgspec.Struct, array_like=True, frozen=True):
         """The inverse of `encode`.
 
         Raises:
-            ValueError: the version is unknown or the bytes are none of ours.
+            UnreadableError: the version is unknown, or the bytes are damaged.
         """
-        if data[:2] != MARK + _VERSION:
-            raise ValueError(f"a change of the model of version {data[1:2]!r} cannot be read by this release")
-        try:
-            return msgspec.msgpack.decode(data[2:], type=cls)
-        except msgspec.DecodeError as error:
-            raise ValueError(f"the change of the model is damaged: {error}") from None
+        if data[:1] != MARK:
+            raise damaged("a change of the model", f"it begins with {data[:1]!r}")
+        return unpack(data[1:], (_VERSION,), _decoder, "a change of the model")
+
+
+_decoder = msgspec.msgpack.Decoder(Change)
 
 
 class LiveModel:
-    """The model as a reader of the topic has it: the newest whole snapshot with the newest change of it."""
+    """The model as a reader of the topic has it: the newest whole snapshot with the newest change of it; `predictor` is made of
+    the newest, which shows that it is sound."""
 
     def __init__(self) -> None:
         self.base: Snapshot | None = None
         self.newest: Snapshot | None = None
+        self.predictor: Predictor | None = None
         self._change: tuple[int, Snapshot] | None = None
         self._row_of: dict[str, int] = {}
 
@@ -58,27 +64,38 @@ class LiveModel:
         A change whose base has not come is kept until it does.
 
         Raises:
-            ValueError: the bytes cannot be read; then nothing is taken in.
+            UnreadableError: the bytes hold no sound model; then nothing is taken in.
         """
+        base, change, row_of = self.base, self._change, self._row_of
         if data[:1] == MARK:
-            change = Change.decode(data)
-            self._change = (change.base_version, Snapshot.decode(change.snapshot))
-            if not self._fits():
+            read = Change.decode(data)
+            change = (read.base_version, Snapshot.decode(read.snapshot))
+            if not _fits(base, change):
+                check_snapshot(change[1])
+                self._change = change
                 return None
         else:
-            self.base = Snapshot.decode(data)
-            self._row_of = rows_by_product(self.base)
-        assert self.base is not None
-        self.newest = self.base
-        if self._change is not None and self._fits():
-            self.newest = patched(self.base, self._change[1], self._row_of)
-        return self.newest
+            base = Snapshot.decode(data)
+            row_of = rows_by_product(base)
+        assert base is not None
+        newest = base
+        if change is not None and _fits(base, change):
+            check_snapshot(change[1])
+            row_of = dict(row_of)  # the rows of a change that proves unsound are not to stay
+            with reading("the change of the model"):
+                newest = patched(base, change[1], row_of)
+            if len(row_of) > MOST_PRODUCTS:
+                raise damaged("the change of the model", f"with it there are more than {MOST_PRODUCTS} products")
+        predictor = Predictor(newest)
+        self.base, self._change, self._row_of = base, change, row_of
+        self.newest, self.predictor = newest, predictor
+        return newest
 
-    def _fits(self) -> bool:
-        if self.base is None or self._change is None:
-            return False
-        base_version, change = self._change
-        return (base_version, change.lineage) == (self.base.model_version, self.base.lineage)
+
+def _fits(base: Snapshot | None, change: tuple[int, Snapshot] | None) -> bool:
+    if base is None or change is None:
+        return False
+    return (change[0], change[1].lineage) == (base.model_version, base.lineage)
 
 
 class Publication:

@@ -24,6 +24,7 @@ from state.policy.river import RiverPolicy
 from state.policy.thompson import LinearThompson
 from state.posterior import Posterior
 from state.rates import ModelRows, Rates
+from state.river.codec import first_of
 from state.river.learner import RiverLearner
 from state.slate import FullChoice, Slate
 from state.sources.shelf import Shelf
@@ -114,16 +115,26 @@ class Chooser:
         """Scores with this model from now on, as do all variants that choose by it; None: that of this chooser itself."""
         name = model or self.model
         rates = Rates(self.catalogue, predictor, self._model_rows.setdefault(name, ModelRows()))
-        for chooser in self._all:
-            if chooser.model == name:
-                chooser._use(predictor, rates)
+        users = [chooser for chooser in self._all if chooser.model == name]
+        learners = [chooser._learner_in(predictor) for chooser in users]
+        for chooser, learner in zip(users, learners, strict=True):
+            chooser._use(predictor, rates, learner)
 
-    def _use(self, predictor: Predictor, rates: Rates) -> None:
+    def _learner_in(self, predictor: Predictor) -> RiverLearner | None:
+        """The model's river learner, if this chooser's policy has use for it: that of another, from before a change of
+        configuration, is left. Raises UnreadableError before anything is replaced."""
+        if not predictor.river or not isinstance(self.policy, RiverPolicy):
+            return None
+        if first_of(predictor.river) != self.policy.learner.made_from:
+            return None
+        return RiverLearner.decode(predictor.river, self.policy.learner.made_from)
+
+    def _use(self, predictor: Predictor, rates: Rates, learner: RiverLearner | None) -> None:
         self.predictor = predictor
         self.arms = predictor.arms
         self._take_rates(rates)
-        if predictor.river and isinstance(self.policy, RiverPolicy):
-            self.policy.take(RiverLearner.decode(predictor.river))
+        if learner is not None and isinstance(self.policy, RiverPolicy):
+            self.policy.take(learner)
         self.examination = predictor.examination if self.settings.exposure.model == "position" else []
 
     def _take_rates(self, rates: Rates) -> None:

@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 from state.posterior import PRIOR_NOISE, PRIOR_NOISE_WEIGHT
 from state.sums import Vector, upper_triangle
 
+ROUNDING = 1e-9
+"""Of the largest eigenvalue of a covariance: so far below 0 one may come out that is not."""
 _BYTES_BESIDE = 256
 """Of a product in a snapshot, beside its model: a long id, counts, residuals."""
 
@@ -53,6 +55,12 @@ class Arms:
     theta: Vector
     covariance: NDArray[np.float64]
     noise: float
+
+    @property
+    def is_proper(self) -> bool:
+        """Whether every λI + A_p is positive definite, as it is where exposures sum up to A_p."""
+        values = np.linalg.eigvalsh(self.covariance)
+        return bool((values > -ROUNDING * np.abs(values).max()).all())
 
     @classmethod
     def of(cls, product_ids: Sequence[str], counts: Vector, table: Vector, dimension: int, ridge: float) -> "Arms":

@@ -5,6 +5,7 @@ from typing import Any
 
 import msgspec
 
+from state.codec import damaged, unpack
 from state.configuration import Bandit
 from state.river.codec import decode, encode
 
@@ -38,9 +39,11 @@ class DriftWatch:
 
     @classmethod
     def decode(cls, data: bytes) -> "DriftWatch":
-        """The inverse of `encode`. Raises ValueError as `state.river.codec.decode` does."""
-        watch = cls()
-        watch._adwin = decode(data)
+        """The inverse of `encode`. Raises UnreadableError as `state.river.codec.decode` does."""
+        watch, adwin = cls(), decode(data)
+        if type(adwin) is not type(watch._adwin):
+            raise damaged("a drift watch", f"it holds a {type(adwin).__name__}")
+        watch._adwin = adwin
         return watch
 
 
@@ -104,12 +107,10 @@ class Watches:
         """The inverse of `encode`.
 
         Raises:
-            ValueError: the version is unknown.
+            UnreadableError: the version is unknown, or the bytes are damaged.
         """
-        if data[:1] != _VERSION:
-            raise ValueError(f"drift watches of version {data[:1]!r} were written by another release")
         watches = cls()
-        watches.waiting, watched, watches._encoded = msgspec.msgpack.decode(data[1:], type=_Stored)
+        watches.waiting, watched, watches._encoded = unpack(data, (_VERSION,), _stored, "a record of drift watches")
         watches.watched = {each.variant: each for each in watched}
         watches._adwins = {variant: DriftWatch.decode(adwin) for variant, adwin in watches._encoded.items()}
         return watches
@@ -119,7 +120,9 @@ class Watches:
         return sum(each.drifts for each in watched), sum(each.falls for each in watched)
 
 
-_Stored = tuple[dict[str, list[float]], list[Watched], dict[str, bytes]]
+_stored: msgspec.msgpack.Decoder[tuple[dict[str, list[float]], list[Watched], dict[str, bytes]]] = (
+    msgspec.msgpack.Decoder(tuple[dict[str, list[float]], list[Watched], dict[str, bytes]])
+)
 
 
 def shortened(bandit: Bandit, half_life_ms: int | None) -> int:

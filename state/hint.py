@@ -4,6 +4,8 @@ from math import isfinite
 
 import msgspec
 
+from state.codec import unpack
+
 _VERSION = b"\x01"
 
 
@@ -41,14 +43,9 @@ class Hint(msgspec.Struct, array_like=True, frozen=True):
         """The inverse of `encode`.
 
         Raises:
-            ValueError: these are no hint's bytes, or those of another release.
+            UnreadableError: the version is unknown, or the bytes are damaged.
         """
-        if data[:1] != _VERSION:
-            raise ValueError(f"a hint of version {data[:1]!r} was written by another release")
-        try:
-            return _decoder.decode(data[1:])
-        except msgspec.DecodeError as error:
-            raise ValueError(f"no hint: {error}") from None
+        return unpack(data, (_VERSION,), _decoder, "a hint")
 
 
 _encoder = msgspec.msgpack.Encoder()

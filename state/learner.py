@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from state.codec import damaged, unpack
 from state.configuration import Bandit
 from state.drift import Watched, Watches, shortened
 from state.product_sums import ProductSums
@@ -118,16 +119,31 @@ class LearnerShard:
         """The inverse of `encode`.
 
         Raises:
-            ValueError: the version is unknown.
+            UnreadableError: the version is unknown, or the bytes are damaged.
         """
-        if data[:1] not in (b"\x01", _VERSION):
-            raise ValueError(f"a learner shard of version {data[:1]!r} was written by another release")
-        shard, sums, pending, river, *later = msgspec.msgpack.decode(data[1:])
-        learner = RiverLearner.decode(river) if river else None
-        decoded = cls(shard, Sums.decode(sums), ProductSums.decode(pending), learner)
-        if later:
-            decoded.configured_ms, decoded.watches = later[0], Watches.decode(later[1])
+        stored = unpack(data, (b"\x01", _VERSION), _stored, "a learner shard")
+        learner = RiverLearner.decode(stored.river) if stored.river else None
+        sums, pending = Sums.decode(stored.sums), ProductSums.decode(stored.pending)
+        if pending.dimension != sums.dimension:
+            raise damaged("a learner shard", f"its products have {pending.dimension} features, not {sums.dimension}")
+        decoded = cls(stored.shard, sums, pending, learner)
+        if stored.watches:
+            decoded.configured_ms, decoded.watches = stored.configured_ms, Watches.decode(stored.watches)
         return decoded
 
     def _river_bytes(self) -> bytes:
         return b"" if self.river is None else self.river.encode()
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    """`LearnerShard` in bytes; version 1 had neither a configured half-life nor watches."""
+
+    shard: str
+    sums: bytes
+    pending: bytes
+    river: bytes
+    configured_ms: int | None = None
+    watches: bytes = b""
+
+
+_stored = msgspec.msgpack.Decoder(_Stored)

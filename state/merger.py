@@ -1,16 +1,17 @@
 """Shards' sums merged into the published model, on a base that may come from an earlier job, an import or a rollback."""
 
 import hashlib
-from collections.abc import Set
+from collections.abc import Callable, Mapping, Set
 
 import msgspec
 import numpy as np
 
+from state.codec import UnreadableError, damaged, reading, unpack
 from state.configuration import Settings
 from state.drift import Watched
 from state.feature_set import CATEGORY_SHARE, DIMENSION, FEATURE_SET, own_rate_columns, prior_of
 from state.learner import ShardUpdate
-from state.model import Snapshot
+from state.model import Predictor, Snapshot
 from state.product_sums import FIXED, ProductSums
 from state.river.learner import made_from
 from state.snapshot_rows import PRODUCTS_LIMIT_BYTES, product_rows, rows_within
@@ -86,6 +87,17 @@ def refuse_incompatible(snapshot: Snapshot, terms: Terms) -> None:
             )
 
 
+def refuse_unusable(snapshot: Snapshot, terms: Terms, now_ms: int) -> None:
+    """Goes through all that a job of these terms will do with a snapshot that it starts from.
+
+    Raises:
+        IncompatibleModelError: its statistics are not of these terms.
+        UnreadableError: it is not sound.
+    """
+    Predictor(snapshot)
+    Merger(terms, "", now_ms).replaced(snapshot, now_ms)
+
+
 class Merger:
     """The model is base + Σ over shards (newest sums - sums when the base was taken), all as of `landmark_ms` under `half_life_ms`.
 
@@ -112,14 +124,19 @@ class Merger:
         self.landmark_ms = 0
         self.river = b""
         self.beyond = 0
+        self.dropped = 0
 
     def absorb(self, update: ShardUpdate, now_ms: int) -> bool:
         """Takes a shard's update in; a shard's newer sums replace its older ones.
 
         Returns whether rows of other products than the update's changed.
+
+        Raises:
+            UnreadableError: its numbers are none that a shard of these terms has; then nothing is taken in.
         """
         before, width = (self.landmark_ms, self.half_life_ms), len(self.products)
-        original = Sums.decode(update.sums)
+        original = self._own_sums(update.sums)
+        self._check_rows(update.products)
         if self.terms.shortens and original.turns:
             self.use_half_life(original.half_life_ms, original.turns[-1][0])
         sums = original.under(self.half_life_ms, now_ms)
@@ -181,6 +198,43 @@ class Merger:
         self.marks = dict(self.shards)
         self.products = ProductSums(self.terms.dimension, self.products.is_disjoint)
         self._set_base(snapshot, now_ms)
+
+    def copy(self) -> "Merger":
+        """A merger that goes its own way: what may fail is tried with it."""
+        copied = Merger.decode(self.encode(), self.terms)
+        copied.products.merge(self.products.rows(self.products.product_ids), 1.0)
+        copied.base, copied.beyond = self.base, self.beyond
+        return copied
+
+    def restore_products(self, rows: Mapping[str, bytes]) -> int:
+        """Gives a merger that was decoded its products' rows; returns how many were damaged, and so are left out."""
+        sound = {product: row for product, row in rows.items() if self._is_row(row)}
+        self.products.merge(sound, 1.0)
+        return len(rows) - len(sound)
+
+    def replaced(self, snapshot: Snapshot, now_ms: int) -> "Merger":
+        """`start_from` for a copy, which is returned once it has been seen to publish a sound model.
+
+        Raises:
+            IncompatibleModelError, UnreadableError: as `refuse_unusable`; this merger is as it was.
+        """
+        return self._tried(lambda copied: copied.start_from(snapshot, now_ms), now_ms)
+
+    def succeeding(self, snapshot: Snapshot, now_ms: int) -> "Merger":
+        """`take_over` for a copy, likewise."""
+        return self._tried(lambda copied: copied.take_over(snapshot, now_ms), now_ms)
+
+    def _tried(self, step: Callable[["Merger"], None], now_ms: int) -> "Merger":
+        copied = self.copy()
+        with reading("the model snapshot"), np.errstate(all="ignore"):
+            try:
+                step(copied)
+            except IncompatibleModelError as error:
+                incompatible = error
+            else:
+                Predictor(copied.snapshot(now_ms))
+                return copied
+        raise incompatible
 
     def is_empty(self) -> bool:
         """Whether there is nothing to publish."""
@@ -246,19 +300,17 @@ class Merger:
         """The inverse of `encode`; `products` and, by `restore_base`, `base` are the caller's to fill in.
 
         Raises:
-            ValueError: the version is unknown.
+            UnreadableError: the version is unknown, or the bytes are damaged. Of sums that an earlier release took over though
+                they are not sound, only those are left out, and `dropped` counts them.
         """
-        if data[:1] not in (b"\x01", _VERSION):
-            raise ValueError(f"merged statistics of version {data[:1]!r} were written by another release")
-        lineage, began_ms, landmark_ms, shards, marks, taken_ms, river, *later = msgspec.msgpack.decode(data[1:])
-        merger = cls(terms, lineage, began_ms)
-        merger.landmark_ms, merger.shards, merger.marks = landmark_ms, shards, marks
-        merger.base_taken_ms, merger.river = taken_ms, river
-        if later:
-            merger.half_life_ms, turns, base_sums, merger.base_scale, watched = later
-            merger.turns = [(turned_ms, before_ms) for turned_ms, before_ms in turns]
-            merger.base_sums = Sums.decode(base_sums) if base_sums else None
-            merger.watched = msgspec.convert(watched, list[Watched])
+        stored = unpack(data, (b"\x01", _VERSION), _stored, "a record of merged statistics")
+        merger = cls(terms, stored.lineage, stored.began_ms)
+        merger.landmark_ms, merger.base_taken_ms, merger.river = stored.landmark_ms, stored.base_taken_ms, stored.river
+        merger.shards, merger.marks = merger._sound(stored.shards), merger._sound(stored.marks)
+        if stored.watched is not None:
+            merger.half_life_ms, merger.turns, merger.base_scale = stored.half_life_ms, stored.turns, stored.base_scale
+            merger.base_sums = next(map(Sums.decode, merger._sound({"": stored.base_sums}).values()), None)
+            merger.watched = stored.watched
         return merger
 
     def _set_base(self, snapshot: Snapshot, now_ms: int) -> None:
@@ -275,6 +327,32 @@ class Merger:
         if moved is original:
             return scale
         return scale * float(2.0 ** (moved.half_lives_to(at_ms) - original.half_lives_to(at_ms)))
+
+    def _own_sums(self, data: bytes) -> Sums:
+        sums = Sums.decode(data)
+        if sums.dimension != self.terms.dimension:
+            raise damaged("a record of sums", f"it has {sums.dimension} features, not {self.terms.dimension}")
+        return sums
+
+    def _sound(self, held: dict[str, bytes]) -> dict[str, bytes]:
+        sound: dict[str, bytes] = {}
+        for name, data in held.items():
+            try:
+                if data:
+                    self._own_sums(data)
+                    sound[name] = data
+            except UnreadableError:
+                self.dropped += 1
+        return sound
+
+    def _is_row(self, row: bytes) -> bool:
+        return len(row) == self.products.row_bytes and bool(np.isfinite(np.frombuffer(row, dtype="<f8")).all())
+
+    def _check_rows(self, rows: Mapping[str, bytes]) -> None:
+        if set(map(len, rows.values())) - {self.products.row_bytes}:
+            raise damaged("the update of a shard", f"rows of products must have {self.products.row_bytes} bytes")
+        if not np.isfinite(np.frombuffer(b"".join(rows.values()), dtype="<f8")).all():
+            raise damaged("the update of a shard", "its numbers must be finite")
 
     def _admitted(self, rows: dict[str, bytes]) -> dict[str, bytes]:
         """Of an update's rows, those of products that are held, or for whose model there is room."""
@@ -300,3 +378,23 @@ class Merger:
         self.products.scale(scale)
         self.base_scale *= scale
         self.landmark_ms = landmark_ms
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    """`Merger` in bytes; version 1 ended with `river`."""
+
+    lineage: str
+    began_ms: int
+    landmark_ms: int
+    shards: dict[str, bytes]
+    marks: dict[str, bytes]
+    base_taken_ms: int
+    river: bytes
+    half_life_ms: int | None = None
+    turns: list[tuple[int, int | None]] = []
+    base_sums: bytes = b""
+    base_scale: float = 1.0
+    watched: list[Watched] | None = None
+
+
+_stored = msgspec.msgpack.Decoder(_Stored)

@@ -4,10 +4,12 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from state.codec import damaged, reading, unpack
 from state.disjoint import Arms, arm_width
 from state.drift import Watched
 from state.feature_set import own_rate_columns, prior_of
 from state.posterior import Posterior
+from state.snapshot_check import SNAPSHOT_MOST_BYTES, all_finite, check_snapshot, require
 from state.sums import Sums
 
 _VERSION = b"\x02"
@@ -50,18 +52,21 @@ class Snapshot(msgspec.Struct, array_like=True, frozen=True):
         """The inverse of `encode`.
 
         Raises:
-            ValueError: the version is unknown or the bytes are none of ours.
+            UnreadableError: the version is unknown, or the bytes are damaged or too many.
         """
-        if data[:1] not in _READABLE:
-            raise ValueError(f"a model snapshot of version {data[:1]!r} cannot be read by this release")
-        try:
-            return msgspec.msgpack.decode(data[1:], type=cls)
-        except msgspec.DecodeError as error:
-            raise ValueError(f"the model snapshot is damaged: {error}") from None
+        if len(data) > SNAPSHOT_MOST_BYTES:
+            raise damaged("the model snapshot", f"it has {len(data)} bytes, at most {SNAPSHOT_MOST_BYTES} are read")
+        return unpack(data, _READABLE, _decoder, "a model snapshot")
+
+
+_decoder = msgspec.msgpack.Decoder(Snapshot)
 
 
 class Predictor:
-    """A snapshot ready to score with.
+    """A snapshot ready to score with. Making one is the test of a snapshot: what is wrong with it shows here, and not later.
+
+    Raises:
+        UnreadableError: the snapshot is not sound, or its sums cannot be factorised.
 
     Attributes:
         theta: (d,) coefficients; `own_rate` (3,) those of the features of the product's own rate.
@@ -70,8 +75,12 @@ class Predictor:
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
+        with reading("the model snapshot"), np.errstate(all="ignore"):
+            self._take(snapshot, check_snapshot(snapshot))
+            self._check()
+
+    def _take(self, snapshot: Snapshot, sums: Sums) -> None:
         self.model_version = snapshot.model_version
-        sums = Sums.decode(snapshot.sums)
         prior = prior_of(snapshot.feature_set, sums.dimension)
         self.posterior = Posterior.of(sums, snapshot.ridge, snapshot.model_version, prior)
         self.examination: list[float] = sums.examination().tolist()
@@ -87,3 +96,15 @@ class Predictor:
         if snapshot.form == "disjoint":
             table = np.frombuffer(snapshot.arms, dtype="<f8").reshape(-1, arm_width(sums.dimension))
             self.arms = Arms.of(self.product_ids, counts[:, 0], table, sums.dimension, snapshot.ridge)
+
+    def _check(self) -> None:
+        """Refuses what came of numbers that each were fine."""
+        posterior, arms = self.posterior, self.arms
+        require(posterior.is_proper, "its sums cannot be factorised: no exposures sum up to them")
+        require(
+            all_finite(self.theta, posterior.whitener, posterior.noise, posterior.weight, self.examination),
+            "its coefficients are not finite",
+        )
+        require(all_finite(self.statistics), "a product's numbers are not finite")
+        require(arms is None or all_finite(arms.theta, arms.covariance, arms.noise), "a product's model is not finite")
+        require(arms is None or arms.is_proper, "a product's sums cannot be factorised")

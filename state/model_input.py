@@ -6,10 +6,12 @@ from typing import Literal
 import msgspec
 
 from state.change import MARK, Change
+from state.codec import unpack
 from state.learner import ShardUpdate
 from state.model import Snapshot
 
-_UPDATE = b"U"
+UPDATE_MARK = b"U"
+"""First byte of a shard's update, which stays in the job."""
 _COMMAND = b"C"
 
 
@@ -27,22 +29,19 @@ class Command(msgspec.Struct, array_like=True, frozen=True):
 
 def encode_update(update: ShardUpdate) -> bytes:
     """An update for the model operator."""
-    return _UPDATE + msgspec.msgpack.encode(update)
+    return UPDATE_MARK + msgspec.msgpack.encode(update)
 
 
 def read_model_input(data: bytes) -> ShardUpdate | Command | Change | Snapshot:
     """What the bytes hold.
 
     Raises:
-        ValueError: they are damaged, or of another release.
+        UnreadableError: they are damaged, or of another release.
     """
-    try:
-        if data[:1] == _UPDATE:
-            return _updates.decode(data[1:])
-        if data[:1] == _COMMAND:
-            return _commands.decode(data[1:])
-    except msgspec.DecodeError as error:
-        raise ValueError(f"the message for the model is damaged: {error}") from None
+    if data[:1] == UPDATE_MARK:
+        return unpack(data, (UPDATE_MARK,), _updates, "the update of a shard")
+    if data[:1] == _COMMAND:
+        return unpack(data, (_COMMAND,), _commands, "the command for the model")
     return Change.decode(data) if data[:1] == MARK else Snapshot.decode(data)
 
 

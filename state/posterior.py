@@ -24,6 +24,7 @@ class Posterior:
         noise: σ², the weighted variance of the rewards about the prediction.
         weight: Σ w, the exposures that count.
         mean_reward: Σ w r / Σ w.
+        is_proper: whether λI + A is positive definite, as it is where exposures sum up to A.
     """
 
     theta: Vector
@@ -31,6 +32,7 @@ class Posterior:
     noise: float
     weight: float
     mean_reward: float
+    is_proper: bool
 
     @classmethod
     def of(cls, sums: Sums, ridge: float, now_ms: int, prior: Vector) -> "Posterior":
@@ -48,4 +50,4 @@ class Posterior:
         values, vectors = np.linalg.eigh(a)
         whitener = np.ascontiguousarray(vectors / np.sqrt(ridge + np.maximum(0.0, values)))
         mean = float(np.clip(reward / weight, 0.001, 1.0)) if weight > 0 else PRIOR_REWARD
-        return cls(theta, whitener, noise, weight, mean)
+        return cls(theta, whitener, noise, weight, mean, bool(values[0] > -ridge))

@@ -6,14 +6,16 @@ product has a linear model of its own, the statistics of that follow in the row,
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import Annotated
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from state.codec import damaged, reading
 from state.disjoint import arm_width, write_arm
 from state.kernels.learning import add_to_rows
-from state.sums import Vector
+from state.sums import MOST_FEATURES, Vector
 
 FIXED = 2
 """Columns before the features: n and R."""
@@ -40,6 +42,11 @@ class ProductSums:
     def is_disjoint(self) -> bool:
         """Whether rows hold the statistics of a model per product."""
         return bool(self._rows.shape[1] > FIXED + self.dimension)
+
+    @property
+    def row_bytes(self) -> int:
+        """Length of a row as `take` returns it."""
+        return int(8 * self._rows.shape[1])
 
     @property
     def table(self) -> Vector:
@@ -101,10 +108,20 @@ class ProductSums:
 
     @classmethod
     def decode(cls, data: bytes) -> "ProductSums":
-        """The inverse of `encode`."""
-        width, product_ids, rows, *dimension = msgspec.msgpack.decode(data)
-        sums = cls(dimension[0] if dimension else width - FIXED)
-        sums._rows = np.zeros((16, width))
+        """The inverse of `encode`.
+
+        Raises:
+            UnreadableError: the bytes are damaged.
+        """
+        with reading("a record of products' sums"):
+            stored = _stored.decode(data)
+        width, product_ids, rows = stored.width, stored.product_ids, stored.rows
+        dimension = width - FIXED if stored.dimension is None else stored.dimension
+        if width not in (FIXED + dimension, FIXED + dimension + arm_width(dimension)) or dimension < 1:
+            raise damaged("a record of products' sums", f"{width} columns for {dimension} features")
+        if len(rows) != 8 * width * len(product_ids) or len(set(product_ids)) != len(product_ids):
+            raise damaged("a record of products' sums", f"{len(rows)} bytes for {len(product_ids)} products")
+        sums = cls(dimension, width != FIXED + dimension)
         sums.product_ids = product_ids
         sums._row_of = {product: row for row, product in enumerate(product_ids)}
         if product_ids:
@@ -119,3 +136,15 @@ class ProductSums:
             if row >= len(self._rows):
                 self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
         return row
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    """`ProductSums` in bytes; the first release had no models per product, and so did not say how many features there are."""
+
+    width: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)]
+    product_ids: list[str]
+    rows: bytes
+    dimension: Annotated[int, msgspec.Meta(ge=1, le=MOST_FEATURES)] | None = None
+
+
+_stored = msgspec.msgpack.Decoder(_Stored)

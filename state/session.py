@@ -4,6 +4,7 @@ from functools import cached_property
 
 import msgspec
 
+from state.codec import reading, unpack
 from state.consent import Consent
 from state.exposure import Exposure
 from state.recent_events import RecentEvents
@@ -55,7 +56,8 @@ class Session(msgspec.Struct, array_like=True, dict=True):
     @cached_property
     def slates(self) -> list[Slate]:
         """The slates that are kept, oldest first; what is changed of them is stored."""
-        return _slates.decode(self.packed_slates)
+        with reading("a session's slates"):
+            return _slates.decode(self.packed_slates)
 
     def slate(self, decision_id: str) -> Slate | None:
         """The kept slate of that decision."""
@@ -73,11 +75,9 @@ class Session(msgspec.Struct, array_like=True, dict=True):
         """The inverse of `encode`.
 
         Raises:
-            ValueError: the version is unknown: a newer Heliotrope wrote it.
+            UnreadableError: the version is unknown, or the bytes are damaged.
         """
-        if data[:1] != _VERSION:
-            raise ValueError(f"a session of version {data[:1]!r} was written by another release")
-        return _decoder.decode(data[1:])
+        return unpack(data, (_VERSION,), _decoder, "a session")
 
 
 _encoder = msgspec.msgpack.Encoder()

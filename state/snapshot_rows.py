@@ -17,6 +17,8 @@ PRODUCTS_LIMIT_BYTES = SNAPSHOT_LIMIT_BYTES - 16 * 1024
 _BYTES_PER_PRODUCT = 5 + 16 + 8
 """Of a product in a snapshot, beside its id: the id's length, counts and residuals."""
 BIAS = 0
+FORGOTTEN = 2.0**-512
+"""Of what has decayed so far, nothing is left that a float64 could hold."""
 
 
 def rows_within(products: ProductSums, room: int, only: Set[str] | None) -> list[int]:
@@ -61,7 +63,8 @@ def product_rows(snapshot: Snapshot, sums: Sums) -> ProductSums:
 
 def _as_rows(snapshot: Snapshot, sums: Sums, table: Vector) -> ProductSums:
     """Numbers (products, width) as of the snapshot's time as rows as of the landmark of `sums`."""
-    rows = (table / sums.fade(snapshot.model_version)).astype("<f8")
+    fade = sums.fade(snapshot.model_version)
+    rows = (table / fade if fade > FORGOTTEN else np.zeros_like(table)).astype("<f8")
     products = ProductSums(sums.dimension, snapshot.form == "disjoint")
     products.merge({p: row.tobytes() for p, row in zip(snapshot.product_ids, rows, strict=True)}, 1.0)
     return products

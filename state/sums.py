@@ -12,12 +12,13 @@ import math
 from collections.abc import Sequence
 from functools import cache
 from struct import Struct
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from state.codec import damaged, unpack
 from state.kernels.learning import WEIGHED, add_to_sums, are_within
 
 Vector = NDArray[np.float64]
@@ -25,6 +26,10 @@ HALF_LIVES_PER_LANDMARK = 32
 TURNS_KEPT = 16
 """Changes of the half-life that are remembered, for examples from before them."""
 LARGEST_FEATURE = 1_000.0
+MOST_FEATURES = 512
+"""Of sums that can be read: their matrix grows with the square."""
+LATEST_MS = 253_402_300_799_000
+"""The end of the year 9999: later is no time."""
 POSITIONS = 20
 EXAMINATION_PRIOR = 50.0
 """Exposures' worth of the belief that a place is looked at as often as the average one."""
@@ -226,20 +231,42 @@ class Sums:
         """The inverse of `encode`.
 
         Raises:
-            ValueError: the version is unknown: a newer Heliotrope wrote it.
+            UnreadableError: the version is unknown, or the bytes are damaged.
         """
-        if data[:1] not in (b"\x01", b"\x02"):
-            raise ValueError(f"sums of version {data[:1]!r} were written by another release")
-        dimension, half_life_ms, landmark_ms, refused, numbers, *turns = msgspec.msgpack.decode(data[1:])
-        sums = cls(dimension, half_life_ms, landmark_ms)
-        values = np.frombuffer(numbers, dtype="<f8")
-        triangle = dimension * (dimension + 1) // 2
+        stored = unpack(data, (b"\x01", b"\x02"), _stored, "a record of sums")
+        dimension, triangle = stored.dimension, stored.dimension * (stored.dimension + 1) // 2
+        if len(stored.numbers) != 8 * (triangle + dimension + 3 + 2 * POSITIONS):
+            raise damaged("a record of sums", f"{len(stored.numbers)} bytes of numbers for {dimension} features")
+        values = np.frombuffer(stored.numbers, dtype="<f8")
+        if not np.isfinite(values).all():
+            raise damaged("a record of sums", "its numbers must be finite")
+        if stored.turns != sorted(stored.turns, key=lambda turn: turn[0]):
+            raise damaged("a record of sums", "its half-life's changes must be in the order of time")
+        sums = cls(dimension, stored.half_life_ms, stored.landmark_ms)
         rows, columns = upper_triangle(dimension)
         sums.a[rows, columns] = values[:triangle]
         sums.a[columns, rows] = values[:triangle]
         sums.b = values[triangle : triangle + dimension].copy()
         sums.totals = values[triangle + dimension : triangle + dimension + 3].copy()
         sums.places = values[triangle + dimension + 3 :].reshape(2, POSITIONS).copy()
-        sums.refused = refused
-        sums.turns = [(turned_ms, before_ms) for turned_ms, before_ms in (turns[0] if turns else [])]
+        sums.refused = stored.refused
+        sums.turns = stored.turns
         return sums
+
+
+_Time = Annotated[int, msgspec.Meta(ge=0, le=LATEST_MS)]
+_HalfLife = Annotated[int, msgspec.Meta(ge=1, le=LATEST_MS)] | None
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    """`Sums` in bytes; those of version 1 have no turns."""
+
+    dimension: Annotated[int, msgspec.Meta(ge=1, le=MOST_FEATURES)]
+    half_life_ms: _HalfLife
+    landmark_ms: _Time
+    refused: int
+    numbers: bytes
+    turns: Annotated[list[tuple[_Time, _HalfLife]], msgspec.Meta(max_length=TURNS_KEPT)] = []
+
+
+_stored = msgspec.msgpack.Decoder(_Stored)

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import msgspec
 
 from state.accepted import Told
+from state.codec import unpack
 from state.configuration import Weights
 from state.hint import Hint
 
@@ -135,11 +136,9 @@ class User(msgspec.Struct, array_like=True):
         """The inverse of `encode`.
 
         Raises:
-            ValueError: the version is unknown: a newer Heliotrope wrote it.
+            UnreadableError: the version is unknown, or the bytes are damaged.
         """
-        if data[:1] != _VERSION:
-            raise ValueError(f"a user of version {data[:1]!r} was written by another release")
-        return _decoder.decode(data[1:])
+        return unpack(data, (_VERSION,), _decoder, "a user")
 
     def _add(self, event: Told, weight: float) -> None:
         """As in a session: an event counts once for each of its products, and once for each of their categories."""

@@ -15,6 +15,8 @@ import msgspec
 from state.assortment.facts import SIZE, Facts, unpack
 from state.assortment.shortlist import Key, Shortlist
 from state.assortment.tally import PRIOR_REVIEWS, Tally
+from state.codec import reading
+from state.codec import unpack as unpack_versioned
 
 RESERVE = 2
 _VERSION = b"\x01"
@@ -112,16 +114,15 @@ class Category:
         """Takes over what `encode_lists` gave.
 
         Raises:
-            ValueError: the version is unknown: a newer Heliotrope wrote it.
+            UnreadableError: the version is unknown, or the bytes are damaged.
         """
-        if data[:1] != _VERSION:
-            raise ValueError(f"a category of version {data[:1]!r} was written by another release")
-        stored = _decoder.decode(data[1:])
-        self.facts = {}
-        self._empty(stored.anchor, stored.beyond)
-        for place, product_id in enumerate(stored.product_ids):
-            facts = stored.facts[place * SIZE : (place + 1) * SIZE]
-            self._take_in(product_id, facts, unpack(facts))
+        stored = unpack_versioned(data, (_VERSION,), _decoder, "a category's lists")
+        with reading("a category's lists"):
+            self.facts = {}
+            self._empty(stored.anchor, stored.beyond)
+            for place, product_id in enumerate(stored.product_ids):
+                facts = stored.facts[place * SIZE : (place + 1) * SIZE]
+                self._take_in(product_id, facts, unpack(facts))
 
     def _empty(self, anchor: float, beyond: list[Key | None]) -> None:
         self._anchor = anchor

@@ -8,6 +8,7 @@ import msgspec
 
 from state.assortment.facts import WANTED, pack, with_flag
 from state.assortment.message import Act, Change
+from state.codec import reading, unknown_version
 from state.event import LONGEST_ID
 from state.product import read_product
 from state.rejection import Reason, Rejection
@@ -42,11 +43,12 @@ class Entry(msgspec.Struct, frozen=True):
         """The inverse of `encode`.
 
         Raises:
-            ValueError: the version is unknown: a newer Heliotrope wrote it.
+            UnreadableError: the version is unknown, or the bytes are damaged.
         """
-        if data[0] != _VERSION:
-            raise ValueError(f"a directory entry of version {data[0]} was written by another release")
-        return cls(data[_HEAD:].decode(), data[2:_HEAD], bool(data[1]))
+        if data[:1] != bytes((_VERSION,)):
+            raise unknown_version("a directory entry", data[:1])
+        with reading("a directory entry"):
+            return cls(data[_HEAD:].decode(), data[2:_HEAD], bool(data[1]))
 
 
 class Refused(NamedTuple):

@@ -4,6 +4,7 @@ import struct
 from math import isnan
 from typing import NamedTuple
 
+from state.codec import reading, unknown_version
 from state.product import Product
 
 SIZE = 33
@@ -71,8 +72,10 @@ def read_stored(data: bytes) -> tuple[str, bytes]:
     """The inverse of `stored`: id and facts.
 
     Raises:
-        ValueError: the version is unknown: a newer Heliotrope wrote it.
+        UnreadableError: the version is unknown, or the bytes are damaged.
     """
     if data[:1] != _STORED:
-        raise ValueError(f"a product of version {data[:1]!r} was written by another release")
-    return data[1 + SIZE :].decode(), data[1 : 1 + SIZE]
+        raise unknown_version("a stored product", data[:1])
+    with reading("a stored product"):
+        unpack(data[1 : 1 + SIZE])
+        return data[1 + SIZE :].decode(), data[1 : 1 + SIZE]

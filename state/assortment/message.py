@@ -5,6 +5,8 @@ from collections.abc import Iterable
 
 import msgspec
 
+from state.codec import unpack
+
 
 class Act(enum.IntEnum):
     """What becomes of a product: it is new in the category, has other facts, is gone from the shop, belongs to another category
@@ -46,12 +48,10 @@ def read_messages(messages: Iterable[bytes]) -> list[Message]:
     """Messages in the order of their versions: gathering them need not keep it.
 
     Raises:
-        ValueError: a newer Heliotrope wrote one.
+        UnreadableError: the version is unknown, or the bytes are damaged.
     """
     return sorted(map(_read, messages), key=lambda message: message.version)
 
 
 def _read(data: bytes) -> Message:
-    if data[:1] != _VERSION:
-        raise ValueError(f"a message of version {data[:1]!r} was written by another release")
-    return _decoder.decode(data[1:])
+    return unpack(data, (_VERSION,), _decoder, "a message of the directory")

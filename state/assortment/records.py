@@ -7,6 +7,7 @@ import msgspec
 import numpy as np
 
 from state.assortment.facts import SIZE
+from state.codec import damaged, unpack
 
 CATEGORY_PREFIX = b"category/"
 PRODUCT_PREFIX = b"product/"
@@ -57,13 +58,14 @@ def read_category(data: bytes) -> CategoryRecord:
     """The inverse of `CategoryRecord.encode`.
 
     Raises:
-        ValueError: it is none, or a newer Heliotrope's.
+        UnreadableError: the version is unknown, or the bytes are damaged.
     """
     record: CategoryRecord = _read(_categories, data)
     if len(record.facts) != SIZE * len(record.product_ids):
-        raise ValueError(f"{len(record.product_ids)} products with {len(record.facts)} bytes of facts")
-    if not (isfinite(record.mean_rating) and isfinite(record.mean_price)):
-        raise ValueError(f"means that are no numbers: {record.mean_rating}, {record.mean_price}")
+        raise damaged("a category", f"{len(record.product_ids)} products with {len(record.facts)} bytes of facts")
+    counts, means = (record.products, record.rated, record.priced), (record.mean_rating, record.mean_price)
+    if min(counts) < 0 or not all(map(isfinite, means)):
+        raise damaged("a category", "its counts must not be negative, and its means must be finite")
     _check(record.version, record.facts)
     return record
 
@@ -72,11 +74,11 @@ def read_listed_product(data: bytes) -> ProductRecord:
     """The inverse of `ProductRecord.encode`.
 
     Raises:
-        ValueError: it is none, or a newer Heliotrope's.
+        UnreadableError: the version is unknown, or the bytes are damaged.
     """
     record: ProductRecord = _read(_products, data)
     if len(record.facts) != SIZE:
-        raise ValueError(f"a product with {len(record.facts)} bytes of facts")
+        raise damaged("a listed product", f"it has {len(record.facts)} bytes of facts")
     _check(record.version, record.facts)
     return record
 
@@ -94,19 +96,14 @@ def product_key(product_id: str) -> bytes:
 def _check(version: int, facts: bytes) -> None:
     """Refuses what would fail, or spoil every choice, only once it is used."""
     if not 0 <= version < LATEST_MS:
-        raise ValueError(f"version {version} is no time in ms")
+        raise damaged("a record of the assortment", f"version {version} is no time in ms")
     numbers = np.frombuffer(facts, dtype=_FORM)["numbers"]
     if ((numbers < _LEAST) | (numbers > _MOST)).any():
-        raise ValueError("a product with a price, rating or time that none can have")
+        raise damaged("a record of the assortment", "a product has a price, rating or time that none can have")
 
 
 def _read(decoder: Any, data: bytes) -> Any:
-    if data[:1] != _VERSION:
-        raise ValueError(f"a record of version {data[:1]!r} was written by another release")
-    try:
-        return decoder.decode(data[1:])
-    except msgspec.DecodeError as error:
-        raise ValueError(str(error)) from None
+    return unpack(data, (_VERSION,), decoder, "a record of the assortment")
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -9,6 +9,7 @@ from state.assortment.facts import WANTED
 from state.assortment.message import Act, Change, Message
 from state.assortment.records import ProductRecord, product_key
 from state.assortment.tally import Tally
+from state.codec import unpack
 
 Former = Callable[[str], bytes | None]
 """Gives the facts that the state holds of a product, None where it holds none."""
@@ -35,13 +36,11 @@ class Version:
         """The inverse of `encode`; the beginning for None.
 
         Raises:
-            ValueError: the version is unknown: a newer Heliotrope wrote it.
+            UnreadableError: the version is unknown, or the bytes are damaged.
         """
         if data is None:
             return cls(), Tally()
-        if data[:1] != _VERSION:
-            raise ValueError(f"a category's tally of version {data[:1]!r} was written by another release")
-        version, tally = _decoder.decode(data[1:])
+        version, tally = unpack(data, (_VERSION,), _decoder, "a category's tally")
         return cls(version), tally
 
 

@@ -14,6 +14,8 @@ from collections.abc import Sequence
 
 import msgspec
 
+from state.codec import unpack
+
 _VERSION = b"\x01"
 FORGOTTEN = 0.01
 """A decayed sum of so few counts is none."""
@@ -91,11 +93,9 @@ class Baseline(msgspec.Struct, array_like=True):
         """The inverse of `encode`.
 
         Raises:
-            ValueError: the version is unknown.
+            UnreadableError: the version is unknown, or the bytes are damaged.
         """
-        if data[:1] != _VERSION:
-            raise ValueError(f"a region's baseline of version {data[:1]!r} was written by another release")
-        return _decoder.decode(data[1:])
+        return unpack(data, (_VERSION,), _decoder, "a region's baseline")
 
 
 _decoder = msgspec.msgpack.Decoder(Baseline)

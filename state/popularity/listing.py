@@ -1,12 +1,17 @@
 """A list as it travels: versioned bytes in the topic `popularity`, JSON in Redis."""
 
+from math import isfinite
+
 import msgspec
 
+from state.codec import damaged, unpack
 from state.popularity.trends import Trend
 from state.popularity.window import Counted
 
 _VERSION = b"\x01"
 CATEGORIES_LISTED = 20
+MOST_LISTED = 1_000
+"""Entries of each kind; `popularity.top` is less."""
 DIGITS = 6
 
 
@@ -30,14 +35,16 @@ class Listing(msgspec.Struct, array_like=True, frozen=True):
         """The inverse of `encode`.
 
         Raises:
-            ValueError: the version is unknown or the bytes are none of ours.
+            UnreadableError: the version is unknown, or the bytes are damaged.
         """
-        if data[:1] != _VERSION:
-            raise ValueError(f"a popularity list of version {data[:1]!r} cannot be read by this release")
-        try:
-            return _decoder.decode(data[1:])
-        except msgspec.DecodeError as error:
-            raise ValueError(f"the popularity list is damaged: {error}") from None
+        found = unpack(data, (_VERSION,), _decoder, "a popularity list")
+        counts = [found.end_ms, found.window_ms, found.total]
+        counts += [entry[1] for entries in (found.products, found.trends, found.categories) for entry in entries]
+        if min(counts) < 0 or not all(isfinite(score) for _, _, score in found.trends):
+            raise damaged("a popularity list", "counts must not be negative, and scores must be finite")
+        if max(len(found.products), len(found.trends), len(found.categories)) > MOST_LISTED:
+            raise damaged("a popularity list", f"it lists more than {MOST_LISTED} entries")
+        return found
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -2,9 +2,11 @@
 
 import heapq
 from collections.abc import Mapping
-from math import log
+from math import isfinite, log
 
 import msgspec
+
+from state.codec import damaged, unpack
 
 _VERSION = b"\x01"
 ALL_MOMENTS = ""
@@ -51,14 +53,12 @@ class Moment(msgspec.Struct, array_like=True):
         """The inverse of `encode`.
 
         Raises:
-            ValueError: the version is unknown or the bytes are none of ours.
+            UnreadableError: the version is unknown, or the bytes are damaged.
         """
-        if data[:1] != _VERSION:
-            raise ValueError(f"a moment of version {data[:1]!r} cannot be read by this release")
-        try:
-            return _moment.decode(data[1:])
-        except msgspec.DecodeError as error:
-            raise ValueError(f"the moment is damaged: {error}") from None
+        moment = unpack(data, (_VERSION,), _moment, "a moment")
+        if not all(isfinite(count) and count >= 0 for count in (moment.total, *moment.views.values())):
+            raise damaged("a moment", "views are counts, so finite and not negative")
+        return moment
 
 
 class Moments(msgspec.Struct, array_like=True):
@@ -89,13 +89,11 @@ class Moments(msgspec.Struct, array_like=True):
         """The inverse of `encode`; empty for None.
 
         Raises:
-            ValueError: the version is unknown.
+            UnreadableError: the version is unknown, or the bytes are damaged.
         """
         if data is None:
             return cls({})
-        if data[:1] != _VERSION:
-            raise ValueError(f"moments of version {data[:1]!r} were written by another release")
-        return _moments.decode(data[1:])
+        return unpack(data, (_VERSION,), _moments, "the moments")
 
 
 _moment = msgspec.msgpack.Decoder(Moment)

@@ -9,11 +9,17 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from state.codec import READ_FAILURES, UnreadableError, unpack
 from state.river.names import is_class, name_of, resolve
 
 _VERSION = b"\x01"
 _NEW = "copyreg:__newobj__"
 _SMALL = 1 << 63
+_PLAIN = ("builtins", "numpy")
+"""What has a tag of its own: made by name, a text could be made of what refers to itself, or an array of any size."""
+_PANIC = "PanicException"
+"""Raised by river's parts in Rust. It is no Exception, and cannot be imported."""
+WHAT = "a river object"
 _CONTAINERS: dict[type, str] = {list: "list", set: "set", dict: "dict"}
 
 
@@ -39,15 +45,31 @@ def decode(data: bytes) -> Any:
     """The inverse of `encode`.
 
     Raises:
-        ValueError: the version is unknown, the bytes are damaged, or they name what is not allowed.
+        UnreadableError: the version is unknown, the bytes are damaged, or they name what is not allowed.
     """
-    if data[:1] != _VERSION:
-        raise ValueError(f"a river object of version {data[:1]!r} was written by another release")
+    names, tree = unpack(data, (_VERSION,), _decoder, WHAT)
     try:
-        names, tree = msgspec.msgpack.decode(data[1:])
         return _Reader(names).value(tree)
-    except (ValueError, TypeError, LookupError, AttributeError, ImportError, RecursionError) as error:
-        raise ValueError(f"the river object cannot be read: {error}") from None
+    except (*READ_FAILURES, ImportError) as error:
+        raise UnreadableError(f"{WHAT} cannot be read: {error}") from None
+    except BaseException as error:
+        if type(error).__name__ != _PANIC:
+            raise
+        raise UnreadableError(f"{WHAT} cannot be read: {error}") from None
+
+
+def first_of(data: bytes) -> Any:
+    """The first item of a tuple that was encoded, if it is a plain value: nothing is constructed for it.
+
+    Raises:
+        UnreadableError: the version is unknown, or the bytes are damaged.
+    """
+    _, tree = unpack(data, (_VERSION,), _decoder, WHAT)
+    is_tuple = isinstance(tree, list) and len(tree) > 1 and tree[0] == "tuple"
+    return tree[1] if is_tuple and not isinstance(tree[1], list) else None
+
+
+_decoder: msgspec.msgpack.Decoder[tuple[list[str], Any]] = msgspec.msgpack.Decoder(tuple[list[str], Any])
 
 
 class _Writer:
@@ -156,7 +178,7 @@ class _Reader:
     def _object(self, make: int, arguments: list[Any], state: Any, items: list[Any], pairs: list[Any]) -> Any:
         values = [self.value(argument) for argument in arguments]
         if self._names[make] == _NEW:
-            if not values or not is_class(values[0]):
+            if not values or not is_class(values[0]) or values[0].__module__ in _PLAIN:
                 raise ValueError("a river object of no class")
             obj = values[0].__new__(*values)
         else:

@@ -14,8 +14,9 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from state.codec import damaged, reading
 from state.feature_set import NAMES
-from state.river.codec import decode, encode
+from state.river.codec import decode, encode, first_of
 from state.sums import Example
 
 Values = NDArray[np.float64]
@@ -100,10 +101,19 @@ class RiverLearner:
         return encode((self.made_from, self.model))
 
     @classmethod
-    def decode(cls, data: bytes) -> "RiverLearner":
-        """The inverse of `encode`. Raises ValueError as `state.river.codec.decode` does."""
-        made_from, model = decode(data)
-        return cls(made_from, model)
+    def decode(cls, data: bytes, expected: str | None = None) -> "RiverLearner":
+        """The inverse of `encode`. Where `expected` says what the model was made from, nothing else is constructed.
+
+        Raises:
+            UnreadableError: as `state.river.codec.decode` does, or it is another model than expected.
+        """
+        if expected is not None and first_of(data) != expected:
+            raise damaged("the river model", "it was made from another class or parameters than the configured one")
+        with reading("the river model"):
+            made_from, model = decode(data)
+            if expected is not None and type(model) is not type(_instance(*_configured(expected))):
+                raise damaged("the river model", f"it holds a {type(model).__name__}")
+            return cls(made_from, model)
 
     def _update_arm(self, arm: str, context: dict[str, float], reward: float) -> None:
         probabilities = getattr(self.model, "_probabilities", None)
@@ -126,6 +136,11 @@ def context_of(x: Values) -> dict[str, float]:
     """Features (d,) by name, as river takes them."""
     names = NAMES if len(x) == len(NAMES) else [f"x{i}" for i in range(len(x))]
     return dict(zip(names, x.tolist(), strict=True))
+
+
+def _configured(made_from: str) -> tuple[str, dict[str, Scalar]]:
+    dotted, parameters = msgspec.json.decode(made_from)
+    return dotted, dict(parameters)
 
 
 def _mean(reward: Any) -> float:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from state.codec import damaged, unpack
 from state.configuration import Together
 from state.together.row import Row
 
@@ -14,6 +15,9 @@ _VERSION = b"\x01"
 PRIOR_BASKETS = 10.0
 """Baskets with neither of two products that are taken to have come before the first: where all that a young shop sold is one pair,
 that is no chance."""
+
+MOST_LISTED = 1_000
+"""Pairs of a list; `together.listed` is less."""
 
 KEY_PREFIX = b"together/"
 
@@ -76,11 +80,12 @@ def decode_list(data: bytes) -> list[Pair]:
     """The inverse of `encode_list`.
 
     Raises:
-        ValueError: the bytes are no list of a version that is known.
+        UnreadableError: the version is unknown, or the bytes are damaged.
     """
-    if data[:1] != _VERSION:
-        raise ValueError(f"a list of companions of version {data[:1]!r} was written by another release")
-    return _decoder.decode(data[1:])
+    pairs = unpack(data, (_VERSION,), _decoder, "a list of companions")
+    if len(pairs) > MOST_LISTED or not all(0 < pair.lift < math.inf and 0 <= pair.support < math.inf for pair in pairs):
+        raise damaged("a list of companions", f"it has at most {MOST_LISTED} pairs of positive lift")
+    return pairs
 
 
 _decoder: msgspec.msgpack.Decoder[list[Pair]] = msgspec.msgpack.Decoder(list[Pair])

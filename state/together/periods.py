@@ -6,6 +6,8 @@ period that is long over names all products that may be forgotten, and some that
 
 import msgspec
 
+from state.codec import reading
+
 PERIODS_KEPT = 4
 """Half-lives after which a product that was not seen again is forgotten: its counts are below a sixteenth of what they were."""
 CHUNK = 512
@@ -56,7 +58,8 @@ class Periods(msgspec.Struct, array_like=True):
 
 def read_chunk(data: bytes) -> list[str]:
     """The products of a chunk."""
-    return msgspec.msgpack.decode(data, type=list[str])
+    with reading("a chunk of products"):
+        return msgspec.msgpack.decode(data, type=list[str])
 
 
 def period_of(name: str) -> int:

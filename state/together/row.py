@@ -5,6 +5,7 @@ from array import array
 
 import msgspec
 
+from state.codec import damaged, unpack
 from state.together.tally import decay_between
 
 _VERSION = b"\x01"
@@ -109,11 +110,12 @@ class Row:
         """The inverse of `encode`.
 
         Raises:
-            ValueError: the version is unknown: a newer Heliotrope wrote it.
+            UnreadableError: the version is unknown, or the bytes are damaged.
         """
-        if data[:1] != _VERSION:
-            raise ValueError(f"a row of version {data[:1]!r} was written by another release")
-        landmark_ms, period_ms, single, news, listed, others, packed = _decoder.decode(data[1:])
+        what = "a row of companions"
+        landmark_ms, period_ms, single, news, listed, others, packed = unpack(data, (_VERSION,), _decoder, what)
+        if len(packed) != len(others) * _COLUMNS * 4:
+            raise damaged(what, f"{len(others)} companions with {len(packed)} bytes of counts")
         row = cls(landmark_ms)
         row.period_ms, row.single, row.news, row.listed = period_ms, single, news, listed
         numbers = array("f")

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+from state.codec import unpack
 from state.configuration import Together
 from state.together.listing import companions_of, digest_of, encode_list, list_key
 from state.together.periods import Periods, period_of
@@ -56,13 +57,11 @@ class Shard:
         """A shard named kind/number/of, from its state or new.
 
         Raises:
-            ValueError: the version is unknown: a newer Heliotrope wrote it.
+            UnreadableError: the version is unknown, or the bytes are damaged.
         """
         if data is None:
             return cls(name, Head(Periods()), rules)
-        if data[:1] != _VERSION:
-            raise ValueError(f"a shard of version {data[:1]!r} was written by another release")
-        return cls(name, _decoder.decode(data[1:]), rules)
+        return cls(name, unpack(data, (_VERSION,), _decoder, "a shard of companions"), rules)
 
     def encode(self) -> bytes:
         """The head's versioned bytes."""

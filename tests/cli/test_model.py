@@ -7,6 +7,7 @@ from types import SimpleNamespace, TracebackType
 from typing import Any, ClassVar
 
 import msgspec
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -19,6 +20,7 @@ from state.drift import Watched
 from state.merger import Terms
 from state.model import Snapshot
 from state.model_input import Command, read_model_input
+from state.sums import Sums
 from state.variants import models_of
 from tests.state.shop import T0
 from tests.state.test_learning import base_of, made_examples
@@ -46,6 +48,7 @@ class Topic:
     """Stands in for the reader and the producer of the model's topic."""
 
     sent: ClassVar[list[tuple[bytes, bytes]]] = []
+    archived: ClassVar[bytes | None] = None
 
     def __init__(self, *_: Any) -> None:
         pass
@@ -55,6 +58,8 @@ class Topic:
             b"MODEL": WHOLE.encode(), b"MODEL+": Change(T0, CHANGED.encode()).encode(), b"MODEL@5": WHOLE.encode(),
             b"MODEL:own": OWN.encode(), b"MODEL:own@6": OWN.encode(), b"MODEL:own+": Change(1, OWN.encode()).encode(),
         }  # fmt: skip
+        if Topic.archived is not None:
+            records[b"MODEL@7"] = Topic.archived
         yield [SimpleNamespace(key=key, value=value) for key, value in records.items()]
 
     def send(self, topic: str, value: bytes, key: bytes) -> None:
@@ -72,7 +77,7 @@ class Topic:
 
 @pytest.fixture(autouse=True)
 def _topic(monkeypatch: pytest.MonkeyPatch) -> None:
-    Topic.sent = []
+    Topic.sent, Topic.archived = [], None
     monkeypatch.setattr(module, "TopicReader", Topic)
     monkeypatch.setattr(module, "Delivery", Topic)
     monkeypatch.setattr(module, "find_target", lambda *_: SimpleNamespace(settings=SETTINGS))
@@ -108,6 +113,27 @@ def test_a_variant_is_shown_by_the_model_that_it_chooses_by() -> None:
 def test_a_person_reads_of_drift() -> None:
     text = " ".join(heliotrope("show").split())
     assert "drift in greedy 2 found in 9 closed exposures, 1 of them falls" in text
+
+
+@pytest.mark.parametrize("how", ["nan", "dimension", "counts"])
+def test_an_unsound_model_is_refused_by_name_and_nothing_is_sent(tmp_path: Path, how: str) -> None:
+    sums = Sums.decode(WHOLE.sums)
+    sums.a[0, 0] = np.nan
+    changes: dict[str, dict[str, Any]] = {
+        "nan": {"sums": sums.encode()},
+        "dimension": {"sums": Sums(3, None).encode(), "product_ids": [], "counts": b"", "residuals": b""},
+        "counts": {"counts": b""},
+    }
+    bad = msgspec.structs.replace(WHOLE, **changes[how])
+    file = tmp_path / "bad.model"
+    file.write_bytes(bad.encode())
+    with pytest.raises(UserError, match=r"bad\.model.*(finite|3 features|bytes of counts).*") as refused:
+        heliotrope("import", str(file))
+    assert "\n" not in str(refused.value)
+    Topic.archived = bad.encode()
+    with pytest.raises(UserError, match=r"archived model 7.*(finite|3 features|bytes of counts)"):
+        heliotrope("rollback", "7")
+    assert Topic.sent == []
 
 
 def test_a_command_reaches_the_model_that_is_meant(tmp_path: Path) -> None:

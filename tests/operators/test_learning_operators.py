@@ -17,8 +17,9 @@ from state.change import Change, LiveModel
 from state.configuration import Bandit
 from state.exposure_metrics import exposure_spread
 from state.feature_set import DIMENSION
+from state.learner import ShardUpdate
 from state.model import Predictor, Snapshot
-from state.model_input import Command
+from state.model_input import Command, encode_update
 from state.sums import Sums
 from state.variants import learners_of, terms_by_key
 from tests.operators.flink_fakes import Context, RuntimeContext
@@ -156,6 +157,62 @@ def test_what_cannot_be_used_changes_nothing_and_is_counted(bench: Bench) -> Non
     expect(bench.theta(), examples)
     counters = bench.runtimes[1].counters
     assert (counters["models_unreadable"].count, counters["models_incompatible"].count) == (1, 1)
+
+
+def test_messages_with_unsound_models_change_nothing_and_are_counted(bench: Bench) -> None:
+    examples = made_examples(7, 30)
+    bench.learn(examples)
+    sound = base_of(made_examples(8, 40))
+    sums = Sums.decode(sound.sums)
+    sums.a[0, 0] = np.inf
+    own = Sums(3, None).encode()
+    unsound = [
+        msgspec.structs.replace(sound, sums=sums.encode()),
+        msgspec.structs.replace(sound, sums=own, product_ids=[], counts=b"", residuals=b""),
+        msgspec.structs.replace(sound, sums=b"\x02" + b"x" * 79),
+        msgspec.structs.replace(sound, counts=np.full(2 * len(sound.product_ids), -9.0).tobytes()),
+    ]
+    for snapshot in unsound:
+        bench.tell(Command("import", T0, snapshot.encode()).encode())
+        bench.tell(msgspec.structs.replace(snapshot, lineage="earlier", model_version=T0 - 1).encode())
+    bench.tell(encode_update(ShardUpdate(f"{TERMS.key}/0", own, {})))
+    bench.tell(encode_update(ShardUpdate(f"{TERMS.key}/0", Sums(DIMENSION, None).encode(), {"p": b"\x00" * 8})))
+    bench.tick()
+    expect(bench.theta(), examples)
+    assert bench.runtimes[1].counters["models_unreadable"].count == 2 * len(unsound) + 2
+    more = made_examples(9, 10)
+    bench.learn(more)
+    bench.tick()
+    expect(bench.theta(), examples + more)
+
+
+def test_state_of_a_release_that_took_an_unsound_model_over_is_opened_without_it(bench: Bench) -> None:
+    examples = made_examples(7, 30)
+    bench.learn(examples)
+    merger = bench.model._mergers[TERMS.key]
+    poisoned = Sums(DIMENSION, None)
+    poisoned.a[:] = np.nan
+    merger.base_sums, merger.shards["other/0"] = poisoned, Sums(3, None).encode()
+    bench.model._products.put("poisoned", np.full(DIMENSION + 2, np.nan).tobytes())
+    bench.model._base.update(msgspec.structs.replace(base_of(examples), sums=poisoned.encode()).encode())
+    bench.model._merged.update(merger.encode())
+    bench.restart()
+    bench.learn([])
+    bench.tick()
+    expect(bench.theta(), examples)
+    assert bench.runtimes[1].counters["models_unreadable"].count == 4
+
+
+def test_a_model_that_nobody_would_take_is_not_published(bench: Bench) -> None:
+    examples = made_examples(7, 30)
+    bench.learn(examples)
+    bench.tick()
+    good = bench.newest()
+    bench.model._mergers[TERMS.key].products._rows[0, 0] = np.nan
+    bench.learn(made_examples(8, 5))
+    bench.tick()
+    assert bench.newest() == good
+    assert bench.runtimes[1].counters["models_unsound"].count == 1
 
 
 def test_a_snapshot_an_hour_is_archived_and_the_oldest_removed(bench: Bench) -> None:

@@ -15,11 +15,13 @@ from operators.reference_data import ReferenceData
 from state.change import Change
 from state.choice import Chooser
 from state.model import Snapshot
+from state.model_input import Command
 from state.popularity.listing import Listing
 from state.popularity.moments import Moment
 from state.rejection import Rejection
+from state.sums import Sums
 from state.together.listing import Pair, encode_list
-from tests.state.shop import settings
+from tests.state.shop import T0, settings
 from tests.state.test_learning import base_of, made_examples
 
 WHOLE = base_of(made_examples(1, 40))
@@ -90,9 +92,45 @@ def test_each_variants_model_comes_under_its_name() -> None:
 
 def test_commands_and_archived_models_are_not_for_sessions() -> None:
     chooser, reference = opened()
-    for key in (b"COMMAND", b"MODEL@1763770000000", None):
-        assert reference.take(MODEL_RECORD, key, WHOLE.encode()) is None
+    command = Command("import", T0, WHOLE.encode())
+    for key, value in ((b"COMMAND", command.encode()), (b"MODEL@1763770000000", WHOLE.encode())):
+        assert reference.take(MODEL_RECORD, key, value) is None
     assert version(chooser) is None
+
+
+def test_what_no_operator_would_take_is_refused_here_where_there_are_dead_letters() -> None:
+    chooser, reference = opened()
+    unsound = msgspec.structs.replace(WHOLE, counts=b"\x00")
+    command = Command("import", T0, unsound.encode())
+    for key, value in (
+        (b"COMMAND", command.encode()),
+        (b"COMMAND:own", b"C?"),
+        (b"ANYTHING", WHOLE.encode()),
+        (None, b""),
+    ):
+        assert isinstance(reference.take(MODEL_RECORD, key, value), Rejection)
+    assert version(chooser) is None
+
+
+def test_an_unsound_model_is_refused_and_the_last_good_one_stays() -> None:
+    chooser, reference = opened()
+    reference.take(MODEL_RECORD, MODEL_KEY, WHOLE.encode())
+    sums = Sums.decode(LATER.sums)
+    sums.b[0] = np.nan
+    small = msgspec.structs.replace(LATER, sums=Sums(3, None).encode(), product_ids=[], counts=b"", residuals=b"")
+    for bad in (
+        msgspec.structs.replace(LATER, sums=sums.encode()),
+        small,
+        msgspec.structs.replace(LATER, sums=b"\x02?"),
+    ):
+        answer = reference.take(MODEL_RECORD, MODEL_KEY, bad.encode())
+        assert isinstance(answer, Rejection)
+        assert answer.reason == "invalid_value"
+        change = Change(WHOLE.model_version, msgspec.structs.replace(bad, lineage=WHOLE.lineage).encode())
+        assert isinstance(reference.take(MODEL_RECORD, MODEL_KEY + CHANGE_SUFFIX, change.encode()), Rejection)
+        assert version(chooser) == WHOLE.model_version
+    reference.take(MODEL_RECORD, MODEL_KEY, LATER.encode())
+    assert version(chooser) == LATER.model_version
 
 
 def popular(product: str) -> bytes:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from river import bandit, drift, forest, linear_model, naive_bayes, neighbors, optim, preprocessing, proba, rules, tree
 
+from state.codec import UnreadableError
 from state.river.codec import UnsupportedError, decode, encode
 
 POLICIES = [
@@ -133,7 +134,7 @@ def test_bytes_from_outside_may_name_nothing_else(names: list[str], tree: Any) -
 def test_other_versions_and_foreign_objects_are_refused() -> None:
     with pytest.raises(ValueError, match="version"):
         decode(b"\x80" + encode(1)[1:])
-    with pytest.raises(ValueError, match="cannot be read"):
+    with pytest.raises(UnreadableError, match="damaged"):
         decode(encode([1, 2, 3])[:-1])
     for foreign in (open, lambda: 1, msgspec.Raw(b""), np.array([object()])):
         with pytest.raises(UnsupportedError):
