@@ -236,7 +236,16 @@ METRICS: tuple[Metric, ...] = (
             "records refused because their features or settings are others",
             "HeliotropeModelRefused",
         ),
-        ("models_unreadable", "records refused because they could not be read", "HeliotropeModelRefused"),
+        (
+            "models_unreadable",
+            "records refused because they could not be read, or hold no sound model",
+            "HeliotropeModelRefused",
+        ),
+        (
+            "models_unsound",
+            "not published as no reader would take them: import one or roll back",
+            "HeliotropeModelRefused",
+        ),
     ),
     *_counters(
         "model",

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from state.archive import Archive
 from state.assortment.category import Category
 from state.assortment.directory import Entry
-from state.assortment.facts import read_stored
+from state.assortment.facts import pack, read_stored
 from state.assortment.facts import stored as stored_product
 from state.assortment.message import Act, Message, encode_message, read_messages
 from state.assortment.message import Change as Told
@@ -35,6 +35,7 @@ from state.model_input import Command, encode_update, read_model_input
 from state.popularity.baseline import Baseline
 from state.popularity.listing import Listing
 from state.popularity.moments import Moment, Moments
+from state.product import Product
 from state.river.codec import decode, encode
 from state.river.learner import RiverLearner, create
 from state.session import Session
@@ -51,7 +52,7 @@ GOLDEN = Path(__file__).parent / "golden"
 BOUND = hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 TERMS = make_merger().terms
 SNAPSHOT = base_of(made_examples(1, 30))
-FACTS = bytes(33)
+FACTS = pack(Product("p", "c", price=9.5))
 
 
 class Reader(NamedTuple):
