@@ -11,7 +11,7 @@ import msgspec
 from state.configuration import Settings
 from state.event import Event
 from state.exposure import Exposure, Number, is_learned, open_for_ms, rewards_of, spend, weights_of
-from state.feature_set import FEATURE_SET, NAMES
+from state.feature_set import FEATURE_SET, Feature
 from state.interest import CATEGORY_VIEW, weight_of
 from state.log import LoggedOutcome, Record, decision_record, outcome, outcome_records
 from state.recent_events import LoggedEvent
@@ -314,7 +314,7 @@ def is_new(feature_set: str, x: bytes) -> bool:
     return novelty > _NOVELTY_AT_30_DAYS
 
 
-_NOVELTY, _NOVELTY_AT = Struct("<e"), 2 * NAMES.index("novelty")
+_NOVELTY, _NOVELTY_AT = Struct("<e"), 2 * Feature.NOVELTY
 _NOVELTY_AT_30_DAYS = math.exp(-1)
 
 

@@ -9,24 +9,13 @@ from numpy.typing import NDArray
 from state.assortment.facts import pack
 from state.assortment.records import CategoryRecord, ProductRecord
 from state.assortment.tally import PRIOR_REVIEWS
+from state.kernels.columns import ProductColumn
 from state.product import Product
-from state.product_rows import (
-    CREATED_MS,
-    DEARNESS,
-    NEUTRAL_RATING,
-    PRICE,
-    RATING,
-    REVIEWS,
-    STATIC_COLUMNS,
-    UNLISTED,
-    ProductRows,
-    Rows,
-    packed,
-)
+from state.product_rows import NEUTRAL_RATING, UNLISTED, ProductRows, Rows, packed
 from state.residents import Residents
 from state.wanted import Wanted
 
-__all__ = ["CREATED_MS", "DEARNESS", "PRICE", "RATING", "STATIC_COLUMNS", "UNLISTED", "Catalogue", "Rows"]
+__all__ = ["UNLISTED", "Catalogue", "Rows"]
 
 REBUILD_INTERVAL_MS = 500
 """Candidate lists follow changes of the catalogue within this time, and 1 ms more for each `ROWS_PER_MS` products."""
@@ -166,7 +155,7 @@ class Catalogue(ProductRows):
 
     def _rebuild(self) -> None:
         rows = np.flatnonzero(self.active[: len(self.product_ids)])
-        codes, rating = self.category[rows], self.static[rows, RATING].astype(np.float64)
+        codes, rating = self.category[rows], self.static[rows, ProductColumn.RATING].astype(np.float64)
         rated = self._rated[rows]
         size = len(self.category_ids)
         counts = np.bincount(codes[rated], minlength=size).astype(np.float64)
@@ -176,9 +165,9 @@ class Catalogue(ProductRows):
         overall = sums.sum() / counts.sum() if counts.any() else NEUTRAL_RATING
         means = np.where(counts > 0, sums / np.maximum(counts, 1), overall)
         rating = np.where(rated, rating, means[codes])
-        self.static[rows, RATING] = rating
-        self.static[rows, DEARNESS] = self._dearness(rows, codes)
-        reviews = np.expm1(self.static[rows, REVIEWS]) * rated
+        self.static[rows, ProductColumn.RATING] = rating
+        self.static[rows, ProductColumn.DEARNESS] = self._dearness(rows, codes)
+        reviews = np.expm1(self.static[rows, ProductColumn.REVIEWS]) * rated
         quality = (means[codes] * PRIOR_REVIEWS + rating * reviews) / (PRIOR_REVIEWS + reviews)
         self._rebuild_lists(rows, codes, quality)
         present = np.bincount(codes, minlength=size)
@@ -186,7 +175,7 @@ class Catalogue(ProductRows):
 
     def _dearness(self, rows: Rows, codes: Rows) -> NDArray[np.float64]:
         """How far each product's log price lies above the mean one of its category; 0 without a price."""
-        price, priced = self.static[rows, PRICE].astype(np.float64), self._priced[rows]
+        price, priced = self.static[rows, ProductColumn.PRICE].astype(np.float64), self._priced[rows]
         size = len(self.category_ids)
         counts = np.bincount(codes[priced], minlength=size)
         means = np.bincount(codes[priced], weights=price[priced], minlength=size) / np.maximum(counts, 1)

@@ -7,12 +7,12 @@ import msgspec
 import numpy as np
 
 from state.configuration import Reward
-from state.feature_set import NAMES
+from state.feature_set import Feature
 from state.interest import CATEGORY_VIEW, weight_of
 from state.recent_events import LoggedEvent
 
-PRODUCT_AFFINITY = NAMES.index("product_affinity")
-_HALF, _SEEN_AT = Struct("<e"), 2 * NAMES.index("product_seen")
+PRODUCT_AFFINITY = int(Feature.PRODUCT_AFFINITY)
+_HALF, _SEEN_AT = Struct("<e"), 2 * Feature.PRODUCT_SEEN
 
 
 SPENT = "\x00"

@@ -1,45 +1,51 @@
 """The features that the shared linear model sees, by name and column. Scaling is fixed for a version of the set."""
 
+from enum import IntEnum
+
 import numpy as np
 from numpy.typing import NDArray
 
 FEATURE_SET = "shop-3"
-NAMES = (
-    "bias",
-    "price",
-    "price_squared",
-    "rating",
-    "reviews",
-    "novelty",
-    "category_share",
-    "category_known",
-    "product_affinity",
-    "product_seen",
-    "last_category",
-    "rate_log_ratio",
-    "rate_times_category_share",
-    "uncertainty",
-    "shown_in_vain",
-    "price_match",
-    "taste",
-    "taste_root",
-    "acquaintance",
-    "rating_times_taste",
-    "category_in_vain",
-    "category_in_vain_times_taste",
-    "dearness",
-    "dearness_times_taste",
-    "dearness_times_usual",
-    "dearness_match",
-    "regional_popularity",
-    "trending",
-    "together",
-    "moment_match",
-)
+
+
+class Feature(IntEnum):
+    """The columns of x by name: the one table of them, for Python and for the kernels."""
+
+    BIAS = 0
+    PRICE = 1
+    PRICE_SQUARED = 2
+    RATING = 3
+    REVIEWS = 4
+    NOVELTY = 5
+    CATEGORY_SHARE = 6
+    CATEGORY_KNOWN = 7
+    PRODUCT_AFFINITY = 8
+    PRODUCT_SEEN = 9
+    LAST_CATEGORY = 10
+    RATE_LOG_RATIO = 11
+    RATE_TIMES_CATEGORY_SHARE = 12
+    UNCERTAINTY = 13
+    SHOWN_IN_VAIN = 14
+    PRICE_MATCH = 15
+    TASTE = 16
+    TASTE_ROOT = 17
+    ACQUAINTANCE = 18
+    RATING_TIMES_TASTE = 19
+    CATEGORY_IN_VAIN = 20
+    CATEGORY_IN_VAIN_TIMES_TASTE = 21
+    DEARNESS = 22
+    DEARNESS_TIMES_TASTE = 23
+    DEARNESS_TIMES_USUAL = 24
+    DEARNESS_MATCH = 25
+    REGIONAL_POPULARITY = 26
+    TRENDING = 27
+    TOGETHER = 28
+    MOMENT_MATCH = 29
+
+
+NAMES = tuple(feature.name.lower() for feature in Feature)
 DIMENSION = len(NAMES)
 """d, the number of features."""
-
-REGIONAL_POPULARITY, TRENDING, TOGETHER, MOMENT_MATCH = range(DIMENSION - 4, DIMENSION)
 
 _PRIOR = {
     "bias": 0.03,
@@ -64,8 +70,7 @@ def prior_of(feature_set: str, dimension: int) -> NDArray[np.float64]:
     return np.array([_PRIOR.get(name, 0.0) for name in NAMES])
 
 
-CATEGORY_SHARE = NAMES.index("category_share")
-OWN_RATE = tuple(map(NAMES.index, ("rate_log_ratio", "rate_times_category_share", "uncertainty")))
+OWN_RATE = (Feature.RATE_LOG_RATIO, Feature.RATE_TIMES_CATEGORY_SHARE, Feature.UNCERTAINTY)
 """Columns that say what is known of the product's own rate, and so change as it is shown."""
 
 

@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from state.catalogue import Catalogue, Rows
-from state.feature_set import DIMENSION, FEATURE_SET, NAMES
+from state.feature_set import DIMENSION, FEATURE_SET, NAMES, Feature
 from state.interest import Interest
-from state.kernels import NO_AFFINITY, describe, round_as_half
+from state.kernels import NO_AFFINITY, Known, Scratch, describe, round_as_half
+from state.kernels.columns import CATEGORY_COLUMNS, KNOWN_COLUMNS
 from state.rates import Rates
 from state.sources.shelf import Asked, Offers
 
@@ -154,21 +155,17 @@ def described(
     """All that a policy looks at, under the model's coefficients `theta` (d,)."""
     catalogue.make_room()
     offers = candidates.offers
-    columns, mean, own = describe(
-        candidates.rows,
-        rates.table,
-        np.array(known_categories(context, catalogue), dtype=np.float64).reshape(-1, 4),
-        np.array(known_products(context, catalogue), dtype=np.float64).reshape(-1, 3),
+    known = Known(
+        np.array(known_categories(context, catalogue), dtype=np.float64).reshape(-1, CATEGORY_COLUMNS),
+        np.array(known_products(context, catalogue), dtype=np.float64).reshape(-1, KNOWN_COLUMNS),
         float(context.now_ms),
         catalogue.code_of(context.last_category),
         float(sum(context.interest.visits.values())),
         offers.numbers if offers else _NO_LISTS,
         offers.moment.values if offers else _NO_MOMENT,
-        catalogue.code_slot,
-        catalogue.stamp,
-        catalogue.next_mark(),
-        theta,
     )
+    scratch = Scratch(catalogue.code_slot, catalogue.stamp, catalogue.next_mark())
+    columns, mean, own = describe(candidates.rows, rates.table, known, scratch, theta)
     if not len(catalogue):
         _fill_unlisted(columns, candidates.product_ids, context)
         mean = theta @ columns + own[0]
@@ -209,9 +206,6 @@ def _fill_unlisted(columns: Rounded, product_ids: list[str], context: Context) -
     """What the session knows of the products where none is listed, so that they have no rows of their own."""
     affinity = context.interest.products
     for index, product in enumerate(product_ids):
-        columns[_AFFINITY, index] = np.tanh(affinity.get(product, 0.0) / 3)
-        columns[_SEEN, index] = product in affinity
+        columns[Feature.PRODUCT_AFFINITY, index] = np.tanh(affinity.get(product, 0.0) / 3)
+        columns[Feature.PRODUCT_SEEN, index] = product in affinity
     round_as_half(columns.ravel())
-
-
-_AFFINITY, _SEEN = NAMES.index("product_affinity"), NAMES.index("product_seen")

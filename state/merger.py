@@ -9,7 +9,7 @@ import numpy as np
 from state.codec import UnreadableError, damaged, reading, unpack
 from state.configuration import Settings
 from state.drift import Watched
-from state.feature_set import CATEGORY_SHARE, DIMENSION, FEATURE_SET, own_rate_columns, prior_of
+from state.feature_set import DIMENSION, FEATURE_SET, Feature, own_rate_columns, prior_of
 from state.learner import ShardUpdate
 from state.model import Predictor, Snapshot
 from state.product_sums import FIXED, ProductSums
@@ -270,7 +270,7 @@ class Merger:
         own = own_rate_columns(terms.feature_set)
         theta[own] = 0
         unexplained = table[:, 1] - table[:, FIXED:] @ theta
-        share = table[:, FIXED + CATEGORY_SHARE] if own else np.zeros(len(table))
+        share = table[:, FIXED + Feature.CATEGORY_SHARE] if own else np.zeros(len(table))
         return Snapshot(
             model_version=now_ms,
             feature_set=terms.feature_set,

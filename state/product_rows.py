@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from state.assortment.facts import AVAILABLE, SIZE
 from state.assortment.tally import PRICE_SCALE
 from state.kernels import MARK_STEPS
+from state.kernels.columns import STATIC_COLUMNS, ProductColumn
 from state.name_column import NameColumn
 
 Rows = NDArray[np.int64]
@@ -15,9 +16,6 @@ NEUTRAL_RATING = 3.0
 NEUTRAL_PRICE = 0.5
 """Of a product without a price, on the scale of log(1 + price) / 8."""
 
-# Columns of `ProductRows.static`.
-PRICE, RATING, REVIEWS, DEARNESS, CREATED_MS, CODE = range(6)
-STATIC_COLUMNS = 6
 FIRST_ROWS = 1_024
 
 
@@ -115,11 +113,11 @@ class ProductRows:
         numbers = np.ascontiguousarray(facts[:, 1:]).view("<f8")
         known = ~np.isnan(numbers)
         values = np.zeros((len(rows), STATIC_COLUMNS))
-        values[:, PRICE] = np.where(known[:, 0], np.log1p(numbers[:, 0]) / PRICE_SCALE, NEUTRAL_PRICE)
-        values[:, RATING] = np.where(known[:, 1], numbers[:, 1], NEUTRAL_RATING)
-        values[:, REVIEWS] = np.log1p(np.where(known[:, 2], numbers[:, 2], 0.0))
-        values[:, CREATED_MS] = np.where(known[:, 3], numbers[:, 3], 0.0)
-        values[:, CODE] = code
+        values[:, ProductColumn.PRICE] = np.where(known[:, 0], np.log1p(numbers[:, 0]) / PRICE_SCALE, NEUTRAL_PRICE)
+        values[:, ProductColumn.RATING] = np.where(known[:, 1], numbers[:, 1], NEUTRAL_RATING)
+        values[:, ProductColumn.REVIEWS] = np.log1p(np.where(known[:, 2], numbers[:, 2], 0.0))
+        values[:, ProductColumn.CREATED_MS] = np.where(known[:, 3], numbers[:, 3], 0.0)
+        values[:, ProductColumn.CODE] = code
         self.static[rows], self._facts[rows], self.category[rows] = values, facts, code
         self._priced[rows], self._rated[rows] = known[:, 0], known[:, 1]
         self.active[rows] = facts[:, 0] & AVAILABLE > 0

@@ -3,14 +3,13 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from state.catalogue import STATIC_COLUMNS, UNLISTED, Catalogue, Rows
+from state.catalogue import UNLISTED, Catalogue, Rows
+from state.kernels.columns import OWN_COLUMNS, STATIC_COLUMNS, TABLE_COLUMNS, ProductColumn
 from state.model import Predictor
 from state.posterior import PRIOR_NOISE, PRIOR_REWARD
 
 Values = NDArray[np.float64]
 
-TABLE_COLUMNS = 16
-"""64 bytes a row, as wide as a line of the cache."""
 RATE_PRIOR = 20.0
 """Exposures' worth of the category's rate in a product's own."""
 LARGEST_LOG_RATIO = 3.0
@@ -52,8 +51,8 @@ class Rates:
         log_ratio: log of rate over the whole's, clipped and scaled to [-1, 1].
         uncertainty: 1/√(1 + exposures).
         effect, effect_variance: posterior of the product's own effect, what the features do not say of it.
-        table: (rows, 16) float32, all that a choice needs of a product in one place: the catalogue's columns, then effect,
-            effect_variance, exposures, rewards, prior, log_ratio, rate and uncertainty. Times of creation are right to minutes.
+        table: (rows, 16) float32, all that a choice needs of a product in one place, see `ProductColumn`. Times of creation are
+            right to minutes.
     """
 
     def __init__(self, catalogue: Catalogue, predictor: Predictor | None, rows: ModelRows | None = None) -> None:
@@ -77,11 +76,14 @@ class Rates:
         known = unexplained - own[0] * self.exposures * self.log_ratio - own[1] * self.rate * share
         noise = predictor.posterior.noise if predictor else PRIOR_NOISE
         self._take_effects(typical, known, codes, noise, mean)
-        shown = (self.effect, self.effect_variance, self.exposures, self.rewards, self.prior)
         self.table = np.zeros((size, TABLE_COLUMNS), dtype=np.float32)
         self.table[:, :STATIC_COLUMNS] = catalogue.static[:size]
-        for column, values in enumerate((*shown, self.log_ratio, self.rate, self.uncertainty), start=STATIC_COLUMNS):
+        shown = (self.effect, self.effect_variance, self.exposures, self.rewards, self.prior)
+        for column, values in zip(OWN_COLUMNS, shown, strict=True):
             self.table[:, column] = values
+        self.table[:, ProductColumn.LOG_RATIO] = self.log_ratio
+        self.table[:, ProductColumn.RATE] = self.rate
+        self.table[:, ProductColumn.UNCERTAINTY] = self.uncertainty
 
     def _take_effects(self, typical: Values, known: Values, codes: Rows, noise: float, mean: float) -> None:
         """The own effect's mean is what is left when the features know the product's rate as they do now; its variance is

@@ -5,7 +5,7 @@ from collections.abc import Set
 import numpy as np
 
 from state.disjoint import arm_width
-from state.feature_set import CATEGORY_SHARE, own_rate_columns, prior_of
+from state.feature_set import Feature, own_rate_columns, prior_of
 from state.model import Snapshot
 from state.product_sums import FIXED, ProductSums
 from state.sums import Sums, Vector
@@ -52,9 +52,9 @@ def product_rows(snapshot: Snapshot, sums: Sums) -> ProductSums:
     theta[own_rate_columns(snapshot.feature_set)] = 0
     seen = sums.a[BIAS, BIAS]
     x = np.outer(counts[:, 0], sums.a[BIAS] / seen if seen > 0 else np.zeros(len(theta)))
-    x[:, CATEGORY_SHARE] = share
+    x[:, Feature.CATEGORY_SHARE] = share
     along = theta.copy()
-    along[CATEGORY_SHARE] = 0
+    along[Feature.CATEGORY_SHARE] = 0
     length = float(along @ along)
     if length > 0:
         x += np.outer((counts[:, 1] - unexplained - x @ theta) / length, along)

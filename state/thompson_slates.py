@@ -13,6 +13,15 @@ from numpy.typing import NDArray
 from state.catalogue import Rows
 from state.features import DIMENSION, Context, known_categories, known_products
 from state.kernels import slate_bytes, thompson_slate
+from state.kernels.columns import (
+    CATEGORY_COLUMNS,
+    FIXED,
+    KNOWN_COLUMNS,
+    SCALARS,
+    AskedHead,
+    Fixed,
+    Scalars,
+)
 from state.policy.belief import root_of
 from state.policy.normals import Normals
 from state.policy.thompson import LinearThompson
@@ -68,7 +77,8 @@ class ThompsonSlates:
         self._slots = slots
         self._chosen = np.zeros(slots, dtype=np.int64)
         self._out = bytearray(slate_bytes(slots))
-        self._fixed = np.zeros(0, dtype=np.int64)
+        self._fixed = np.zeros(0, dtype=FIXED)
+        self._fixed_at = 0
         self._fixed_for: _FixedFor | None = None
 
     def use(self, posterior: Posterior, rates: Rates) -> None:
@@ -82,7 +92,8 @@ class ThompsonSlates:
         policy, mix = self._policy, self._mix
         self._theta, self._table = np.ascontiguousarray(posterior.theta, dtype=np.float64), rates.table
         self._root = root_of(posterior.whitener, posterior.noise, policy.scale)
-        self._numbers = np.array([policy.scale, policy.floor, mix.weight(posterior.mean_reward), *mix.boosts])
+        weight, boosts = mix.weight(posterior.mean_reward), mix.boosts.tolist()
+        self._scalars = np.array([Scalars(policy.scale, policy.floor, weight, *boosts)], dtype=SCALARS)
         self._fixed_for = None
 
     def draw(self, context: Context, most: int) -> Drawn:
@@ -93,7 +104,7 @@ class ThompsonSlates:
         asked = array("d", self._asked(context, offers, most))
         asked.frombytes(offers.lists)
         self._fix()
-        size = thompson_slate(self._fixed, asked.buffer_info()[0])
+        size = thompson_slate(self._fixed_at, asked.buffer_info()[0])
         drawn = _decoder.decode(memoryview(self._out)[: abs(size)])
         if size < 0:
             rows = self._chosen[: len(drawn.propensity)].tolist()
@@ -102,29 +113,27 @@ class ThompsonSlates:
         return drawn
 
     def _asked(self, context: Context, offers: Offers, most: int) -> list[float]:
-        """What the session brings, as `thompson_slate` takes it, but for the lists."""
+        """What the session brings, as `thompson_slate` takes it, except the lists."""
         catalogue = self._shelf.catalogue
         categories, products = known_categories(context, catalogue), known_products(context, catalogue)
-        return [
-            context.now_ms,
-            catalogue.code_of(context.last_category),
-            sum(context.interest.visits.values()),
-            offers.anywhere,
-            most,
-            offers.personal,
-            offers.moment.address,
-            len(offers.moment.values),
-            self._uniforms.take(most + 2 * self._slots),
-            self._normals.address(self._policy.draws * (DIMENSION + most)),
-            catalogue.next_mark(),
-            len(categories) // 4,
-            len(products) // 3,
-            len(offers.excluded),
-            len(offers.lists) // FLOAT_BYTES,
-            *categories,
-            *products,
-            *offers.excluded,
-        ]
+        head = AskedHead(
+            now_ms=context.now_ms,
+            last_code=catalogue.code_of(context.last_category),
+            visits=sum(context.interest.visits.values()),
+            anywhere=offers.anywhere,
+            limit=most,
+            personal=offers.personal,
+            moment=offers.moment.address,
+            moment_size=len(offers.moment.values),
+            uniforms=self._uniforms.take(most + 2 * self._slots),
+            normals=self._normals.address(self._policy.draws * (DIMENSION + most)),
+            mark=catalogue.next_mark(),
+            categories=len(categories) // CATEGORY_COLUMNS,
+            products=len(products) // KNOWN_COLUMNS,
+            excluded=len(offers.excluded),
+            lists=len(offers.lists) // FLOAT_BYTES,
+        )
+        return [*head, *categories, *products, *offers.excluded]
 
     def _fix(self) -> None:
         """Takes the addresses anew where any of the arrays is another."""
@@ -140,28 +149,32 @@ class ThompsonSlates:
         ):
             return
         self._fixed_for = _FixedFor(catalogue.category, catalogue.code_slot, shelf.pool, names)
-        self._fixed = np.array(
-            [
-                *_placed(self._table),
-                catalogue.category.ctypes.data,
-                catalogue.active.ctypes.data,
-                *_placed(catalogue.stamp),
-                *_placed(catalogue.code_slot),
-                *_placed(shelf.pool),
-                self._theta.ctypes.data,
-                self._root.ctypes.data,
-                self._policy.draws,
-                self._slots,
-                self._mix.caps.ctypes.data,
-                self._numbers.ctypes.data,
-                *names,
-                self._chosen.ctypes.data,
-                np.frombuffer(self._out, dtype=np.uint8).ctypes.data,
-            ],
-            dtype=np.int64,
+        fixed = Fixed(
+            table=_address(self._table),
+            rated=len(self._table),
+            category=_address(catalogue.category),
+            usable=_address(catalogue.active),
+            stamp=_address(catalogue.stamp),
+            rows=len(catalogue.stamp),
+            code_slot=_address(catalogue.code_slot),
+            codes=len(catalogue.code_slot),
+            pool=_address(shelf.pool),
+            pool_size=len(shelf.pool),
+            theta=_address(self._theta),
+            root=_address(self._root),
+            draws=self._policy.draws,
+            slots=self._slots,
+            caps=_address(self._mix.caps),
+            scalars=_address(self._scalars),
+            product_names=names[0],
+            category_names=names[1],
+            chosen=_address(self._chosen),
+            out=_address(np.frombuffer(self._out, dtype=np.uint8)),
         )
+        self._fixed = np.array([fixed], dtype=FIXED)
+        self._fixed_at = _address(self._fixed)
 
 
-def _placed(column: NDArray[Any]) -> tuple[int, int]:
-    """Where an array is in memory, and its length."""
-    return column.ctypes.data, len(column)
+def _address(column: NDArray[Any]) -> int:
+    """Where an array is in memory."""
+    return column.ctypes.data

@@ -6,10 +6,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from state.configuration import Variety
+from state.feature_set import Feature
 from state.features import Candidates, Rounded
-from state.kernels import PRICE_FEATURE, RATING_FEATURE, boosts_of
+from state.kernels import Balance, boosts_of
 from state.policy.balance import Balanced, Boosted
-from state.policy.rules import NO_RULES, Balance, Rules, combine
+from state.policy.rules import NO_RULES, Rules, combine
 
 _ROUNDING = 9
 """Digits of a share of a list: 0.55 × 20 is 11 and not a little more."""
@@ -48,6 +49,6 @@ class Mix:
         base = combine(self.boost(columns), rules)
         if not self.binds:
             return base
-        price, rating = columns[PRICE_FEATURE], columns[RATING_FEATURE]
+        price, rating = columns[Feature.PRICE], columns[Feature.RATING]
         weight = self.weight(mean_reward)
         return Balanced(base, Balance(candidates.codes, candidates.personal, self.caps, weight, price, rating))

@@ -18,10 +18,10 @@ import numpy as np
 from benchmarks.lab.joining import Joiner, Sessions
 from benchmarks.lab.method import Method, Page
 from state.candidates import find_candidates
-from state.catalogue import PRICE, RATING
 from state.configuration import Settings
 from state.event import Event
 from state.interest import Interest
+from state.kernels.columns import ProductColumn
 from state.product import Product
 from state.sources.shelf import Asked, Shelf
 
@@ -122,12 +122,15 @@ class VowpalWabbit(Method):
         liked = {name: value for name, value in interest.categories.items() if value > 0}
         total = sum(liked.values()) or 1.0
         seen = catalogue.listed(name for name, value in interest.products.items() if value > 0)
-        usual = float(catalogue.static[seen, PRICE].mean()) if seen else None
+        usual = float(catalogue.static[seen, ProductColumn.PRICE].mean()) if seen else None
         vain = self._sessions.shown_in_vain(session_id)
         lines = []
         for row, product_id in zip(found.rows.tolist(), found.product_ids, strict=True):
             category = catalogue.category_ids[catalogue.category[row]]
-            price, rating = float(catalogue.static[row, PRICE]), float(catalogue.static[row, RATING])
+            price, rating = (
+                float(catalogue.static[row, ProductColumn.PRICE]),
+                float(catalogue.static[row, ProductColumn.RATING]),
+            )
             own = f"{product_id} {category} price:{price:.3f} rating:{rating / 5:.3f} vain:{vain.get(product_id, 0)}"
             match = f"share:{liked.get(category, 0.0) / total:.3f} known:{int(category in liked)}"
             distance = "" if usual is None else f"distance:{abs(price - usual):.3f}"

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
-from numba import njit
 
 from state.feature_set import DIMENSION
+from state.kernels.compiled import kept
 
 SMALLEST_ENGAGEMENT = 0.001
 """Predictions as engagement are clipped to this and 1."""
@@ -25,16 +25,14 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 def _exactly(function: _Function) -> _Function:
     """Compiled with Python's own arithmetic, so that what is printed does not depend on how loops were rearranged."""
-    kernel: _Function = njit(function, cache=True, error_model="numpy")
-    return kernel
+    return kept(function, error_model="numpy")
 
 
 def _borrowing(function: _Function) -> _Function:
     """The same for a function that creates no array: it counts no references to those it is given, which would take longer than
     its work.
     """
-    kernel: _Function = njit(function, cache=True, error_model="numpy", _nrt=False)
-    return kernel
+    return kept(function, error_model="numpy", _nrt=False)
 
 
 class _Items(NamedTuple):

@@ -4,7 +4,8 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 import numpy as np
-from numba import njit
+
+from state.kernels.compiled import kept
 
 WEIGHED = 6
 """Columns of an example's numbers: count, reward, squared reward, exposures and rewards at its place, all times its weight, and
@@ -16,8 +17,7 @@ _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 def _borrowing(function: _Function) -> _Function:
     """Compiled so that it counts no references to the arrays that it is given, which would take longer than its work."""
-    kernel: _Function = njit(function, cache=True, fastmath={"contract", "reassoc", "nsz", "arcp"}, _nrt=False)
-    return kernel
+    return kept(function, fastmath={"contract", "reassoc", "nsz", "arcp"}, _nrt=False)
 
 
 @_borrowing

@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from state.kernels import liken
-from state.policy.rules import Balance, Mask, Plan, Rules
+from state.kernels import Balance, liken
+from state.policy.rules import Mask, Plan, Rules
 
 
 class Balanced(Rules):
@@ -49,7 +49,7 @@ class Balanced(Rules):
             return rescored
         penalty = np.zeros(len(balance.codes), dtype=np.float32)
         for item in prefix:
-            liken(penalty, item, balance.codes, balance.price, balance.rating, balance.weight)
+            liken(penalty, item, balance)
         lowered: NDArray[Any] = rescored - penalty
         return lowered
 

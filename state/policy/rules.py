@@ -7,26 +7,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from state.kernels import Balance
+
 Mask = NDArray[np.bool_]
-
-
-class Balance(NamedTuple):
-    """What of the rules over n candidates depends on which items stand above, in a form that kernels know.
-
-    Attributes:
-        codes: (n,) categories; 0 where unknown, which is no category: nothing is held against it.
-        personal: (n,) whether what the session did led to the candidate.
-        caps: (2,) most items of one category in the list, and most personal ones.
-        weight: what an item loses, in units of reward, where one just like it stands above; 0 for nothing.
-        price, rating: (n,) float32, the features of these names.
-    """
-
-    codes: NDArray[np.int64]
-    personal: Mask
-    caps: NDArray[np.int64]
-    weight: float
-    price: NDArray[np.float32]
-    rating: NDArray[np.float32]
 
 
 class Plan(NamedTuple):

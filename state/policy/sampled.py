@@ -35,6 +35,6 @@ class SampledDecision(Decision):
         if plan is None:
             return super().choose(slots, rng)
         values, draws = plan.fixed.rescore(self.values, ()), plan.fixed.rescore(self.draws, ())
-        allowed, *rules = kernel_rules(plan, self.draws.shape[1], slots)
-        drawn = draw_down_draws(draws, values, allowed, self.floor, rng.random((2, slots)), *rules)
+        allowed, pins, balance = kernel_rules(plan, self.draws.shape[1], slots)
+        drawn = draw_down_draws(draws, values, allowed, self.floor, rng.random((2, slots)), pins, balance)
         return choice_of(drawn, plan.pins)

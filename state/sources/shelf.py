@@ -10,10 +10,11 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from state.catalogue import CREATED_MS, Catalogue, Rows
+from state.catalogue import Catalogue, Rows
 from state.configuration import Settings, Sources
-from state.feature_set import REGIONAL_POPULARITY, TOGETHER, TRENDING
+from state.feature_set import Feature
 from state.interest import Interest
+from state.kernels.columns import ProductColumn
 from state.popularity.names import CATEGORY
 from state.sources import names
 from state.sources.bundles import Bundles
@@ -195,7 +196,7 @@ class Shelf:
                 if (listed := companions(product))
             ]
             if found:
-                _add(lists, kept, source, quotas[source], found, TOGETHER)
+                _add(lists, kept, source, quotas[source], found, Feature.TOGETHER)
         if quotas[names.BUNDLES] and leading:
             bundled = self.bundles.parts_with(leading, now_ms)
             if bundled:
@@ -206,10 +207,10 @@ class Shelf:
     ) -> None:
         if popular.trends:
             found = self._rows.of(names.TRENDING, region, popular.trends, _trend_told)
-            _add(lists, kept, names.TRENDING, quotas[names.TRENDING], [found], TRENDING)
+            _add(lists, kept, names.TRENDING, quotas[names.TRENDING], [found], Feature.TRENDING)
         if popular.items:
             found = self._rows.of(names.POPULAR, region, popular.items, _popularity_told)
-            _add(lists, kept, names.POPULAR, quotas[names.POPULAR], [found], REGIONAL_POPULARITY)
+            _add(lists, kept, names.POPULAR, quotas[names.POPULAR], [found], Feature.REGIONAL_POPULARITY)
 
     def _add_categories(
         self,
@@ -278,7 +279,7 @@ class Shelf:
         return found
 
     def _newest_by_category(self) -> dict[str, Rows]:
-        created = self.catalogue.static[: len(self.catalogue.product_ids), CREATED_MS]
+        created = self.catalogue.static[: len(self.catalogue.product_ids), ProductColumn.CREATED_MS]
         rows = np.flatnonzero(self.catalogue.active[: len(created)] & (created > 0))
         codes = self.catalogue.category[rows]
         order = np.lexsort((-created[rows], codes))

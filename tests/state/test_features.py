@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from state.candidates import find_candidates
-from state.catalogue import DEARNESS, UNLISTED, Catalogue
+from state.catalogue import UNLISTED, Catalogue
 from state.feature_set import DIMENSION, NAMES
 from state.features import Candidates, Context, features
 from state.interest import Interest
+from state.kernels.columns import ProductColumn
 from state.product import Product
 from state.profile_items import FEATURE_REASONS
 from state.rates import Rates
@@ -77,10 +78,10 @@ def test_dearness_follows_the_catalogue() -> None:
     catalogue.put(Product("a3", "a", price=1_000.0))
     catalogue.refresh(T0 + 1_000)
     (row,) = catalogue.listed(["a2"])
-    assert catalogue.static[row, DEARNESS] < 0
+    assert catalogue.static[row, ProductColumn.DEARNESS] < 0
     catalogue.remove("a3")
     catalogue.refresh(T0 + 2_000)
-    assert catalogue.static[row, DEARNESS] > 0
+    assert catalogue.static[row, ProductColumn.DEARNESS] > 0
 
 
 def test_a_product_that_is_not_listed_is_neutral() -> None:

@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from state.catalogue import DEARNESS, RATING, Catalogue
+from state.catalogue import Catalogue
+from state.kernels.columns import ProductColumn
 from state.product import Product
 from state.wanted import ASK_AGAIN_MS
 from tests.state.assortment.records import listed_category, listed_product
@@ -58,9 +59,9 @@ def test_means_are_those_of_the_whole_category() -> None:
     held.take_category(record)
     held.refresh(T0)
     row = held.row_of["b"]
-    assert held.static[row, RATING] == 2.5
+    assert held.static[row, ProductColumn.RATING] == 2.5
     assert held.category_rating == {"c": 2.5}
-    assert held.static[row, DEARNESS] < -3
+    assert held.static[row, ProductColumn.DEARNESS] < -3
 
 
 def test_a_category_without_ratings_takes_the_mean_of_all_others() -> None:

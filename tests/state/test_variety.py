@@ -10,7 +10,7 @@ from state.configuration import Variety
 from state.feature_set import NAMES
 from state.features import Context
 from state.interest import Interest
-from state.kernels import PRICE_FEATURE, RATING_FEATURE, boosts_of
+from state.kernels import boosts_of
 from state.product import Product
 from state.shown import MOST_PRODUCTS
 from state.sources.names import BY_CATEGORY, OF_THE_SESSION
@@ -47,7 +47,6 @@ def test_shares_of_a_list_are_whole_items(items: int, category: float, personal:
 
 
 def test_the_kernels_columns_are_those_of_the_feature_set() -> None:
-    assert (NAMES[PRICE_FEATURE], NAMES[RATING_FEATURE]) == ("price", "rating")
     x = np.zeros((len(NAMES), 3), dtype=np.float32)
     x[NAMES.index("novelty")] = (1.0, 0.5, 0.0)
     x[NAMES.index("rating")] = (1.0, 0.0, -1.0)

@@ -7,10 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from state.kernels import liken
+from state.kernels import Balance, liken
 from state.policy import Rules, combine
 from state.policy.balance import Balanced
-from state.policy.rules import Balance
 from tests.state.policy.beliefs import POLICIES, WITH_A_PIN, belief_of, policy, shop_rules
 
 every_policy = pytest.mark.parametrize("name", POLICIES)
@@ -64,11 +63,12 @@ def test_likeness_is_of_category_price_and_rating() -> None:
     price = np.array([0.3, 0.3, 0.3 + np.log(2) / 16, 0.9, 0.3, 0.3, 0.3], dtype=np.float32)
     rating = np.array([0.5, 0.5, 0.25, -0.5, 0.5, 0.5, 0.5], dtype=np.float32)
     penalty = np.zeros(7, dtype=np.float32)
-    liken(penalty, 0, codes, price, rating, 0.1)
+    alike = Balance(codes, codes > 0, np.array([MANY, MANY]), 0.1, price, rating)
+    liken(penalty, 0, alike)
     np.testing.assert_allclose(penalty, [0.1, 0.1, 0.075, 0.05, 0, 0, 0], atol=1e-7)
-    liken(penalty, 5, codes, price, rating, 0.1)
+    liken(penalty, 5, alike)
     np.testing.assert_allclose(penalty, [0.1, 0.1, 0.075, 0.05, 0, 0, 0], atol=1e-7)
-    liken(penalty, 3, codes, price, rating, 0.1)
+    liken(penalty, 3, alike)
     np.testing.assert_allclose(penalty[:4], [0.1, 0.1, 0.075, 0.1], atol=1e-7)
 
 
