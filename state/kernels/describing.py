@@ -151,7 +151,7 @@ class _Usual(NamedTuple):
 
     price: float
     dearness: float
-    count: int
+    products: int
 
 
 @compiled
@@ -170,7 +170,7 @@ def _usual(products: Any, table: Any) -> Any:
 @compiled
 def _combine(x: Any, rows: Any, visits: float, usual: Any) -> None:
     """The features that follow from those looked up; one loop without branches over all candidates."""
-    trust, is_any = np.float32(visits / (visits + 1.0)), np.float32(usual.count > 0)
+    trust, is_any = np.float32(visits / (visits + 1.0)), np.float32(usual.products > 0)
     price, dearness = np.float32(usual.price), np.float32(usual.dearness)
     for i in range(len(rows)):
         share, taste = x[Feature.CATEGORY_SHARE, i], x[Feature.TASTE, i]

@@ -11,10 +11,11 @@ from jobs.settings import settings_from
 from state.catalogue import Catalogue
 from state.configuration import Bandit, PolicyName
 from state.features import Candidates
+from state.kernels import Balance
 from state.merchandise import Merchandise
 from state.policy import Belief, Policy, Rules, combine, policy_from
 from state.policy.balance import Balanced, Boosted
-from state.policy.rules import Balance, Mask
+from state.policy.rules import Mask
 from state.product import Product
 
 POLICIES = tuple(name for name in typing.get_args(PolicyName) if name != "river")
