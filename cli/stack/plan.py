@@ -16,6 +16,7 @@ from cli.stack.java import find_java_home
 from cli.stack.layout import Layout, write_private
 from cli.stack.ports import LOOPBACK, choose
 from cli.stack.record import without_password
+from cli.stack.services import FOREIGN, own_modules
 from cli.stack.submit import entry_file, pack
 from cli.stack.topics import broker_answers
 from jobs.settings import local_parallelism, redis_password, settings_from, to_tree
@@ -182,6 +183,6 @@ def supervisor_command(layout: Layout) -> list[str]:
 
 
 def supervisor_environment(root: Path) -> dict[str, str]:
-    """The environment of `up`, with these packages on the path whether or not they are installed."""
-    path = os.environ.get("PYTHONPATH", "")
-    return {**os.environ, "PYTHONPATH": f"{root}{os.pathsep}{path}" if path else str(root)}
+    """The environment of `up`, with these packages on the path whether or not they are installed, and no others there."""
+    kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}
+    return {**kept, **own_modules(root)}

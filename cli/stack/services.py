@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from cli.stack.flink_conf import class_path, java_options, split_memory
-from cli.stack.layout import Layout, package_folder
+from cli.stack.layout import Layout, package_folder, source_root
 from state.configuration import Settings
 
 # A small stack on few cores: one collector thread, and no files in the system's temporary folder.
@@ -51,13 +51,23 @@ class Service(msgspec.Struct, frozen=True):
 SMALL_MATRICES = {"OPENBLAS_NUM_THREADS": "1"}
 
 
+FOREIGN = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")
+"""What would bring modules of other projects into our processes."""
+
+
+def own_modules(root: Path) -> dict[str, str]:
+    """Where Python looks first: in `root`, which holds our packages whether or not they are installed, and never in the folder that
+    a process happens to start in, as other projects have a `state` or a `conf` too."""
+    return {"PYTHONPATH": str(root), "PYTHONSAFEPATH": "1"}
+
+
 def child_environment(java_home: Path, layout: Layout, base: Mapping[str, str] = os.environ) -> dict[str, str]:
     """The environment of all processes: without configuration keys, which the resolved file already holds.
 
     `HELIOTROPE_A__B` is stronger than a file, so one left here would overrule a `--set` that was given to `up`.
     """
     kept = {name: value for name, value in base.items() if not (name.startswith("HELIOTROPE_") and "__" in name)}
-    for name in ("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "FLINK_ENV_JAVA_OPTS", "JVM_ARGS"):
+    for name in ("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "FLINK_ENV_JAVA_OPTS", "JVM_ARGS", *FOREIGN):
         kept.pop(name, None)
     # The interpreter in the TaskManager's JVM looks for its packages beside the first `python3` of the path.
     path = os.pathsep.join((str(Path(sys.executable).parent), kept.get("PATH", os.defpath)))
@@ -68,6 +78,7 @@ def child_environment(java_home: Path, layout: Layout, base: Mapping[str, str] =
         "TMPDIR": str(layout.tmp),
         "LC_ALL": "C.UTF-8",
         **SMALL_MATRICES,
+        **own_modules(source_root()),
     }
 
 

@@ -15,6 +15,7 @@ from cli.stack.flink_rest import FlinkRest
 from cli.stack.record import StackRecord
 from jobs.settings import load_settings
 from state.configuration import Settings
+from tests.foreign import beside, make_foreign
 
 HERE = Path(__file__).parent
 KAFKA_IMAGE = "confluentinc/cp-kafka:7.9.0"
@@ -93,7 +94,8 @@ def stack(
             sets += _start_containers(undo)
         workdir = tmp_path_factory.mktemp(f"stack-{request.param}")
         undo.callback(control.stop_stack, workdir)
-        record = control.start_stack(load_settings(None, sets, environ={}), workdir)
+        with beside(make_foreign(tmp_path_factory.mktemp("foreign"))):  # nothing of it may reach any process
+            record = control.start_stack(load_settings(None, sets, environ={}), workdir)
         settings = control.job_settings(workdir)
         yield Stack(record.kafka, settings.redis.url, record.flink, workdir, settings, request.param)
 

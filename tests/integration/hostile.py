@@ -70,7 +70,7 @@ def events(session_id: str) -> Iterator[Sent]:
         reason = {b"": "empty", b"null": "not_an_object"}.get(value)
         yield Sent(b"\xff\xfe\0", value, reason if reason else None)
         yield _event(session_id, "", {}, key=value)
-    yield Sent(None, None, "empty")
+    yield Sent(b"", None, "empty")
 
 
 def products() -> Iterator[Sent]:
