@@ -66,6 +66,9 @@ def events(session_id: str) -> Iterator[Sent]:
         yield _event(session_id, "", {"context": {text: text}})
     for text in ("nul\0s", "esc\x1b[31m", "csi\x9b31m", "newline\n", "x" * 129, ""):
         yield _event(session_id, "invalid_value", {"session_id": text})
+    unreadable: tuple[object, ...] = ("false", 0, "no", [])
+    for granted in unreadable:
+        yield _event(session_id, "wrong_type", {"event_type": "consent", "granted": granted})
     for value in BYTES:
         reason = {b"": "empty", b"null": "not_an_object"}.get(value)
         yield Sent(b"\xff\xfe\0", value, reason if reason else None)

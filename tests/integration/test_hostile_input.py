@@ -1,18 +1,23 @@
 """No record on any topic stops the job, which is RUNNING all the while: each is applied or is a dead letter, exactly once."""
 
 import base64
+import itertools
 import json
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
-from typing import NamedTuple
+from itertools import starmap
+from typing import Any, NamedTuple
 
 import pytest
 
 from cli.stack.flink_rest import FlinkRest
-from state.rejection import PAYLOAD_LIMIT_BYTES
+from state.event import Event, read_event
+from state.rejection import PAYLOAD_LIMIT_BYTES, Rejection
 from tests.integration import hostile
 from tests.integration.conftest import Stack
+from tests.integration.fuzzed import generated, lines
 from tests.integration.hostile import Sent
-from tests.integration.shop import Shop, open_shop
+from tests.integration.shop import Shop, now_ms, open_shop
 
 Place = tuple[int, int]
 """Partition and offset."""
@@ -30,6 +35,8 @@ class Letter(NamedTuple):
 def shop(stack: Stack) -> Iterator[Shop]:
     with open_shop(stack) as opened:
         yield opened
+        for text in hostile.STRANGE:  # in whichever order the partitions were read, none stays listed
+            opened.queue(None, text.encode(), stack.settings.kafka.topics.products)
 
 
 @pytest.fixture(autouse=True)
@@ -89,6 +96,8 @@ def test_hostile_events_are_applied_or_dead_letters_and_their_neighbours_get_pro
     assert sum(profile["counts"].values()) == good + 1
     found = check_letters(shop, "user_interactions", given)
     assert len(found) == len(given) - good
+    job = shop.stack.record().job.id
+    shop.stack.wait_until(lambda: FlinkRest(shop.stack.flink).counter(job, "session", "consent_refused") >= 4)
     healthy = shop.session()
     shop.send(healthy)
     assert shop.profile_of_version(healthy, 1)["counts"]["applied"] == 1
@@ -112,3 +121,49 @@ def test_a_hostile_record_of_any_other_topic_stops_nobody(shop: Shop, topic: str
     session = shop.session()
     shop.send(session, region="strange/esc\x1b[31m", user_id="\U0001f600\U0010ffff")
     assert shop.profile_of_version(session, 1)["counts"]["applied"] == 1
+
+
+FUZZED = 600
+SEED = 21
+EVENT_FIELDS = [*Event.__struct_fields__]
+
+
+def test_whatever_is_made_up_is_counted_once(shop: Shop) -> None:
+    """All at once; what the reader takes is in its session's profile or in `late_events`, all else is a dead letter."""
+    sessions, now = [shop.session() for _ in range(4)], now_ms()
+    good = itertools.cycle(sessions)
+
+    def event(kind: str) -> dict[str, Any]:
+        fields = {"session_id": next(good), "event_type": kind, "timestamp": now, "product_id": "mixer", "query": "q"}
+        rest = {"category_id": "kitchen", "decision_id": "d", "shown": ["mixer"], "duration_ms": 5}
+        return fields | rest | {"feedback": {"kind": "thumb", "value": 1}}
+
+    made = generated(lines(event, EVENT_FIELDS), FUZZED, SEED)
+    read = [read_event(value, now_ms=now, max_bytes=65_536, max_future_ms=300_000) for _, value in made]
+    given = sent(shop, "user_interactions", starmap(expected, zip(made, read, strict=True)))
+    accepted = Counter(found.session_id for found in read if isinstance(found, Event))
+    assert (
+        min(sum(each.reason == "" for each in given.values()), sum(bool(each.reason) for each in given.values())) > 50
+    )
+    for session in accepted:
+        shop.send(session)  # an impression publishes nothing, and so would be the last that is counted
+    letters_found = check_letters(shop, "user_interactions", given)
+    assert len(letters_found) == sum(bool(each.reason) for each in given.values())
+    shop.stack.wait_for(lambda: uncounted(shop, accepted + Counter(dict.fromkeys(accepted, 1))), {}, 60)
+
+
+def expected(made: tuple[bytes, bytes], found: Event | Rejection) -> Sent:
+    reason = str(found.reason) if isinstance(found, Rejection) else ""
+    return Sent(*made, reason)
+
+
+def uncounted(shop: Shop, accepted: Counter[str]) -> dict[str, int]:
+    """By session how many of its events are in no profile and not among the late ones."""
+    late = Counter(json.loads(record.value)["session_id"] for record in shop.records("late_events"))
+    found: dict[str, int] = {}
+    for session, count in accepted.items():
+        profile = shop.profile(session)
+        counted = late[session] + (sum(profile["counts"].values()) if profile is not None else 0)
+        if counted != count:
+            found[session] = count - counted
+    return found
