@@ -8,11 +8,11 @@ import typer
 
 from cli.catalogue.loading import LoadReport, load_products
 from cli.errors import UserError
+from cli.files.rows import read_rows
+from cli.files.source import Source
 from cli.options import Config, Sets, Workdir, find_target
 from cli.output import number, progress_bar, stderr_console, stdout_console, summary_table
 from cli.producing import Delivery
-from cli.replaying.formats import Source
-from cli.replaying.rows import read_rows
 
 PROGRESS_EVERY = 500
 EXAMPLE_CHARACTERS = 160

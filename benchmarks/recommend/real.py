@@ -13,10 +13,10 @@ from zlib import crc32
 import msgspec
 
 from benchmarks.recommend.stream import Stream, listed_when_seen
+from cli.files.rows import read_rows
 from cli.replaying.formats import load_format
 from cli.replaying.mapping import RowMapper
 from cli.replaying.prepare import prepare
-from cli.replaying.rows import read_rows
 from state.event import Event, Line
 from state.product import Product
 

@@ -2,9 +2,14 @@
 
 from datetime import UTC, datetime
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cli.errors import UserError
 from cli.output import duration_text
 from state.configuration import Events
+
+FEW = 0.01  # of a file's times may be dirt; more are a clock or a unit that is wrong
 
 
 def check_age(oldest_ms: int, clock_ms: int | None, events: Events) -> None:
@@ -32,6 +37,15 @@ def check_future(newest_ms: int, now_ms: int, events: Events) -> None:
             f"the newest event ({as_utc(newest_ms)}) lies {duration_text(newest_ms - now_ms)} ahead of the clock, and"
             f" events.max_future is {duration_text(events.max_future_ms)}: use --shift-to-now"
         )
+
+
+def newest_of(times_ms: NDArray[np.int64], latest_ms: int) -> tuple[int, int]:
+    """The newest time, and how many lie beyond `latest_ms`; as long as those are few, they are dirt and not the newest."""
+    astray = times_ms > latest_ms
+    count = int(astray.sum())
+    if 0 < count <= FEW * len(times_ms):
+        return int(times_ms[~astray].max()), count
+    return int(times_ms.max()), 0
 
 
 def as_utc(time_ms: int) -> str:

@@ -2,6 +2,8 @@
 
 import difflib
 import importlib.resources
+import re
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any, Literal
 
@@ -9,6 +11,7 @@ import msgspec
 import yaml
 
 from cli.errors import UserError
+from cli.files.source import Source
 
 UNITS_PER_SECOND = {"s": 1, "ms": 1_000, "us": 1_000_000, "ns": 1_000_000_000}
 
@@ -17,29 +20,49 @@ class _Part(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     """What all parts share: immutable, no unknown keys."""
 
 
-class Source(_Part, frozen=True):
-    """How the file is read; what is left out is taken from its name and its first bytes."""
+class Plus(_Part, frozen=True):
+    """A number of a column that is added to the time, such as milliseconds since a session began."""
 
-    kind: Literal["csv", "jsonl", "parquet"] | None = None
-    header: bool = True
-    columns: list[str] = []
-    delimiter: str = ","
-    encoding: str = "utf-8"
+    column: str
+    unit: Literal["s", "ms", "us", "ns"]
+
+
+class Summed(_Part, frozen=True):
+    """For data without dates: days between orders, summed per user from a day that is made up.
+
+    Rows of a `per` must come in order; `once_per` is what the days are counted once for, as an order has several rows.
+    """
+
+    start: str
+    per: str
+    once_per: str
+    hour: str | None = None
+    first_day: str | None = None
 
 
 class Time(_Part, frozen=True):
-    """Where the event's time is: a number in `unit`, or text in `format` (strptime, or `iso`) in `timezone`."""
+    """Where the event's time is: a number in `unit`, text in `format` (strptime, or `iso`) in `timezone`, or days `summed`."""
 
     column: str
     unit: Literal["s", "ms", "us", "ns"] | None = None
     format: str | None = None
     timezone: str = "UTC"
+    plus: Plus | None = None
+    summed: Summed | None = None
+
+    @property
+    def columns(self) -> list[str]:
+        """All columns that the time needs."""
+        named = [self.column, self.plus and self.plus.column]
+        if self.summed:
+            named += [self.summed.per, self.summed.once_per, self.summed.hour, self.summed.first_day]
+        return [name for name in named if name]
 
 
 class Field(_Part, frozen=True):
     """One field of the event: the first column that holds something, or a constant; then `map`, `type` and `prefix`.
 
-    A value that `map` does not name stays as it is, unless `unmapped: omit`.
+    A value that `map` does not name stays as it is, unless `unmapped: omit`; one that it maps to null leaves the field out.
     """
 
     column: str | list[str] | None = None
@@ -114,13 +137,31 @@ def parse_format(text: str, name: str) -> Format:
     """
     try:
         mapping = msgspec.convert(yaml.safe_load(text), Format)
-    except yaml.YAMLError as error:
-        raise UserError(f"mapping {name} is not YAML: {' '.join(str(error).split())}") from None
     except msgspec.ValidationError as error:
         raise UserError(f"mapping {name}: {error}: see conf/formats/README.md") from None
-    if (mapping.time.unit is None) == (mapping.time.format is None):
-        raise UserError(f"mapping {name}: time needs either unit (s, ms, us, ns) or format (iso, or as for strptime)")
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UserError(f"mapping {name} is not YAML: {' '.join(str(error).split())}") from None
+    fault = _time_fault(mapping.time) or mapping.source.fault()
+    if fault:
+        raise UserError(f"mapping {name}: {fault}")
     for field, source in mapping.event.items():
         if (source.column is None) == (source.constant is None):
             raise UserError(f"mapping {name}: event.{field} needs either column or constant")
     return mapping
+
+
+def _time_fault(time: Time) -> str | None:
+    if [time.unit, time.format, time.summed].count(None) != 2:
+        return "time needs either unit (s, ms, us, ns) or format (iso, or as for strptime)"
+    if time.format and time.format != "iso":
+        try:
+            datetime.strptime("", time.format)
+        except (ValueError, re.error) as error:
+            if "does not match" not in str(error):
+                return f"time.format: {error}"
+    if time.summed:
+        try:
+            date.fromisoformat(time.summed.start)
+        except ValueError:
+            return f"time.summed.start: {time.summed.start} is no day: write it as '2017-01-01'"
+    return None

@@ -11,6 +11,9 @@ import msgspec
 from cli.errors import UserError
 from cli.replaying.formats import UNITS_PER_SECOND, Field, Format, Skip, Time
 
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+MOST_SUMMED = 1_000_000
 LATEST_TIME_MS = 253_402_300_799_999  # the end of the year 9999: what lies beyond is no time
 
 
@@ -30,7 +33,7 @@ class RowMapper:
 
     def __init__(self, mapping: Format) -> None:
         self._mapping = mapping
-        self._read_time = time_reader(mapping.time)
+        self._read_time = row_time(mapping.time)
 
     def map_row(self, row: Mapping[str, Any]) -> MappedEvent | str:
         """The row's event, or the reason why it is skipped."""
@@ -43,7 +46,7 @@ class RowMapper:
             if value is not None:
                 put(fields, name, value)
         raw_time = row.get(self._mapping.time.column)
-        timestamp_ms = self._read_time(raw_time)
+        timestamp_ms = self._read_time(row)
         if timestamp_ms is None and raw_time is not None:
             fields["timestamp"] = raw_time if isinstance(raw_time, str | int | float | bool) else str(raw_time)
         return MappedEvent(fields, timestamp_ms)
@@ -71,6 +74,8 @@ def field_value(source: Field, row: Mapping[str, Any]) -> Any:
         text = str(value)
         if text in source.map:
             value = source.map[text]
+            if value is None:
+                return None
         elif source.unmapped == "omit":
             return None
     value = _as_type(value, source.type)
@@ -91,6 +96,67 @@ def matches(rule: Skip, value: Any) -> bool:
             return False
         return (rule.below is None or amount < rule.below) and (rule.above is None or amount > rule.above)
     return True
+
+
+def row_time(time: Time) -> Callable[[Mapping[str, Any]], int | None]:
+    """A function from a row to its time in ms since the epoch, None where it has none.
+
+    Raises:
+        UserError: the time zone is unknown.
+    """
+    if time.summed:
+        read_row: Callable[[Mapping[str, Any]], int | None] = SummedDays(time)
+    else:
+        read_value, column = time_reader(time), time.column
+
+        def read_row(row: Mapping[str, Any]) -> int | None:
+            return read_value(row.get(column))
+
+    plus = time.plus
+    if plus is None:
+        return read_row
+
+    def read_with_plus(row: Mapping[str, Any]) -> int | None:
+        base_ms = read_row(row)
+        if base_ms is None:
+            return None
+        try:
+            return base_ms + _from_number(row.get(plus.column), plus.unit)
+        except (ValueError, OverflowError, ArithmeticError, TypeError):
+            return None
+
+    return read_with_plus
+
+
+class SummedDays:
+    """Times of data that only say how many days lie between the orders of a user; see `Summed`.
+
+    Keeps one order and one sum for each of at most `MOST_SUMMED` users.
+    """
+
+    def __init__(self, time: Time) -> None:
+        assert time.summed is not None
+        self._column, self._summed = time.column, time.summed
+        self._start_ms = time_reader(Time(column="", format="iso", timezone=time.timezone))(time.summed.start) or 0
+        self._known: dict[str, tuple[str, float]] = {}
+
+    def __call__(self, row: Mapping[str, Any]) -> int | None:
+        """The row's time; None where its hour or days are no numbers."""
+        summed = self._summed
+        user, order = str(row.get(summed.per)), str(row.get(summed.once_per))
+        hour = _as_number(row.get(summed.hour)) if summed.hour else 0.0
+        last_order, days = self._known.get(user, (None, 0.0))
+        if order != last_order:
+            since, first = _as_number(row.get(self._column)), 0.0
+            if last_order is None and summed.first_day:
+                first = _as_number(row.get(summed.first_day)) or 0.0
+            days += since if since is not None and last_order is not None else first
+            if len(self._known) >= MOST_SUMMED and user not in self._known:
+                raise UserError(f"time.summed: more than {MOST_SUMMED:,} values of {summed.per}: split the file by it")
+            self._known[user] = (order, days)
+        if hour is None or not 0 <= days * DAY_MS + self._start_ms <= LATEST_TIME_MS or not 0 <= hour < 48:
+            return None
+        return self._start_ms + round(days * DAY_MS + hour * HOUR_MS)
 
 
 def time_reader(time: Time) -> Callable[[Any], int | None]:

@@ -8,11 +8,11 @@ from pathlib import Path
 from cli.catalogue.loading import load_products
 from cli.catalogue.reading import Loaded, read_row
 from cli.errors import UserError
+from cli.files.rows import read_rows
+from cli.files.source import Source
 from cli.options import Target
 from cli.producing import Delivery
 from cli.redis_client import open_redis
-from cli.replaying.formats import Source
-from cli.replaying.rows import read_rows
 from cli.simulation.bundles import demo_bundles
 from cli.simulation.profiles import ProfileReader
 from cli.simulation.runner import Plan, Runner

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from cli.catalogue.demo import CATEGORIES, demo_lines, demo_products
 from cli.catalogue.loading import load_products
 from cli.catalogue.reading import Loaded, Refused, Removal, read_row
-from cli.replaying.formats import Source
-from cli.replaying.rows import read_rows
+from cli.files.rows import read_rows
+from cli.files.source import Source
 from state.product import Product, read_product
 
 ROOT = Path(__file__).parents[2]

@@ -14,12 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.errors import UserError
+from cli.files.rows import read_rows
+from cli.files.source import Source
 from cli.flink_rest import clock_ms
 from cli.replaying.acceptance import check_age, check_future
-from cli.replaying.formats import Source, load_format
+from cli.replaying.formats import load_format
 from cli.replaying.mapping import RowMapper
 from cli.replaying.prepare import Prepared, dated_value, prepare
-from cli.replaying.rows import read_rows
 from cli.replaying.sending_order import sending_order
 from state.configuration import Events
 
