@@ -120,6 +120,18 @@ METRICS: tuple[Metric, ...] = (
     Metric("call_us", Kind.BUCKETS, "session", "µs", "one call of the operator with a batch of events"),
     *_counters("session", "ms", ("click_to_redis_ms_sum", "the sum of what `click_to_redis_ms` counts")),
     *_counters("session", "µs", ("call_us_sum", "the sum of what `call_us` counts")),
+    *_counters(
+        "session",
+        "events",
+        (
+            "popular_regions_folded",
+            "of a region beyond `popularity.max_regions`, or of no good name: counted in the whole alone",
+        ),
+        (
+            "popular_categories_folded",
+            "likewise of a category that the catalogue does not know: `popularity.max_categories`",
+        ),
+    ),
     *_counters("session", "bytes", ("session_bytes_stored", "of session state written")),
     *_gauges(
         "session",
@@ -314,6 +326,11 @@ METRICS: tuple[Metric, ...] = (
         ("together_lines_unreadable", "that could not be read", "HeliotropeInternalErrors"),
     ),
     *_counters("together", "pairs", ("together_pairs_left_out", "of products that found no room")),
+    *_counters(
+        "together",
+        "products",
+        ("together_products_left_out", "new ones that found no room, see `together.max_counted`"),
+    ),
     *_counters(
         "together",
         "lists",

@@ -28,7 +28,7 @@ from operators.overload import OverloadWatch
 from operators.profile_writer import ProfileWriter
 from operators.reference_data import ReferenceData
 from operators.session_store import SessionStore
-from operators.task import begin_task, next_tick_ms, subtask_index, wall_clock_ms
+from operators.task import begin_task, next_tick_ms, subtask_count, subtask_index, wall_clock_ms
 from operators.timings import Timings
 from state.choice import Chooser
 from state.configuration import Settings
@@ -96,7 +96,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self._reference = ReferenceData(chooser)
         self._restored = False
         self._broadcast: Any = None
-        self._personalizer = Personalizer(settings, chooser, secrets.salt)
+        self._personalizer = Personalizer(settings, chooser, secrets.salt, subtask_count(runtime_context))
         metrics = runtime_context.get_metrics_group()
         self._counters = Counters(metrics)
         self._timings = Timings(metrics)

@@ -62,6 +62,11 @@ def next_tick_ms(interval_ms: int, after_ms: int = 0) -> int:
     return ((wall_clock_ms() - after_ms) // interval_ms + 1) * interval_ms + after_ms
 
 
+def subtask_count(runtime_context: Any) -> int:
+    """How many parallel instances there are, likewise."""
+    return int(runtime_context._runtime_context.getTaskInfo().getNumberOfParallelSubtasks())
+
+
 def subtask_index(runtime_context: Any) -> int:
     """The index of this parallel instance, from 0. PyFlink's own accessor fails in thread mode."""
     return int(runtime_context._runtime_context.getTaskInfo().getIndexOfThisSubtask())

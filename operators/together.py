@@ -50,7 +50,7 @@ class TogetherOperator(KeyedProcessFunction):  # type: ignore[misc]
         was_idle = not shard.pending
         lines, left_out = shard.allowance.take(value, now_ms)
         tally = shard.tally(lines, now_ms)
-        self._hold(shard, tally.singles)
+        products_left_out = shard.leave_out(tally, self._hold(shard, tally.singles))
         rows, chunks = shard.add(tally, now_ms)
         self._store(shard, rows, chunks)
         if was_idle and shard.pending:
@@ -59,6 +59,7 @@ class TogetherOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._counters.add("together_lines_counted", len(lines))
         self._counters.add("together_lines_unreadable", tally.unreadable)
         self._counters.add("together_pairs_left_out", left_out)
+        self._counters.add("together_products_left_out", products_left_out)
         self._counters.flush()
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Row]:
@@ -105,9 +106,15 @@ class TogetherOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._chunks.remove(name)
         return ended
 
-    def _hold(self, shard: Shard, products: Any) -> None:
+    def _hold(self, shard: Shard, products: Any) -> list[str]:
+        """Brings rows into memory; returns the products that have none in state."""
+        new = []
         for product in shard.missing(products):
-            shard.hold(product, self._rows.get(product))
+            data = self._rows.get(product)
+            shard.hold(product, data)
+            if data is None:
+                new.append(product)
+        return new
 
     def _store(self, shard: Shard, rows: dict[str, bytes], chunks: dict[str, bytes]) -> None:
         if rows:

@@ -21,18 +21,26 @@ _SEPARATORS = str.maketrans(dict.fromkeys((LINE, FIELD, ENTRY), " "))
 
 
 def accepted_lines(
-    event: Event, categories: Sequence[str], viewed: Sequence[str], moment: Sequence[str], user: str
+    event: Event,
+    categories: Sequence[str],
+    viewed: Sequence[str],
+    moment: Sequence[str],
+    user: str,
+    region: str | None = None,
 ) -> str | None:
     """The lines of an event, None where it is of no type that counts.
 
     `categories` run parallel to the event's products; `viewed` are products of the session's earlier views, newest first;
-    `moment` names what is known of the moment; `user` is the user's hash, "" for none.
+    `moment` names what is known of the moment; `user` is the user's hash, "" for none;
+    `region` is what is counted as the event's region, "" for none, None for what the event says.
     """
     if event.event_type not in TOLD:
         return None
     products = [_plain(product) for product in event.products()]
     others, most = (products, COMPANIONS_BOUGHT) if event.event_type == "checkout" else (viewed, COMPANIONS_VIEWED)
-    head = f"{event.timestamp}{FIELD}{event.event_type}{FIELD}{_plain(event.region or '')}"
+    head = (
+        f"{event.timestamp}{FIELD}{event.event_type}{FIELD}{_plain((event.region or '') if region is None else region)}"
+    )
     tail = f"{user}{FIELD}{ENTRY.join(map(_plain, moment))}"
     lines = []
     for product, category in zip(products, categories, strict=True):

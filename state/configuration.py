@@ -353,6 +353,9 @@ class Popularity(Section, frozen=True):
     trend: Literal["rise", "count"] = "rise"
     trend_support: Annotated[int, Meta(ge=1, le=10**9)] = 20
     trend_significance: NonNegative = 3.0
+    max_regions: Annotated[int, Meta(ge=2, le=100_000)] = 1_000
+    max_categories: Annotated[int, Meta(ge=2, le=100_000)] = 10_000
+    admission_support: Annotated[int, Meta(ge=1, le=10**9)] = 20
     baseline_half_life_ms: PositiveMillis = 24 * HOUR_MS
     moments_half_life_ms: PositiveMillis = 30 * 24 * HOUR_MS
 
@@ -366,6 +369,7 @@ class Together(Section, frozen=True):
     listed: Annotated[int, Meta(ge=1, le=50)] = 10
     tracked: Annotated[int, Meta(ge=1, le=200)] = 40
     max_products: Annotated[int, Meta(ge=1, le=5_000_000)] = 50_000
+    max_counted: Annotated[int, Meta(ge=1, le=100_000_000)] = 2_000_000
     gather_ms: Annotated[int, Meta(ge=50, le=MINUTE_MS)] = 500
     max_pairs: Annotated[int, Meta(ge=1, le=1_000_000)] = 4_000
     shards: Annotated[int, Meta(ge=1, le=64)] = 1

@@ -16,6 +16,7 @@ from state.interest import IMPRESSION, Interest, bought_in, interest, offered_in
 from state.log import Record, audit_record, decision_record
 from state.moment import moment_of
 from state.overload import Level, Overload
+from state.popularity.admission import admission_of
 from state.profile import Offered, build_profile
 from state.recent_events import LoggedEvent, Offer, logged
 from state.session import SLATES_KEPT, Session
@@ -62,16 +63,20 @@ class Personalizer:
     An input is applied in full whenever it comes. Its profile waits where the session's last publication is less than an interval
     ago: the session then owes it, and a timer pays. Erasure and withdrawal never wait.
 
+    `tasks` is how many tasks share the sessions, and so what is bounded over all of them.
+
     Attributes:
         overload: how far the task is behind, which decides on the interval and on the number of candidates.
     """
 
-    def __init__(self, settings: Settings, chooser: Chooser, salt: bytes) -> None:
+    def __init__(self, settings: Settings, chooser: Chooser, salt: bytes, tasks: int = 1) -> None:
         self.settings = settings
         self.chooser = chooser
         self.overload = Overload(settings.overload)
         self._trends = Trends(chooser.catalogue, settings.profile.trends)
         self._salt = salt
+        self._regions = admission_of(settings.popularity.max_regions, settings.popularity, tasks)
+        self._categories_admitted = admission_of(settings.popularity.max_categories, settings.popularity, tasks)
         self._denied_by_default = settings.consent.default == "denied"
 
     def is_late(self, event: Event, watermark_ms: int) -> bool:
@@ -176,7 +181,7 @@ class Personalizer:
             effect.counts |= attribution.counts
         if entry.bundles:
             effect.counts["bundles_bought"] = self._count_bundles(session, entry)
-        effect.accepted = self._tell(session, event, entry, effect)
+        effect.accepted = self._tell(session, event, entry, effect, now_ms)
         if entry.kind != IMPRESSION:
             self.chooser.catalogue.want(entry.products)
             self._publish_soon(effect, session, now_ms, entry.digest)
@@ -193,7 +198,7 @@ class Personalizer:
             and entry.kind != IMPRESSION
         )
 
-    def _tell(self, session: Session, event: Event, entry: LoggedEvent, effect: Effect) -> str | None:
+    def _tell(self, session: Session, event: Event, entry: LoggedEvent, effect: Effect, now_ms: int) -> str | None:
         """Notes where, when and who, and tells the rest of the job."""
         moment = moment_of(event)
         is_newest = entry is session.recent.newest
@@ -203,7 +208,22 @@ class Personalizer:
         user, questions = met(session, event, is_newest, self._salt)
         effect.records += questions
         viewed = session.recent.viewed(COMPANIONS_VIEWED + 1) if event.event_type in TOLD else ()
-        return accepted_lines(event, entry.categories, viewed, moment, user)
+        region, categories = self._admitted(event, entry.categories, effect, now_ms)
+        return accepted_lines(event, categories, viewed, moment, user, region)
+
+    def _admitted(self, event: Event, categories: list[str], effect: Effect, now_ms: int) -> tuple[str, list[str]]:
+        """The event's region and categories as they are counted: a name beyond the bounds is none, and only the whole counts it."""
+        region = event.region or ""
+        if event.event_type not in TOLD:
+            return region, categories
+        if region and not self._regions.admits(region, now_ms):
+            effect.counts["popular_regions_folded"] = 1
+            region = ""
+        code_of = self.chooser.catalogue.code_of  # 0 for a category that no product is in
+        kept = [c if not c or code_of(c) or self._categories_admitted.admits(c, now_ms) else "" for c in categories]
+        if kept != categories:
+            effect.counts["popular_categories_folded"] = 1
+        return region, kept
 
     def _attribute(
         self,

@@ -20,6 +20,11 @@ class Periods(msgspec.Struct, array_like=True):
     fresh: list[str] = []
     chunks: dict[int, int] = {}
 
+    @property
+    def noted(self) -> int:
+        """Products that are noted, each once for every period that it was seen in: there are no more rows than that."""
+        return CHUNK * sum(self.chunks.values()) + len(self.fresh)
+
     def begin(self, began_ms: int) -> dict[str, bytes]:
         """Ends the period where another has begun; returns its last chunk, if any, by name."""
         if began_ms <= self.began_ms:

@@ -87,6 +87,18 @@ class Shard:
         """Takes a row into memory, a new one where there is none in state."""
         self._rows[product] = Row(self.head.landmark_ms) if data is None else Row.decode(data)
 
+    def leave_out(self, tally: Tally, new: Sequence[str]) -> int:
+        """Takes those of the new products for which there is no room out of the tally, and returns how many they are.
+
+        A product's name is a visitor's: invented ones must not make the state grow without end.
+        """
+        gone = set(new[max(0, self._rules.max_counted - self.head.periods.noted) :])
+        if gone:
+            tally.leave_out(gone)
+            for product in gone:
+                del self._rows[product]
+        return len(gone)
+
     def add(self, tally: Tally, now_ms: int) -> tuple[dict[str, bytes], dict[str, bytes]]:
         """Adds what was tallied; returns the rows and the chunks of `Periods` that are to be stored.
 

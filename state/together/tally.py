@@ -7,7 +7,7 @@ sum brings it from its landmark to a later one when it is next touched, so what 
 
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 
 from state.accepted import ENTRY, FIELD
 
@@ -103,6 +103,15 @@ class Tally:
                 self._add_basket(product, others, weight, shards == 1 or owner_of(product, shards) == shard)
             else:
                 self._add_views(product, others, weight, shard, shards)
+
+    def leave_out(self, products: Set[str]) -> None:
+        """Forgets what was counted of these products."""
+        for product in products:
+            self.singles.pop(product, None)
+            self.pairs.pop(product, None)
+        for others in self.pairs.values():
+            for product in products & others.keys():
+                del others[product]
 
     def _add_basket(self, product: str, others: list[str], weight: float, owned: bool) -> None:
         self.baskets += weight / (1 + len(others))

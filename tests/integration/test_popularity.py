@@ -13,7 +13,9 @@ import pandas as pd
 import pytest
 
 from cli.stack import control
+from cli.stack.flink_rest import FlinkRest
 from jobs.settings import load_settings
+from operators.names import SESSION
 from state.popularity.listing import CATEGORIES_LISTED, Listing
 from state.popularity.moments import Moment
 from state.popularity.names import CATEGORY, MOMENT, WHOLE
@@ -27,6 +29,7 @@ SPAN_MS = 300_000
 """Ten days of the file are compressed into five minutes of event time, so that dozens of windows close."""
 DISORDER_MS = 8_000
 TOP = 200
+INVENTED, MAX_REGIONS = 3_000, 400
 SETTINGS = (
     "kafka.partitions=2",
     "local.task_managers=2",
@@ -41,6 +44,7 @@ SETTINGS = (
     f"popularity.allowed_lateness={LATENESS_MS} ms",
     "popularity.counts=purchases",
     f"popularity.top={TOP}",
+    f"popularity.max_regions={MAX_REGIONS}",
     "popularity.tracked=2000",
 )
 
@@ -188,6 +192,31 @@ def test_every_regions_counts_in_every_window_are_those_of_an_exact_batch(workdi
         assert len({name for name, _ in wanted if not name.startswith("@")}) > 10
         check_redis(shop, wanted)
         stack.wait_until(lambda: are_moments_right(shop, found), 60)
+        check_that_invented_regions_are_bounded(shop, len({name for name, _ in wanted if not name.startswith("@")}))
+
+
+def check_that_invented_regions_are_bounded(shop: Shop, known: int) -> None:
+    """Those at first sight are half of the bound; the others are in the whole alone, except one that has support."""
+    invented = [(f"{number:0>100}", f"inventor-{number}", f"product-{number}") for number in range(INVENTED)]
+    invented += [("Atlantis", f"diver-{number}", "trident") for number in range(100)]
+    at_ms = now_ms()
+    for region, session, product in invented:
+        event = {"session_id": session, "event_type": "checkout", "timestamp": at_ms, "product_id": product}
+        shop.post(json.dumps(event | {"region": region}).encode(), session.encode())
+    shop.flush()
+
+    def is_counted() -> bool:
+        push(shop)
+        totals = [listing.total for (name, _), listing in published(shop).items() if name == WHOLE]
+        return max(totals) >= len(invented) and shop.redis.exists("heliotrope:popular:Atlantis") == 1
+
+    shop.stack.wait_until(is_counted, 240)
+    keys = sum(1 for _ in shop.redis.scan_iter("heliotrope:popular:*", count=1_000))
+    assert keys <= MAX_REGIONS // 2 + known + 1
+    folded = FlinkRest(shop.stack.flink).counter(shop.stack.record().job.id, SESSION, "popular_regions_folded")
+    assert folded >= INVENTED - MAX_REGIONS // 2
+    lists = {name for name, _ in published(shop) if not name.startswith("@")}
+    assert len(lists) <= MAX_REGIONS // 2 + known + 1
 
 
 def check_redis(shop: Shop, wanted: dict[tuple[str, int], Listing]) -> None:

@@ -102,7 +102,7 @@ class RuntimeContext:
         self.lists: dict[str, ListState] = {}
         self.counters: dict[str, Counter] = {}
         self.distributions: dict[str, Distribution] = {}
-        info = SimpleNamespace(getIndexOfThisSubtask=lambda: subtask)
+        info = SimpleNamespace(getIndexOfThisSubtask=lambda: subtask, getNumberOfParallelSubtasks=lambda: 1)
         self._runtime_context = SimpleNamespace(getTaskInfo=lambda: info)
 
     def get_state(self, descriptor: Any) -> ValueState:

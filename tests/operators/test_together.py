@@ -133,3 +133,15 @@ def test_lines_without_a_time_are_counted(bench: Bench) -> None:
 def test_other_code_than_the_clients_is_refused() -> None:
     with pytest.raises(StaleCodeError):
         TogetherOperator(RULES, "another").open(RuntimeContext(Context()))
+
+
+def test_invented_products_beyond_the_bound_are_left_out_and_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    bench = Bench(monkeypatch, Together(max_counted=10))
+    bench.gather(FIVE)
+    for number in range(100):
+        bench.gather(basket(f"invented-{number}", "ink"))
+    bench.context.key = "bought/0/1"
+    rows = dict(bench.runtime.maps["rows"].items())
+    assert len(rows) == 10
+    assert {"printer", "ink"} <= rows.keys()
+    assert bench.runtime.counters["together_products_left_out"].count == 92

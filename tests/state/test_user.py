@@ -5,7 +5,7 @@ from itertools import pairwise
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from state.accepted import Told, accepted_lines, read_accepted
@@ -101,6 +101,7 @@ def test_affinities_are_decayed_sums_in_any_order_and_any_batches(events: list[T
     assert total == pytest.approx(expected[2], rel=1e-12)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # long lists, on a machine that others use
 @given(st.lists(told(3 * PRODUCTS_MOST), min_size=200, max_size=300))
 def test_beyond_the_bound_nothing_is_too_large_and_the_total_is_exact(events: list[Told]) -> None:
     user = user_of(*([one] for one in events))
