@@ -25,7 +25,7 @@ from state.bundle import read_bundle
 from state.change import LiveModel
 from state.choice import Chooser
 from state.codec import UnreadableError, reading
-from state.features import FEATURE_SET
+from state.feature_set import FEATURE_SET
 from state.model import Predictor, Snapshot
 from state.model_input import Command, read_model_input
 from state.rejection import Reason, Rejection

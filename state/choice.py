@@ -7,12 +7,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from state.candidates import find_candidates
+from state.candidates import Candidates, find_candidates
 from state.catalogue import UNLISTED, Rows
 from state.configuration import Settings
 from state.disjoint import Arms
-from state.feature_set import prior_of
-from state.features import DIMENSION, FEATURE_SET, Candidates, Context, Described, described
+from state.feature_set import DIMENSION, FEATURE_SET, prior_of
+from state.features import Context, Described, described
 from state.interest import Interest
 from state.kernels import SMALLEST_ENGAGEMENT
 from state.merchandise import Merchandise

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from state.candidates import Candidates
 from state.catalogue import Catalogue
 from state.configuration import Bury, BusinessRules
-from state.features import Candidates
 from state.policy.rules import NO_RULES, Mask, Rules
 
 Values = NDArray[np.float64]

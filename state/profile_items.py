@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from state.choice import base_weight
-from state.features import NAMES
+from state.feature_set import NAMES
 from state.interest import Interest
 from state.kernels import write_items
 from state.slate import Slate

@@ -2,8 +2,7 @@
 
 import msgspec
 import numpy as np
-
-from state.features import Features
+from numpy.typing import NDArray
 
 
 class FullChoice(msgspec.Struct, array_like=True):
@@ -52,7 +51,7 @@ class Slate(msgspec.Struct, array_like=True):
         """Whether a rule put the item there."""
         return bool(self.pinned) and self.pinned[position]
 
-    def matrix(self) -> Features:
+    def matrix(self) -> NDArray[np.float16]:
         """Features (k, d)."""
         return np.frombuffer(self.features, dtype=np.float16).reshape(len(self.product_ids), -1)
 

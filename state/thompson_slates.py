@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from state.catalogue import Rows
-from state.features import DIMENSION, Context, known_categories, known_products
+from state.feature_set import DIMENSION
+from state.features import Context, known_categories, known_products
 from state.kernels import slate_bytes, thompson_slate
 from state.kernels.columns import (
     CATEGORY_COLUMNS,

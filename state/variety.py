@@ -5,9 +5,10 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
+from state.candidates import Candidates
 from state.configuration import Variety
 from state.feature_set import Feature
-from state.features import Candidates, Rounded
+from state.features import Rounded
 from state.kernels import Balance, boosts_of
 from state.policy.balance import Balanced, Boosted
 from state.policy.rules import NO_RULES, Rules, combine

@@ -10,7 +10,8 @@ from jobs.settings import ConfigurationError, settings_from
 from state.candidates import find_candidates
 from state.choice import Chooser
 from state.disjoint import Arms, arm_width, most_arms
-from state.features import DIMENSION, Context, described
+from state.feature_set import DIMENSION
+from state.features import Context, described
 from state.interest import Interest
 from state.learner import LearnerShard
 from state.merger import IncompatibleModelError, Merger, terms_of

@@ -6,10 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from state.candidates import find_candidates
+from state.candidates import Candidates, find_candidates
 from state.catalogue import UNLISTED, Catalogue
 from state.feature_set import DIMENSION, NAMES
-from state.features import Candidates, Context, features
+from state.features import Context, features
 from state.interest import Interest
 from state.kernels.columns import ProductColumn
 from state.product import Product

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from state.choice import Chooser
-from state.features import DIMENSION, Context
+from state.feature_set import DIMENSION
+from state.features import Context
 from state.interest import Interest
 from state.kernels import describe, gather, thompson_slate, warm
 from state.product import Product

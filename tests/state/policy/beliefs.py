@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.settings import settings_from
+from state.candidates import Candidates
 from state.catalogue import Catalogue
 from state.configuration import Bandit, PolicyName
-from state.features import Candidates
 from state.kernels import Balance
 from state.merchandise import Merchandise
 from state.policy import Belief, Policy, Rules, combine, policy_from

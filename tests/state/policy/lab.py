@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from jobs.settings import settings_from
 from state.choice import Chooser
-from state.features import DIMENSION, Context
+from state.feature_set import DIMENSION
+from state.features import Context
 from state.interest import Interest
 from state.learner import LearnerShard
 from state.merger import Merger, terms_of

@@ -8,7 +8,7 @@ import pytest
 
 from jobs.settings import ConfigurationError, settings_from
 from state.configuration import Bandit
-from state.features import DIMENSION
+from state.feature_set import DIMENSION
 from state.learner import LearnerShard
 from state.merger import terms_of
 from state.policy import policy_from
