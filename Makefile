@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test bench bench-quick bench-lab bench-online soak faults lint unit integration clean
+.PHONY: run test audit bench bench-quick bench-lab bench-online soak faults lint unit integration clean
 run: $(READY)
 	@$(BIN)/heliotrope demo
 
@@ -21,6 +21,16 @@ unit: $(READY)
 
 integration: $(READY)
 	@$(BIN)/python -m pytest -m integration
+
+# Asks the advisory database about every package of every lock; needs a network that reaches it, and fails where it does not.
+audit: $(VENV)-audit/.ready
+	@for lock in requirements.lock requirements-bench.lock requirements-audit.lock; do \
+	  echo "$$lock"; $(VENV)-audit/bin/pip-audit --strict --disable-pip --require-hashes -r $$lock || exit 1; done
+
+$(VENV)-audit/.ready: requirements-audit.lock
+	@$(PYTHON) -m venv $(VENV)-audit
+	@$(VENV)-audit/bin/python -m pip install --quiet --require-hashes -r requirements-audit.lock
+	@touch $@
 
 # What the benchmarks compare with has a lock file of its own, in the same environment.
 bench: $(VENV)/.ready-bench
@@ -57,4 +67,4 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 clean:
-	@rm -rf $(VENV) .heliotrope .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	@rm -rf $(VENV) $(VENV)-audit .heliotrope .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -6,6 +6,7 @@ the time until then, which is less than its true latency: it is in the upper per
 """
 
 import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.cpu import cpu_seconds, difference
-from benchmarks.listener import announcements
+from benchmarks.listener import REDIS_VARIABLE, announcements
 from benchmarks.lists import await_catalogue
 from benchmarks.load import expected_versions, planned
 from benchmarks.stack import Stack
@@ -106,14 +107,13 @@ def _listener(stack: Stack, file: Path) -> Iterator[dict[str, float]]:
         sys.executable,
         "-m",
         "benchmarks.listener",
-        "--redis",
-        stack.redis,
         "--channel",
         channel,
         "--file",
         str(file),
     )
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    environment = {**os.environ, REDIS_VARIABLE: stack.redis}
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=environment)
     assert process.stdout is not None
     process.stdout.readline()
     said: dict[str, float] = {}

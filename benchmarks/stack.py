@@ -51,7 +51,7 @@ class Stack:
         self.kafka = record.kafka
         self.job_id = record.job.id
         self.settings = settings
-        self.redis = settings.redis.url
+        self.redis = record.redis
         self.rest = FlinkRest(record.flink)
         self.flink = record.flink
         self.has_catalogue = False

@@ -6,6 +6,7 @@ profiles that Redis was told of: a slate that is scored and replaced before it i
 """
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -17,6 +18,7 @@ import redis
 
 from benchmarks import floor
 from benchmarks.cpu import cpu_seconds, difference
+from benchmarks.listener import REDIS_VARIABLE
 from benchmarks.lists import await_catalogue
 from benchmarks.preload import load_catalogue, preload
 from benchmarks.stack import Stack
@@ -89,10 +91,11 @@ def run_floor(stack: Stack, load: Load, parallelism: int) -> dict[str, Any]:
 def run_plain(stack: Stack, load: Load, events: int) -> dict[str, Any]:
     """The plain loop on the first `events` of the topic, after a lead of a tenth."""
     stack.forget_profiles()
-    where = ("--kafka", stack.kafka, "--redis", stack.redis, "--topic", load.topic)
+    where = ("--kafka", stack.kafka, "--topic", load.topic)
     counts = ("--events", str(events), "--lead", str(events // 10))
     command = (sys.executable, "-m", "benchmarks.plain_loop", *where, *counts)
-    return dict(json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout))
+    environment = {**os.environ, REDIS_VARIABLE: stack.redis}
+    return dict(json.loads(subprocess.run(command, capture_output=True, text=True, check=True, env=environment).stdout))
 
 
 def _topic(load: Load) -> str:

@@ -24,9 +24,11 @@ def locate(settings: Settings, workdir: Path) -> Endpoints:
     Raises:
         UserError: neither names a broker and a Redis.
     """
-    if settings.kafka.bootstrap and settings.redis.url:
-        return Endpoints(settings.kafka.bootstrap, settings.redis.url, _stack(workdir).get("flink", ""))
     stack = _stack(workdir)
+    if settings.kafka.bootstrap and settings.redis.url:
+        own = stack.get("redis", "")  # of the same server the URL in the stack file has its password too
+        url = own if own.rpartition("@")[2] == settings.redis.url.removeprefix("redis://") else settings.redis.url
+        return Endpoints(settings.kafka.bootstrap, url, stack.get("flink", ""))
     if not stack:
         raise UserError(
             f"no stack runs in {workdir}: start one with `heliotrope up`, name its --workdir, "

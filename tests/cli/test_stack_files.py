@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cli.errors import UserError
 from cli.stack import brokers, flink_conf
 from cli.stack.layout import Layout, prepare
-from cli.stack.plan import Plan, resolve, write_settings
+from cli.stack.plan import Plan, redis_for_owner, resolve, write_settings
 from cli.stack.services import child_environment, job_manager_service, task_manager_service
 from cli.stack.topics import wanted_topics
 from jobs.settings import load_settings, to_tree
@@ -125,6 +125,32 @@ def test_redis_is_private_and_its_password_quoted(layout: Layout) -> None:
     text = path.read_text()
     assert "bind 127.0.0.1\n" in text
     assert 'requirepass "a\\"b\\\\c"\n' in text
+
+
+def test_the_embedded_redis_has_a_password_that_only_private_files_hold(layout: Layout) -> None:
+    settings = resolve(load_settings(environ={}), PLAN, layout)
+    path = Path(settings.redis.password_file)
+    password = path.read_text()
+    assert len(password) >= 32
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert redis_for_owner(PLAN, settings, layout) == f"redis://:{password}@127.0.0.1:1002/0"
+    assert password not in repr(to_tree(settings))
+    assert resolve(load_settings(environ={}), PLAN, layout).redis.password_file == settings.redis.password_file
+
+
+def test_a_password_of_the_users_is_taken_and_shown_to_nobody(layout: Layout, tmp_path: Path) -> None:
+    own = tmp_path / "password"
+    own.write_text("hunter-2")
+    settings = resolve(load_settings(None, [f"redis.password_file={own}"], environ={}), PLAN, layout)
+    assert settings.redis.password_file == str(own)
+    assert redis_for_owner(PLAN, settings, layout) == PLAN.redis
+    assert not layout.redis_password.exists()
+
+
+def test_the_work_directory_is_its_owners_alone(tmp_path: Path) -> None:
+    (tmp_path / "work").mkdir(mode=0o755)
+    prepare(tmp_path / "work")
+    assert stat.S_IMODE((tmp_path / "work").stat().st_mode) == 0o700
 
 
 def test_topics_have_their_partitions_and_clean_up() -> None:

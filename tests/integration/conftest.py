@@ -19,7 +19,7 @@ from tests.foreign import beside, make_foreign
 
 HERE = Path(__file__).parent
 KAFKA_IMAGE = "confluentinc/cp-kafka:7.9.0"
-REDIS_IMAGE = "redis:6.2"
+REDIS_IMAGE = "redis:7.2"
 TEST_SETTINGS = (
     "kafka.partitions=2",
     "local.start_timeout=5 min",  # other work may share the machine
@@ -97,7 +97,7 @@ def stack(
         with beside(make_foreign(tmp_path_factory.mktemp("foreign"))):  # nothing of it may reach any process
             record = control.start_stack(load_settings(None, sets, environ={}), workdir)
         settings = control.job_settings(workdir)
-        yield Stack(record.kafka, settings.redis.url, record.flink, workdir, settings, request.param)
+        yield Stack(record.kafka, record.redis, record.flink, workdir, settings, request.param)
 
 
 def _start_containers(undo: ExitStack) -> list[str]:
