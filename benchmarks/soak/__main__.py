@@ -45,7 +45,9 @@ def soak(minutes: float, rate: int, seed: int, sets: Sequence[str], console: Con
         workdir = Path(folder) / "stack"
         settings = load_settings(None, ["local.start_timeout=10 min", *SHORT_LIVES, *sets], environ={})
         try:
-            record = control.start_stack(settings, workdir, lambda step: console.print(step.name, step.state))
+            record = control.start_stack(
+                settings, workdir, lambda step: console.print(step.name, step.state, *step.tail)
+            )
             stack = Stack(workdir, record, control.job_settings(workdir))
             _list_products(stack)
             load = Load(stack.kafka, stack.redis, stack.settings.redis.prefix, rate, seed)

@@ -5,7 +5,8 @@ import json
 import threading
 import time
 import uuid
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any, NamedTuple
 
 import redis
@@ -33,9 +34,12 @@ class Pulse(threading.Thread):
 
     def __init__(self, kafka: str, url: str) -> None:
         super().__init__(daemon=True, name="pulse")
-        self._producer = KafkaProducer(bootstrap_servers=kafka, max_block_ms=1_000, reconnect_backoff_max_ms=500)
+        self._producer = KafkaProducer(
+            bootstrap_servers=kafka, max_block_ms=1_000, reconnect_backoff_max_ms=500, delivery_timeout_ms=600_000
+        )
         self._redis = redis.Redis.from_url(url, socket_timeout=0.5, socket_connect_timeout=0.5)
         self._ended = threading.Event()
+        self._paused = threading.Event()
         self._lock = threading.Lock()
         name = uuid.uuid4().hex[:8]
         self.sessions = [f"pulse-{name}-{number}" for number in range(SESSIONS)]
@@ -49,9 +53,10 @@ class Pulse(threading.Thread):
             self._send(session, {"event_type": "impression", "decision_id": "none", "shown": ["nothing"]})
         number = 0
         while not self._ended.wait(TICK_S):
-            self._send(self.sessions[number % SESSIONS], {"event_type": "search", "query": "pulse"})
+            if not self._paused.is_set():
+                self._send(self.sessions[number % SESSIONS], {"event_type": "search", "query": "pulse"})
+                number += 1
             self._look()
-            number += 1
 
     def outage(self, since: float) -> Outage:
         """What was waited for since then, a time of the monotonic clock; events that still wait count with their wait so far."""
@@ -75,6 +80,16 @@ class Pulse(threading.Thread):
                 self._answered[name] == len(times) or now - times[self._answered[name]] < 1.0
                 for name, times in self._sent.items()
             )
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Sends nothing meanwhile."""
+        self._paused.set()
+        try:
+            self._producer.flush(60)
+            yield
+        finally:
+            self._paused.clear()
 
     def close(self) -> None:
         """Ends the beat; what was sent is in the topic then."""

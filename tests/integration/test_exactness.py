@@ -6,34 +6,19 @@ import signal
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from cli.stack import control
 from jobs.settings import load_settings
-from operators.names import CHANGE_SUFFIX, MODEL_KEY
-from state.change import LiveModel
-from state.model import Snapshot
+from tests.integration import learned
 from tests.integration.conftest import Stack
+from tests.integration.learned import decoded, is_exact, newest_model, reference
 from tests.integration.shop import Shop, open_shop
 from tests.integration.visitors import PRODUCTS, Habit, Visitor
-from tests.reference.comparison import TOLERANCE, assert_equal, differences
-from tests.reference.regression import Rules, Statistics, causes_in_log, regression
+from tests.reference.comparison import assert_equal
 
-RULES = Rules(window_ms=8_000, disorder_ms=10_000, aggregate="first")
-SETTINGS = (
-    "kafka.partitions=2",
-    "local.start_timeout=5 min",
-    "flink.checkpoint_interval=1 s",
-    "bandit.shards=3",
-    "exposure.open_max=128",
-    "exposure.implicit_dwell=0 ms",  # these visitors do not dwell
-    f"reward.aggregate={RULES.aggregate}",
-    f"reward.window={RULES.window_ms} ms",
-    f"reward.disorder={RULES.disorder_ms} ms",
-    "popularity.allowed_lateness=0 ms",
-)
+SETTINGS = ("kafka.partitions=2", "local.start_timeout=5 min", "flink.checkpoint_interval=1 s", *learned.SETTINGS)
 HABITS: tuple[Habit, ...] = ("explicit", "explicit", "explicit", "implicit", "implicit", "late", "late", "late")
 
 
@@ -54,34 +39,6 @@ def rounds(shop: Shop, visitors: list[Visitor], count: int) -> None:
     for _ in range(count):
         for visitor in visitors:
             visitor.act(shop, visitor.look(shop))
-
-
-def decoded(shop: Shop, topic: str) -> list[dict[str, Any]]:
-    return [json.loads(record.value) for record in shop.records(topic)]
-
-
-def reference(shop: Shop) -> Statistics:
-    decisions = decoded(shop, "decisions")  # first: whatever brought them about is among the events that are read later
-    events = decoded(shop, "user_interactions")
-    return regression(events, decisions, RULES, causes_in_log(events, decisions))
-
-
-def newest_model(shop: Shop) -> Snapshot | None:
-    live = LiveModel()
-    for record in shop.records("bandit_model"):
-        if record.key in (MODEL_KEY, MODEL_KEY + CHANGE_SUFFIX):
-            live.take(record.value)
-    return live.newest
-
-
-def is_exact(shop: Shop) -> bool:
-    """Moves event time on with passers-by, who see nothing, and compares."""
-    for _ in range(8):
-        shop.send(shop.session(), "search", query="the time")
-    model, expected = newest_model(shop), reference(shop)
-    if model is None or not expected.exposures:  # the topics have not come in yet
-        return False
-    return max(differences(model, expected).values()) <= TOLERANCE
 
 
 def test_the_topics_alone_give_the_models_sums_across_a_savepoint_and_a_sigkill(workdir: Path) -> None:

@@ -45,6 +45,16 @@ class Visitor:
         if self._rng.random() < 0.5:
             self._raw(shop, self._sent[int(self._rng.integers(len(self._sent)))])
 
+    @property
+    def said(self) -> int:
+        """How many different events it sent."""
+        return len(self._sent)
+
+    def leave(self, shop: Shop) -> str:
+        """A last event, which publishes a profile that knows all before it; its id."""
+        self._send(shop, "search", late=False, query="the way out")
+        return str(self._sent[-1]["event_id"])
+
     def _react(self, shop: Shop, profile: dict[str, Any]) -> None:
         product = profile["score_data"][int(self._rng.integers(min(5, len(profile["score_data"]))))]["product_id"]
         names = {"decision_id": profile["decision_id"]} if self._rng.random() < 0.5 else {}
@@ -59,8 +69,9 @@ class Visitor:
             case _:
                 self._send(shop, "product_view", product_id=product, **names)
 
-    def _send(self, shop: Shop, event_type: str, **fields: Any) -> None:
+    def _send(self, shop: Shop, event_type: str, late: bool = True, **fields: Any) -> None:
         late_ms = int(self._rng.integers(LATEST_MS)) if self._rng.random() < 0.3 else 0
+        late_ms = late_ms if late else 0
         event = {"session_id": self.session, "event_type": event_type, "timestamp": now_ms() - late_ms}
         event |= {"event_id": f"{self.session}-{len(self._sent)}"} | fields
         self._sent.append(event)
