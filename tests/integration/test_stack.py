@@ -46,6 +46,16 @@ def test_every_topic_is_there_in_its_form(stack: Stack) -> None:
     }
 
 
+def test_the_brokers_transactions_are_of_version_2(stack: Stack) -> None:
+    """With the older protocol a delayed commit can end a later transaction, see docs/guarantees.md."""
+    if stack.kind != "embedded":
+        pytest.skip("this broker is not the stack's own")
+    admin = open_admin(stack.settings, stack.kafka)
+    features = admin.describe_features()
+    admin.close()
+    assert features["transaction.version"]["finalized"][1] == 2
+
+
 def test_what_no_visitor_waits_for_stands_behind(stack: Stack) -> None:
     processes = stack.record().processes
     tasks = Path(f"/proc/{processes['taskmanager-1'].pid}/task")
