@@ -1,5 +1,6 @@
 """`heliotrope fetch`, `up`, `status` and `down`."""
 
+from pathlib import Path
 from typing import Annotated
 
 import msgspec
@@ -12,6 +13,7 @@ from cli.output import stderr_console, stdout_console, write_json
 from cli.stack import control, jars
 from cli.stack.display import StepDisplay, status_table
 from cli.stack.layout import Layout
+from cli.stack.record import read_record
 from cli.stack.status import live_status, status_tree
 from jobs.settings import load_settings
 
@@ -68,12 +70,19 @@ def status(
     folder = workdir_of(load_settings(config, sets or ()), workdir)
     record = control.running(folder)
     if record is None:
-        raise UserError(f"no stack runs in {folder}: start one with `heliotrope up`", exit_code=NOTHING_RUNS)
+        raise UserError(_why_nothing_runs(folder), exit_code=NOTHING_RUNS)
     if json:
         write_json(msgspec.json.encode(status_tree(record)).decode())
         return
     job, count = live_status(record)
     stdout_console().print(status_table(record, f"{job.id} {job.state}", count))
+
+
+def _why_nothing_runs(folder: Path) -> str:
+    """A record without its supervisor means that this one died, and with it all that it had started."""
+    if read_record(Layout.at(folder).stack_file) is None:
+        return f"no stack runs in {folder}: start one with `heliotrope up`"
+    return f"the supervisor of the stack in {folder} died, and all that it started: `heliotrope up` goes on where it stopped"
 
 
 def down(

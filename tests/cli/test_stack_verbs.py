@@ -1,5 +1,6 @@
 """What the verbs say and how they end where nothing runs, or cannot."""
 
+import os
 import socket
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +11,7 @@ from typer.testing import CliRunner, Result
 from cli.errors import UserError
 from cli.main import app
 from cli.stack import jars, plan
+from cli.stack.record import ProcessRecord, StackRecord, write_record
 from jobs.settings import ConfigurationError
 
 NOTHING_RUNS = 3
@@ -56,6 +58,16 @@ def test_status_with_nothing_running_exits_with_3(tmp_path: Path) -> None:
     assert answer.exception.exit_code == NOTHING_RUNS
     assert "heliotrope up" in str(answer.exception)
     assert call("status", "--json", "--workdir", str(tmp_path / "none")).exit_code != 0
+
+
+def test_status_after_the_supervisors_death_says_so(tmp_path: Path) -> None:
+    record = StackRecord("k:1", "redis://r", "http://f", ProcessRecord(os.getpid(), 0.0), "running")
+    write_record(tmp_path / "stack.json", record)
+    answer = call("status", "--workdir", str(tmp_path))
+    assert isinstance(answer.exception, UserError)
+    assert answer.exception.exit_code == NOTHING_RUNS
+    assert "supervisor" in str(answer.exception)
+    assert "heliotrope up" in str(answer.exception)
 
 
 def test_down_with_nothing_running_says_so_and_succeeds(tmp_path: Path) -> None:
