@@ -63,7 +63,7 @@ def go_through(world: World, fault: Fault, row: Row) -> None:
 
     if fault.replaced:
         world.stack.wait_until(lambda: identity(world, fault.replaced) not in ("", before))
-    world.stack.wait_until(world.is_well)
+    world.wait_until_well()
     row.outage, row.load = world.pulse.outage(began), round(os.getloadavg()[0], 1)
     row.restarts = [f"{one.name}: {one.cause}" for one in world.stack.record().restarts[restarts:]]
 

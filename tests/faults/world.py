@@ -18,6 +18,7 @@ from tests.integration.shop import Shop
 from tests.integration.visitors import PRODUCTS, Habit, Visitor
 
 HABITS: tuple[Habit, ...] = ("explicit", "explicit", "implicit", "late")
+WELL_S = 5.0
 PATIENCE_S = 300.0
 """Other work may share the machine."""
 
@@ -73,9 +74,22 @@ class World:
             for visitor in visitors:
                 visitor.act(self.shop, visitor.look(self.shop))
 
-    def is_well(self) -> bool:
-        """Whether all of the job runs and nobody waits."""
-        return self.pulse.is_served() and self.stack.is_running()
+    def wait_until_well(self) -> None:
+        """Waits until nobody has waited and all of the job has run for a while.
+
+        A death is noticed by Flink after some seconds; until then the job is called RUNNING.
+        """
+        since = 0.0
+
+        def is_well() -> bool:
+            nonlocal since
+            if not (self.pulse.is_served() and self.stack.is_running()):
+                since = 0.0
+                return False
+            since = since or now_s()
+            return now_s() - since > WELL_S
+
+        self.stack.wait_until(is_well)
 
     def close(self) -> None:
         """Ends all; the stack with its data."""
@@ -101,7 +115,7 @@ def settle(world: World, visitors: list[Visitor]) -> dict[str, str]:
 
 def missing_inputs(world: World) -> int:
     """Inputs of the topic that are in no profile's counts and neither a dead letter nor late; below 0 if some are there twice."""
-    records = world.shop.records("user_interactions")
+    records = world.shop.records_to_end("user_interactions")
     sessions = sorted({name for record in records if (name := session_of(record.value))})
     counts: Counter[str] = Counter()
     for profile in profiles(world, sessions).values():

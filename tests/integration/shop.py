@@ -116,6 +116,19 @@ class Shop:
             self._read[topic].extend(batch)
         return self._read[topic]
 
+    def records_to_end(self, topic: str) -> list[Any]:
+        """All records of a topic that is written outside of transactions, up to its end as it is now."""
+        self.records(topic)
+        consumer = self._consumers[topic]
+        self.stack.wait_until(lambda: bool(self.records(topic) is not None and consumer.assignment()))
+        ends = consumer.end_offsets(consumer.assignment())
+        self.stack.wait_until(
+            lambda: bool(
+                self.records(topic) is not None and all(consumer.position(at) >= end for at, end in ends.items())
+            )
+        )
+        return self._read[topic]
+
     def records_when(self, topic: str, matching: Callable[[Any], bool], count: int = 1) -> list[Any]:
         """Waits until so many records match."""
         self.stack.wait_until(lambda: sum(map(matching, self.records(topic))) >= count)
