@@ -4,7 +4,7 @@ import signal
 from functools import partial
 
 from cli.stack import control
-from tests.faults import disk, lines
+from tests.faults import disk, lines, others
 from tests.faults.scenario import Fault
 from tests.faults.world import World
 
@@ -36,6 +36,12 @@ def kill_unwatched(world: World) -> None:
     kill("taskmanager-1", world)
 
 
+def grow_and_kill(world: World) -> None:
+    """A resumed job of another size must survive a failure too."""
+    others.grow(world)
+    kill("taskmanager-2", world)
+
+
 FAULTS = (
     Fault("TaskManager killed", partial(kill, "taskmanager-1"), replaced="taskmanager-1"),
     Fault("TaskManager stopped", partial(stop, "taskmanager-1"), replaced="taskmanager-1", is_short=True),
@@ -43,6 +49,9 @@ FAULTS = (
     Fault("JobManager stopped", partial(stop, "jobmanager"), replaced="job"),
     Fault("Redis killed", partial(kill, "redis"), replaced="redis"),
     Fault("Redis stopped", partial(stop, "redis")),
+    Fault("Redis silent for 30 s, longer than `redis.block_max`", others.pause_redis),
+    Fault("Redis full for 10 s", others.fill_redis, others.give_redis_room, hold_s=10.0),
+    Fault("keys of other types in Redis", others.put_foreign_keys),
     Fault("broker killed", partial(kill, "kafka"), replaced="kafka", acts_meanwhile=False),
     Fault("broker stopped", partial(stop, "kafka"), acts_meanwhile=False),
     Fault("supervisor killed, `up` again", kill_supervisor, World.up_again, replaced="job", acts_meanwhile=False),
@@ -59,4 +68,11 @@ FAULTS = (
     Fault("every second of 4,000 lines garbage", lines.send_half_garbage),
     Fault("3,000 events of one session at once", lines.send_hot_session),
     Fault("clocks wrong by minutes to weeks", lines.send_clock_jumps),
+    Fault(
+        "`down --keep-data`, two TaskManagers, one killed",
+        grow_and_kill,
+        replaced="taskmanager-2",
+        acts_meanwhile=False,
+    ),
+    Fault("5,000 events of real visitors in disorder, a fifth twice", others.replay_visitors, teaches=False),
 )

@@ -35,7 +35,8 @@ class World:
 
     def __init__(self, workdir: Path, sets: Iterable[str]) -> None:
         self.workdir = workdir
-        self.settings = load_settings(None, [*sets, *learned.SETTINGS], environ={})
+        self.sets = [*sets, *learned.SETTINGS]
+        self.settings = load_settings(None, self.sets, environ={})
         self.stack = self._up()
         self.shop = Shop(self.stack)
         self.pulse = Pulse(self.stack.kafka, self.stack.redis)
