@@ -65,6 +65,7 @@ FAULTS = (
     Fault("disk full for 10 s", disk.fill, disk.free, hold_s=10.0, acts_meanwhile=False),
     Fault("checkpoints read-only for 10 s", disk.forbid_checkpoints, disk.allow_checkpoints, hold_s=10.0),
     Fault("424 hostile lines", lines.send_hostile, is_short=True),
+    Fault("60 records on `bandit_model` that are no models", lines.send_bad_models),
     Fault("every second of 4,000 lines garbage", lines.send_half_garbage),
     Fault("3,000 events of one session at once", lines.send_hot_session),
     Fault("clocks wrong by minutes to weeks", lines.send_clock_jumps),

@@ -76,6 +76,19 @@ def send_clock_jumps(world: World) -> None:
     world.shop.flush()
 
 
+def send_bad_models(world: World, count: int = 60, seed: int = 8) -> None:
+    """Records of the model's topic that are none: the newest true ones cut short, with bytes changed, and noise."""
+    rng, topic = random.Random(seed), world.stack.settings.kafka.topics.bandit_model
+    known = [record.value for record in world.shop.records_to_end(topic) if record.value][-count:]
+    for number, value in enumerate(known):
+        changed = bytearray(value)
+        for _ in range(rng.randrange(1, 5)):
+            changed[rng.randrange(len(changed))] = rng.randrange(256)
+        bad = (bytes(changed[: rng.randrange(len(changed))]), rng.randbytes(80), b"")[number % 3]
+        world.shop.queue(bad, b"MODEL+" if number % 2 else b"MODEL", topic)
+    world.shop.flush()
+
+
 def _view(session: str, product: str, offset_ms: int = 0) -> bytes:
     return _event(session, offset_ms, event_type="product_view", product_id=product, category_id="shelf-1")
 
