@@ -8,9 +8,10 @@ from numpy.typing import NDArray
 
 BLOCKS = 30
 """The last half is taken as so many means: samples that follow each other are alike, means of a minute hardly are."""
-COLLECTED_BLOCKS = 10
-"""For what is collected now and then: long enough that each has a collection."""
+LONG_BLOCKS = 10
+"""For what rises and falls in turns: long enough, in an hour's run, that each has a collection or a whole writing of the state."""
 COLLECTED = ("heap_mb", "python_blocks")
+IN_TURNS = ("checkpoint_mb", "disk_mb", *COLLECTED)
 BOUNDS: dict[str, tuple[float, float]] = {
     "rss_mb": (5.0, 10.0),
     "heap_mb": (10.0, 30.0),
@@ -60,11 +61,9 @@ def judge(name: str, seconds: Sequence[float], values: Sequence[float]) -> Verdi
     late = at >= (at[0] + at[-1]) / 2 if len(at) else at > 0
     if bound is None or late.sum() < 2 * BLOCKS / 3:
         return None
-    is_collected = name.startswith(COLLECTED)
-    of = np.min if is_collected else np.mean
-    blocks = np.array_split(
-        np.flatnonzero(late), min(COLLECTED_BLOCKS if is_collected else BLOCKS, int(late.sum()) // 2)
-    )
+    of = np.min if name.startswith(COLLECTED) else np.mean
+    most = LONG_BLOCKS if name.startswith(IN_TURNS) else BLOCKS
+    blocks = np.array_split(np.flatnonzero(late), min(most, int(late.sum()) // 2))
     x = np.array([at[block].mean() / 3_600 for block in blocks])
     y = np.array([float(of(found[block])) for block in blocks])
     slope, error = _slope(x, y)
