@@ -22,6 +22,8 @@ from state.feature_set import FEATURE_SET, NAMES
 from state.merger import IncompatibleModelError, Terms, refuse_incompatible, refuse_unusable
 from state.model import Predictor, Snapshot
 from state.model_input import Command
+from state.snapshot_check import SNAPSHOT_MOST_BYTES
+from state.snapshot_rows import within_limit
 from state.sums import Sums
 from state.variants import models_of, settings_by_variant
 
@@ -71,7 +73,7 @@ def export(
     live, archived = _read(target, _terms(target, name))
     snapshot = _live(live) if version is None else _archived(archived, version)
     try:
-        file.write_bytes(snapshot.encode())
+        file.write_bytes(within_limit(snapshot).encode())
     except OSError as error:
         raise UserError(f"cannot write {file}: {error.strerror}: choose another path") from None
     stdout_console().print(f"wrote model {snapshot.model_version} to {file}", soft_wrap=True, markup=False)
@@ -87,7 +89,9 @@ def import_model(
 ) -> None:
     """Put a model from a file in place of the live one; the job goes on learning from it."""
     try:
-        snapshot = Snapshot.decode(file.read_bytes())
+        with file.open("rb") as opened:
+            snapshot = Snapshot.decode(opened.read(SNAPSHOT_MOST_BYTES + 1))
+        Predictor(snapshot)
     except OSError as error:
         raise UserError(
             f"cannot read {file}: {error.strerror}: name a file that `heliotrope model export` wrote"

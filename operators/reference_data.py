@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable
 
+import structlog
+
 from operators.names import (
     BUNDLE_RECORD,
     CANDIDATES_RECORD,
@@ -34,6 +36,9 @@ from state.together.listing import list_key
 _ARCHIVED = re.compile(rb"%s(:[^@+]+)?@\d+" % MODEL_KEY)
 _COMMAND = re.compile(rb"%s(:[^@+]+)?" % COMMAND_KEY)
 _LIVE = re.compile(rb"%s(?P<model>:[^@+]+)?(?P<suffix>%s)?" % (MODEL_KEY, re.escape(CHANGE_SUFFIX)))
+
+
+logger = structlog.get_logger()
 
 
 class ReferenceData:
@@ -83,17 +88,27 @@ class ReferenceData:
     def restore(self, entries: Iterable[tuple[str, bytes]]) -> int:
         """Takes over broadcast state after a restart; returns the number of entries.
 
-        An earlier release held each product here; now its category does.
+        An earlier release held each product here; now its category does. It may also have held what this one refuses.
         """
         count = 0
         for key, value in entries:
-            kind, _, name = key.partition("/")
-            if kind.startswith(MODEL_RECORD):
-                self.take(MODEL_RECORD, MODEL_KEY + kind.removeprefix(MODEL_RECORD).encode(), value)
-            elif kind == PRODUCT_RECORD or self.take(kind, name.encode(), value) is None:
+            try:
+                found = self._restore_entry(key, value)
+            except Exception:  # as for a record of the topic: one entry must not stop the job for ever
+                logger.exception("an entry of broadcast state could not be restored", entry=key)
+                found = None
+            if found is None or isinstance(found, Rejection):
                 self._forgotten.append(key)
             count += 1
         return count
+
+    def _restore_entry(self, key: str, value: bytes) -> Rejection | str | None:
+        kind, _, name = key.partition("/")
+        if kind.startswith(MODEL_RECORD):
+            model_key = MODEL_KEY + kind.removeprefix(MODEL_RECORD).encode()
+            found = self.take(MODEL_RECORD, model_key, value)
+            return found if isinstance(found, Rejection) else key
+        return None if kind == PRODUCT_RECORD else self.take(kind, name.encode(), value)
 
     def _take_bundle(self, key: bytes | None, value: bytes | None) -> Rejection | str:
         bundles = self._chooser.shelf.bundles

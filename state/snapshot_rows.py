@@ -2,7 +2,9 @@
 
 from collections.abc import Set
 
+import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from state.disjoint import arm_width
 from state.feature_set import Feature, own_rate_columns, prior_of
@@ -33,6 +35,29 @@ def rows_within(products: ProductSums, room: int, only: Set[str] | None) -> list
             break
         kept.append(row)
     return kept
+
+
+def within_limit(snapshot: Snapshot) -> Snapshot:
+    """The snapshot with as many of its most shown products as `SNAPSHOT_LIMIT_BYTES` have room for: a whole one has, but one with
+    what changed since may be longer."""
+    size = len(snapshot.product_ids)
+    if not size or len(snapshot.encode()) <= SNAPSHOT_LIMIT_BYTES:
+        return snapshot
+    counts = np.frombuffer(snapshot.counts, dtype="<f8").reshape(size, FIXED)
+    rows = np.argsort(-counts[:, 0], kind="stable")
+    while len(rows):
+        rows = rows[: len(rows) * 9 // 10]
+        parts = {name: _of_rows(getattr(snapshot, name), size, rows) for name in ("counts", "residuals", "arms")}
+        kept = [snapshot.product_ids[row] for row in rows]
+        shorter = msgspec.structs.replace(snapshot, product_ids=kept, **parts)
+        if len(shorter.encode()) <= SNAPSHOT_LIMIT_BYTES:
+            break
+    return shorter
+
+
+def _of_rows(data: bytes, size: int, rows: NDArray[np.int64]) -> bytes:
+    table = np.frombuffer(data, dtype=np.uint8).reshape(size, -1)
+    return table[rows].tobytes()
 
 
 def product_rows(snapshot: Snapshot, sums: Sums) -> ProductSums:

@@ -2,6 +2,8 @@
 
 import msgspec
 
+from state.codec import reading
+
 
 class Hello(msgspec.Struct, tag="hello", frozen=True):
     """A session met the user with an event of that time, and asks what is known."""
@@ -32,8 +34,15 @@ def encode_message(message: Message) -> str:
 
 
 def read_message(text: str) -> Message | None:
-    """A message, or None for the lines of an accepted event."""
-    return _decoder.decode(text) if text[:1] == "{" else None
+    """A message, or None for the lines of an accepted event.
+
+    Raises:
+        UnreadableError: it is neither.
+    """
+    if text[:1] != "{":
+        return None
+    with reading("a message for a user"):
+        return _decoder.decode(text)
 
 
 _encoder = msgspec.json.Encoder()

@@ -199,3 +199,12 @@ def test_a_list_of_another_release_is_refused() -> None:
     _, reference = opened()
     assert isinstance(reference.take(CANDIDATES_RECORD, b"together/bought/p1", b"\x09"), Rejection)
     assert isinstance(reference.take(BUNDLE_RECORD, b"b1", b"{}"), Rejection)
+
+
+def test_what_an_earlier_release_held_and_this_one_refuses_leaves_broadcast_state() -> None:
+    chooser, reference = opened()
+    unsound = msgspec.structs.replace(WHOLE, counts=b"\x00")
+    entries = [("model", unsound.encode()), ("candidates/category/c", b"\x01?"), ("bundle/b", b"{}")]
+    assert reference.restore(entries) == 3
+    assert reference.take_forgotten() == ["model", "candidates/category/c", "bundle/b"]
+    assert version(chooser) is None

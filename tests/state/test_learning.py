@@ -10,11 +10,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from state.codec import UnreadableError
 from state.feature_set import DIMENSION, FEATURE_SET, prior_of
 from state.learner import LearnerShard
 from state.merger import IncompatibleModelError, Merger
 from state.model import Predictor, Snapshot
 from state.product_sums import ProductSums
+from state.snapshot_rows import within_limit
 from state.sums import Example, Sums
 from tests.state.shop import make_merger, restored_merger
 
@@ -135,6 +137,20 @@ def test_a_snapshot_stays_below_what_readers_rely_on() -> None:
     assert len(data) <= 512 * 1024
     assert Snapshot.decode(data).product_ids[0] == f"{19_999:0128}"
     assert Predictor(Snapshot.decode(data)).statistics[0, 0] == 19_999.0
+
+
+def test_an_exported_snapshot_is_one_that_can_be_imported() -> None:
+    ids = [f"product-{number:0>100}" for number in range(6_000)]
+    counts = np.column_stack([np.arange(6_000.0), np.zeros(6_000)])
+    long = msgspec.structs.replace(
+        base_of(made_examples(1, 3)), product_ids=ids, counts=counts.tobytes(), residuals=bytes(8 * 6_000)
+    )
+    with pytest.raises(UnreadableError, match="bytes, at most"):
+        Snapshot.decode(long.encode())
+    kept = Snapshot.decode(within_limit(long).encode())
+    Predictor(kept)
+    assert 3_000 < len(kept.product_ids) < 6_000
+    assert kept.product_ids[0] == ids[-1]
 
 
 def test_products_of_the_merged_model_are_bounded() -> None:
