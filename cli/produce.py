@@ -1,17 +1,20 @@
-"""`heliotrope produce`: JSON lines to `user_interactions`, every line as it is."""
+"""`heliotrope produce`: JSON lines to `user_interactions`, every line as it is; a whole JSON array is its elements."""
 
+import io
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Annotated
+from typing import Annotated, cast
 
 import msgspec
 import typer
 
 from cli.errors import UserError
-from cli.kafka_client import MAX_VALUE_BYTES
+from cli.files.opening import open_raw, size_of
+from cli.files.produced import events_of
+from cli.files.rows import BROKEN_FILE
 from cli.options import Config, Sets, Workdir, find_target
 from cli.output import duration_text, number, progress_bar, stderr_console, stdout_console, summary_table
 from cli.pacing import RatePacer
@@ -32,21 +35,8 @@ def key_of_line(line: bytes) -> bytes | None:
     """The session id of an event as the record's key; None where it cannot be read, so that bad lines are spread."""
     try:
         return _decoder.decode(line).session_id.encode() or None
-    except (msgspec.DecodeError, UnicodeError):
+    except (msgspec.DecodeError, UnicodeError, RecursionError):
         return None
-
-
-def read_lines(stream: IO[bytes]) -> Iterator[bytes | None]:
-    """Lines without their line feed, in bounded memory; None for a line that no topic takes."""
-    while line := stream.readline(MAX_VALUE_BYTES + 1):
-        if line.endswith(b"\n"):
-            yield line[:-1]
-        elif len(line) <= MAX_VALUE_BYTES:
-            yield line
-        else:
-            while (rest := stream.readline(MAX_VALUE_BYTES)) and not rest.endswith(b"\n"):
-                pass
-            yield None
 
 
 class Sent(msgspec.Struct):
@@ -75,17 +65,28 @@ def send_lines(
         yield sent
 
 
-def _open_input(file: str) -> AbstractContextManager[IO[bytes]]:
+@contextmanager
+def _open_input(file: str) -> Iterator[io.BufferedReader]:
     if file == "-":
-        return nullcontext(sys.stdin.buffer)
+        yield cast(io.BufferedReader, sys.stdin.buffer)
+        return
+    with open_raw(Path(file)) as raw:
+        yield raw
+
+
+def _explained(values: Iterator[bytes | None], name: str) -> Iterator[bytes | None]:
     try:
-        return Path(file).open("rb")
-    except OSError as error:
-        raise UserError(f"cannot read {file} ({error.strerror}): name a file of JSON lines, or - for stdin") from None
+        yield from values
+    except BROKEN_FILE as error:
+        raise UserError(f"{name} is damaged ({error}): what came before was sent; fetch or pack it again") from None
+    except ValueError as error:
+        raise UserError(f"{name}: {error}: what came before was sent; complete the file") from None
 
 
 def produce(
-    file: Annotated[str, typer.Argument(metavar="FILE|-", help="JSON lines, one event each; - reads standard input.")],
+    file: Annotated[
+        str, typer.Argument(metavar="FILE|-", help="JSON lines, or one JSON array, packed too; - is standard input.")
+    ],
     rate: Annotated[float | None, typer.Option(min=0.001, help="Events/s, open loop; default: all at once.")] = None,
     config: Config = None,
     sets: Sets = None,
@@ -94,33 +95,42 @@ def produce(
     """Send JSON lines to user_interactions, keyed by session; nothing is refused, bad lines become dead letters."""
     target = find_target(config, sets, workdir)
     sent, started = Sent(), time.monotonic()
+    name = "standard input" if file == "-" else file
     with _open_input(file) as stream, Delivery(target, linger_ms=20 if rate is None else 2) as delivery:
         topic = target.settings.kafka.topics.user_interactions
+        values, taken_for = _take(stream, name)
         try:
-            _show_progress(send_lines(read_lines(stream), topic, delivery, RatePacer(rate), sent), _size_of(file))
+            steps = send_lines(_explained(values, name), topic, delivery, RatePacer(rate), sent)
+            _show_progress(steps, stream)
         finally:
             delivery.flush()
-            _print_summary(sent, time.monotonic() - started)
+            _print_summary(sent, taken_for, time.monotonic() - started)
     if sent.too_large:
         raise UserError(f"{sent.too_large} lines of over 2 MiB were not sent, as the topic takes none: shorten them")
 
 
-def _size_of(file: str) -> int | None:
-    return Path(file).stat().st_size if Path(file).is_file() else None
+def _take(stream: io.BufferedReader, name: str) -> tuple[Iterator[bytes | None], str]:
+    try:
+        return events_of(stream, name)
+    except BROKEN_FILE as error:
+        raise UserError(f"nothing of {name} was sent: it is damaged ({error}): fetch or pack it again") from None
 
 
-def _show_progress(steps: Iterator[Sent], total_bytes: int | None) -> None:
-    last = time.monotonic()
+def _show_progress(steps: Iterator[Sent], stream: io.BufferedReader) -> None:
+    """A bar over the bytes of the input that were read; without an end where it has no size."""
+    last, total = time.monotonic(), size_of(stream)
     with progress_bar(stderr_console()) as bar:
-        task = bar.add_task("sending", total=total_bytes, count="")
+        task = bar.add_task("sending", total=total, count="")
         for state in steps:
             if state.lines % PROGRESS_EVERY == 0 or time.monotonic() - last > PROGRESS_INTERVAL_S:
                 last = time.monotonic()
-                bar.update(task, completed=state.bytes + state.lines, count=f"{number(state.lines)} events")
+                done = stream.tell() if total else state.bytes + state.lines
+                bar.update(task, completed=done, count=f"{number(state.lines)} events")
 
 
-def _print_summary(sent: Sent, seconds: float) -> None:
+def _print_summary(sent: Sent, taken_for: str, seconds: float) -> None:
     rows: list[tuple[str, str | float]] = [
+        ("read as", taken_for),
         ("events sent", sent.lines),
         ("without a readable session", sent.without_key),
         ("took", duration_text(seconds * 1_000)),

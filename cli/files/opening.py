@@ -121,7 +121,7 @@ def open_file(path: Path, encoding: str | None = None) -> Opened:
     return unpack(open_raw(path), str(path), encoding)
 
 
-def open_raw(path: Path) -> IO[bytes]:
+def open_raw(path: Path) -> io.BufferedReader:
     """The file itself.
 
     Raises:
@@ -140,15 +140,7 @@ def open_raw(path: Path) -> IO[bytes]:
 
 def unpack(raw: IO[bytes], name: str, encoding: str | None) -> Opened:
     """What `open_file` does with an open file."""
-    packings: list[str] = []
-    head, stream = take_head(raw)
-    for _ in range(MOST_LAYERS):
-        inner, packing = _inside(head, stream, raw, name)
-        if inner is None:
-            break
-        packings.append(packing)
-        head, stream = take_head(inner)
-    packing = ", ".join(packings)
+    head, stream, packing = take_packing_off(raw, name)
     if head.startswith(PARQUET_MAGIC):
         return Opened(stream, head, "binary", False, packing, raw)
     for magic, what in UNREADABLE_KINDS:
@@ -157,6 +149,23 @@ def unpack(raw: IO[bytes], name: str, encoding: str | None) -> Opened:
     if head[257:262] == b"ustar":
         raise UserError(f"{name} is a tar archive: unpack it and name one file of it")
     return _as_text(stream, head, name, encoding, packing, raw)
+
+
+def take_packing_off(raw: IO[bytes], name: str) -> tuple[bytes, io.BufferedReader, str]:
+    """The first bytes inside of all packing, the stream that begins with them, and what was taken off.
+
+    Raises:
+        UserError: an archive does not hold exactly one file.
+    """
+    packings: list[str] = []
+    head, stream = take_head(raw)
+    for _ in range(MOST_LAYERS):
+        inner, packing = _inside(head, stream, raw, name)
+        if inner is None:
+            break
+        packings.append(packing)
+        head, stream = take_head(inner)
+    return head, stream, ", ".join(packings)
 
 
 def _inside(head: bytes, stream: io.BufferedReader, raw: IO[bytes], name: str) -> tuple[IO[bytes] | None, str]:

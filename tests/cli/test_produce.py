@@ -1,5 +1,6 @@
 """`produce` sends every line as it is."""
 
+import gzip
 import io
 import json
 from typing import Any
@@ -11,10 +12,12 @@ from kafka.errors import KafkaTimeoutError
 
 from cli.endpoints import Endpoints
 from cli.errors import UserError
+from cli.files.lines import read_lines
+from cli.files.produced import events_of
 from cli.kafka_client import MAX_VALUE_BYTES
 from cli.options import Target
 from cli.pacing import RatePacer
-from cli.produce import Sent, key_of_line, read_lines, send_lines
+from cli.produce import Sent, key_of_line, send_lines
 from cli.producing import MAX_RECORDS_IN_FLIGHT, Delivery
 from state.configuration import Settings
 
@@ -70,6 +73,7 @@ class Producer:
         (b"[1]", None),
         (b'{"session_id": "cut', None),
         (b"[" * 100_000, None),
+        (b'{"session_id":"s","x":' + b'{"a":' * 20_000, None),
     ],
 )
 def test_the_key_is_the_session_where_it_can_be_read(line: bytes, key: bytes | None) -> None:
@@ -84,16 +88,16 @@ def test_no_line_is_refused(line: bytes) -> None:
 
 @given(st.lists(st.binary().filter(lambda line: b"\n" not in line)))
 def test_lines_come_through_as_they_are(lines: list[bytes]) -> None:
-    assert list(read_lines(io.BytesIO(b"".join(line + b"\n" for line in lines)))) == lines
+    assert list(read_lines(io.BytesIO(b"".join(line + b"\n" for line in lines)), MAX_VALUE_BYTES)) == lines
 
 
 def test_a_last_line_needs_no_line_feed() -> None:
-    assert list(read_lines(io.BytesIO(b"\n\na"))) == [b"", b"", b"a"]
+    assert list(read_lines(io.BytesIO(b"\n\na"), MAX_VALUE_BYTES)) == [b"", b"", b"a"]
 
 
 def test_the_largest_value_passes_and_a_larger_one_is_told() -> None:
     fits, larger = b"x" * MAX_VALUE_BYTES, b"y" * (3 * MAX_VALUE_BYTES)
-    assert list(read_lines(io.BytesIO(fits + b"\n" + larger + b"\nz\n"))) == [fits, None, b"z"]
+    assert list(read_lines(io.BytesIO(fits + b"\n" + larger + b"\nz\n"), MAX_VALUE_BYTES)) == [fits, None, b"z"]
 
 
 def test_everything_is_sent_and_counted() -> None:
@@ -145,3 +149,51 @@ def test_java_properties_become_this_clients_options() -> None:
         "sasl_plain_password": 'a"b',
     }
     assert json.dumps(options)
+
+
+def taken(content: bytes) -> list[bytes | None]:
+    return list(events_of(io.BufferedReader(io.BytesIO(content)), "in")[0])
+
+
+EVENT = b'{"session_id":"s","event_type":"erase","timestamp":5}'
+
+
+@pytest.mark.parametrize(
+    ("content", "values"),
+    [
+        (b"[" + EVENT + b",\n " + EVENT + b"]\n", [EVENT, EVENT]),
+        (b"[\n" + EVENT + b",\n" + EVENT + b"\n]", [EVENT, EVENT]),
+        (b'{\n"session_id":"s"\n}\n{\n"a":1\n}\n', [b'{\n"session_id":"s"\n}', b'{\n"a":1\n}']),
+        (gzip.compress(EVENT + b"\nx\n"), [EVENT, b"x"]),
+        (gzip.compress(b"[" + EVENT + b"]"), [EVENT]),
+        (b"\xef\xbb\xbf" + EVENT, [EVENT]),
+        (b"[1]\n[2]\n", [b"[1]", b"[2]"]),
+        (b"[" + EVENT + b"]\n[" + EVENT + b"]\n", [b"[" + EVENT + b"]"] * 2),
+        (b"[no json,\n" + EVENT, [b"[no json,", EVENT]),
+        (b'{"a":\n' + EVENT, [b'{"a":', EVENT]),
+        (b"\xff\xfe\n" + EVENT, [b"\xff\xfe", EVENT]),
+        (b"", []),
+    ],
+)
+def test_lines_stay_as_they_are_and_a_whole_array_is_its_elements(content: bytes, values: list[bytes]) -> None:
+    assert taken(content) == values
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (EVENT.decode().encode("utf-16"), "UTF-16"),
+        (EVENT.decode().encode("utf-16-le"), "UTF-16"),
+        (b"PAR1\x15\x04", "heliotrope replay"),
+        (b"\x28\xb5\x2f\xfd\x01", "unpack it first"),
+    ],
+)
+def test_what_is_no_text_stops_before_the_first_record(content: bytes, words: str) -> None:
+    with pytest.raises(UserError, match=words):
+        taken(content)
+
+
+@given(st.lists(st.binary().filter(lambda line: b"\n" not in line), min_size=2))
+def test_after_a_line_of_json_nothing_is_anything_but_lines(lines: list[bytes]) -> None:
+    lines = [EVENT, *lines]
+    assert taken(b"".join(line + b"\n" for line in lines)) == lines
