@@ -16,6 +16,7 @@ from jobs.accepted import create_accepted_view
 from jobs.catalogue import catalogue_lists
 from jobs.jvm import always_idle, evenly_spread_keys, flush_after, gathered, keyed_in_jvm, put_beside, set_uids
 from jobs.popularity import popularity_stream, write_popularity
+from jobs.resuming import check_resume
 from jobs.settings import (
     ConfigurationError,
     SecretError,
@@ -153,6 +154,7 @@ def main(arguments: list[str]) -> None:
                 raise ConfigurationError(f"{key}: must be set for a job that runs on a cluster")
         environment = environment_for(settings)
         build_graph(environment, settings)
+        check_resume(environment, settings)
     except (ConfigurationError, SecretError) as error:
         sys.exit(f"heliotrope: {error}")
     environment.execute("heliotrope-personalize")

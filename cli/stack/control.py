@@ -14,6 +14,7 @@ from cli.stack.layout import Layout, prepare, private_files, remove_data, source
 from cli.stack.plan import make_plan, supervisor_command, supervisor_environment
 from cli.stack.progress import Step, read_step
 from cli.stack.record import StackRecord, find_process, is_alive, read_record
+from cli.stack.resume import remove_outside
 from cli.stack.savepoint import stop_with_savepoint
 from jobs.settings import load_settings
 from state.configuration import Settings
@@ -34,11 +35,15 @@ def running(workdir: Path) -> StackRecord | None:
 
 
 def start_stack(
-    settings: Settings, workdir: Path, report: Callable[[Step], None] = ignore, entry: Path | None = None
+    settings: Settings,
+    workdir: Path,
+    report: Callable[[Step], None] = ignore,
+    entry: Path | None = None,
+    fresh: bool = False,
 ) -> StackRecord:
     """Starts a stack and returns once its job is RUNNING; `report` hears of each step.
 
-    `entry` is the job's module where it is another than Heliotrope's own.
+    `entry` is the job's module where it is another than Heliotrope's own; `fresh` removes what an earlier run kept.
 
     Raises:
         UserError: a step failed, or a stack runs there already; what was started is stopped.
@@ -46,6 +51,8 @@ def start_stack(
     """
     _check_mine(workdir)
     with private_files(), _locked(workdir) as lock:
+        if fresh:
+            remove_all(Layout.at(workdir))
         layout = prepare(workdir)
         make_plan(settings, layout, entry)
         supervisor = _spawn_supervisor(layout, lock)
@@ -81,8 +88,17 @@ def stop_stack(workdir: Path, keep_data: bool = False) -> str | None:
             found = find_process(process)
             if found is not None:
                 found.kill()
-        remove_data(layout, keep_data)
+        if keep_data:
+            remove_data(layout, keep_data)
+        else:
+            remove_all(layout)
     return point
+
+
+def remove_all(layout: Layout) -> None:
+    """Removes what all runs have left except logs, also outside of the work directory."""
+    remove_outside(layout)
+    remove_data(layout)
 
 
 def job_settings(workdir: Path) -> Settings:

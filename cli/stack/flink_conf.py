@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from cli.stack.certificates import Identity
-from cli.stack.layout import Layout, package_folder, write_private
+from cli.stack.layout import Layout, file_uri, package_folder, write_private
 from cli.stack.ports import LOOPBACK
 from jobs.settings import local_parallelism
 from state.configuration import Settings
@@ -90,7 +90,7 @@ def cluster_options(settings: Settings, layout: Layout, rest_port: int, rpc_port
         "execution.checkpointing.interval": f"{flink.checkpoint_interval_ms} ms",
         "execution.checkpointing.timeout": f"{flink.checkpoint_timeout_ms} ms",
         "execution.checkpointing.dir": checkpoint_uri(settings, layout),
-        "execution.checkpointing.savepoint-dir": (layout.data / "savepoints").as_uri(),
+        "execution.checkpointing.savepoint-dir": file_uri(layout.data / "savepoints"),
         "state.backend.type": flink.state_backend,
         **_changelog_options(flink.state_backend, layout),
         "pipeline.max-parallelism": flink.max_parallelism,
@@ -112,7 +112,7 @@ def _changelog_options(state_backend: str, layout: Layout) -> dict[str, Any]:
     return {
         "state.changelog.enabled": True,
         "state.changelog.storage": "filesystem",
-        "dstl.dfs.base-path": (layout.data / "changelog").as_uri(),
+        "dstl.dfs.base-path": file_uri(layout.data / "changelog"),
     }
 
 
@@ -156,8 +156,8 @@ def checkpoint_uri(settings: Settings, layout: Layout) -> str:
     """Where checkpoints go: the configured place, else the work directory."""
     place = settings.flink.checkpoint_dir
     if not place:
-        return (layout.data / "checkpoints").as_uri()
-    return place if "://" in place or place.startswith("file:") else Path(place).absolute().as_uri()
+        return file_uri(layout.data / "checkpoints")
+    return place if "://" in place or place.startswith("file:") else file_uri(Path(place).absolute())
 
 
 def write_conf(folder: Path, options: dict[str, Any]) -> None:

@@ -52,6 +52,11 @@ class FlinkRest:
         history = self._get(f"/jobs/{job_id}/exceptions").get("exceptionHistory", {})
         return [str(entry.get("stacktrace", "")) for entry in history.get("entries", [])]
 
+    def has_checkpoint(self, job_id: str) -> bool:
+        """Whether the job has completed a checkpoint or begun from one."""
+        latest = self._get(f"/jobs/{job_id}/checkpoints")["latest"]
+        return bool(latest.get("completed") or latest.get("restored"))
+
     def running_jobs(self) -> list[str]:
         """The ids of the jobs that run."""
         return [job_id for job_id, state in self._states().items() if state == "RUNNING"]

@@ -13,8 +13,8 @@ from cli.stack.flink_rest import ENDED, JOB_ID, FlinkRest
 from cli.stack.layout import Layout
 from cli.stack.plan import Plan
 from cli.stack.process import describe_exit, spawn, stop
-from cli.stack.resume import remember_job, resume_point
-from cli.stack.submit import run_service
+from cli.stack.resume import MissingStateError, remember_checkpoint, remember_job, resume_point
+from cli.stack.submit import Origin, refusal_in, run_service
 from state.configuration import Settings
 
 POLL_SECONDS = 1.0
@@ -41,25 +41,35 @@ class JobKeeper:
         self._backoff = Backoff(first_seconds=0.2)
         self._lost = asyncio.Event()
         self._run: asyncio.subprocess.Process | None = None
+        self._has_checkpoint = True
 
     async def submit(self) -> str:
         """Submits the job and returns the checkpoint or savepoint that it resumes from, empty for a new one.
 
         Raises:
-            StepError: `flink run` failed.
+            StepError: `flink run` failed, or the state to resume from is gone.
         """
-        origin = resume_point(self._layout, checkpoint_uri(self._settings, self._layout))
-        service = run_service(self._layout, self._plan.rest_address, origin, Path(self._plan.entry))
+        try:
+            origin = resume_point(self._layout)
+        except MissingStateError as error:
+            raise start_steps.StepError("Submit", str(error)) from None
+        taken = Origin(origin) if origin else None
+        service = run_service(self._layout, self._plan.rest_address, taken, Path(self._plan.entry))
         output = Path(service.log).with_suffix(".out")
         output.unlink(missing_ok=True)
         self._run = await spawn(service, self._environment)
         code = await self._run.wait()
-        found = JOB_ID.findall(output.read_text(encoding="utf-8", errors="replace"))
+        text = output.read_text(encoding="utf-8", errors="replace")
+        found = JOB_ID.findall(text)
+        refusal = refusal_in(text)
+        if refusal:
+            raise start_steps.StepError("Submit", refusal)
         if code != 0 or not found:
             what = f"`flink run` ended with {describe_exit(code)}"
             raise start_steps.StepError("Submit", f"{what}: see {output}", start_steps.tail(str(output)))
         self.job_id = found[-1]
-        remember_job(self._layout, self.job_id)
+        remember_job(self._layout, self.job_id, checkpoint_uri(self._settings, self._layout))
+        self._has_checkpoint = False
         self._on_change(self.job_id, "CREATED", "")
         return origin or ""
 
@@ -101,6 +111,7 @@ class JobKeeper:
                 await asyncio.wait_for(self._lost.wait(), POLL_SECONDS)
             state = "" if self._lost.is_set() else await self._state()
             self._on_change(self.job_id, state or "LOST", "")
+            await self._note_checkpoint()
             if state in ("", "FAILED"):
                 await asyncio.sleep(self._backoff.delay(time.monotonic() - began))
                 began = time.monotonic()
@@ -109,6 +120,14 @@ class JobKeeper:
     def job_manager_died(self) -> None:
         """Has the job submitted again at once: `flink run` takes longer than the new JobManager needs to start."""
         self._lost.set()
+
+    async def _note_checkpoint(self) -> None:
+        """Notes once that there is state, so that a later start without it is refused and not empty."""
+        if not self._has_checkpoint:
+            with suppress(OSError, ValueError, KeyError):
+                self._has_checkpoint = await asyncio.to_thread(self._rest.has_checkpoint, self.job_id)
+                if self._has_checkpoint:
+                    remember_checkpoint(self._layout, self.job_id)
 
     async def _submit_again(self, cause: str) -> None:
         """What the JobManager does meanwhile shows in the job's state, which is asked for next: hence the event is taken back."""

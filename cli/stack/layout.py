@@ -147,6 +147,11 @@ def private_files() -> Iterator[None]:
         os.umask(before)
 
 
+def file_uri(path: Path) -> str:
+    """A path as Flink reads URIs: it takes percent signs as they are, so `Path.as_uri()` would name another folder."""
+    return f"file://{path}"
+
+
 def package_folder(name: str) -> Path:
     """The folder of an installed package, found without importing it.
 

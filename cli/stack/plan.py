@@ -17,6 +17,7 @@ from cli.stack.java import find_java_home
 from cli.stack.layout import Layout, write_private
 from cli.stack.ports import LOOPBACK, choose
 from cli.stack.record import with_password, without_password
+from cli.stack.resume import resume_point
 from cli.stack.services import FOREIGN, own_modules
 from cli.stack.submit import entry_file, pack
 from cli.stack.topics import broker_answers
@@ -62,12 +63,13 @@ def make_plan(settings: Settings, layout: Layout, entry: Path | None = None) -> 
     `entry` is the job's module, another than `jobs/personalize.py` in tests of the stack alone.
 
     Raises:
-        UserError: something is missing, in use or does not answer.
+        UserError: something is missing, in use or does not answer; or the state of kept data is gone.
         SecretError: a secret's file cannot be read.
     """
     java_home = find_java_home(settings.local.java_home)
     all_jars = jars.installed()
     entry = entry if entry is not None else entry_file()
+    resume_point(layout)  # refused here where it is gone, before anything runs
     check_external(settings)
     taken: set[int] = set()
     kafka_port = choose(settings.local.kafka_port, "local.kafka_port", taken)

@@ -1,14 +1,14 @@
 """The savepoint of `down --keep-data`."""
 
 import time
+from contextlib import suppress
 
 from cli.errors import UserError
 from cli.stack.flink_rest import FlinkRest
-from cli.stack.layout import Layout
+from cli.stack.layout import Layout, file_uri
 from cli.stack.record import Job, StackRecord
 from cli.stack.resume import remember_savepoint, resume_point
 from cli.stack.status import live_status
-from jobs.settings import load_settings
 
 SAVEPOINT_SECONDS = 120.0
 POLL_SECONDS = 0.1
@@ -22,11 +22,13 @@ def stop_with_savepoint(layout: Layout, record: StackRecord) -> str:
     """
     job, _ = live_status(record)
     try:
-        location = _write_savepoint(FlinkRest(record.flink), job, (layout.data / "savepoints").as_uri())
+        location = _write_savepoint(FlinkRest(record.flink), job, file_uri(layout.data / "savepoints"))
         remember_savepoint(layout, location)
         return location
     except (UserError, OSError, TimeoutError) as error:
-        point = resume_point(layout, load_settings(layout.job_config, environ={}).flink.checkpoint_dir)
+        point = None
+        with suppress(UserError):
+            point = resume_point(layout)
         if point is None:
             raise UserError(
                 f"no savepoint could be made ({error}) and there is no checkpoint: wait until `heliotrope status` "

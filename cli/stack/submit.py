@@ -3,6 +3,7 @@
 import zipfile
 from collections.abc import Iterable
 from pathlib import Path
+from typing import NamedTuple
 
 from cli.errors import UserError
 from cli.stack.layout import PACKAGES, Layout, package_folder, source_root
@@ -10,7 +11,15 @@ from cli.stack.services import Service, flink_environment, flink_java_options
 
 ENTRY = Path("jobs") / "personalize.py"
 PACKED = ("*.py", "*.java", "*.nbi", "*.nbc")
+REFUSAL = "heliotrope: "
+"""Begins the line in which `jobs/personalize.py` says why it cannot start."""
 ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the same files give the same zip
+
+
+def refusal_in(output: str) -> str:
+    """What the job itself said against its start, in one line; empty where it said nothing."""
+    said = [line.removeprefix(REFUSAL) for line in output.splitlines() if line.startswith(REFUSAL)]
+    return said[-1] if said else ""
 
 
 def entry_file() -> Path:
@@ -41,10 +50,22 @@ def pack(target: Path, names: Iterable[str] = PACKAGES) -> None:
             archive.writestr(entry, file.read_bytes(), zipfile.ZIP_DEFLATED)
 
 
-def run_service(layout: Layout, job_manager: str, resume: str | None = None, entry: Path | None = None) -> Service:
-    """`flink run` for a JobManager at host:port; `resume` is a savepoint or checkpoint that the job takes over."""
+class Origin(NamedTuple):
+    """The savepoint or checkpoint that a job resumes from. If `claimed`, Flink owns it from then on and removes it once newer
+    ones do; `partly` lets go of state that no operator of the job has."""
+
+    uri: str
+    claimed: bool = True
+    partly: bool = False
+
+
+def run_service(layout: Layout, job_manager: str, origin: Origin | None = None, entry: Path | None = None) -> Service:
+    """`flink run` for a JobManager at host:port."""
     script = package_folder("pyflink") / "bin" / "flink"
-    restore = () if resume is None else ("-s", resume, "-cm", "claim")
+    restore: tuple[str, ...] = ()
+    if origin is not None:
+        mode = "claim" if origin.claimed else "no_claim"
+        restore = ("-s", origin.uri, "-cm", mode, *(("-n",) if origin.partly else ()))
     job = ("-py", str(entry if entry is not None else entry_file()), "-pyfs", str(layout.packages))
     command = (str(script), "run", "-d", "-m", job_manager, *restore, *job, "--config", str(layout.job_config))
     environment = {**flink_environment(layout), **flink_java_options(layout)}

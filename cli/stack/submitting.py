@@ -8,6 +8,7 @@ import tempfile
 from pathlib import Path
 from typing import Annotated
 from urllib.error import HTTPError
+from urllib.parse import urlsplit
 
 import typer
 from kafka.errors import KafkaError
@@ -18,11 +19,12 @@ from cli.output import stderr_console, stdout_console
 from cli.stack import flink_conf, jars
 from cli.stack.flink_rest import JOB_ID, FlinkRest
 from cli.stack.java import find_java_home
-from cli.stack.layout import Layout
+from cli.stack.layout import Layout, file_uri
 from cli.stack.plan import check_external, write_settings
+from cli.stack.resume import local_paths, newest_below
 from cli.stack.services import child_environment
 from cli.stack.start_steps import without_frames
-from cli.stack.submit import pack, run_service
+from cli.stack.submit import Origin, pack, refusal_in, run_service
 from cli.stack.topics import create_topics
 from jobs.settings import check_buckets, load_settings, settings_from, to_tree
 from state.configuration import Settings
@@ -44,18 +46,66 @@ def submit(
             help="Python on the TaskManagers; default: this one where they are on this machine, else python3."
         ),
     ] = None,
+    origin: Annotated[
+        str | None,
+        typer.Option(
+            "--from",
+            metavar="PATH",
+            help="Resume from a savepoint or a retained checkpoint: its folder or URI, or `latest` for the newest below "
+            "flink.checkpoint_dir. Default: start empty.",
+        ),
+    ] = None,
+    claim: Annotated[
+        bool,
+        typer.Option("--claim", help="Hand what --from names over to Flink, which removes it once newer ones do."),
+    ] = False,
+    partly: Annotated[
+        bool,
+        typer.Option("--allow-non-restored-state", help="Let go of state in --from that this job has no operator for."),
+    ] = False,
 ) -> None:
     """Submit the job to a Flink cluster of your own, with `flink run`."""
     settings = load_settings(config, sets or ())
     check_buckets(settings, settings.flink.parallelism or 1)
+    resumed = None if origin is None else Origin(origin_uri(settings, origin), claim, partly)
     host = check_addresses(settings, jobmanager)
     check_managed_memory(settings, jobmanager)
     check_external(settings)
     executable = python or (sys.executable if is_loopback(host) else REMOTE_PYTHON)
     with tempfile.TemporaryDirectory(prefix="heliotrope-") as folder, stderr_console().status("submitting"):
         _create_topics(settings)
-        job_id = _run(settings, Layout(Path(folder)), jobmanager, executable)
-    stdout_console().print(f"submitted job {job_id} to {jobmanager}", soft_wrap=True, markup=False)
+        job_id = _run(settings, Layout(Path(folder)), jobmanager, executable, resumed)
+    said = f"submitted job {job_id} to {jobmanager}"
+    stdout_console().print(said + (f", resumed from {resumed.uri}" if resumed else ""), soft_wrap=True, markup=False)
+
+
+def origin_uri(settings: Settings, origin: str) -> str:
+    """What `--from` names, as a URI.
+
+    Raises:
+        UserError: there is no such folder, or `latest` has nowhere to look.
+    """
+    if origin == "latest":
+        folders = local_paths(settings.flink.checkpoint_dir) if settings.flink.checkpoint_dir else []
+        if not folders:
+            raise UserError(
+                "--from latest looks below flink.checkpoint_dir, which must name a folder that this machine sees: set it, or "
+                "name the savepoint or checkpoint itself"
+            )
+        found = next((found for folder in folders if (found := newest_below(folder)) is not None), None)
+        if found is None:
+            raise UserError(
+                f"--from latest: no complete checkpoint or savepoint is below {folders[0]}: name one by its path"
+            )
+        return found
+    if urlsplit(origin).scheme not in ("", "file"):
+        return origin
+    for path in local_paths(origin):
+        if (path / "_metadata").is_file() or (path.name == "_metadata" and path.is_file()):
+            return file_uri(path.expanduser().absolute())
+    raise UserError(
+        f"--from {origin}: no savepoint or checkpoint is there, such a folder holds _metadata: name another"
+    )
 
 
 def check_addresses(settings: Settings, jobmanager: str) -> str:
@@ -133,7 +183,7 @@ def _create_topics(settings: Settings) -> None:
         ) from None
 
 
-def _run(settings: Settings, layout: Layout, jobmanager: str, python: str) -> str:
+def _run(settings: Settings, layout: Layout, jobmanager: str, python: str, origin: Origin | None) -> str:
     java_home = find_java_home(settings.local.java_home)
     for path in (layout.run, layout.tmp, layout.logs):
         path.mkdir(parents=True)
@@ -145,10 +195,13 @@ def _run(settings: Settings, layout: Layout, jobmanager: str, python: str) -> st
     if settings.kafka.start == "auto":
         tree["kafka"]["start"] = "latest"
     write_settings(settings_from(tree), layout.job_config)
-    service = run_service(layout, jobmanager)
+    service = run_service(layout, jobmanager, origin)
     environment = {**child_environment(java_home, layout), **service.environment}
     answer = subprocess.run(service.command, env=environment, capture_output=True, text=True, errors="replace")
     found = JOB_ID.findall(answer.stdout)
+    refusal = refusal_in(answer.stdout + answer.stderr)
+    if refusal:
+        raise UserError(refusal)
     if answer.returncode != 0 or not found:
         console = stderr_console()
         for line in without_frames(answer.stdout + answer.stderr):

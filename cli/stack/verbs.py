@@ -43,6 +43,9 @@ def up(
     task_managers: Annotated[
         int | None, typer.Option("--task-managers", min=1, help="One slot each; default: local.task_managers.")
     ] = None,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Start empty: remove what an earlier run kept, or left when it broke off.")
+    ] = False,
     workdir: Workdir = None,
 ) -> None:
     """Start Kafka, Redis and Flink on loopback and the job on them; returns once the job is RUNNING."""
@@ -51,11 +54,13 @@ def up(
     folder = workdir_of(settings, workdir)
     console = stderr_console()
     record = control.running(folder)
+    if record is not None and record.state == "running" and fresh:
+        raise UserError(f"a stack runs in {folder}: stop it with `heliotrope down` before you start empty")
     if record is not None and record.state == "running":
         stdout_console().print(f"a stack runs already in {folder}: nothing changed", soft_wrap=True, markup=False)
     else:
         with StepDisplay(console) as display:
-            record = control.start_stack(settings, folder, display)
+            record = control.start_stack(settings, folder, display, fresh=fresh)
     job, count = live_status(record)
     stdout_console().print(status_table(record, f"{job.id} {job.state}", count))
 

@@ -3,21 +3,32 @@
 import asyncio
 import os
 import signal
+import struct
 import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import psutil
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.stack.backoff import Backoff
-from cli.stack.layout import Layout, prepare
+from cli.stack.layout import Layout, file_uri, prepare
 from cli.stack.ports import FREE_RANGE, choose, is_free
 from cli.stack.process import Keeper, describe_exit, stop
 from cli.stack.record import ProcessRecord, is_alive, process_record, without_password
-from cli.stack.resume import known_jobs, remember_job, remember_savepoint, resume_point
+from cli.stack.resume import (
+    MAGIC,
+    MissingStateError,
+    known_jobs,
+    remember_checkpoint,
+    remember_job,
+    remember_savepoint,
+    remove_outside,
+    resume_point,
+)
 from cli.stack.services import Service
 from cli.stack.start_steps import tail, without_frames
 
@@ -123,33 +134,88 @@ def layout(tmp_path: Path) -> Layout:
     return prepare(tmp_path / "work")
 
 
-def _checkpoint(folder: Path, mtime: int, complete: bool = True) -> str:
+def _checkpoint(folder: Path, number: int, complete: bool = True) -> str:
     folder.mkdir(parents=True)
     if complete:
-        (folder / "_metadata").touch()
-        os.utime(folder / "_metadata", (mtime, mtime))
-    return folder.as_uri()
+        (folder / "_metadata").write_bytes(struct.pack(">iiq", MAGIC, 4, number))
+    return file_uri(folder)
 
 
 def test_a_job_resumes_from_the_newest_complete_point_of_its_own(layout: Layout) -> None:
     checkpoints = layout.data / "checkpoints"
-    assert resume_point(layout, checkpoints.as_uri()) is None
+    assert resume_point(layout) is None
     remember_job(layout, "a")
     remember_job(layout, "b")
-    _checkpoint(checkpoints / "a" / "chk-9", 100)
-    newest = _checkpoint(checkpoints / "b" / "chk-2", 200)
-    _checkpoint(checkpoints / "b" / "chk-3", 300, complete=False)
-    _checkpoint(checkpoints / "somebody-elses" / "chk-1", 400)
-    assert resume_point(layout, checkpoints.as_uri()) == newest
-    savepoint = _checkpoint(layout.data / "savepoints" / "savepoint-1", 500)
+    newest = _checkpoint(checkpoints / "b" / "chk-12", 12)  # written before the others, as in a folder that was copied
+    _checkpoint(checkpoints / "a" / "chk-9", 9)
+    _checkpoint(checkpoints / "b" / "chk-13", 13, complete=False)
+    _checkpoint(checkpoints / "somebody-elses" / "chk-14", 14)
+    assert resume_point(layout) == newest
+    savepoint = _checkpoint(layout.data / "savepoints" / "savepoint-1", 15)
     remember_savepoint(layout, savepoint)
-    assert resume_point(layout, checkpoints.as_uri()) == savepoint
-    assert known_jobs(layout) == ["a", "b"]
+    assert resume_point(layout) == savepoint
+    assert [job.id for job in known_jobs(layout)] == ["a", "b"]
+
+
+def test_checkpoints_are_found_where_they_were_configured_to_be_before(layout: Layout, tmp_path: Path) -> None:
+    before = tmp_path / "before"
+    remember_job(layout, "a", file_uri(before))
+    assert resume_point(layout) is None  # it may have completed none
+    remember_checkpoint(layout, "a")
+    with pytest.raises(MissingStateError, match=r"no complete checkpoint of job a is left in file://.*before.*--fresh"):
+        resume_point(layout)
+    newest = _checkpoint(before / "a" / "chk-3", 3)
+    assert resume_point(layout) == newest
+    remove_outside(layout)
+    assert list(before.iterdir()) == []
+
+
+def test_a_work_directory_may_be_moved_with_its_savepoint(layout: Layout) -> None:
+    remember_savepoint(layout, _checkpoint(layout.data / "savepoints" / "savepoint-1", 1))
+    moved = Layout(layout.root.rename(layout.root.with_name("moved")))
+    assert resume_point(moved) == file_uri(moved.data / "savepoints" / "savepoint-1")
+
+
+def test_what_the_first_release_remembered_is_found(layout: Layout) -> None:
+    """It wrote ids alone, whole paths, and gave Flink percent-encoded ones, which made a sibling of a folder with an ö."""
+    layout.jobs.write_text('["a"]')
+    layout.savepoint.write_text('["file:/nowhere/data/savepoints/savepoint-1"]')
+    savepoint = _checkpoint(layout.data / "savepoints" / "savepoint-1", 1)
+    assert resume_point(layout) == savepoint
+
+    german = prepare(layout.root.with_name("wörk"))
+    german.jobs.write_text('["a"]')
+    with pytest.raises(MissingStateError):
+        resume_point(german)
+    sibling = german.root.with_name("w%C3%B6rk")
+    checkpoint = _checkpoint(sibling / "data" / "checkpoints" / "a" / "chk-1", 1)
+    assert resume_point(german) == checkpoint
+    german.savepoint.write_bytes(msgspec.json.encode([f"file:{sibling}/data/savepoints/savepoint-2"]))
+    assert resume_point(german) == checkpoint
+    savepoint = _checkpoint(sibling / "data" / "savepoints" / "savepoint-2", 2)
+    assert resume_point(german) == savepoint
+    remove_outside(german)
+    assert not sibling.exists()
+
+
+@pytest.mark.parametrize(("content", "word"), [(None, "gone"), (b"", "damaged"), (b"x" * 40, "damaged")])
+def test_a_savepoint_that_is_gone_or_damaged_is_never_an_empty_start(
+    layout: Layout, content: bytes | None, word: str
+) -> None:
+    folder = Path(_checkpoint(layout.data / "savepoints" / "savepoint-1", 1).removeprefix("file://"))
+    remember_savepoint(layout, file_uri(folder))
+    (folder / "_metadata").unlink()
+    if content is None:
+        folder.rmdir()
+    else:
+        (folder / "_metadata").write_bytes(content)
+    with pytest.raises(MissingStateError, match=rf"savepoint-1 is {word}.*heliotrope up --fresh"):
+        resume_point(layout)
 
 
 def test_a_savepoint_elsewhere_is_trusted(layout: Layout) -> None:
     remember_savepoint(layout, "s3://bucket/savepoint-1")
-    assert resume_point(layout, "s3://bucket/checkpoints") == "s3://bucket/savepoint-1"
+    assert resume_point(layout) == "s3://bucket/savepoint-1"
 
 
 def test_the_end_of_a_log_leaves_out_stack_frames(tmp_path: Path) -> None:

@@ -1,0 +1,141 @@
+"""Kept data goes on: data of the last release under this one, with more and fewer TaskManagers, and in another folder."""
+
+import os
+import signal
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+
+from cli.stack import control
+from jobs.settings import load_settings
+from state.sums import Sums
+from tests.golden import kept_shop
+from tests.golden.kept_shop import MINUTE_MS
+from tests.integration.conftest import Stack
+from tests.integration.shop import Shop, open_shop
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+RELEASES = ("0.1.0",)
+CHANGED = (
+    "bandit.variants={weekly: {share: 0.3, policy: lin_ucb, half_life: 14 d}, greedy: {share: 0.2, policy: epsilon_greedy}}",
+    "bandit.shards=2",
+)
+"""A variant more than in the kept data, another half-life, and fewer shards of the learner."""
+
+
+@pytest.fixture
+def folder(tmp_path: Path, connectors: None) -> Iterator[Path]:
+    """Where work directories lie; each is stopped and removed at the end."""
+    yield tmp_path
+    for workdir in tmp_path.iterdir():
+        control.stop_stack(workdir)
+
+
+def started(workdir: Path, task_managers: int, *sets: str) -> Stack:
+    settings = load_settings(None, [*kept_shop.SETTINGS, *sets, f"local.task_managers={task_managers}"], environ={})
+    record = control.start_stack(settings, workdir)
+    return Stack(record.kafka, record.redis, record.flink, workdir, control.job_settings(workdir), "embedded")
+
+
+class KeptSessions:
+    """The sessions of the kept data, and what must be true of them after each further round of views."""
+
+    def __init__(self, expected: dict[str, Any]) -> None:
+        self._before, self._rounds = expected["profiles"], 0
+        self._at_ms = expected["closed_ms"] + 10 * MINUTE_MS
+
+    def go_on(self, shop: Shop) -> None:
+        """One more view of each; nothing of before is lost or counted twice."""
+        self._rounds += 1
+        for number, session in enumerate(self._before):
+            self._at_ms += 100
+            view = kept_shop.product(number % kept_shop.PRODUCTS)
+            shop.send(session, timestamp=self._at_ms, event_id=f"{session}-again-{self._rounds}", **view)
+        for session, before in self._before.items():
+            found = shop.profile_of_version(session, before["version"] + self._rounds)
+            counts = before["counts"] | {"applied": before["counts"]["applied"] + self._rounds}
+            assert (found["generation"], found["counts"]) == (before["generation"], counts)
+            # Of what was liked before, the latest event of all is still in the affinities, as the list has room for it.
+            assert found["affinities"]["products"].keys() & before["affinities"]["products"].keys()
+
+    def learn(self, shop: Shop, session: str) -> int:
+        """The session sees items of its newest list, which close unrewarded; returns how many."""
+        seen = shop.profile(session)
+        assert seen is not None
+        items = [item["product_id"] for item in seen["score_data"]][:4]
+        self._at_ms += 100
+        shop.send(session, "impression", timestamp=self._at_ms, decision_id=seen["decision_id"], shown=items)
+        return len(items)
+
+    def close_exposures(self, shop: Shop) -> None:
+        kept_shop.pass_by(shop, self._at_ms + 60 * MINUTE_MS, f"passer-of-round-{self._rounds}-{shop.session()}")
+
+
+def savepoint_of(workdir: Path) -> Path:
+    """The savepoint that the data names."""
+    [name] = msgspec.json.decode((workdir / "data" / "resume.json").read_bytes(), type=list[str])
+    return workdir / "data" / "savepoints" / Path(name).name
+
+
+def kill_task_manager_once_the_savepoint_is_gone(stack: Stack, savepoint: Path) -> None:
+    """Until Flink has removed the savepoint that it claimed, a restore cannot miss its files."""
+    stack.wait_until(lambda: not (savepoint / "_metadata").exists(), 240)
+    victim = stack.record().processes["taskmanager-1"]
+    os.kill(victim.pid, signal.SIGKILL)
+    stack.wait_until(lambda: stack.record().processes["taskmanager-1"].pid != victim.pid, 60)
+    stack.wait_until(lambda: not stack.is_running(), 60)
+    stack.wait_until(stack.is_running, 240)
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_kept_data_of_a_release_goes_on_with_other_task_managers_and_in_another_folder(
+    folder: Path, release: str
+) -> None:
+    expected = msgspec.json.decode((GOLDEN / f"stack-{release}.json").read_bytes())
+    workdir = folder / "wörk"
+    workdir.mkdir()
+    with tarfile.open(GOLDEN / f"stack-{release}.tar.xz") as archive:
+        archive.extractall(workdir, filter="data")
+    (workdir / "stack.lock").touch()
+    savepoint = savepoint_of(workdir)
+    assert (savepoint / "_metadata").is_file()
+    sessions = KeptSessions(expected)
+
+    stack = started(workdir, 2, *CHANGED)
+    with open_shop(stack, keeps_products=True) as shop:
+        sessions.go_on(shop)
+        kill_task_manager_once_the_savepoint_is_gone(stack, savepoint)
+        sessions.go_on(shop)
+        learned = expected["totals"][0] + sum(
+            sessions.learn(shop, session) for session in list(expected["profiles"])[:6]
+        )
+
+        def has_learned() -> bool:
+            sessions.close_exposures(shop)
+            return bool(kept_shop.exposures(shop) >= learned)
+
+        stack.wait_until(has_learned, 120)
+        model = kept_shop.model(shop)
+        assert model is not None
+        sums = Sums.decode(model.sums)
+        assert sums.totals.tolist() == [learned, *expected["totals"][1:]]
+        assert np.linalg.eigvalsh(sums.a - np.array(expected["a"])).min() > -1e-6, "something of before was unlearned"
+        np.testing.assert_allclose(sums.b, expected["b"], rtol=1e-9, atol=1e-9)
+    assert control.stop_stack(workdir, keep_data=True) is not None
+    assert [path.name for path in folder.iterdir()] == ["wörk"]
+
+    moved = workdir.rename(folder / "moved")
+    savepoint = savepoint_of(moved)
+    stack = started(moved, 1)
+    with open_shop(stack) as shop:
+        sessions.go_on(shop)
+        kill_task_manager_once_the_savepoint_is_gone(stack, savepoint)
+        sessions.go_on(shop)
+        assert len(shop.records("dead_letters")) == expected["dead_letters"]
+    control.stop_stack(moved)
+    assert sorted(path.name for path in moved.iterdir()) == ["logs", "stack.lock"]
