@@ -8,6 +8,7 @@ from pyflink.java_gateway import get_gateway
 from jobs.settings import ConfigurationError
 
 CANONICAL = "KeyGroupsSavepointStateHandle"
+MOST_CAUSES = 10
 
 
 class ResumeError(ConfigurationError):
@@ -34,7 +35,7 @@ def read_kept(path: str) -> dict[str, KeptOperator] | None:
     try:
         metadata = _read_metadata(path)
     except Py4JJavaError as error:
-        if _kind(error.java_exception) == "UnsupportedFileSystemSchemeException":
+        if "UnsupportedFileSystemSchemeException" in _causes(error.java_exception):
             return None
         cause = " ".join(str(error.java_exception.getMessage() or _kind(error.java_exception)).split())
         raise ResumeError(
@@ -88,6 +89,14 @@ def _kept_operator(state: Any) -> KeptOperator:
         canonical=any(_kind(handle) == CANONICAL for handle in keyed),
         files=frozenset(_files((*keyed, *others))),
     )
+
+
+def _causes(exception: Any) -> list[str]:
+    found: list[str] = []
+    while exception is not None and len(found) < MOST_CAUSES:
+        found.append(_kind(exception))
+        exception = exception.getCause()
+    return found
 
 
 def _kind(thing: Any) -> str:

@@ -8,7 +8,7 @@ A reader of bytes raises nothing else, whatever it was given, so that whoever re
 """
 
 import struct
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
 
@@ -49,6 +49,21 @@ def unpack(data: bytes, versions: tuple[bytes, ...], decoder: Decoder[T], what: 
         raise unknown_version(what, data[:1])
     try:
         return decoder.decode(data[1:])
+    except READ_FAILURES as error:
+        raise damaged(what, error) from None
+
+
+def unpack_form(data: bytes, forms: Mapping[bytes, Callable[[bytes], T]], what: str) -> T:
+    """What stands behind the version byte, read by the function for that version: older forms are converted as they are read.
+
+    Raises:
+        UnreadableError: the version is none of these, or the rest cannot be decoded.
+    """
+    read = forms.get(data[:1])
+    if read is None:
+        raise unknown_version(what, data[:1])
+    try:
+        return read(data[1:])
     except READ_FAILURES as error:
         raise damaged(what, error) from None
 

@@ -1,10 +1,11 @@
 """Everything that is held of a session, and its form in Flink's state."""
 
+from collections.abc import Callable
 from functools import cached_property
 
 import msgspec
 
-from state.codec import reading, unpack
+from state.codec import reading, unpack_form
 from state.consent import Consent
 from state.exposure import Exposure
 from state.recent_events import RecentEvents
@@ -77,9 +78,12 @@ class Session(msgspec.Struct, array_like=True, dict=True):
         Raises:
             UnreadableError: the version is unknown, or the bytes are damaged.
         """
-        return unpack(data, (_VERSION,), _decoder, "a session")
+        return unpack_form(data, _FORMS, "a session")
 
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Session)
+_FORMS: dict[bytes, Callable[[bytes], Session]] = {_VERSION: _decoder.decode}
+"""How each form that was ever released is read; what is written is always of `_VERSION`. A new form gets the next byte, keeps the
+reader of the old one here with its conversion, and a golden file of its own: docs/upgrades.md."""
 _slates = msgspec.msgpack.Decoder(list[Slate])

@@ -7,7 +7,9 @@ import pytest
 
 from operators.names import MODEL_KEY, MODEL_RECORD
 from operators.reference_data import ReferenceData
+from state import session as session_module
 from state.change import LiveModel
+from state.codec import UnreadableError
 from state.configuration import Together
 from state.feature_set import DIMENSION, FEATURE_SET
 from state.hint import Hint
@@ -24,7 +26,7 @@ from state.together.listing import decode_list
 from state.together.row import Row
 from state.together.shard import Shard
 from state.user import User
-from tests.state.shop import make_merger, settings, shop
+from tests.state.shop import T0, event, make_merger, settings, shop
 
 GOLDEN = Path(__file__).parent / "golden"
 
@@ -43,6 +45,42 @@ def test_a_session_of_version_1() -> None:
     assert [exposure.reward for exposure in session.exposures] == pytest.approx([0.6, 0.0])
     assert len(session.slates) == 2
     assert session.slates[-1].matrix().shape == (20, 16)
+
+
+def test_a_session_of_an_older_form_goes_on_in_the_newer_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rehearses the next change of a session's form: columns by name instead of an array of fields."""
+    released, decoder = session_module._FORMS[b"\x01"], msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
+    names = Session.__struct_fields__
+
+    def by_name(data: bytes) -> Session:
+        columns = decoder.decode(data)
+        return released(msgspec.msgpack.encode([columns[name] for name in names]))
+
+    class Columns:
+        def encode(self, value: object) -> bytes:
+            if not isinstance(value, Session):
+                return msgspec.msgpack.encode(value)
+            return msgspec.msgpack.encode({name: getattr(value, name) for name in names})
+
+    old = read("session-1.bin")
+    personalizer = shop()
+    with monkeypatch.context() as release:
+        release.setattr(session_module, "_VERSION", b"\x02")
+        release.setattr(session_module, "_FORMS", {b"\x01": released, b"\x02": by_name})
+        release.setattr(session_module, "_encoder", Columns())
+        before = Session.decode(old)
+        view = event(at_ms=60_000, session_id="of-version-1", event_id="after the upgrade")
+        effect = personalizer.apply(Session.decode(old), view, record_ms=T0, now_ms=T0 + 60_000, watermark_ms=0)
+        assert effect.session is not None
+        stored = effect.session.encode()
+        after = Session.decode(stored)
+        assert stored[:1] == b"\x02"
+        assert (after.generation, after.applied) == (before.generation, before.applied + 1)
+        kept = {one.event_id for one in before.recent.events}
+        assert kept < {one.event_id for one in after.recent.events}
+        assert after.encode() == stored
+    with pytest.raises(UnreadableError, match="another release"):  # rolled back: refused, never misread
+        Session.decode(stored)
 
 
 def test_a_learner_shard_of_version_1() -> None:
