@@ -57,6 +57,10 @@ class FlinkRest:
         latest = self._get(f"/jobs/{job_id}/checkpoints")["latest"]
         return bool(latest.get("completed") or latest.get("restored"))
 
+    def completed_checkpoints(self, job_id: str) -> int:
+        """How many checkpoints the job has completed since it was submitted."""
+        return int(self._get(f"/jobs/{job_id}/checkpoints")["counts"]["completed"])
+
     def running_jobs(self) -> list[str]:
         """The ids of the jobs that run."""
         return [job_id for job_id, state in self._states().items() if state == "RUNNING"]

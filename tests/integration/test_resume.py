@@ -10,8 +10,12 @@ from typing import Any
 import msgspec
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from cli.main import app
 from cli.stack import control
+from cli.stack.flink_rest import JOB_ID, FlinkRest
+from cli.stack.layout import file_uri
 from jobs.settings import load_settings
 from state.sums import Sums
 from tests.golden import kept_shop
@@ -32,8 +36,8 @@ CHANGED = (
 def folder(tmp_path: Path, connectors: None) -> Iterator[Path]:
     """Where work directories lie; each is stopped and removed at the end."""
     yield tmp_path
-    for workdir in tmp_path.iterdir():
-        control.stop_stack(workdir)
+    for lock in tmp_path.glob("*/stack.lock"):
+        control.stop_stack(lock.parent)
 
 
 def started(workdir: Path, task_managers: int, *sets: str) -> Stack:
@@ -92,6 +96,23 @@ def kill_task_manager_once_the_savepoint_is_gone(stack: Stack, savepoint: Path) 
     stack.wait_until(stack.is_running, 240)
 
 
+def submit_from_a_savepoint_of_ones_own(stack: Stack, target: Path) -> None:
+    """`submit --from` on a cluster whose own configuration has a log of changes, which such a job must do without."""
+    rest, job = FlinkRest(stack.flink), stack.record().job.id
+    trigger = rest.stop_with_savepoint(job, file_uri(target))
+    stack.wait_until(lambda: rest.savepoint(job, trigger) is not None, 120)
+    [savepoint] = target.iterdir()
+    config = ("--config", str(stack.workdir / "run" / "heliotrope.yaml"))
+    cluster = ("--jobmanager", stack.flink.removeprefix("http://"))
+    answer = CliRunner().invoke(app, ["submit", *cluster, *config, "--from", str(savepoint)])
+    assert answer.exit_code == 0, answer.output + str(answer.exception)
+    assert f"resumed from {file_uri(savepoint)}" in answer.output.replace("\n", "")
+    [running] = [one for one in JOB_ID.findall(answer.output) if one != job]
+    stack.wait_until(lambda: rest.is_fully_running(running), 240)
+    stack.wait_until(lambda: rest.completed_checkpoints(running) >= 3, 120)
+    assert (savepoint / "_metadata").is_file(), "it is not the job's"
+
+
 @pytest.mark.parametrize("release", RELEASES)
 def test_kept_data_of_a_release_goes_on_with_other_task_managers_and_in_another_folder(
     folder: Path, release: str
@@ -135,6 +156,8 @@ def test_kept_data_of_a_release_goes_on_with_other_task_managers_and_in_another_
     with open_shop(stack) as shop:
         sessions.go_on(shop)
         kill_task_manager_once_the_savepoint_is_gone(stack, savepoint)
+        sessions.go_on(shop)
+        submit_from_a_savepoint_of_ones_own(stack, folder / "kept-by-its-owner")
         sessions.go_on(shop)
         assert len(shop.records("dead_letters")) == expected["dead_letters"]
     control.stop_stack(moved)
