@@ -77,8 +77,15 @@ def write_kafka(layout: Layout, port: int, controller_port: int) -> None:
 
 
 def _write_properties(layout: Layout, properties: Mapping[str, str | int]) -> None:
-    lines = (f"{name}={value}\n" for name, value in properties.items())
+    lines = (f"{name}={_escaped(str(value))}\n" for name, value in properties.items())
     write_private(layout.run / "kafka.properties", "".join(lines))
+
+
+def _escaped(value: str) -> str:
+    """A value as Java reads it from a file of properties, which is Latin-1: all else is written as UTF-16 units."""
+    units = value.replace("\\", "\\\\").encode("utf-16-be", "surrogatepass")
+    numbers = (int.from_bytes(units[place : place + 2], "big") for place in range(0, len(units), 2))
+    return "".join(chr(number) if number < 128 else f"\\u{number:04x}" for number in numbers)
 
 
 def redis_executable() -> Path:

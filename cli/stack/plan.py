@@ -17,7 +17,7 @@ from cli.stack.java import find_java_home
 from cli.stack.layout import Layout, write_private
 from cli.stack.ports import LOOPBACK, choose
 from cli.stack.record import with_password, without_password
-from cli.stack.resume import resume_point
+from cli.stack.resume import adopt_log, resume_point
 from cli.stack.services import FOREIGN, own_modules
 from cli.stack.submit import entry_file, pack
 from cli.stack.topics import broker_answers
@@ -79,6 +79,7 @@ def make_plan(settings: Settings, layout: Layout, entry: Path | None = None) -> 
     rpc_port = choose(0, "local.flink_port", taken)
     inner_port = choose(0, "local.flink_port", taken)
     if not settings.kafka.bootstrap:
+        adopt_log(layout)
         brokers.write_kafka(layout, kafka_port, controller_port)
     if not settings.redis.url:
         brokers.redis_executable()

@@ -106,18 +106,28 @@ def checkpoint_number(folder: Path) -> int | None:
     return int(number) if magic == MAGIC else None
 
 
+def adopt_log(layout: Layout) -> None:
+    """Brings the broker's log home: an earlier release wrote its folder's name in UTF-8, and the broker read it as Latin-1."""
+    own, misread = layout.data / "kafka", _misread(layout.data / "kafka")
+    if misread != own and misread.is_dir() and not own.exists():
+        shutil.move(misread, own)
+
+
+def _misread(path: Path) -> Path:
+    return Path(str(path).encode().decode("latin-1"))
+
+
 def remove_outside(layout: Layout) -> None:
     """Removes the state that this stack's jobs left outside of its work directory: checkpoints where they were configured to be.
 
-    An earlier release gave Flink percent-encoded paths, which it takes as they are: a name that is not ASCII has a sibling.
+    For a name that is not ASCII an earlier release has made siblings: Flink took percent-encoded paths as they are.
     """
     for job in known_jobs(layout):
         if job.checkpoints:
             for folder in local_paths(job.checkpoints):
                 shutil.rmtree(folder / job.id, ignore_errors=True)
-    sibling = Path(quote(str(layout.root)))
-    if sibling != layout.root:
-        for name in ("checkpoints", "savepoints", "changelog"):
+    for sibling in {Path(quote(str(layout.root))), _misread(layout.root)} - {layout.root}:
+        for name in ("checkpoints", "savepoints", "changelog", "kafka"):
             shutil.rmtree(sibling / "data" / name, ignore_errors=True)
         for empty in (sibling / "data", sibling):
             with suppress(OSError):

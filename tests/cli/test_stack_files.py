@@ -118,6 +118,15 @@ def test_kafka_listens_on_loopback_and_takes_large_values(layout: Layout) -> Non
     assert int(properties["transaction.max.timeout.ms"]) >= 15 * 60_000
 
 
+def test_kafka_reads_a_folder_of_any_name_as_it_is(tmp_path: Path) -> None:
+    """A file of properties is Latin-1 to Java, so what is not ASCII would name another folder."""
+    german = prepare(tmp_path / "wörk-日本-🛒")
+    brokers.write_kafka(german, 1, 2)
+    text = (german.run / "kafka.properties").read_bytes().decode("ascii")
+    [line] = [line for line in text.splitlines() if line.startswith("log.dirs=")]
+    assert line.endswith("/w\\u00f6rk-\\u65e5\\u672c-\\ud83d\\uded2/data/kafka")
+
+
 def test_redis_is_private_and_its_password_quoted(layout: Layout) -> None:
     brokers.write_redis(layout, 1002, 'a"b\\c')
     path = layout.run / "redis.conf"

@@ -22,6 +22,7 @@ from cli.stack.record import ProcessRecord, is_alive, process_record, without_pa
 from cli.stack.resume import (
     MAGIC,
     MissingStateError,
+    adopt_log,
     known_jobs,
     remember_checkpoint,
     remember_job,
@@ -194,8 +195,13 @@ def test_what_the_first_release_remembered_is_found(layout: Layout) -> None:
     assert resume_point(german) == checkpoint
     savepoint = _checkpoint(sibling / "data" / "savepoints" / "savepoint-2", 2)
     assert resume_point(german) == savepoint
+    misread = german.root.with_name("wÃ¶rk") / "data" / "kafka"
+    misread.mkdir(parents=True)
+    (misread / "meta.properties").touch()
+    adopt_log(german)
+    assert (german.data / "kafka" / "meta.properties").exists()
     remove_outside(german)
-    assert not sibling.exists()
+    assert {path.name for path in german.root.parent.iterdir()} == {"work", "wörk"}
 
 
 @pytest.mark.parametrize(("content", "word"), [(None, "gone"), (b"", "damaged"), (b"x" * 40, "damaged")])
