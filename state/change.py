@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from state.codec import damaged, reading, unpack
+from state.decay import decay_between
 from state.model import Predictor, Snapshot
 from state.snapshot_check import check_snapshot
 from state.sums import Sums
@@ -148,8 +149,7 @@ def patched(base: Snapshot, change: Snapshot, row_of: dict[str, int]) -> Snapsho
     earlier ones had knows nothing again.
     """
     half_life_ms = Sums.decode(change.sums).half_life_ms
-    elapsed_ms = change.model_version - base.model_version
-    fade = 1.0 if half_life_ms is None else 2.0 ** (-elapsed_ms / half_life_ms)
+    fade = decay_between(base.model_version, change.model_version, half_life_ms)
     rows = np.array([row_of.setdefault(product, len(row_of)) for product in change.product_ids], dtype=np.int64)
 
     def columns(old: bytes, new: bytes, kind: str) -> bytes:

@@ -16,6 +16,7 @@ from state.choice import Chooser
 from state.configuration import Decay, Weights
 from state.configuration import Session as SessionRules
 from state.contenders import Contender, by_reason, contenders
+from state.decay import decay_between
 from state.features import Context
 from state.interest import CATEGORY_VIEW, interest, weight_of
 from state.left_out import LeftOut, left_out
@@ -127,7 +128,7 @@ def used_events(events: Sequence[LoggedEvent], weights: Weights, decay: Decay) -
         weight = weight_of(event, weights)
         factor = decay.factor**counted
         if decay.mode == "half_life":
-            factor = 2.0 ** ((event.timestamp_ms - newest_ms) / decay.half_life_ms)
+            factor = decay_between(event.timestamp_ms, newest_ms, decay.half_life_ms)
         counted += weight is not None
         empty = LoggedEvent(event.timestamp_ms, event.identity, CATEGORY_VIEW, [], [])
         less = interest([*events[:at], empty, *events[at + 1 :]], weights, decay) if weight else whole

@@ -11,6 +11,7 @@ from functools import lru_cache
 import msgspec
 
 from state.configuration import Decay, Weights
+from state.decay import decay_between
 from state.event import EVENT_TYPES
 from state.recent_events import LoggedEvent
 
@@ -78,7 +79,7 @@ def interest(events: Sequence[LoggedEvent], weights: Weights, decay: Decay) -> I
             has_feedback = True
             weight *= event.strength
         if by_time:
-            factor = 2.0 ** ((event.timestamp_ms - now_ms) / decay.half_life_ms)
+            factor = decay_between(event.timestamp_ms, now_ms, decay.half_life_ms)
         weighted = weight * factor
         if event.bundles and (offered := offered_in(event, events[:-age])):
             extra = (weights.bundle - weight) * factor

@@ -6,10 +6,11 @@ import msgspec
 
 from state.codec import damaged, unpack
 from state.configuration import Bandit
+from state.decay import landmark_scale
 from state.drift import Watched, Watches, shortened
 from state.product_sums import ProductSums
 from state.river.learner import RiverLearner, create, made_from
-from state.sums import Example, Sums, landmark_scale
+from state.sums import Example, Sums
 
 _VERSION = b"\x02"
 RIVER_LIMIT_BYTES = 256 * 1024

@@ -8,6 +8,7 @@ import numpy as np
 
 from state.codec import UnreadableError, damaged, reading, unpack
 from state.configuration import Settings
+from state.decay import landmark_scale
 from state.drift import Watched
 from state.feature_set import DIMENSION, FEATURE_SET, Feature, own_rate_columns, prior_of
 from state.learner import ShardUpdate
@@ -15,7 +16,7 @@ from state.model import Predictor, Snapshot
 from state.product_sums import FIXED, ProductSums
 from state.river.learner import made_from
 from state.snapshot_rows import PRODUCTS_LIMIT_BYTES, product_rows, rows_within
-from state.sums import TURNS_KEPT, Sums, landmark_scale
+from state.sums import TURNS_KEPT, Sums
 
 _VERSION = b"\x02"
 

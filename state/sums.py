@@ -8,7 +8,6 @@ The half-life may change, at a `turn`: then weights go on from what they were at
 what it would if it had been there in time: the half-lives between two moments are counted under the half-life that was in force.
 """
 
-import math
 from collections.abc import Sequence
 from functools import cache
 from struct import Struct
@@ -19,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from state.codec import damaged, unpack
+from state.decay import decay_between, landmark_of, landmark_scale
 from state.kernels.learning import WEIGHED, add_to_sums, are_within
 
 Vector = NDArray[np.float64]
@@ -69,19 +69,9 @@ class Taken(NamedTuple):
     numbers: Vector
 
 
-def landmark_of(time_ms: int, half_life_ms: int | None) -> int:
-    """The landmark in force at a time; 0 where nothing is forgotten."""
-    if half_life_ms is None:
-        return 0
-    span = HALF_LIVES_PER_LANDMARK * half_life_ms
-    return time_ms // span * span
-
-
-def landmark_scale(old_ms: int, new_ms: int, half_life_ms: int | None) -> float:
-    """The factor that moves a sum from one landmark to a later one: a power of two."""
-    if half_life_ms is None or old_ms == new_ms:
-        return 1.0
-    return math.ldexp(1.0, -((new_ms - old_ms) // half_life_ms))
+def landmark_at(time_ms: int, half_life_ms: int | None) -> int:
+    """The landmark in force at a time; 0 if nothing is forgotten."""
+    return 0 if half_life_ms is None else landmark_of(time_ms, HALF_LIVES_PER_LANDMARK * half_life_ms)
 
 
 @cache
@@ -154,7 +144,7 @@ class Sums:
         weights = [1.0] * len(examples)
         if examples and (self.half_life_ms is not None or self.turns):
             latest_ms = max([e.exposed_at_ms for e in examples])
-            self.move_to(max(self.landmark_ms, landmark_of(latest_ms, self.half_life_ms)))
+            self.move_to(max(self.landmark_ms, landmark_at(latest_ms, self.half_life_ms)))
             weights = [2.0 ** self.half_lives_to(e.exposed_at_ms) for e in examples]
         packed = [
             _pack(w * e.count, w * e.reward, w * e.reward_squared, w * e.seen, w * e.clicked, e.position)
@@ -200,7 +190,7 @@ class Sums:
         """These sums as of `now_ms` under another half-life: what was forgotten stays so, from now on the new one holds."""
         if half_life_ms == self.half_life_ms:
             return self
-        moved = Sums(self.dimension, half_life_ms, landmark_of(now_ms, half_life_ms))
+        moved = Sums(self.dimension, half_life_ms, landmark_at(now_ms, half_life_ms))
         scale = 2.0 ** (moved.half_lives_to(now_ms) - self.half_lives_to(now_ms))
         moved.turns = [*self.turns, (now_ms, self.half_life_ms)][-TURNS_KEPT:]
         moved.a, moved.b = scale * self.a, scale * self.b
@@ -209,9 +199,7 @@ class Sums:
 
     def fade(self, now_ms: int) -> float:
         """What a weight as of the landmark is worth at `now_ms`."""
-        if self.half_life_ms is None:
-            return 1.0
-        return float(2.0 ** (-max(0, now_ms - self.landmark_ms) / self.half_life_ms))
+        return decay_between(self.landmark_ms, max(now_ms, self.landmark_ms), self.half_life_ms)
 
     def coefficients(self, ridge: float, now_ms: int, prior: Vector) -> Vector:
         """θ = (λI + A(t))⁻¹ (λθ₀ + b(t)), the weighted ridge estimate as of `now_ms`; the prior, θ₀ (d,), does not decay."""

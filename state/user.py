@@ -9,7 +9,6 @@ no more than `PRODUCTS_MOST` products and `CATEGORIES_MOST` categories have come
 returns later begins anew: a sum is then never too large, and lacks at most what had to go of that product or category.
 """
 
-import math
 from collections.abc import Sequence
 
 import msgspec
@@ -17,6 +16,7 @@ import msgspec
 from state.accepted import Told
 from state.codec import unpack
 from state.configuration import Weights
+from state.decay import decay_between, landmark_of, landmark_scale
 from state.hint import Hint
 
 _VERSION = b"\x01"
@@ -77,7 +77,7 @@ class User(msgspec.Struct, array_like=True):
         """What is known, with affinities as of `at_ms` or the newest event, whichever is later."""
         fade = 0.0
         if self.half_life_ms:
-            fade = 2.0 ** ((self.landmark_ms - max(at_ms, self.seen_ms)) / self.half_life_ms)
+            fade = decay_between(self.landmark_ms, max(at_ms, self.seen_ms), self.half_life_ms)
         return Hint(
             user_hash,
             self.seen_ms,
@@ -142,7 +142,7 @@ class User(msgspec.Struct, array_like=True):
 
     def _add(self, event: Told, weight: float) -> None:
         """As in a session: an event counts once for each of its products, and once for each of their categories."""
-        weighted = weight * 2.0 ** ((event.timestamp_ms - self.landmark_ms) / self.half_life_ms)
+        weighted = weight * decay_between(event.timestamp_ms, self.landmark_ms, self.half_life_ms)
         self.total += weighted
         for product in event.products:
             self.products[product] = self.products.get(product, 0.0) + weighted
@@ -152,10 +152,10 @@ class User(msgspec.Struct, array_like=True):
 
     def _move(self, half_life_ms: int) -> None:
         """Brings the landmark to the newest event's, under another half-life as well."""
-        landmark_ms = self.seen_ms // half_life_ms * half_life_ms
+        landmark_ms = landmark_of(self.seen_ms, half_life_ms)
         if half_life_ms == self.half_life_ms:
             if landmark_ms != self.landmark_ms:
-                self._scale(math.ldexp(1.0, (self.landmark_ms - landmark_ms) // half_life_ms))
+                self._scale(landmark_scale(self.landmark_ms, landmark_ms, half_life_ms))
         elif self.half_life_ms:  # as of the newest event from then on
             old = (self.landmark_ms - self.seen_ms) / self.half_life_ms
             self._scale(2.0 ** (old + (self.seen_ms - landmark_ms) / half_life_ms))

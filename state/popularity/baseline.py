@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import msgspec
 
 from state.codec import unpack
+from state.decay import decay_between
 
 _VERSION = b"\x01"
 FORGOTTEN = 0.01
@@ -60,7 +61,7 @@ class Baseline(msgspec.Struct, array_like=True):
         if end_ms <= self.folded_ms:
             return
         passed = (end_ms - self.folded_ms) // window_ms if self.folded_ms else 1
-        step = 2.0 ** (-window_ms / half_life_ms)
+        step = decay_between(0, window_ms, half_life_ms)
         decay = step**passed
         lowest = products[-1][1] if len(products) >= tracked else 0
         counts = dict(products)

@@ -7,6 +7,7 @@ from math import isfinite, log
 import msgspec
 
 from state.codec import damaged, unpack
+from state.decay import decay_between
 
 _VERSION = b"\x01"
 ALL_MOMENTS = ""
@@ -29,8 +30,8 @@ class Moment(msgspec.Struct, array_like=True):
         """Adds the views of the window that ends at `end_ms`, once for each window, in any order: windows that one
         watermark closes leave one subtask and are dealt to several."""
         newest_ms = max(self.as_of_ms, end_ms)
-        decay = 2.0 ** ((self.as_of_ms - newest_ms) / half_life_ms)
-        weight = 2.0 ** ((end_ms - newest_ms) / half_life_ms)
+        decay = decay_between(self.as_of_ms, newest_ms, half_life_ms)
+        weight = decay_between(end_ms, newest_ms, half_life_ms)
         summed = {category: decay * count for category, count in self.views.items()}
         for category, count in views.items():
             summed[category] = summed.get(category, 0.0) + weight * count
@@ -42,7 +43,7 @@ class Moment(msgspec.Struct, array_like=True):
 
     def total_at(self, at_ms: int, half_life_ms: int) -> float:
         """The total as it will have decayed by then."""
-        return float(self.total * 2.0 ** ((self.as_of_ms - at_ms) / half_life_ms))
+        return self.total * decay_between(self.as_of_ms, at_ms, half_life_ms)
 
     def encode(self) -> bytes:
         """Versioned bytes."""

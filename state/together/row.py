@@ -6,7 +6,7 @@ from array import array
 import msgspec
 
 from state.codec import damaged, unpack
-from state.together.tally import decay_between
+from state.decay import decay_between
 
 _VERSION = b"\x01"
 _COLUMNS = 3

@@ -7,10 +7,11 @@ import msgspec
 
 from state.codec import unpack
 from state.configuration import Together
+from state.decay import decay_between, landmark_of
 from state.together.listing import companions_of, digest_of, encode_list, list_key
 from state.together.periods import Periods, period_of
 from state.together.row import Row
-from state.together.tally import Allowance, Tally, decay_between, landmark_of
+from state.together.tally import Allowance, Tally, span_of
 
 _VERSION = b"\x01"
 ROWS_IN_MEMORY = 4_096
@@ -71,7 +72,7 @@ class Shard:
     def tally(self, lines: Sequence[str], now_ms: int) -> Tally:
         """What the lines add, as of the newest landmark."""
         head, half_life_ms = self.head, self._rules.half_life_ms
-        landmark_ms = max(head.landmark_ms, landmark_of(now_ms, half_life_ms))
+        landmark_ms = max(head.landmark_ms, landmark_of(now_ms, span_of(half_life_ms)))
         if head.baskets:
             head.baskets *= decay_between(head.landmark_ms, landmark_ms, half_life_ms)
         head.landmark_ms = landmark_ms

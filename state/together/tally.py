@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence, Set
 
 from state.accepted import ENTRY, FIELD
+from state.decay import decay_between
 
 STEPS_PER_HALF_LIFE = 1_024
 
@@ -19,15 +20,9 @@ BOUGHT, VIEWED = "bought", "viewed"
 KINDS = (BOUGHT, VIEWED)
 
 
-def landmark_of(time_ms: int, half_life_ms: int) -> int:
-    """The landmark in force at a time: at most half_life_ms/1024 before it."""
-    step = max(1, half_life_ms // STEPS_PER_HALF_LIFE)
-    return time_ms // step * step
-
-
-def decay_between(earlier_ms: int, later_ms: int, half_life_ms: int) -> float:
-    """The factor that brings a sum from a landmark to a later one; the weight of an event as of a landmark."""
-    return float(2.0 ** ((earlier_ms - later_ms) / half_life_ms))
+def span_of(half_life_ms: int) -> int:
+    """Between two landmarks: a 1024th of the half-life."""
+    return max(1, half_life_ms // STEPS_PER_HALF_LIFE)
 
 
 def owner_of(product_id: str, shards: int) -> int:
