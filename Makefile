@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test audit bench bench-quick bench-lab bench-online soak faults lint unit integration clean
+.PHONY: run test audit fuzz bench bench-quick bench-lab bench-online soak faults lint unit integration clean
 run: $(READY)
 	@$(BIN)/heliotrope demo
 
@@ -54,6 +54,14 @@ bench-online: $(VENV)/.ready-bench
 MINUTES := 60
 soak: $(VENV)/.ready-bench
 	@$(BIN)/python -m benchmarks.soak --minutes $(MINUTES) $(if $(filter 60,$(MINUTES)),--plots docs/plots)
+
+# Looks for bytes that make a reader fail: SECONDS=600 looks for longer. What it adds has a lock file of its own.
+fuzz: $(VENV)/.ready-fuzz
+	@$(BIN)/python -m tests.fuzz $(or $(SECONDS),60)
+
+$(VENV)/.ready-fuzz: $(READY) requirements-fuzz.lock
+	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-fuzz.lock
+	@touch $@
 
 $(VENV)/.ready-bench: $(READY) requirements-bench.lock
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-bench.lock

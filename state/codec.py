@@ -10,6 +10,7 @@ A reader of bytes raises nothing else, whatever it was given, so that whoever re
 import struct
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pickle import PickleError
 from typing import Any, Protocol, TypeVar
 
 T_co = TypeVar("T_co", covariant=True)
@@ -24,6 +25,8 @@ READ_FAILURES = (
     RecursionError,
     MemoryError,
     struct.error,
+    PickleError,  # of river's compiled classes, which are made of their own parts
+    SyntaxError,  # of numpy, where the name of a type is none
 )
 """What code that takes bytes apart may raise where they are not what it expects."""
 

@@ -197,7 +197,9 @@ def _run(settings: Settings, layout: Layout, jobmanager: str, python: str, origi
     write_settings(settings_from(tree), layout.job_config)
     service = run_service(layout, jobmanager, origin)
     environment = {**child_environment(java_home, layout), **service.environment}
-    answer = subprocess.run(service.command, env=environment, capture_output=True, text=True, errors="replace")
+    answer = subprocess.run(
+        service.command, env=environment, cwd=layout.root, capture_output=True, text=True, errors="replace"
+    )
     found = JOB_ID.findall(answer.stdout)
     refusal = refusal_in(answer.stdout + answer.stderr)
     if refusal:

@@ -218,6 +218,9 @@ def main(workdir: str) -> int:
     """Supervises the stack of a work directory until it is told to stop."""
     os.umask(0o077)  # what its processes write is for its owner alone
     layout = Layout(Path(workdir))
+    os.chdir(
+        layout.root
+    )  # where nobody else's modules are: the interpreter in a TaskManager looks in its current folder first
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
