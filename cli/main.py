@@ -26,6 +26,7 @@ from cli.model import model
 from cli.output import PlainSpokenConsole
 from cli.produce import produce
 from cli.profile import profile
+from cli.rebuild import rebuild
 from cli.replay import replay
 from cli.simulate import simulate
 from cli.stack.submitting import submit
@@ -52,6 +53,7 @@ app.add_typer(catalog, name="catalog")
 app.add_typer(model, name="model")
 app.command("profile")(profile)
 app.command("explain")(explain)
+app.command("rebuild")(rebuild)
 app.command("dead-letters")(dead_letters)
 app.command("simulate")(simulate)
 app.command("demo")(demo)

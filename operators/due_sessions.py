@@ -7,6 +7,8 @@ from pyflink.common import Types
 from pyflink.datastream import RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor
 
+from operators.named_state import keys_of
+
 GRAIN_MS = 10_000
 """Times are rounded up to it: sessions that fall together share a timer."""
 REMEMBERED = 20_000
@@ -15,6 +17,10 @@ REMEMBERED = 20_000
 _encoder = msgspec.msgpack.Encoder()
 _heads = msgspec.msgpack.Decoder(tuple[int, int])
 _chunks = msgspec.msgpack.Decoder(list[str])
+
+
+def _time_of(name: str) -> int:
+    return int(name.partition("/")[0])
 
 
 class DueSessions:
@@ -63,6 +69,22 @@ class DueSessions:
             self._map.remove(str(time_ms))
             self._heads.pop((bucket, time_ms), None)
         return taken, first < end
+
+    def is_empty(self) -> bool:
+        """Whether no session of the current bucket is due at any time: then it has none."""
+        return bool(self._map.is_empty())
+
+    def chunks(self) -> list[str]:
+        """The names of all chunks of the current bucket, of the sessions that are due last first. Each session that is held is in
+        one of them, most in several."""
+        names = [name for name in keys_of(self._map) if "/" in name]
+        names.sort(key=_time_of)
+        return names
+
+    def chunk(self, name: str) -> list[str]:
+        """The sessions of a chunk of the current bucket, none where it is gone."""
+        data = self._map.get(name)
+        return [] if data is None else _chunks.decode(data)
 
     def _head(self, bucket: str, time_ms: int) -> tuple[int, int]:
         head = self._heads.get((bucket, time_ms))

@@ -139,6 +139,16 @@ METRICS: tuple[Metric, ...] = (
         ("last_answer_ms", "when Redis last took a batch of profiles", "HeliotropeNoProfiles"),
     ),
     *_redis_errors(),
+    *_counters(
+        "session", "buckets", ("rebuilds", "whose profiles began to be written anew, because Redis lost its data")
+    ),
+    *_counters("session", "profiles", ("profiles_rebuilt", "brought back from state after Redis lost its data")),
+    *_gauges(
+        "session",
+        "bytes",
+        ("redis_used_bytes", "that Redis uses in all"),
+        ("redis_max_bytes", "that Redis may use by its own `maxmemory`; 0: no bound"),
+    ),
     # --- overload
     *_counters("session", "changes", ("overload_entered", "rises of the overload level", "HeliotropeOverloaded")),
     *_gauges(

@@ -39,3 +39,12 @@ class NamedState:
         """Holds nothing under the name any more."""
         self._state.setCurrentNamespace(name)
         self._state.clear()
+
+
+def keys_of(named: Any) -> list[str]:
+    """The keys of a map state of the current key, none of which has a line end: as one text, since each thing that crosses from
+    the JVM takes its time."""
+    from pemja import findClass
+
+    joined: str = findClass("java.lang.String").join("\n", named._state.keys())
+    return joined.split("\n") if joined else []

@@ -115,6 +115,11 @@ def bulk(text: bytes) -> bytes:
     return b"$%d\r\n%b\r\n" % (len(text), text)
 
 
+def packed(*words: bytes) -> bytes:
+    """A command as Redis reads it."""
+    return b"*%d\r\n" % len(words) + b"".join(map(bulk, words))
+
+
 def updated_message(session_id: str, version: int, updated_at_ms: int) -> bytes:
     """The notification of a write."""
     return msgspec.json.encode({"session_id": session_id, "version": version, "updated_at": updated_at_ms})

@@ -100,8 +100,10 @@ class ProfileWriter:
             self._in_flight.append(Question(command, answered))
             self._pipe.send(command)
             self._sent_at_s = time.monotonic()
-        except RedisError:
+        except RedisError as error:
             self._take_back()
+            if self._pending:
+                self._recover(error, time.monotonic() + self._block_max_s)
 
     def listen(self) -> None:
         """Reads what has been answered, without waiting where only questions are open."""

@@ -25,7 +25,10 @@ from operators.names import (
 )
 from operators.outbox import Outbox
 from operators.overload import OverloadWatch
+from operators.popular_writer import PopularWriter
 from operators.profile_writer import ProfileWriter
+from operators.rebuild import Rebuilder
+from operators.redis_watch import RedisWatch
 from operators.reference_data import ReferenceData
 from operators.session_store import SessionStore
 from operators.task import begin_task, next_tick_ms, subtask_count, subtask_index, wall_clock_ms
@@ -38,6 +41,7 @@ from state.kernels import warm
 from state.personalizer import Effect, Personalizer
 from state.rejection import Origin, Reason, Rejection, dead_letter
 from state.session import Session
+from state.sources.popularity import LIFE_WINDOWS
 
 logger = structlog.get_logger()
 
@@ -124,6 +128,21 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._counters.add,
             acknowledged=self._acknowledged,
         )
+        self._popular_writer = PopularWriter(
+            client, settings.redis.prefix, LIFE_WINDOWS * settings.popularity.window_ms, self._counters.add
+        )
+        self._redis_watch = RedisWatch(self._writer, settings.redis.prefix, self._counters)
+        self._rebuilder = Rebuilder(
+            runtime_context,
+            self._redis_watch,
+            self._writer,
+            self._due,
+            settings.redis.prefix,
+            settings.redis.rebuild_per_second,
+            self._bring_back,
+            self._bring_back_lists,
+            self._counters.add,
+        )
         self._topic = settings.kafka.topics.user_interactions
 
     def close(self) -> None:
@@ -141,6 +160,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         began_s = time.perf_counter()
         if not self._restored:
             self._restore(ctx)
+        self._rebuilder.see(ctx.get_current_key(), ctx.timer_service())
         watermark_ms = ctx.timer_service().current_watermark()
         sessions, payloads, origin_keys, places = value._values
         numbers = map(int, places.split())
@@ -193,8 +213,10 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         if ctx.time_domain() == TimeDomain.PROCESSING_TIME:
             now_ms = max(timestamp, wall_clock_ms())
             self._watch.on_timer(timestamp, now_ms, ctx)
-            for name, entry in self._agenda.due(ctx.get_current_key(), now_ms):
+            bucket, is_behind = ctx.get_current_key(), self._personalizer.overload.level > 0
+            for name, entry in self._agenda.due(bucket, now_ms):
                 self._see_to(name, entry, now_ms, ctx)
+            self._rebuilder.on_timer(bucket, timestamp, now_ms, is_behind, ctx.timer_service())
             self._counters.flush()
         else:
             self._end_some(timestamp, ctx)
@@ -377,6 +399,8 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             if session is not None and time_ms >= session.timer_ms:  # else gone, or another time is the one that counts
                 effect = self._personalizer.on_timer(session, session_id, time_ms, wall_clock_ms())
                 self._carry_out(effect, session_id)
+                if effect.session is not None and self._rebuilder.is_busy_with(bucket):
+                    self._bring_back(session_id, wall_clock_ms())  # it moves from a chunk that may be still to come
         if are_more:
             self._agenda.add(bucket, Task.DUE, wall_clock_ms() + 1, [str(time_ms)], ctx.timer_service())
 
@@ -388,6 +412,31 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         effect.delete = effect.write is None and (session is None or not session.recent.events)
         if effect.delete or effect.write is not None:
             self._carry_out(effect, session_id)
+
+    def _bring_back(self, session_id: str, now_ms: int) -> bool:
+        """Writes the profile of a session that Redis may have lost; whether it has one."""
+        session = self._load(session_id)
+        if session is None:
+            return False
+        try:
+            effect = self._personalizer.lost_profile(session, session_id, now_ms)
+        except Exception:  # as for an event
+            logger.exception("a lost profile could not be made")
+            self._counters.add("profiles_failed", 1)
+            return False
+        if effect is None or effect.write is None:
+            return False
+        if effect.session is not None:
+            self._carry_out(effect, session_id)
+        else:
+            self._writer.put(session_id, effect.write)
+            self._written.add(session_id)
+        return True
+
+    def _bring_back_lists(self) -> None:
+        """Writes the regions' lists, which one task does for all."""
+        if self._is_first:
+            self._popular_writer.write(list(self._chooser.shelf.popularity.lists_for_redis()))
 
     def _restore(self, ctx: Any) -> None:
         self._restored = True

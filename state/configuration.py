@@ -92,6 +92,7 @@ class Redis(Section, frozen=True):
     batch: Annotated[int, Meta(ge=1, le=10_000)] = 64
     block_max_ms: Annotated[int, Meta(ge=100, le=120_000)] = 20_000
     socket_timeout_ms: Annotated[int, Meta(ge=10, le=60_000)] = 2_000
+    rebuild_per_second: Annotated[int, Meta(ge=1, le=100_000)] = 1_000
 
 
 class Events(Section, frozen=True):

@@ -27,7 +27,7 @@ from state.user_link import forgetting, met, takes_hint
 from state.warm_start import warmed
 
 
-class Write(msgspec.Struct, frozen=True, gc=False):
+class Write(msgspec.Struct, gc=False):
     """A profile to write: its place in the order of writes, its bytes, and its life where that is not `session.ttl`."""
 
     generation: int
@@ -159,6 +159,22 @@ class Personalizer:
         effect = Effect(session)
         self._publish_last(effect, session, session_id, now_ms)
         return effect
+
+    def lost_profile(self, session: Session, session_id: str, now_ms: int) -> Effect | None:
+        """What brings a profile back that Redis has lost; None where there was none, or its life would be over.
+
+        A profile of the last slate is as it was, with the time of its publication and the life that it had left, and changes no
+        state: the effect's session is None then. Where that slate can no longer be shown, a new one is published.
+        """
+        left_ms = session.updated_at_ms + self.settings.session.ttl_ms - now_ms
+        if left_ms <= 0 or not session.slates or not session.consent.is_given(self._denied_by_default):
+            return None
+        slate, catalogue = session.slates[-1], self.chooser.catalogue
+        if len(catalogue) and not catalogue.can_show(slate.product_ids):
+            return self.publish_again(session, session_id, now_ms)
+        write = self._profile(session, session_id, slate, self._interest(session), now_ms, session.updated_at_ms)
+        write.life_ms = min(left_ms, self.settings.session.ttl_ms)
+        return Effect(None, write=write)
 
     def _offer(self, session: Session, event: Event, record_ms: int, now_ms: int, watermark_ms: int) -> Effect:
         """Offers the event to the log, and where it is new attributes rewards, learns, and asks for a new slate."""
@@ -341,8 +357,11 @@ class Personalizer:
         session.slates = [*session.slates, slate][-SLATES_KEPT:]
         return slate, context.interest
 
-    def _profile(self, session: Session, session_id: str, slate: Slate, known: Interest, now_ms: int) -> Write:
-        session.updated_at_ms = max(session.updated_at_ms, now_ms)
+    def _profile(
+        self, session: Session, session_id: str, slate: Slate, known: Interest, now_ms: int, updated_at_ms: int = 0
+    ) -> Write:
+        """The profile as of now; `updated_at_ms` is the time that it says it was published at, where that was earlier."""
+        session.updated_at_ms = updated_at_ms or max(session.updated_at_ms, now_ms)
         chooser = self.chooser.of(session_id)
         values, theta = chooser.predict(slate), chooser.coefficients(slate)
         ratings = self.chooser.catalogue.category_rating

@@ -1,11 +1,11 @@
 """What is popular and trending, as a session operator holds it."""
 
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import msgspec
 
-from state.popularity.listing import Listing
+from state.popularity.listing import Listing, popular_json
 from state.popularity.moments import ALL_MOMENTS, Moment, lift
 from state.popularity.names import CATEGORY, MOMENT, WHOLE, is_region
 
@@ -96,6 +96,16 @@ class PopularLists:
             found = self._fresh(WHOLE, now_ms)
         return NOTHING if found is None else found
 
+    def lists_for_redis(self) -> Iterator[tuple[str, bytes]]:
+        """The lists of the regions and of the whole as Redis has them, with their names: those whose life is not over when the
+        newest window ended."""
+        held = {WHOLE: self._whole, **{name: found for name, found in self._lists.items() if is_region(name)}}
+        lists = {name: _listing(found) for name, found in held.items() if found is not NOTHING}
+        newest_ms = max((found.end_ms for found in lists.values()), default=0)
+        for name, found in lists.items():
+            if found.end_ms + LIFE_WINDOWS * found.window_ms > newest_ms:
+                yield name, popular_json(name, found)
+
     def lift(self, moment: Sequence[str]) -> dict[str, float]:
         """What the moment says of categories, by their ids; see `state.popularity.moments.lift`. Empty while nothing is known."""
         names = tuple(moment)
@@ -154,3 +164,12 @@ def _popular(region: str, found: Listing) -> Popular:
         found.window_ms,
         found.total,
     )
+
+
+def _listing(found: bytes | Popular) -> Listing:
+    """The inverse of `_popular`, for what has been read already."""
+    if isinstance(found, bytes):
+        return Listing.decode(found)
+    products = [(product, count) for product, _, count in found.items]
+    categories = [(category, round(share * found.total)) for category, share in found.categories]
+    return Listing(found.window_end_ms, found.window_ms, found.total, products, found.trends, categories)

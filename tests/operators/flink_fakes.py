@@ -53,6 +53,12 @@ class MapState:
     def values(self) -> Iterator[bytes]:
         return iter(list(self._maps.get(self._keys.key, {}).values()))
 
+    def keys(self) -> Iterator[str]:
+        return iter(list(self._maps.get(self._keys.key, {})))
+
+    def is_empty(self) -> bool:
+        return not self._maps.get(self._keys.key)
+
     def clear(self) -> None:
         self._maps.pop(self._keys.key, None)
 

@@ -8,7 +8,7 @@ import pytest
 from pyflink.common import Row
 from pyflink.datastream import TimeDomain
 
-from operators import session_store
+from operators import due_sessions, session_store
 from operators.agenda import Task
 from operators.due_sessions import GRAIN_MS
 from operators.names import (
@@ -51,6 +51,7 @@ def server() -> Iterator[RedisServer]:
 def named_state(monkeypatch: pytest.MonkeyPatch) -> None:
     """A state backend is only in a TaskManager."""
     monkeypatch.setattr(session_store, "NamedState", fake_named_state)
+    monkeypatch.setattr(due_sessions, "keys_of", lambda named: list(named.keys()))
 
 
 BUCKET = "b"
@@ -61,7 +62,8 @@ class Bench:
 
     def __init__(self, server: RedisServer, **overrides: Any) -> None:
         self.redis = server.start()
-        self.configuration: Settings = settings(redis={"url": server.url, "block_max": 100}, **overrides)
+        redis_settings = {"url": server.url, "block_max": 100} | overrides.pop("redis", {})
+        self.configuration: Settings = settings(redis=redis_settings, **overrides)
         self.context = Context()
         self.runtime = RuntimeContext(self.context)
         self.operator = self.opened()
@@ -104,8 +106,23 @@ class Bench:
         timers = sorted(self.context.processing_timers)
         self.context.processing_timers.clear()
         for key, due_ms in timers:
-            self.fire(TimeDomain.PROCESSING_TIME, max(due_ms, now_ms()), key)
+            if due_ms != self.operator._rebuilder._next_ms.get(key):  # the look at Redis, see `look`
+                self.fire(TimeDomain.PROCESSING_TIME, max(due_ms, now_ms()), key)
         return self.flush_writes(session_id)
+
+    def look(self, key: str = BUCKET) -> None:
+        """Lets the bucket see to what Redis holds, until it has looked with the newest answers and nothing is left to do."""
+        for _ in range(4):
+            self.operator._redis_watch._next_ms = 0
+            self.look_once(key)
+            self.operator._writer.settle()
+        while self.operator._rebuilder.is_busy_with(key):
+            self.look_once(key)
+        self.operator._writer.settle()
+
+    def look_once(self, key: str = BUCKET) -> None:
+        """One look, whatever its clock says."""
+        self.fire(TimeDomain.PROCESSING_TIME, max(self.operator._rebuilder._next_ms.get(key, 0), now_ms()), key)
 
     def flush_writes(self, session_id: str = "s") -> dict[str, Any] | None:
         """As `flush`, but sessions go on owing what they owe."""
