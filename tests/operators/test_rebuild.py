@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterator
+from typing import Any
 
+import msgspec
 import pytest
 from pyflink.datastream import TimeDomain
 
@@ -49,10 +51,15 @@ def profiles(bench: Bench) -> dict[str, bytes]:
     """All that stands in Redis, by session."""
     found: dict[str, bytes] = {}
     for key in bench.redis.scan_iter("heliotrope:profile:*"):
-        value = bench.redis.get(key)
-        assert isinstance(value, bytes)
-        found[key.decode().rpartition(":")[2]] = value
+        found[key.decode().rpartition(":")[2]] = held(bench, key)
     return found
+
+
+def held(bench: Bench, key: str) -> bytes:
+    """The text under a key."""
+    value: Any = bench.redis.get(key)
+    assert isinstance(value, bytes)
+    return value
 
 
 def counted(bench: Bench, name: str) -> int:
@@ -61,14 +68,13 @@ def counted(bench: Bench, name: str) -> int:
 
 
 def report(bench: Bench) -> Report:
-    value = bench.redis.hget(reports_key("heliotrope"), BUCKET)
-    assert isinstance(value, bytes)
-    return json.loads(value, object_hook=lambda fields: Report(**fields))  # type: ignore[no-any-return]
+    value: Any = bench.redis.hget(reports_key("heliotrope"), BUCKET)
+    return msgspec.json.decode(value, type=Report)
 
 
 def test_a_bucket_that_is_new_writes_nothing_twice(bench: Bench) -> None:
     assert (counted(bench, "profiles_rebuilt"), counted(bench, "rebuilds")) == (0, 0)
-    assert len(bench.redis.get(MARKER) or b"") == 32
+    assert len(held(bench, MARKER)) == 32
     assert bench.redis.ttl(MARKER) == -1
 
 
@@ -91,7 +97,7 @@ def test_a_marker_that_is_another_asks_for_a_rebuild(bench: Bench) -> None:
     bench.look()
     assert profiles(bench).keys() == {"s", "t", "u"}
     assert report(bench).epoch.startswith(marker)
-    assert bench.redis.get(MARKER) == marker.encode()
+    assert held(bench, MARKER) == marker.encode()
 
 
 def test_a_marker_of_another_type_is_replaced(bench: Bench) -> None:
@@ -105,13 +111,13 @@ def test_a_marker_of_another_type_is_replaced(bench: Bench) -> None:
 
 
 def test_a_server_that_starts_with_an_old_dump_is_found_out_by_its_run(bench: Bench, server: RedisServer) -> None:
-    marker, old = bench.redis.get(MARKER), profiles(bench)["t"]
+    marker, old = held(bench, MARKER), profiles(bench)["t"]
     bench.view("s")
     bench.flush()
     newest = profiles(bench)
     server.kill()
     bench.redis = server.start()
-    bench.redis.set(MARKER, marker or b"")
+    bench.redis.set(MARKER, marker)
     bench.redis.set("heliotrope:profile:t", old)
     bench.look()
     assert profiles(bench) == newest
@@ -216,8 +222,9 @@ def test_the_regions_lists_come_back_as_well(bench: Bench) -> None:
     bench.operator._chooser.shelf.popularity.of("EU", now_ms())
     bench.redis.flushall()
     bench.look()
-    assert sorted(bench.redis.keys("heliotrope:popular:*")) == [b"heliotrope:popular:EU", b"heliotrope:popular:_all"]
-    found = json.loads(bench.redis.get("heliotrope:popular:EU") or b"")
+    lists = {*bench.redis.scan_iter("heliotrope:popular:*")}
+    assert lists == {b"heliotrope:popular:EU", b"heliotrope:popular:_all"}
+    found = json.loads(held(bench, "heliotrope:popular:EU"))
     assert found["items"] == [
         {"product_id": "p1", "score": 0.75, "count": 3},
         {"product_id": "p2", "score": 0.25, "count": 1},
