@@ -16,7 +16,7 @@ from cli.errors import UserError
 from cli.options import Config, Sets, Target, Workdir, find_target
 from cli.output import stdout_console, visible, write_json
 from cli.profile_view import profile_view
-from cli.redis_client import open_redis, profile_channel, profile_key
+from cli.redis_client import explained, open_redis, profile_channel, profile_key
 
 REFRESH_S = 1.0  # ages change although the profile does not
 
@@ -62,7 +62,9 @@ def read_profile(client: redis.Redis, target: Target, session_id: str) -> bytes 
     try:
         raw: Any = client.get(profile_key(target.settings.redis.prefix, session_id))
     except redis.RedisError as error:
-        raise UserError(f"Redis does not answer ({error}): look at `heliotrope status`") from None
+        if "WRONGTYPE" in str(error):
+            raise not_a_profile(session_id, "its key is of another type") from None
+        raise UserError(explained(target.endpoints.redis, error)) from None
     return raw if isinstance(raw, bytes) else None
 
 
@@ -85,9 +87,15 @@ def decode_profile(raw: bytes, session_id: str) -> dict[str, Any]:
     try:
         return msgspec.json.decode(raw, type=dict[str, Any])
     except (msgspec.DecodeError, UnicodeError) as error:
-        raise UserError(
-            f"the profile of {session_id} is not readable ({error}): does redis.prefix belong to Heliotrope?"
-        ) from None
+        raise not_a_profile(session_id, str(error)) from None
+
+
+def not_a_profile(session_id: str, why: str) -> UserError:
+    """The error for a key that another program wrote."""
+    return UserError(
+        f"what stands under the key of session {session_id} is no profile ({why}): does redis.prefix belong to Heliotrope alone? "
+        "The session's next event overwrites it, as does `heliotrope rebuild`"
+    )
 
 
 def _watch(client: redis.Redis, target: Target, session_id: str, as_json: bool) -> None:
@@ -137,7 +145,7 @@ def _wait_for_change(subscription: Any, session_id: str) -> None:
         try:
             message = subscription.get_message(timeout=left_s)
         except redis.RedisError as error:
-            raise UserError(f"Redis does not answer ({error}): look at `heliotrope status`") from None
+            raise UserError(f"Redis went away ({error}): look at `heliotrope status`") from None
         if message is not None and needle in message["data"]:
             return
 

@@ -10,7 +10,7 @@ import typer
 from cli.errors import UserError
 from cli.options import Config, Sets, Target, Workdir, find_target
 from cli.output import number, progress_bar, stderr_console, stdout_console, write_plain
-from cli.redis_client import open_redis
+from cli.redis_client import explained, open_redis
 from jobs.settings import bucket_count
 from operators.rebuild import Report, reports_key
 from operators.redis_watch import marker_key, new_marker
@@ -34,7 +34,7 @@ def rebuild(
     try:
         reports = _rebuild(client, target)
     except redis.RedisError as error:
-        raise UserError(f"Redis does not answer ({error}): look at `heliotrope status`") from None
+        raise UserError(explained(target.endpoints.redis, error)) from None
     sessions = sum(report.sessions for report in reports)
     written = sum(report.written for report in reports)
     if as_json:

@@ -1,33 +1,75 @@
 """Redis as readers of profiles see it."""
 
+from typing import Any
+
 import redis
 
 from cli.errors import UserError
 from cli.options import Target
+from cli.stack.record import without_password
 from jobs.settings import redis_password
+from operators.redis_errors import ADVICE, RedisTrouble, trouble_of
+
+_OTHER_MODES = {
+    "cluster": "is in cluster mode, which is not served yet: name a single primary in redis.url, without cluster-enabled",
+    "sentinel": "is a Sentinel, which holds no data: name the primary that it watches",
+}
 
 
 def open_redis(target: Target) -> redis.Redis:
     """A connection that has answered once.
 
     Raises:
-        UserError: Redis does not answer.
+        UserError: Redis does not answer, refuses the login, or is in cluster mode.
     """
-    where = target.endpoints.redis
+    timeout_s = target.settings.redis.socket_timeout_ms / 1_000
+    return connect(target.endpoints.redis, redis_password(target.settings), timeout_s)
+
+
+def connect(url: str, password: str | None, timeout_s: float) -> redis.Redis:
+    """A connection that has answered once. No error holds the password.
+
+    Raises:
+        UserError: as `open_redis`.
+    """
     try:
         client: redis.Redis = redis.Redis.from_url(
-            where,
-            password=redis_password(target.settings),
-            socket_timeout=target.settings.redis.socket_timeout_ms / 1_000,
-            socket_connect_timeout=target.settings.redis.socket_timeout_ms / 1_000,
+            url, password=password, socket_timeout=timeout_s, socket_connect_timeout=timeout_s
         )
+    except ValueError:  # its text may be part of a password
+        raise UserError("redis.url: is no URL of a Redis: write it as redis://host:port/db") from None
+    try:
         client.ping()
-    except (redis.RedisError, ValueError) as error:
-        where = where.rpartition("@")[2]  # what stands before is a password
-        raise UserError(
-            f"Redis at {where} does not answer ({error}): start it with `heliotrope up`, or correct redis.url"
-        ) from None
+        mode = _mode(client)
+    except redis.RedisError as error:
+        raise UserError(explained(url, error)) from None
+    if mode in _OTHER_MODES:
+        raise UserError(f"redis.url: the Redis at {without_password(url)} {_OTHER_MODES[mode]}")
     return client
+
+
+def explained(url: str, error: redis.RedisError) -> str:
+    """One line for a person: what is wrong with the Redis at that address, and what to do."""
+    where, trouble = without_password(url), trouble_of(error)
+    if trouble == RedisTrouble.AWAY:
+        kind = "it did not answer in time" if isinstance(error, redis.TimeoutError) else str(error).rstrip(".")
+        return (
+            f"redis.url: no Redis answers at {where} ({kind}): start it (`heliotrope up` for an embedded one), or correct the "
+            "address"
+        )
+    return f"redis.url: the Redis at {where} answers with an error: {ADVICE[trouble]} ({error})"
+
+
+def _mode(client: redis.Redis) -> str:
+    """`standalone`, `cluster` or `sentinel`; empty where the server is too old to say. Every user may ask."""
+    try:
+        said: Any = client.execute_command("HELLO")  # type: ignore[no-untyped-call]
+    except redis.ResponseError:
+        return ""
+    if isinstance(said, list):
+        said = dict(zip(said[::2], said[1::2], strict=False))
+    mode = said.get(b"mode", b"") if isinstance(said, dict) else b""
+    return mode.decode() if isinstance(mode, bytes) else str(mode)
 
 
 def profile_key(prefix: str, session_id: str) -> str:

@@ -30,6 +30,8 @@ SECRET_VARIABLES = frozenset({"HELIOTROPE_REDIS_PASSWORD", "HELIOTROPE_USER_SALT
 UNITS_MS = {"ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
 MOST_SLIDES = 1_440
 """Slides in a window of popularity: each window is summed anew from its slides."""
+REDIS_SCHEMES = ("redis", "rediss", "unix")
+NEVER_IN_LOGIN = frozenset("@/?#[] ")
 MOST_BLOCKED_MS = 150_000
 """A task that waits for Redis cannot be cancelled meanwhile, and Flink ends the process of one that is not after 180 s."""
 BUCKETS = 8
@@ -229,6 +231,7 @@ def _check_together(settings: Settings) -> None:
         raise ConfigurationError(
             "events.allowed_lateness: must not exceed session.ttl, or a repeated event could start a session anew"
         )
+    _check_redis_url(settings.redis.url)
     if settings.redis.block_max_ms + 2 * settings.redis.socket_timeout_ms > MOST_BLOCKED_MS:
         raise ConfigurationError(
             "redis.block_max: with twice redis.socket_timeout it must not exceed "
@@ -255,6 +258,26 @@ def _check_together(settings: Settings) -> None:
         )
     _check_bandit(settings.bandit, settings, "bandit")
     _check_variants(settings)
+
+
+def _check_redis_url(url: str) -> None:
+    """Refuses what redis-py would read as another address than is meant. No error holds any of it: it may be the password."""
+    scheme, separator, rest = url.partition("://")
+    if not url:
+        return
+    if not separator or scheme not in REDIS_SCHEMES:
+        raise ConfigurationError("redis.url: write it as redis://host:port/db, rediss://… for TLS, or unix://path?db=0")
+    if rest.startswith("/"):
+        return
+    login, _, address = rest.rpartition("@")
+    if set(login) & NEVER_IN_LOGIN:
+        raise ConfigurationError(
+            "redis.url: its password has characters that must be percent-encoded (@ as %40, / as %2F, # as %23, ? as %3F); or "
+            "leave it out there, and give it by redis.password_file or HELIOTROPE_REDIS_PASSWORD"
+        )
+    port = re.split(r"[/?#]", address, maxsplit=1)[0].rpartition("]")[2].partition(":")[2]
+    if port and not (port.isdigit() and 0 < int(port) < 65_536):
+        raise ConfigurationError("redis.url: the port must be a number of 1..65535; write it as redis://host:port/db")
 
 
 def local_parallelism(settings: Settings) -> int:

@@ -27,9 +27,10 @@ class RedisServer:
         """Where it listens."""
         return f"unix://{self._socket}?db=0"
 
-    def start(self) -> redis.Redis:
-        """Starts it and waits until it answers."""
-        command = [str(redis_executable()), "--port", "0", "--unixsocket", str(self._socket), "--save", ""]
+    def start(self, *options: str) -> redis.Redis:
+        """Starts it, with further options, and waits until it answers."""
+        place = ("--port", "0", "--unixsocket", str(self._socket), "--save", "")
+        command = [str(redis_executable()), *place, *options]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, cwd=self._socket.parent)
         retry = Retry(ConstantBackoff(0.02), 500)
         client = redis.Redis.from_url(self.url, retry=retry, retry_on_error=[NotYet, OSError])

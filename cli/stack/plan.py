@@ -7,10 +7,10 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import msgspec
-import redis
 import yaml
 
 from cli.errors import UserError
+from cli.redis_client import connect
 from cli.stack import brokers, flink_conf, jars
 from cli.stack.certificates import make_identity
 from cli.stack.java import find_java_home
@@ -159,24 +159,7 @@ def check_external(settings: Settings) -> None:
             "or leave it empty for the embedded broker"
         )
     if url:
-        _check_redis(url, redis_password(settings))
-
-
-def _check_redis(url: str, password: str | None) -> None:
-    try:
-        client = redis.Redis.from_url(
-            url,
-            **({"password": password} if password else {}),
-            socket_connect_timeout=REDIS_TIMEOUT_SECONDS,
-            socket_timeout=REDIS_TIMEOUT_SECONDS,
-        )
-        with client:
-            client.ping()
-    except (redis.RedisError, ValueError, OSError) as error:
-        raise UserError(
-            f"redis.url: no Redis answers at {without_password(url)} ({type(error).__name__}): start it, correct the "
-            "address or redis.password_file, or leave it empty for the embedded server"
-        ) from None
+        connect(url, redis_password(settings), REDIS_TIMEOUT_SECONDS).close()
 
 
 def _secret_file(path: Path) -> Path:

@@ -90,8 +90,13 @@ def with_password(url: str, password: str) -> str:
 
 
 def without_password(url: str) -> str:
-    """A URL that may be shown and stored."""
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    """A URL that may be shown and stored: without user and password, whatever characters they have, and without options but the
+    database."""
+    scheme, separator, rest = url.partition("://")
+    if not rest.startswith("/"):  # else a path, which has neither
+        if "@" in rest.partition("?")[2]:
+            return f"{scheme}{separator}…"  # the end of a password, or of an option: nobody can tell
+        rest = rest.rpartition("@")[2]
+    address, _, options = rest.partition("?")
+    kept = [option for option in options.split("&") if option.startswith("db=")]
+    return f"{scheme}{separator}{'?'.join((address, *kept))}"

@@ -119,6 +119,12 @@ def test_a_number_given_to_another_process_is_not_the_recorded_one() -> None:
 def test_passwords_are_not_stored() -> None:
     assert without_password("redis://user:secret@host:6379/1") == "redis://host:6379/1"
     assert without_password("redis://host:6379/1") == "redis://host:6379/1"
+    for password in ("p@ss/w#rd", "a:b@c", "p%40", "@", "//"):
+        assert without_password(f"redis://:{password}@host:6379/1") == "redis://host:6379/1"
+    for hidden in ("redis://:a?b@host", "redis://:a?db=b@host", "redis://host/1?password=a@b"):
+        assert without_password(hidden) == "redis://…"
+    assert without_password("rediss://u:a@host/1?db=2&password=b") == "rediss://host/1?db=2"
+    assert without_password("unix:///run/a@b.sock?db=1") == "unix:///run/a@b.sock?db=1"
 
 
 def test_a_configured_port_is_taken_as_it_is_and_free_ones_lie_outside_of_the_ephemeral_range() -> None:

@@ -441,3 +441,33 @@ def test_rules_from_the_command_line() -> None:
     assert rules.block.categories == ["c1", "c2"]
     assert (rules.pin[0].product, rules.pin[0].category) == ("p", "")
     assert settings_from(to_tree(load("rules.block.categories=[c1]"))).rules.block.categories == ["c1"]
+
+
+@pytest.mark.parametrize("password", ["p@ss/w#rd", "a/b", "a#b", "a?b", "[b", "pa:s@s"])
+def test_a_password_that_is_not_percent_encoded_is_refused_and_not_printed(password: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"redis\.url: .*percent-encoded.*redis\.password_file") as refused:
+        load(f"redis.url=redis://:{password}@host:6379/0")
+    assert password not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url", ["host:6379", "http://host", "redis://host:port/0", "redis://host:99999/0", "redis://:s3cret:x:y"]
+)
+def test_a_url_that_is_none_of_a_redis_is_refused_and_not_printed(url: str) -> None:
+    with pytest.raises(ConfigurationError, match=r"redis\.url") as refused:
+        load(f"redis.url={url}")
+    assert "s3cret" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "redis://host",
+        "redis://u:p%40ss@host:6379/1",
+        "rediss://[::1]:6379/0?ssl_ca_certs=/a",
+        "unix:///run/a@b.sock?db=1",
+    ],
+)
+def test_a_url_of_a_redis_is_taken(url: str) -> None:
+    assert load(f"redis.url={url}").redis.url == url
