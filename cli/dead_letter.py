@@ -22,6 +22,7 @@ class DeadLetter(msgspec.Struct, frozen=True):
     timestamp: int = 0
     payload_base64: str = ""
     payload_bytes: int = 0
+    not_stored: dict[str, int] = {}
 
     @property
     def payload(self) -> bytes:
@@ -49,17 +50,22 @@ def read_dead_letter(value: bytes | None) -> DeadLetter:
 
 
 class Tally:
-    """Counts per reason, and the newest dead letters by the time of their record."""
+    """Counts per reason, also of those that a flood left out, and the newest dead letters by the time of their record."""
 
     def __init__(self, keep: int) -> None:
         self.reasons: Counter[str] = Counter()
+        self.not_stored = 0
         self._recent: list[tuple[int, bytes | None, DeadLetter]] = []
         self._keep = keep
 
     def add(self, record: Any) -> DeadLetter:
         """Counts one Kafka record and returns its dead letter."""
         letter = read_dead_letter(record.value)
-        self.reasons[letter.reason] += 1
+        if letter.not_stored:  # stands for many, of which a flood left no more than their number
+            self.reasons.update(letter.not_stored)
+            self.not_stored += sum(letter.not_stored.values())
+        else:
+            self.reasons[letter.reason] += 1
         self._recent.append((record.timestamp, record.key, letter))
         if len(self._recent) > 4 * self._keep + 64:
             self._shrink()

@@ -44,7 +44,8 @@ def letter_view(time_ms: int, key: bytes | None, letter: DeadLetter) -> Renderab
 def tally_view(tally: Tally) -> RenderableType:
     """The counts, then the newest entries."""
     parts = [letter_view(*entry) for entry in tally.latest()]
-    return Group(reasons_table(tally.reasons), Text(), *parts)
+    left_out = f"{number(tally.not_stored)} of them are counted, and were not stored" if tally.not_stored else ""
+    return Group(reasons_table(tally.reasons), Text(left_out, style="yellow"), *parts)
 
 
 def letter_json(time_ms: int, key: bytes | None, letter: DeadLetter) -> dict[str, Any]:
@@ -57,7 +58,12 @@ def letter_json(time_ms: int, key: bytes | None, letter: DeadLetter) -> dict[str
 
 
 def tally_json(tally: Tally) -> str:
-    """`{"total", "reasons": {reason: count}, "newest": [dead letter…]}`."""
+    """`{"total", "not_stored", "reasons": {reason: count}, "newest": [dead letter…]}`."""
     newest = [letter_json(*entry) for entry in tally.latest()]
-    content = {"total": tally.reasons.total(), "reasons": dict(tally.reasons.most_common()), "newest": newest}
+    content = {
+        "total": tally.reasons.total(),
+        "not_stored": tally.not_stored,
+        "reasons": dict(tally.reasons.most_common()),
+        "newest": newest,
+    }
     return msgspec.json.encode(content).decode()

@@ -14,6 +14,7 @@ from cli.options import Target
 from cli.topic_reader import TopicReader, record_partition
 
 TRUNCATED = "payload was cut, so it cannot be sent again"
+NOT_STORED = "it counts others that were not stored"
 NOT_OURS = "its topic is none that Heliotrope reads"
 
 
@@ -74,6 +75,8 @@ def _resend_batch(producer: Any, records: list[Any], group: str, target: Target,
 
 def refusal(letter: DeadLetter, target: Target) -> str | None:
     """Why a dead letter cannot be sent again, None where it can."""
+    if letter.not_stored:
+        return NOT_STORED
     if not letter.is_whole:
         return TRUNCATED
     topics = target.settings.kafka.topics

@@ -52,6 +52,10 @@ def _dead_letters() -> Iterator[Metric]:
         alert = "HeliotropeInternalErrors" if reason == Reason.INTERNAL_ERROR else "HeliotropeDeadLetters"
         what = "refused inputs, sent to the dead-letter topic"
         meaning = f"{what}, with the reason `{reason}`"
+        if reason == Reason.NOT_STORED:
+            meaning = (
+                "refused inputs beyond `events.dead_letters_per_second`: counted under their reason too, but not stored"
+            )
         yield Metric(
             f"dead_letters_{reason}", Kind.COUNTER, "session, directory, user-lists", "inputs", meaning, (alert,)
         )
@@ -96,6 +100,8 @@ METRICS: tuple[Metric, ...] = (
         ("profiles_written", "written to Redis, by its answer", "HeliotropeNoProfiles"),
         ("profiles_stale", "not written, because what is in Redis is newer"),
         ("profiles_over_foreign", "written over a key that held no profile, of whatever type"),
+        ("profiles_short_lived", "written with `redis.short_ttl`, because Redis uses most of `redis.max_bytes`"),
+        ("profiles_over_budget", "of sessions of one event, not written, because Redis uses all of `redis.max_bytes`"),
         ("profiles_coalesced", "not published at once, because the last is too recent: a later one holds their events"),
         (
             "profiles_failed",
@@ -143,6 +149,7 @@ METRICS: tuple[Metric, ...] = (
         "session", "buckets", ("rebuilds", "whose profiles began to be written anew, because Redis lost its data")
     ),
     *_counters("session", "profiles", ("profiles_rebuilt", "brought back from state after Redis lost its data")),
+    *_gauges("session", "level", ("redis_memory_level", "0 roomy, 1 tight, 2 full, against `redis.max_bytes`")),
     *_gauges(
         "session",
         "bytes",

@@ -8,6 +8,7 @@ import structlog
 from operators.counters import Counters
 from operators.profile_batch import packed
 from operators.profile_writer import ProfileWriter
+from state.memory_budget import MemoryBudget
 
 logger = structlog.get_logger()
 
@@ -48,7 +49,8 @@ class RedisWatch:
         used_bytes: the memory that Redis uses, 0 while nothing is known.
     """
 
-    def __init__(self, writer: ProfileWriter, prefix: str, counters: Counters) -> None:
+    def __init__(self, writer: ProfileWriter, prefix: str, counters: Counters, budget: MemoryBudget) -> None:
+        self._budget = budget
         self._writer = writer
         self._counters = counters
         self._key = marker_key(prefix).encode()
@@ -83,6 +85,9 @@ class RedisWatch:
         if isinstance(answer, bytes):
             self.used_bytes = int(_field(answer, b"used_memory") or 0)
             self._counters.show("redis_used_bytes", self.used_bytes)
+            if self._budget.observe(self.used_bytes):
+                self._counters.show("redis_memory_level", self._budget.level)
+                logger.warning("Redis' memory", level=self._budget.level.name, used_bytes=self.used_bytes)
             self._counters.show("redis_max_bytes", int(_field(answer, b"maxmemory") or 0))
         else:
             self._say("INFO memory", answer)

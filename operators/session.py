@@ -35,10 +35,12 @@ from operators.task import begin_task, next_tick_ms, subtask_count, subtask_inde
 from operators.timings import Timings
 from state.choice import Chooser
 from state.configuration import Settings
+from state.dead_letter_budget import DeadLetterBudget
 from state.event import read_event, speaks_of_consent
 from state.hint import Hint
 from state.kernels import warm
-from state.personalizer import Effect, Personalizer
+from state.memory_budget import MemoryBudget
+from state.personalizer import Effect, Personalizer, Write
 from state.rejection import Origin, Reason, Rejection, dead_letter
 from state.session import Session
 from state.sources.popularity import LIFE_WINDOWS
@@ -131,7 +133,9 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self._popular_writer = PopularWriter(
             client, settings.redis.prefix, LIFE_WINDOWS * settings.popularity.window_ms, self._counters.add
         )
-        self._redis_watch = RedisWatch(self._writer, settings.redis.prefix, self._counters)
+        self._memory = MemoryBudget(settings.redis.max_bytes, settings.redis.short_ttl_ms)
+        self._letters = DeadLetterBudget(settings.events.dead_letters_per_second)
+        self._redis_watch = RedisWatch(self._writer, settings.redis.prefix, self._counters, self._memory)
         self._rebuilder = Rebuilder(
             runtime_context,
             self._redis_watch,
@@ -203,6 +207,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             }
             origin = Origin(named.get(kind, topics.bandit_model), partition, offset, record_ms)
             self._refuse(rejection, origin, key, payload)
+            self._say_what_is_left_out()
             self._counters.flush()
             yield from self._outbox.take()
 
@@ -274,7 +279,8 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
 
     def _refuse(self, rejection: Rejection, origin: Origin, key: bytes | None, payload: bytes | None) -> None:
         self._counters.add(f"dead_letters_{rejection.reason}", 1)
-        self._outbox.add("dead_letters", key, dead_letter(rejection, origin, payload))
+        if self._letters.allows(rejection.reason, origin, wall_clock_ms()):
+            self._outbox.add("dead_letters", key, dead_letter(rejection, origin, payload))
 
     def _take_hint(self, given: Input, now_ms: int) -> None:
         """What is known of the session's user. Hints are of our own making, but their topic may be anybody's to write to."""
@@ -322,15 +328,16 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         if effect.delete:
             self._writer.delete(session_id)
         if effect.write is not None:
-            self._writer.put(session_id, effect.write, self._timings.is_published(session_id))
+            self._put(session_id, effect.write, self._timings.is_published(session_id))
         elif effect.session is None or not effect.session.owed_ms:
             self._timings.is_published(session_id)  # no profile follows
-        if effect.delete or effect.write is not None:
+        if effect.delete:
             self._written.add(session_id)
 
     def _end_of_call(self, ctx: Any) -> list[Row]:
         """1 write the state; 2 note what to do by the clock; 3 send profiles; 4 send on the rest."""
         bucket, timers = ctx.get_current_key(), ctx.timer_service()
+        self._say_what_is_left_out()
         self._sessions.store()
         self._due.store(bucket, timers)
         if self._owed:
@@ -349,6 +356,14 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._counters.add("products_wanted", len(product_ids))
             self._outbox.want(product_ids)
         return self._outbox.take()
+
+    def _say_what_is_left_out(self) -> None:
+        """Of a flood of dead letters, in the call that left it out."""
+        left_out = self._letters.take()
+        if left_out is not None:
+            count, letter = left_out
+            self._counters.add("dead_letters_not_stored", count)
+            self._outbox.add("dead_letters", None, letter)
 
     def _acknowledged(self, clicked_ms: Iterable[int]) -> None:
         """Redis has answered for a batch of profiles."""
@@ -425,12 +440,25 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._counters.add("profiles_failed", 1)
             return False
         if effect is None or effect.write is None:
+            self._writer.delete(session_id)  # a dump may have what was erased since
+            self._written.add(session_id)
             return False
         if effect.session is not None:
             self._carry_out(effect, session_id)
-        else:
-            self._writer.put(session_id, effect.write)
-            self._written.add(session_id)
+            return True
+        return self._put(session_id, effect.write)
+
+    def _put(self, session_id: str, write: Write, clicked_ms: int = 0) -> bool:
+        """Hands a profile to Redis where there is room for it; whether there is."""
+        life_ms = self._memory.life_ms(write.version, write.life_ms)
+        if life_ms is None:
+            self._counters.add("profiles_over_budget", 1)
+            return False
+        if life_ms != write.life_ms:
+            self._counters.add("profiles_short_lived", 1)
+            write.life_ms = life_ms
+        self._writer.put(session_id, write, clicked_ms)
+        self._written.add(session_id)
         return True
 
     def _bring_back_lists(self) -> None:

@@ -93,6 +93,8 @@ class Redis(Section, frozen=True):
     block_max_ms: Annotated[int, Meta(ge=100, le=120_000)] = 20_000
     socket_timeout_ms: Annotated[int, Meta(ge=10, le=60_000)] = 2_000
     rebuild_per_second: Annotated[int, Meta(ge=1, le=100_000)] = 1_000
+    max_bytes: Annotated[int, Meta(ge=1_048_576)] | None = None
+    short_ttl_ms: Annotated[int, Meta(ge=1_000, le=365 * 24 * HOUR_MS)] = HOUR_MS
 
 
 class Events(Section, frozen=True):
@@ -102,6 +104,7 @@ class Events(Section, frozen=True):
     max_future_ms: Millis = 5 * MINUTE_MS
     max_bytes: Annotated[int, Meta(ge=256, le=1_048_576)] = 65_536
     idle_timeout_ms: PositiveMillis = 5_000
+    dead_letters_per_second: Annotated[int, Meta(ge=1, le=1_000_000)] | None = 2_000
     salt_file: str = ""
 
 

@@ -3,6 +3,7 @@
 import base64
 import enum
 import re
+from collections.abc import Mapping
 
 import msgspec
 
@@ -28,6 +29,8 @@ class Reason(enum.StrEnum):
     KEY_MISMATCH = "key_mismatch"
     BUNDLES_FULL = "bundles_full"
     INTERNAL_ERROR = "internal_error"
+    NOT_STORED = "not_stored"
+    """Of no input: says how many others were left out in a flood."""
 
 
 class Rejection(msgspec.Struct, frozen=True):
@@ -76,6 +79,23 @@ class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True):
     payload_base64: str
     payload_bytes: int
     field: str | None = None
+    not_stored: dict[str, int] = {}
+
+
+def not_stored(counts: Mapping[str, int], last: Origin) -> bytes:
+    """A dead letter for those that were not stored: how many by reason, and where the last of them came from."""
+    letter = DeadLetter(
+        reason=Reason.NOT_STORED,
+        detail=f"{sum(counts.values())} dead letters beyond events.dead_letters_per_second are counted here and not stored",
+        topic=last.topic,
+        partition=last.partition,
+        offset=last.offset,
+        timestamp=last.timestamp_ms,
+        payload_base64="",
+        payload_bytes=0,
+        not_stored=dict(counts),
+    )
+    return msgspec.json.encode(letter)
 
 
 def dead_letter(rejection: Rejection, origin: Origin, payload: bytes | None) -> bytes:

@@ -16,7 +16,7 @@ from cli.endpoints import Endpoints
 from cli.options import Target
 from cli.resending import NOT_OURS, TRUNCATED, refusal
 from state.configuration import Settings
-from state.rejection import Origin, Reason, Rejection, dead_letter
+from state.rejection import Origin, Reason, Rejection, dead_letter, not_stored
 
 TARGET = Target(Settings(), Endpoints("127.0.0.1:9", "redis://127.0.0.1:9", ""))
 
@@ -95,6 +95,18 @@ def test_the_json_form() -> None:
     [newest] = content["newest"]
     assert newest["key"] == "k"
     assert base64.b64decode(newest["payload_base64"]) == b"bad"
+
+
+def test_a_letter_that_counts_others_counts_for_them_and_is_never_sent_again() -> None:
+    tally = Tally(keep=1)
+    tally.add(Record(letter(b"bad"), b"k", 7))
+    counting = not_stored({"not_json": 4, "empty": 1}, Origin("user_interactions", 0, 9, 7))
+    tally.add(Record(counting, None, 8))
+    content = json.loads(tally_json(tally))
+    assert (content["total"], content["not_stored"]) == (6, 5)
+    assert content["reasons"] == {"not_json": 5, "empty": 1}
+
+    assert refusal(read_dead_letter(counting), TARGET) == "it counts others that were not stored"
 
 
 @given(st.binary(max_size=300), st.integers(2, 50))

@@ -241,3 +241,13 @@ def test_a_redis_that_does_not_tell_its_run_goes_by_the_marker_alone(bench: Benc
         bench.redis.delete(key)
     bench.look()
     assert profiles(bench) == before
+
+
+def test_what_an_old_dump_has_of_an_erased_session_is_deleted(bench: Bench) -> None:
+    old = held(bench, "heliotrope:profile:s")
+    bench.view("s", event_type="erase", product_id=None)
+    bench.flush()
+    bench.redis.flushall()
+    bench.redis.set("heliotrope:profile:s", old)
+    bench.look()
+    assert profiles(bench).keys() == {"t", "u"}

@@ -18,6 +18,7 @@ from operators.popular_writer import PopularWriter
 from operators.profile_writer import ProfileWriter
 from operators.rebuild import REPORT, reports_key
 from operators.redis_watch import RedisWatch
+from state.memory_budget import MemoryBudget
 from tests.operators.flink_fakes import Context, RuntimeContext
 from tests.operators.test_profile_writer import wait_until, write
 from tests.redis_server import RedisServer, redis_server
@@ -56,7 +57,7 @@ def all_that_the_job_asks(url: str) -> Counter[str]:
 
     client = redis.Redis.from_url(url, socket_timeout=5)
     writer = ProfileWriter(client, "heliotrope", 60_000, 1, 100, count)
-    watch = RedisWatch(writer, "heliotrope", Counters(RuntimeContext(Context())))
+    watch = RedisWatch(writer, "heliotrope", Counters(RuntimeContext(Context())), MemoryBudget(None, 1))
     writer.put("s", write())
     writer.delete("gone")
     writer.settle()

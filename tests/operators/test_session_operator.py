@@ -110,6 +110,11 @@ class Bench:
                 self.fire(TimeDomain.PROCESSING_TIME, max(due_ms, now_ms()), key)
         return self.flush_writes(session_id)
 
+    def timers(self) -> list[tuple[str, int]]:
+        """The processing-time timers but that of the look at Redis."""
+        own = {*self.operator._rebuilder._next_ms.items()}
+        return sorted(self.context.processing_timers - own)
+
     def look(self, key: str = BUCKET) -> None:
         """Lets the bucket see to what Redis holds, until it has looked with the newest answers and nothing is left to do."""
         for _ in range(4):
@@ -339,7 +344,7 @@ def test_a_write_that_a_crash_lost_is_made_again(server: RedisServer) -> None:
     bench = Bench(server)
     bench.product("p1")
     bench.view()
-    [(key, due_ms)] = bench.context.processing_timers
+    [(key, due_ms)] = bench.timers()
     bench.operator = bench.opened()  # the buffer is lost, state and timer are restored
     before_start_ms = min(due_ms, now_ms() - 1_000)
     bench.fire(TimeDomain.PROCESSING_TIME, before_start_ms, key)
@@ -631,3 +636,35 @@ def test_times_are_counted_by_bucket_and_exposures_by_variant(server: RedisServe
     assert bench.runtime.counters["variant_exposures{variant=default}"].count == len(shown)
     assert bench.runtime.counters["sessions_stored"].count == 2
     assert bench.runtime.counters["session_bytes_stored"].count > 0
+
+
+def test_a_flood_of_dead_letters_is_counted_in_one(server: RedisServer) -> None:
+    bench = Bench(server, events={"dead_letters_per_second": 1})
+    bench.operator._letters._tokens = 3.0
+    bench.operator._letters._filled_ms = now_ms() + 3_600_000  # no time passes
+    rows = bench.send_all([(f"s{at}", b"no json") for at in range(10)])
+    reasons = [json.loads(row._values[2])["reason"] for row in rows if row._values[0] == "dead_letters"]
+    assert reasons == ["not_json"] * 3 + ["not_stored"]
+    assert json.loads(rows[-1]._values[2])["not_stored"] == {"not_json": 7}
+    assert bench.runtime.counters["dead_letters_not_json"].count == 10
+    assert bench.runtime.counters["dead_letters_not_stored"].count == 7
+
+
+def test_a_redis_that_is_full_by_its_budget_gets_no_profiles_of_one_event(server: RedisServer) -> None:
+    bench = Bench(server, redis={"max_bytes": 1_048_576, "short_ttl": 60_000}, profile={"min_interval": 0})
+    bench.product("p1")
+    bench.view("s")
+    bench.flush()
+    bench.redis.set("other", bytes(1_100_000))
+    bench.look()
+    assert bench.gauge("redis_memory_level") == 2
+    bench.view("s", product_id="p1", event_type="add_to_cart")
+    bench.view("t")
+    bench.flush()
+    assert bench.stored("t") is None
+    assert 0 < int(str(bench.redis.pttl("heliotrope:profile:s"))) <= 60_000
+    bench.redis.delete("other")
+    bench.redis.memory_purge()
+    bench.look()
+    bench.view("t", event_type="add_to_cart")
+    assert bench.flush("t") is not None
