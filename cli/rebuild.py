@@ -9,7 +9,7 @@ import typer
 
 from cli.errors import UserError
 from cli.options import Config, Sets, Target, Workdir, find_target
-from cli.output import number, progress_bar, stderr_console, stdout_console, write_plain
+from cli.output import number, progress_bar, stderr_console, stdout_console, write_json
 from cli.redis_client import explained, open_redis
 from jobs.settings import bucket_count
 from operators.rebuild import Report, reports_key
@@ -39,7 +39,7 @@ def rebuild(
     written = sum(report.written for report in reports)
     if as_json:
         found = {"buckets": len(reports), "sessions": sessions, "profiles": written}
-        write_plain(msgspec.json.encode(found).decode())
+        write_json(msgspec.json.encode(found).decode())
     else:
         said = f"wrote {number(written)} profiles of {number(sessions)} sessions anew, and the regions' lists"
         stdout_console().print(said, soft_wrap=True)
