@@ -146,7 +146,10 @@ METRICS: tuple[Metric, ...] = (
     ),
     *_redis_errors(),
     *_counters(
-        "session", "buckets", ("rebuilds", "whose profiles began to be written anew, because Redis lost its data")
+        "session",
+        "buckets",
+        ("rebuilds", "whose profiles began to be written anew, because Redis lost its data"),
+        ("rebuilds_failed", "whose profiles could not be brought back by an error of ours", "HeliotropeInternalErrors"),
     ),
     *_counters("session", "profiles", ("profiles_rebuilt", "brought back from state after Redis lost its data")),
     *_gauges("session", "level", ("redis_memory_level", "0 roomy, 1 tight, 2 full, against `redis.max_bytes`")),

@@ -46,5 +46,11 @@ def keys_of(named: Any) -> list[str]:
     the JVM takes its time."""
     from pemja import findClass
 
-    joined: str = findClass("java.lang.String").join("\n", named._state.keys())
+    keys = named._state.keys()
+    if keys is None:
+        return []
+    try:
+        joined: str = findClass("java.lang.String").join("\n", keys)
+    except Exception:  # a backend whose keys pemja hands over in another form: one by one, then
+        return list(named.keys())
     return joined.split("\n") if joined else []

@@ -11,7 +11,7 @@ from pyflink.datastream.state import ValueStateDescriptor
 
 from operators.due_sessions import DueSessions
 from operators.profile_batch import packed
-from operators.profile_writer import ProfileWriter
+from operators.profile_writer import ProfileWriter, RedisUnavailableError
 from operators.redis_watch import RedisWatch
 from operators.task import next_tick_ms
 
@@ -118,7 +118,14 @@ class Rebuilder:
             self.see(bucket, timers)
         elif timestamp >= due_ms:
             self._watch.ask(now_ms)
-            self._go_on(bucket, now_ms)
+            try:
+                self._go_on(bucket, now_ms)
+            except RedisUnavailableError:
+                raise
+            except Exception:  # events must go on; the next epoch or the next start tries again
+                logger.exception("a bucket's profiles could not be brought back")
+                self._count("rebuilds_failed", 1)
+                self._epochs[bucket], self._current = self._watch.epoch, None
             if self.is_busy_with(bucket):
                 self._set_timer(bucket, now_ms + SLICE_MS * (SLOWER_WHILE_BEHIND if is_behind else 1), timers)
             else:

@@ -251,3 +251,16 @@ def test_what_an_old_dump_has_of_an_erased_session_is_deleted(bench: Bench) -> N
     bench.redis.set("heliotrope:profile:s", old)
     bench.look()
     assert profiles(bench).keys() == {"t", "u"}
+
+
+def test_an_error_of_ours_leaves_events_going(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: object) -> list[str]:
+        raise OSError("the state cannot be read")
+
+    monkeypatch.setattr("operators.due_sessions.DueSessions.chunks", broken)
+    bench.redis.flushall()
+    bench.look()
+    assert counted(bench, "rebuilds_failed") == 1
+    bench.view("s")
+    bench.flush()
+    assert profiles(bench).keys() == {"s"}
