@@ -418,6 +418,7 @@ class Local(Section, frozen=True):
     kafka_port: Port = 0
     redis_port: Port = 0
     flink_port: Port = 0
+    metrics_port: Port = 0
     task_manager_memory_mb: Annotated[int, Meta(ge=768, le=262_144)] = 1_600
     job_manager_memory_mb: Annotated[int, Meta(ge=768, le=65_536)] = 1_024
     kafka_memory_mb: Annotated[int, Meta(ge=128, le=65_536)] = 512

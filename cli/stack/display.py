@@ -64,6 +64,7 @@ def status_table(record: StackRecord, job: str, task_managers: int) -> Table:
         "Kafka": record.kafka,
         "Redis": without_password(record.redis),
         "Flink": record.flink,
+        "metrics": record.metrics,
         "job": job,
         "task managers": str(task_managers),
         "supervisor": f"pid {record.supervisor.pid}, {record.state}",

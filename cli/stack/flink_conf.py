@@ -15,6 +15,7 @@ from jobs.settings import local_parallelism
 from state.configuration import Settings
 
 PYTHON_JAR = "flink-python-*.jar"
+PROMETHEUS_PLUGIN = "metrics-prometheus"
 LOG_FILES = ("log4j.properties", "log4j-console.properties", "log4j-cli.properties")
 MEBIBYTE = 1024 * 1024
 
@@ -174,6 +175,15 @@ def link_jars(folder: Path, connectors: Iterable[Path]) -> None:
     home = package_folder("pyflink")
     for jar in (*(home / "lib").glob("*.jar"), *(home / "opt").glob(PYTHON_JAR), *connectors):
         link = folder / jar.name
+        link.unlink(missing_ok=True)
+        link.symlink_to(jar)
+
+
+def link_reporter(folder: Path) -> None:
+    """Fills a FLINK_PLUGINS_DIR with the reporters for Prometheus alone."""
+    (folder / PROMETHEUS_PLUGIN).mkdir(parents=True, exist_ok=True)
+    for jar in (package_folder("pyflink") / "plugins" / PROMETHEUS_PLUGIN).glob("*.jar"):
+        link = folder / PROMETHEUS_PLUGIN / jar.name
         link.unlink(missing_ok=True)
         link.symlink_to(jar)
 

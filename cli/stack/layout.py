@@ -77,6 +77,16 @@ class Layout(NamedTuple):
         return self.run / "lib"
 
     @property
+    def flink_plugins(self) -> Path:
+        """FLINK_PLUGINS_DIR: of Flink's plugins the one that sends metrics."""
+        return self.run / "plugins"
+
+    @property
+    def metrics_targets(self) -> Path:
+        """Where Prometheus finds the metrics, in the form of its `file_sd_configs`."""
+        return self.run / "prometheus-targets.json"
+
+    @property
     def job_config(self) -> Path:
         """The resolved configuration that the job is given."""
         return self.run / "heliotrope.yaml"

@@ -15,6 +15,7 @@ from cli.stack import brokers, flink_conf, jars
 from cli.stack.certificates import make_identity
 from cli.stack.java import find_java_home
 from cli.stack.layout import Layout, write_private
+from cli.stack.metrics_gate import reporter_options, targets_file
 from cli.stack.ports import LOOPBACK, choose
 from cli.stack.record import with_password, without_password
 from cli.stack.resume import adopt_log, resume_point
@@ -41,6 +42,8 @@ class Plan(msgspec.Struct, frozen=True):
     own_kafka: bool
     own_redis: bool
     inner_flink_port: int = 0
+    metrics_port: int = 0
+    metrics_password: str = ""
 
     @property
     def rest_port(self) -> int:
@@ -83,6 +86,7 @@ def make_plan(settings: Settings, layout: Layout, entry: Path | None = None) -> 
         brokers.write_kafka(layout, kafka_port, controller_port)
     if not settings.redis.url:
         brokers.redis_executable()
+    metrics_port = choose(settings.local.metrics_port, "local.metrics_port", taken)
     plan = Plan(
         kafka=settings.kafka.bootstrap or f"{LOOPBACK}:{kafka_port}",
         redis=settings.redis.url or f"redis://{LOOPBACK}:{redis_port}/0",
@@ -93,13 +97,18 @@ def make_plan(settings: Settings, layout: Layout, entry: Path | None = None) -> 
         own_kafka=not settings.kafka.bootstrap,
         own_redis=not settings.redis.url,
         inner_flink_port=inner_port,
+        metrics_port=metrics_port,
+        metrics_password=secrets.token_urlsafe(24),
     )
     options = flink_conf.cluster_options(settings, layout, rest_port, rpc_port)
+    options |= reporter_options(plan.metrics_port, plan.metrics_password)
     flink_conf.write_conf(layout.flink_conf, options)
     inner = {"rest.port": inner_port, "rest.bind-port": str(inner_port)}
     keys = (make_identity(layout.keys, name) for name in (REST_KEY, "internal"))
     flink_conf.write_conf(layout.cluster_conf, options | inner | flink_conf.security_options(*keys))
     flink_conf.link_jars(layout.flink_lib, jars.connectors(all_jars))
+    flink_conf.link_reporter(layout.flink_plugins)
+    layout.metrics_targets.write_text(targets_file(plan.metrics_port), encoding="ascii")
     pack(layout.packages)
     resolved = resolve(settings, plan, layout)
     if plan.own_redis:

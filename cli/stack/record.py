@@ -44,6 +44,7 @@ class StackRecord(msgspec.Struct):
     job: Job = msgspec.field(default_factory=Job)
     processes: dict[str, ProcessRecord] = {}
     restarts: list[Restart] = []
+    metrics: str = ""
 
 
 def process_record(pid: int) -> ProcessRecord:

@@ -157,6 +157,7 @@ def flink_environment(layout: Layout) -> dict[str, str]:
         "FLINK_HOME": str(package_folder("pyflink")),
         "FLINK_CONF_DIR": str(layout.flink_conf),
         "FLINK_LIB_DIR": str(layout.flink_lib),
+        "FLINK_PLUGINS_DIR": str(layout.flink_plugins),
         "FLINK_LOG_DIR": str(layout.logs),
         "FLINK_PID_DIR": str(layout.tmp),
         "MAX_LOG_FILE_NUMBER": "3",

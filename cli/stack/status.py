@@ -25,6 +25,7 @@ def status_tree(record: StackRecord) -> dict[str, object]:
         "flink": record.flink,
         "job": {"id": job.id, "state": job.state},
         "task_managers": task_managers,
+        "metrics": record.metrics,
         "state": record.state,
         "supervisor": msgspec.to_builtins(record.supervisor),
         "processes": msgspec.to_builtins(record.processes),

@@ -27,6 +27,8 @@ from cli.stack.hung import HungWatch, registered_ports
 from cli.stack.job_keeper import JobKeeper
 from cli.stack.layout import Layout
 from cli.stack.plan import REST_KEY, Plan, read_plan, redis_for_owner
+from cli.stack.metrics_gate import MetricsGate, stack_metrics
+from cli.stack.ports import LOOPBACK
 from cli.stack.process import Keeper, adopt_orphans
 from cli.stack.progress import Step, tell
 from cli.stack.record import RESTARTS_KEPT, Restart, StackRecord, process_record, write_record
@@ -49,11 +51,13 @@ class Supervisor:
         self.keepers: dict[str, Keeper] = {}
         context = client_context(layout.keys / f"{REST_KEY}.pem")
         self.gateway = Gateway(plan.rest_port, plan.inner_flink_port, context)
+        self.metrics: MetricsGate | None = None
 
     async def run(self) -> int:
         """Starts and keeps the stack for ever; returns the exit status where a step of the start failed."""
         self._save()
         try:
+            self._serve_metrics()
             await self._start()
             self.record.state = "running"
             self._save()
@@ -64,6 +68,23 @@ class Supervisor:
             log.error("step failed", step=failure.step, detail=failure.detail)
             tell(Step(failure.step, "failed", detail=failure.detail, tail=failure.tail))
         return 1
+
+    def _serve_metrics(self) -> None:
+        """Begins to take metrics in, before there is a process that sends some."""
+        port = self.plan.metrics_port
+        try:
+            self.metrics = MetricsGate(port, self.plan.metrics_password, self._own_metrics)
+        except OSError as error:
+            raise steps.StepError("Metrics", f"port {port} cannot be used ({error.strerror}): start again") from None
+        self.metrics.start()
+        self.record.metrics = f"http://{LOOPBACK}:{port}/metrics"
+        self._save()
+
+    def _own_metrics(self) -> str:
+        jobs = sum(restart.name == "job" for restart in self.record.restarts)
+        return stack_metrics(
+            {name: process.restarts for name, process in self.record.processes.items()} | {"job": jobs}
+        )
 
     async def _start(self) -> None:
         """1. Kafka, Redis and Flink, all at once  2. the topics, once Kafka answers  3. the job, once all else is there.
@@ -136,6 +157,8 @@ class Supervisor:
         for orphan in psutil.Process().children(recursive=True):
             with suppress(psutil.Error):
                 orphan.kill()
+        if self.metrics is not None:
+            self.metrics.stop()
         self.layout.stack_file.unlink(missing_ok=True)
 
     def _restarted(self, name: str, cause: str) -> None:
