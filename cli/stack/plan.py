@@ -43,7 +43,7 @@ class Plan(msgspec.Struct, frozen=True):
     own_redis: bool
     inner_flink_port: int = 0
     metrics_port: int = 0
-    metrics_password: str = ""
+    metrics_secret: str = ""
 
     @property
     def rest_port(self) -> int:
@@ -98,10 +98,10 @@ def make_plan(settings: Settings, layout: Layout, entry: Path | None = None) -> 
         own_redis=not settings.redis.url,
         inner_flink_port=inner_port,
         metrics_port=metrics_port,
-        metrics_password=secrets.token_urlsafe(24),
+        metrics_secret=secrets.token_urlsafe(24),
     )
     options = flink_conf.cluster_options(settings, layout, rest_port, rpc_port)
-    options |= reporter_options(plan.metrics_port, plan.metrics_password)
+    options |= reporter_options(plan.metrics_port, plan.metrics_secret)
     flink_conf.write_conf(layout.flink_conf, options)
     inner = {"rest.port": inner_port, "rest.bind-port": str(inner_port)}
     keys = (make_identity(layout.keys, name) for name in (REST_KEY, "internal"))

@@ -73,7 +73,7 @@ class Supervisor:
         """Begins to take metrics in, before there is a process that sends some."""
         port = self.plan.metrics_port
         try:
-            self.metrics = MetricsGate(port, self.plan.metrics_password, self._own_metrics)
+            self.metrics = MetricsGate(port, self.plan.metrics_secret, self._own_metrics)
         except OSError as error:
             raise steps.StepError("Metrics", f"port {port} cannot be used ({error.strerror}): start again") from None
         self.metrics.start()
