@@ -323,7 +323,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self._counters.add_all(effect.counts)
         for name in BY_VARIANT & effect.counts.keys():
             variant = self._chooser.of(session_id).settings.bandit.variant
-            self._counters.add(of_variant(f"variant_{name}", variant), effect.counts[name])
+            self._counters.add(of_variant(name, variant), effect.counts[name])
         self._outbox.add_all(effect.records, effect.accepted)
         if effect.delete:
             self._writer.delete(session_id)

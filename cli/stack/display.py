@@ -8,7 +8,8 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from cli.output import visible
+from cli.output import duration_text, visible
+from cli.stack.health import Health
 from cli.stack.progress import Step
 from cli.stack.record import StackRecord, without_password
 
@@ -55,8 +56,8 @@ class StepDisplay:
                 self._console.print(f"  [dim]{escape(visible(line))}[/]", soft_wrap=True, highlight=False)
 
 
-def status_table(record: StackRecord, job: str, task_managers: int) -> Table:
-    """The stack's addresses, its job and its processes."""
+def status_table(record: StackRecord, job: str, task_managers: int, health: Health | None = None) -> Table:
+    """The stack's addresses, its job, how that is, and its processes."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
@@ -69,6 +70,7 @@ def status_table(record: StackRecord, job: str, task_managers: int) -> Table:
         "task managers": str(task_managers),
         "supervisor": f"pid {record.supervisor.pid}, {record.state}",
     }
+    rows |= health_rows(health) if health is not None else {}
     for label, value in rows.items():
         table.add_row(label, escape(visible(value)))
     for name, process in record.processes.items():
@@ -78,3 +80,26 @@ def status_table(record: StackRecord, job: str, task_managers: int) -> Table:
         at = time.strftime("%H:%M:%S", time.localtime(restart.at))
         table.add_row("restart", f"{at} {escape(visible(restart.name))}: {escape(visible(restart.cause))}")
     return table
+
+
+def health_rows(health: Health) -> dict[str, str]:
+    """What a person asks about a job that runs, or that does not."""
+    rows = {"health": "; ".join((health.health, *health.reasons))}
+    if health.last_profile_age_ms is not None:
+        since = f"{health.profiles_written:,} since the job's last start"
+        rows["last profile"] = f"{duration_text(health.last_profile_age_ms)} ago, {since}"
+    elif health.state == "RUNNING":
+        rows["last profile"] = "none since the job's last start"
+    if health.event_lag_ms is not None:
+        rows["lag"] = (
+            f"{duration_text(health.event_lag_ms)} at the newest event, {health.records_behind or 0:,} records wait"
+        )
+    if health.checkpoint_age_ms is not None:
+        rows["checkpoint"] = f"{duration_text(health.checkpoint_age_ms)} ago, {health.checkpoints_failed:,} have failed"
+    if health.dead_letters or health.redis_retries:
+        rows["refused"] = f"{health.dead_letters:,} dead letters, {health.redis_retries:,} writes to Redis tried again"
+    if health.failures:
+        newest = health.failures[0]
+        at = time.strftime("%H:%M:%S", time.localtime(newest.at_ms / 1_000))
+        rows["job restarts"] = f"{health.restarts}, the last at {at}: {newest.cause}"
+    return rows

@@ -3,12 +3,19 @@
 import json
 import re
 import urllib.error
+import urllib.parse
 import urllib.request
 from typing import Any
 
 from cli.errors import UserError
 
 JOB_ID = re.compile(r"\b[0-9a-f]{32}\b")
+WATCHED = re.compile(
+    r"\.(event_lag_ms|last_answer_ms|profiles_written|redis_retries|dead_letters_\w+|records-lag-max)$"
+)
+"""Of the metrics of operators those that tell how they are."""
+METRICS_AT_ONCE = 50
+NEVER_MS = 2**62
 ENDED = frozenset({"CANCELED", "FINISHED"})  # on purpose
 # A proxy that the environment names is not for loopback, and a JobManager is never behind one.
 _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -44,8 +51,12 @@ class FlinkRest:
 
     def is_fully_running(self, job_id: str) -> bool:
         """Whether the job and every one of its vertices is RUNNING, on all its subtasks."""
-        job = self._job(job_id)
-        return bool(job) and job["state"] == "RUNNING" and all(map(_runs, job["vertices"]))
+        job = self.job(job_id)
+        return bool(job) and job["state"] == "RUNNING" and self.is_whole(job)
+
+    def is_whole(self, job: dict[str, Any]) -> bool:
+        """Whether every vertex of what `job` has returned is RUNNING, on all its subtasks."""
+        return all(map(_runs, job["vertices"]))
 
     def failures(self, job_id: str) -> list[str]:
         """The stack traces of the job's failures, newest first."""
@@ -61,6 +72,56 @@ class FlinkRest:
         """How many checkpoints the job has completed since it was submitted."""
         return int(self._get(f"/jobs/{job_id}/checkpoints")["counts"]["completed"])
 
+    def dated_failures(self, job_id: str) -> list[tuple[int, str]]:
+        """As `failures`, each with its time in ms since the epoch."""
+        history = self._get(f"/jobs/{job_id}/exceptions").get("exceptionHistory", {})
+        return [
+            (int(entry.get("timestamp", 0)), str(entry.get("stacktrace", ""))) for entry in history.get("entries", [])
+        ]
+
+    def checkpoints(self, job_id: str) -> dict[str, Any]:
+        """Numbers of checkpoints, and the latest of each kind."""
+        return self._get(f"/jobs/{job_id}/checkpoints")
+
+    def checkpoint_config(self, job_id: str) -> dict[str, Any]:
+        """How checkpoints are made."""
+        return self._get(f"/jobs/{job_id}/checkpoints/config")
+
+    def checkpoint_interval_ms(self, job_id: str) -> int:
+        """The time from one checkpoint to the next; 0 if there are none."""
+        interval_ms = int(self.checkpoint_config(job_id).get("interval", 0))
+        return interval_ms if interval_ms < NEVER_MS else 0
+
+    def job_metric(self, job_id: str, name: str) -> int:
+        """A metric of the job itself; 0 if it is not known yet."""
+        return sum(int(float(metric["value"])) for metric in self._fetch(f"/jobs/{job_id}/metrics?get={name}"))
+
+    def named_metrics(self, job: dict[str, Any]) -> dict[str, list[int]]:
+        """The values of all whole-numbered metrics in `WATCHED` over all operators and subtasks, by their names."""
+        found: dict[str, list[int]] = {}
+        for vertex in job["vertices"]:
+            path = f"/jobs/{job['jid']}/vertices/{vertex['id']}/metrics"
+            ids = [metric["id"] for metric in self._fetch(path) if WATCHED.search(metric["id"])]
+            for at in range(0, len(ids), METRICS_AT_ONCE):
+                wanted = ",".join(urllib.parse.quote(name) for name in ids[at : at + METRICS_AT_ONCE])
+                for metric in self._fetch(f"{path}?get={wanted}"):
+                    value = float(metric["value"])
+                    if value == value and abs(value) < NEVER_MS:
+                        found.setdefault(metric["id"].rpartition(".")[2], []).append(int(value))
+        return found
+
+    def configuration(self) -> dict[str, str]:
+        """The JobManager's configuration."""
+        return {str(pair["key"]): str(pair["value"]) for pair in self._fetch("/jobmanager/config")}
+
+    def version(self) -> str:
+        """Flink's version."""
+        return str(self._get("/config")["flink-version"])
+
+    def workers(self) -> list[dict[str, Any]]:
+        """The registered TaskManagers as Flink describes them."""
+        return list(self._get("/taskmanagers")["taskmanagers"])
+
     def running_jobs(self) -> list[str]:
         """The ids of the jobs that run."""
         return [job_id for job_id, state in self._states().items() if state == "RUNNING"]
@@ -68,7 +129,7 @@ class FlinkRest:
     def operator_metrics(self, job_id: str, operator: str, name: str) -> list[dict[str, str]]:
         """A metric of an operator, `{"id", "value"}` for each subtask that has it."""
         found: list[dict[str, str]] = []
-        for vertex in self._job(job_id).get("vertices", ()):
+        for vertex in self.job(job_id).get("vertices", ()):
             if str(vertex["name"]).startswith(operator):
                 names = ",".join(f"{i}.{operator}.{name}" for i in range(vertex["parallelism"]))
                 found += self._fetch(f"/jobs/{job_id}/vertices/{vertex['id']}/metrics?get={names}")
@@ -104,7 +165,8 @@ class FlinkRest:
     def _states(self) -> dict[str, str]:
         return {str(job["id"]): str(job["status"]) for job in self._get("/jobs")["jobs"]}
 
-    def _job(self, job_id: str) -> dict[str, Any]:
+    def job(self, job_id: str) -> dict[str, Any]:
+        """All that Flink tells of a job and its vertices; empty if it does not know it."""
         try:
             return self._get(f"/jobs/{job_id}")
         except urllib.error.HTTPError as error:

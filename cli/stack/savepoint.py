@@ -8,7 +8,7 @@ from cli.stack.flink_rest import FlinkRest
 from cli.stack.layout import Layout, file_uri
 from cli.stack.record import Job, StackRecord
 from cli.stack.resume import remember_savepoint, resume_point
-from cli.stack.status import live_status
+from cli.stack.status import raw_job
 
 SAVEPOINT_SECONDS = 120.0
 POLL_SECONDS = 0.1
@@ -20,7 +20,7 @@ def stop_with_savepoint(layout: Layout, record: StackRecord) -> str:
     Raises:
         UserError: there is neither.
     """
-    job, _ = live_status(record)
+    job = raw_job(record)
     try:
         location = _write_savepoint(FlinkRest(record.flink), job, file_uri(layout.data / "savepoints"))
         remember_savepoint(layout, location)

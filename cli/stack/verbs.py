@@ -14,7 +14,7 @@ from cli.stack import control, jars
 from cli.stack.display import StepDisplay, status_table
 from cli.stack.layout import Layout
 from cli.stack.record import read_record
-from cli.stack.status import live_status, status_tree
+from cli.stack.status import live_health, live_status, status_tree
 from jobs.settings import load_settings
 
 NOTHING_RUNS = 3
@@ -79,8 +79,8 @@ def status(
     if json:
         write_json(msgspec.json.encode(status_tree(record)).decode())
         return
-    job, count = live_status(record)
-    stdout_console().print(status_table(record, f"{job.id} {job.state}", count))
+    health, count = live_health(record)
+    stdout_console().print(status_table(record, f"{record.job.id} {health.state}", count, health))
 
 
 def _why_nothing_runs(folder: Path) -> str:

@@ -3,6 +3,7 @@
 import ipaddress
 import os
 import signal
+import urllib.request
 from contextlib import suppress
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from cli.stack import control
 from cli.stack.flink_rest import FlinkRest
 from cli.stack.topics import open_admin, wanted_topics
 from jobs.settings import load_settings
+from operators.metrics import BY_NAME, prometheus_name
 from tests.integration.conftest import Stack
 
 NOTHING_RUNS = 3
@@ -95,6 +97,8 @@ def test_status_has_the_contracts_form(stack: Stack) -> None:
     tree = msgspec.json.decode(answer.output)
     assert (tree["kafka"], tree["redis"], tree["flink"]) == (stack.kafka, stack.redis, stack.flink)
     assert tree["job"]["state"] == "RUNNING"
+    assert tree["health"] in ("ok", "degraded")
+    assert tree["details"]["checkpoint_age_ms"] is not None
     assert tree["task_managers"] == 1
 
 
@@ -175,3 +179,20 @@ def test_down_leaves_no_process_and_a_kept_stack_resumes(stack: Stack, tmp_path:
     assert [pid for pid in pids if psutil.pid_exists(pid) and psutil.Process(pid).status() != "zombie"] == []
     assert not (workdir / "data").exists()
     assert stack.is_running()
+
+
+def test_prometheus_finds_every_process_and_the_histograms(stack: Stack) -> None:
+    url = stack.record().metrics
+
+    def text() -> str:
+        with urllib.request.urlopen(url, timeout=30) as answer:
+            return str(answer.read().decode())
+
+    def names() -> set[str]:
+        return {line.partition("{")[0] for line in text().splitlines() if not line.startswith("#")}
+
+    bucket = prometheus_name(BY_NAME["click_to_redis_ms"])
+    wanted = {"flink_jobmanager_job_numRestarts", f"{bucket}_bucket", prometheus_name(BY_NAME["event_lag_ms"])}
+    stack.wait_until(lambda: wanted <= names())
+    assert 'le="+Inf"' in text()
+    assert 'heliotrope_process_restarts{process="taskmanager-1"}' in text()

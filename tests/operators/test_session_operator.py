@@ -633,7 +633,7 @@ def test_times_are_counted_by_bucket_and_exposures_by_variant(server: RedisServe
     clicks = {name: counter.count for name, counter in bench.runtime.counters.items() if "click_to_redis" in name}
     assert clicks["click_to_redis_ms_bucket{le=60}"] == 0
     assert clicks["click_to_redis_ms_bucket{le=+Inf}"] == 1  # an impression writes no profile
-    assert bench.runtime.counters["variant_exposures{variant=default}"].count == len(shown)
+    assert bench.runtime.counters["exposures{variant=default}"].count == len(shown)
     assert bench.runtime.counters["sessions_stored"].count == 2
     assert bench.runtime.counters["session_bytes_stored"].count > 0
 
