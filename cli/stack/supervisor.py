@@ -26,8 +26,8 @@ from cli.stack.gateway import Gateway
 from cli.stack.hung import HungWatch, registered_ports
 from cli.stack.job_keeper import JobKeeper
 from cli.stack.layout import Layout
-from cli.stack.plan import REST_KEY, Plan, read_plan, redis_for_owner
 from cli.stack.metrics_gate import MetricsGate, stack_metrics
+from cli.stack.plan import REST_KEY, Plan, read_plan, redis_for_owner
 from cli.stack.ports import LOOPBACK
 from cli.stack.process import Keeper, adopt_orphans
 from cli.stack.progress import Step, tell
