@@ -103,7 +103,7 @@ class World:
     def _up(self) -> PatientStack:
         record = control.start_stack(self.settings, self.workdir)
         settings = control.job_settings(self.workdir)
-        return PatientStack(record.kafka, settings.redis.url, record.flink, self.workdir, settings, "embedded")
+        return PatientStack(record.kafka, record.redis, record.flink, self.workdir, settings, "embedded")
 
 
 def settle(world: World, visitors: list[Visitor]) -> dict[str, str]:

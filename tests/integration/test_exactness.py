@@ -32,7 +32,7 @@ def workdir(connectors: None, tmp_path: Path) -> Iterator[Path]:
 def started(workdir: Path) -> Stack:
     record = control.start_stack(load_settings(None, SETTINGS, environ={}), workdir)
     settings = control.job_settings(workdir)
-    return Stack(record.kafka, settings.redis.url, record.flink, workdir, settings, "embedded")
+    return Stack(record.kafka, record.redis, record.flink, workdir, settings, "embedded")
 
 
 def rounds(shop: Shop, visitors: list[Visitor], count: int) -> None:
