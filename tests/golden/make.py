@@ -26,7 +26,7 @@ def main(version: str) -> None:
         try:
             record = control.start_stack(load_settings(None, kept_shop.SETTINGS, environ={}), workdir)
             settings = control.job_settings(workdir)
-            stack = Stack(record.kafka, settings.redis.url, record.flink, workdir, settings, "embedded")
+            stack = Stack(record.kafka, record.redis, record.flink, workdir, settings, "embedded")
             expected = _fill(stack)
             assert control.stop_stack(workdir, keep_data=True) is not None
             _pack(workdir, HERE / f"stack-{version}.tar.xz")

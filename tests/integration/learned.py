@@ -62,7 +62,7 @@ def _event(record: Any) -> dict[str, Any]:
     """An event of the topic; nothing if it is none."""
     try:
         found = json.loads(record.value or b"")
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     is_event = isinstance(found, dict) and isinstance(found.get("session_id"), str) and "event_type" in found
     return found if is_event else {}

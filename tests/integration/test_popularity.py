@@ -173,7 +173,7 @@ def push(shop: Shop) -> None:
 def test_every_regions_counts_in_every_window_are_those_of_an_exact_batch(workdir: Path) -> None:
     record = control.start_stack(load_settings(None, SETTINGS, environ={}), workdir)
     settings = control.job_settings(workdir)
-    stack = Stack(record.kafka, settings.redis.url, record.flink, workdir, settings, "embedded")
+    stack = Stack(record.kafka, record.redis, record.flink, workdir, settings, "embedded")
     with open_shop(stack) as shop:
         found = purchases()
         send(shop, found)
