@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import time
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -124,6 +125,27 @@ def test_every_row_of_a_replay_is_accounted_for(stack: Stack, tmp_path: Path) ->
     stack.wait_until(lambda: sum(total().values()) == 2 * 201)
     assert total() == {"applied": 200, "duplicates": 202, "dropped": 0}
     stack.wait_until(lambda: dead_letters(stack).get("wrong_type", 0) == before + 2)
+
+
+def test_a_file_that_does_not_fit_is_stopped_and_one_that_fits_is_replayed(stack: Stack, tmp_path: Path) -> None:
+    header = "event_time,event_type,product_id,category_id,category_code,brand,price,user_id,user_session\n"
+    rows = [f"2019-10-01 00:00:0{n} UTC,view,44600062,21,,acme,35.79,5,tool-zip\n" for n in range(5)]
+    wrong = tmp_path / "wrong.csv"
+    wrong.write_text((header + "".join(rows)).replace(",", ";"))
+    before = dead_letters(stack)
+    stopped = heliotrope(stack, "replay", str(wrong), "--format", "rees46", "--shift-to-now")
+    assert stopped.returncode == 1
+    assert '--delimiter ";"' in stopped.stderr
+    assert stopped.stderr.count("\n") == 1
+    packed = tmp_path / "2019-Oct.csv.zip"
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("2019-Oct.csv", header + "".join(rows))
+    succeeded(heliotrope(stack, "replay", str(packed), "--format", "rees46", "--shift-to-now"))
+    stack.wait_for(lambda: counts_of(stack, "tool-zip").get("applied"), 5)
+    array = json.dumps([event("tool-array", category_id=f"c{n}") for n in range(3)], indent=2)
+    assert "a JSON array" in succeeded(heliotrope(stack, "produce", "-", stdin=array.encode()))
+    stack.wait_for(lambda: counts_of(stack, "tool-array").get("applied"), 3)
+    assert dead_letters(stack) == before
 
 
 def test_shoppers_click_more_on_heliotropes_lists_than_on_random_ones(stack: Stack) -> None:
