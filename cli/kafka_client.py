@@ -1,7 +1,6 @@
 """Kafka clients made from the configuration; what goes wrong becomes one line that names the fix."""
 
 import logging
-import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ from kafka.codec import has_lz4
 from kafka.errors import KafkaError
 
 from cli.errors import UserError
+from cli.kafka_security import security_options
 from cli.options import Target
 from jobs.settings import kafka_client_properties
 
@@ -17,30 +17,20 @@ MAX_VALUE_BYTES = 2 * 1024 * 1024  # what topics take, so that an oversized even
 MAX_REQUEST_BYTES = MAX_VALUE_BYTES + 64 * 1024
 BOOTSTRAP_TIMEOUT_MS = 8_000
 DELIVERY_TIMEOUT_MS = 30_000
-JAAS_PAIR = re.compile(r'(username|password)\s*=\s*"((?:[^"\\]|\\.)*)"')
-PROPERTIES = {
-    "security.protocol": "security_protocol",
-    "sasl.mechanism": "sasl_mechanism",
-    "ssl.truststore.location": "ssl_cafile",
-    "ssl.keystore.location": "ssl_certfile",
-    "ssl.key.password": "ssl_password",
-}
 
 # The client logs every failed attempt; a person gets the one line of UserError instead.
 logging.getLogger("kafka").setLevel(logging.CRITICAL + 1)
 
 
 def client_options(properties: Mapping[str, str]) -> dict[str, Any]:
-    """The configured Java client properties (`security.protocol`, `sasl.jaas.config`, PEM stores …) as options here.
+    """The configured Java client properties (`security.protocol`, `sasl.jaas.config`, stores …) as options here.
 
     What this client has no counterpart for is left to the job.
+
+    Raises:
+        UserError: this client cannot log in as is configured.
     """
-    options: dict[str, Any] = {PROPERTIES[name]: value for name, value in properties.items() if name in PROPERTIES}
-    for name, value in JAAS_PAIR.findall(properties.get("sasl.jaas.config", "")):
-        options[f"sasl_plain_{name}"] = re.sub(r"\\(.)", r"\1", value)
-    if properties.get("ssl.endpoint.identification.algorithm") == "":
-        options["ssl_check_hostname"] = False
-    return options
+    return security_options(properties)
 
 
 def open_producer(target: Target, linger_ms: int, **extra: Any) -> Any:
@@ -93,9 +83,11 @@ def _open(kind: Any, target: Target, options: dict[str, Any]) -> Any:
 
 
 def unreachable(target: Target, error: Exception | None = None) -> UserError:
-    """The error for a broker that does not answer."""
+    """The error for a broker that does not answer, or refuses the login."""
     cause = f" ({type(error).__name__})" if error is not None else ""
     where = target.endpoints.kafka
+    if isinstance(error, KafkaError) and not isinstance(error, OSError) and "Authentication" in type(error).__name__:
+        return UserError(f"Kafka at {where} refuses the login{cause}: correct kafka.properties_file")
     return UserError(
         f"Kafka at {where} does not answer{cause}: start it with `heliotrope up`, or correct kafka.bootstrap"
     )

@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 import yaml
 
+from jobs.java_properties import PropertiesError, read_properties
 from state.configuration import NOT_FOR_VARIANTS, Bandit, Popularity, Section, Settings, Variant, key_of
 from state.disjoint import most_arms
 from state.feature_set import DIMENSION
@@ -28,6 +29,8 @@ ENVIRONMENT_PREFIX = "HELIOTROPE_"
 # Secrets and the location of things have environment variables of their own that are no configuration keys.
 SECRET_VARIABLES = frozenset({"HELIOTROPE_REDIS_PASSWORD", "HELIOTROPE_USER_SALT"})
 UNITS_MS = {"ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+PROPERTIES_PROVIDER = "heliotrope"
+"""The name under which Kafka's clients know who reads `kafka.properties_file`."""
 MOST_SLIDES = 1_440
 """Slides in a window of popularity: each window is summed anew from its slides."""
 REDIS_SCHEMES = ("redis", "rediss", "unix")
@@ -103,20 +106,45 @@ def user_salt(settings: Settings) -> bytes:
 
 
 def kafka_client_properties(settings: Settings) -> dict[str, str]:
-    """`kafka.properties` and what `kafka.properties_file` (KEY=VALUE lines, for secrets) adds.
+    """`kafka.properties` and what `kafka.properties_file` (a file of Java's properties, for secrets) adds.
 
     Raises:
-        SecretError: the file cannot be read or has a line without `=`.
+        SecretError: the file cannot be read or is none of properties.
     """
-    properties = dict(settings.kafka.properties)
-    if settings.kafka.properties_file:
-        for line in _read_secret(settings.kafka.properties_file, "kafka.properties_file").splitlines():
-            if line.strip() and not line.lstrip().startswith("#"):
-                key, equals, value = line.partition("=")
-                if not equals:
-                    raise SecretError("kafka.properties_file: every line must be KEY=VALUE")
-                properties[key.strip()] = value.strip()
-    return properties
+    return settings.kafka.properties | _properties_in_file(settings)
+
+
+def kafka_graph_properties(settings: Settings, provider: str) -> dict[str, str]:
+    """Likewise for the job's graph: instead of each value of the file a reference, which Kafka's clients follow where they run.
+
+    `provider` is the class of Kafka's FileConfigProvider.
+
+    Raises:
+        SecretError: the file cannot be read or is none of properties.
+        ConfigurationError: its path has a character that a reference cannot hold.
+    """
+    path = str(Path(settings.kafka.properties_file).expanduser().absolute())
+    keys = _properties_in_file(settings)
+    if not keys:
+        return dict(settings.kafka.properties)
+    if set(path) & set(":}\n"):
+        raise ConfigurationError("kafka.properties_file: the path must have neither `:` nor `}`")
+    own = settings.kafka.properties.get("config.providers", "")
+    return {
+        **settings.kafka.properties,
+        **{key: f"${{{PROPERTIES_PROVIDER}:{path}:{key}}}" for key in keys},
+        "config.providers": f"{own},{PROPERTIES_PROVIDER}" if own else PROPERTIES_PROVIDER,
+        f"config.providers.{PROPERTIES_PROVIDER}.class": provider,
+    }
+
+
+def _properties_in_file(settings: Settings) -> dict[str, str]:
+    if not settings.kafka.properties_file:
+        return {}
+    try:
+        return read_properties(_read_secret(settings.kafka.properties_file, "kafka.properties_file"))
+    except PropertiesError as error:
+        raise SecretError(f"kafka.properties_file: {error}") from None
 
 
 def _secret(variable: str, path: str, key: str) -> str | None:
@@ -130,6 +158,8 @@ def _read_secret(path: str, key: str) -> str:
         return Path(path).read_text(encoding="utf-8")
     except OSError as error:
         raise SecretError(f"{key}: cannot read {path}: {error.strerror}") from None
+    except UnicodeDecodeError:
+        raise SecretError(f"{key}: {path} is not UTF-8") from None
 
 
 def _read_file(path: Path) -> dict[str, Any]:

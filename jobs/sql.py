@@ -1,10 +1,13 @@
 """What the job's SQL tables have in common: options of Kafka's connector, a record's metadata, intervals."""
 
+from py4j.protocol import Py4JJavaError
+from pyflink.java_gateway import get_gateway
 from pyflink.table import StreamTableEnvironment
 
-from jobs.settings import kafka_client_properties
+from jobs.settings import kafka_graph_properties
 from state.configuration import Settings
 
+FILE_PROVIDER = "org.apache.kafka.common.config.provider.FileConfigProvider"
 METADATA = """
   `partition` INT METADATA VIRTUAL,
   `offset` BIGINT METADATA VIRTUAL,
@@ -68,8 +71,19 @@ def options(found: dict[str, str]) -> str:
 
 
 def _common(settings: Settings, topic: str) -> dict[str, str]:
-    properties = {f"properties.{key}": value for key, value in kafka_client_properties(settings).items()}
+    provider = _file_provider() if settings.kafka.properties_file else ""
+    properties = {f"properties.{key}": value for key, value in kafka_graph_properties(settings, provider).items()}
     return {"connector": "kafka", "topic": topic, "properties.bootstrap.servers": settings.kafka.bootstrap} | properties
+
+
+def _file_provider() -> str:
+    """Kafka's reader of files by the name that it has in the connector: one for SQL carries Kafka under a name of its own."""
+    loader = get_gateway().jvm.Thread.currentThread().getContextClassLoader()
+    try:
+        loader.loadClass(FILE_PROVIDER)
+    except Py4JJavaError:
+        return f"org.apache.flink.kafka.shaded.{FILE_PROVIDER}"
+    return FILE_PROVIDER
 
 
 def _quoted(text: str) -> str:

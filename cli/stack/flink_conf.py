@@ -10,6 +10,7 @@ import yaml
 
 from cli.stack.certificates import Identity
 from cli.stack.layout import Layout, file_uri, package_folder, write_private
+from cli.stack.login_modules import JAR_NAME, write_login_modules
 from cli.stack.ports import LOOPBACK
 from jobs.settings import local_parallelism
 from state.configuration import Settings
@@ -177,6 +178,7 @@ def link_jars(folder: Path, connectors: Iterable[Path]) -> None:
         link = folder / jar.name
         link.unlink(missing_ok=True)
         link.symlink_to(jar)
+    write_login_modules(folder / JAR_NAME)
 
 
 def link_reporter(folder: Path) -> None:

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from cli.errors import UserError
 from cli.stack.layout import PACKAGES, Layout, package_folder, source_root
+from cli.stack.login_modules import JAR_NAME
 from cli.stack.services import Service, flink_environment, flink_java_options
 
 ENTRY = Path("jobs") / "personalize.py"
@@ -61,12 +62,15 @@ class Origin(NamedTuple):
 
 def run_service(layout: Layout, job_manager: str, origin: Origin | None = None, entry: Path | None = None) -> Service:
     """`flink run` for a JobManager at host:port."""
+    # By names that Kafka documents, where the cluster's lib has the connector alone; `up` puts the jar beside that.
+    modules = layout.run / JAR_NAME
+    jars = ("-j", str(modules)) if modules.is_file() else ()
     script = package_folder("pyflink") / "bin" / "flink"
     restore: tuple[str, ...] = ()
     if origin is not None:
         mode = "claim" if origin.claimed else "no_claim"
         restore = ("-s", origin.uri, "-cm", mode, *(("-n",) if origin.partly else ()))
     job = ("-py", str(entry if entry is not None else entry_file()), "-pyfs", str(layout.packages))
-    command = (str(script), "run", "-d", "-m", job_manager, *restore, *job, "--config", str(layout.job_config))
+    command = (str(script), "run", "-d", "-m", job_manager, *restore, *jars, *job, "--config", str(layout.job_config))
     environment = {**flink_environment(layout), **flink_java_options(layout)}
     return Service("flink-run", command, str(layout.logs / "flink-run.log"), environment)

@@ -20,16 +20,18 @@ from cli.stack import flink_conf, jars
 from cli.stack.flink_rest import JOB_ID, FlinkRest
 from cli.stack.java import find_java_home
 from cli.stack.layout import Layout, file_uri
+from cli.stack.login_modules import JAR_NAME, write_login_modules
 from cli.stack.plan import check_external, write_settings
 from cli.stack.resume import local_paths, newest_below
 from cli.stack.services import child_environment
 from cli.stack.start_steps import without_frames
 from cli.stack.submit import Origin, pack, refusal_in, run_service
 from cli.stack.topics import create_topics
-from jobs.settings import check_buckets, load_settings, settings_from, to_tree
+from jobs.settings import check_buckets, kafka_client_properties, load_settings, settings_from, to_tree
 from state.configuration import Settings
 
 FORBIDDEN = 403
+DOCUMENTED = "org.apache.kafka."
 REMOTE_PYTHON = "python3"
 ROCKSDB_MANAGED_MB = 200
 """Least managed memory with RocksDB. The local stack's TaskManagers have 240, which was measured to do."""
@@ -190,6 +192,8 @@ def _run(settings: Settings, layout: Layout, jobmanager: str, python: str, origi
     connectors = jars.connectors(jars.installed())
     flink_conf.write_conf(layout.flink_conf, client_options(settings, python))
     flink_conf.link_jars(layout.flink_lib, connectors)
+    if kafka_client_properties(settings).get("sasl.jaas.config", "").lstrip().startswith(DOCUMENTED):
+        write_login_modules(layout.run / JAR_NAME)
     pack(layout.packages)
     tree = to_tree(settings)
     if settings.kafka.start == "auto":

@@ -1,6 +1,7 @@
 """The configuration files that `up` writes."""
 
 import stat
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 from cli.errors import UserError
 from cli.stack import brokers, flink_conf
 from cli.stack.layout import Layout, prepare
+from cli.stack.login_modules import JAR_NAME, write_login_modules
 from cli.stack.plan import Plan, redis_for_owner, resolve, write_settings
 from cli.stack.services import child_environment, job_manager_service, task_manager_service
+from cli.stack.submit import run_service
 from cli.stack.topics import wanted_topics
 from jobs.settings import load_settings, to_tree
 
@@ -125,6 +128,15 @@ def test_kafka_reads_a_folder_of_any_name_as_it_is(tmp_path: Path) -> None:
     text = (german.run / "kafka.properties").read_bytes().decode("ascii")
     [line] = [line for line in text.splitlines() if line.startswith("log.dirs=")]
     assert line.endswith("/w\\u00f6rk-\\u65e5\\u672c-\\ud83d\\uded2/data/kafka")
+
+
+def test_login_modules_travel_with_a_job_where_they_were_made(layout: Layout) -> None:
+    assert "-j" not in run_service(layout, "localhost:1").command
+    jar = write_login_modules(layout.run / JAR_NAME)
+    command = run_service(layout, "localhost:1").command
+    assert command[command.index("-j") + 1] == str(jar)
+    names = {name.removesuffix(".class").replace("/", ".") for name in zipfile.ZipFile(jar).namelist()}
+    assert {f"org.apache.kafka.common.security.{name}LoginModule" for name in ("plain.Plain", "scram.Scram")} <= names
 
 
 def test_redis_is_private_and_its_password_quoted(layout: Layout) -> None:

@@ -14,6 +14,7 @@ from jobs.settings import (
     ConfigurationError,
     SecretError,
     kafka_client_properties,
+    kafka_graph_properties,
     load_settings,
     redis_password,
     settings_from,
@@ -360,6 +361,27 @@ def test_a_secrets_file_that_cannot_be_read_is_named_by_its_key(tmp_path: Path) 
     with pytest.raises(SecretError, match=r"^kafka\.properties_file: ") as refused:
         kafka_client_properties(load(f"kafka.properties_file={tmp_path / 'client'}"))
     assert "secret" not in str(refused.value)
+
+
+@pytest.mark.usefixtures("no_secret_variables")
+def test_the_graph_has_references_in_place_of_the_files_values(tmp_path: Path) -> None:
+    settings = with_secret_files(tmp_path)
+    found = kafka_graph_properties(settings, "a.FileProvider")
+    assert found == {
+        "security.protocol": "SASL_SSL",
+        "sasl.jaas.config": f"${{heliotrope:{tmp_path / 'client'}:sasl.jaas.config}}",
+        "config.providers": "heliotrope",
+        "config.providers.heliotrope.class": "a.FileProvider",
+    }
+    own = load("kafka.properties={config.providers: vault}", f"kafka.properties_file={tmp_path / 'client'}")
+    assert kafka_graph_properties(own, "a.FileProvider")["config.providers"] == "vault,heliotrope"
+    assert kafka_graph_properties(Settings(), "a.FileProvider") == {}
+
+
+def test_a_path_that_a_reference_cannot_hold_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a:b").write_text("sasl.mechanism=PLAIN\n")
+    with pytest.raises(ConfigurationError, match=r"^kafka\.properties_file: "):
+        kafka_graph_properties(load(f"kafka.properties_file={tmp_path / 'a:b'}"), "a.FileProvider")
 
 
 def test_secrets_are_never_in_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
