@@ -73,7 +73,8 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
         except UnreadableError as error:
             self._counters.add("models_unreadable", 1)
             logger.warning("a message for the model was refused; the model stays as it was", reason=str(error))
-            return
+            has_news = not self._mergers[name].is_empty()  # the topic's newest record is to be a good one again
+            self._publications[name].begin_anew()
         finally:
             self._counters.flush()
         if has_news and name not in self._waiting:

@@ -186,6 +186,18 @@ def test_messages_with_unsound_models_change_nothing_and_are_counted(bench: Benc
     expect(bench.theta(), examples + more)
 
 
+def test_after_a_record_that_was_refused_the_topic_gets_the_whole_model_again(bench: Bench) -> None:
+    examples = made_examples(7, 30)
+    bench.learn(examples)
+    bench.tick()
+    bench.now_ms += 1_000
+    bench.published.clear()
+    bench.tell(b"\x02damaged")
+    bench.tick()
+    assert [key for key, _ in bench.published] == [MODEL_KEY]
+    expect(bench.theta(), examples)
+
+
 def test_state_of_a_release_that_took_an_unsound_model_over_is_opened_without_it(bench: Bench) -> None:
     examples = made_examples(7, 30)
     bench.learn(examples)
