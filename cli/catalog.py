@@ -40,13 +40,10 @@ def load(
     """Send products to the products topic; "removed": true, or TRUE, yes or 1 in a column, takes a product out."""
     target = find_target(config, sets, workdir)
     console = stderr_console()
-    with (
-        open_rows(file, override(Source(), delimiter, encoding)) as rows,
-        Delivery(target, linger_ms=20) as delivery,
-        progress_bar(console) as bar,
-    ):
+    with open_rows(file, override(Source(), delimiter, encoding)) as rows, progress_bar(console) as bar:
         products = with_progress(checked(rows), rows, bar, "loading")
-        report = load_products(products, target.settings.kafka.topics.products, delivery, lambda: rows.line)
+        with Delivery(target, linger_ms=20) as delivery:
+            report = load_products(products, target.settings.kafka.topics.products, delivery, lambda: rows.line)
         read_as = rows.read_as()
     console.print(f"[dim]read as {escape(read_as)}[/]", soft_wrap=True)
     _print_report(file, report)

@@ -79,7 +79,7 @@ def _note_repeated(report: LoadReport, product_id: str, where: str) -> None:
 
 
 def checked(rows: Rows) -> Iterator[Row | Broken]:
-    """The rows of a file whose first rows are products; nothing was sent when it stops.
+    """The rows of a file whose first rows are products; looks at those at once, so that nothing was sent when it stops.
 
     Raises:
         UserError: columns are missing, text is not UTF-8, or most of the sample is no product.
@@ -104,10 +104,18 @@ def checked(rows: Rows) -> Iterator[Row | Broken]:
         if isinstance(outcome, Refused):
             report.note_refused(outcome, f"line {number}: ")
     _check_sample(rows, report, len(sample))
-    rows.line = 0
-    for row, rows.line in zip(sample, lines, strict=True):
+    return _sample_and_rest(rows, sample, lines, source)
+
+
+def _sample_and_rest(
+    rows: Rows, sample: list[Row | Broken], lines: list[int], rest: Iterator[Row | Broken]
+) -> Iterator[Row | Broken]:
+    last = rows.line
+    for row, line in zip(sample, lines, strict=True):
+        rows.line = line
         yield row
-    yield from source
+    rows.line = last
+    yield from rest
 
 
 def _check_columns(rows: Rows, columns: list[str]) -> None:

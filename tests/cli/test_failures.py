@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 import cli.main
 from cli.failures import PIPE_STATUS, TRACEBACK_VARIABLE, UNEXPECTED_STATUS, one_line
+from jobs.settings import ConfigurationError, load_settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -116,3 +117,11 @@ def test_a_reader_that_went_away_ends_it_silently() -> None:
     os.close(writing)
     assert done.returncode not in (0, UNEXPECTED_STATUS)
     assert done.stderr == b""
+
+
+@pytest.mark.parametrize("content", [b"[" * 20_000, b"a: 2026-99-99", b"\xff\xfe"])
+def test_a_configuration_that_is_none_is_one_line(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "conf.yaml"
+    path.write_bytes(content)
+    with pytest.raises(ConfigurationError, match="is not YAML"):
+        load_settings(path)
