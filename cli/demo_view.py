@@ -15,6 +15,7 @@ from cli.output import duration_text, visible_tree
 from cli.profile_view import WIDE, profile_view
 from cli.simulation.report import Trend, live_view, percent
 from cli.simulation.runner import Runner
+from cli.stack.record import without_password
 
 RATE_WINDOW_S = 5.0
 ROWS_BESIDE_ITEMS = 21  # of the screen; more where the profile has no room for two parts beside each other
@@ -67,7 +68,7 @@ def addresses(endpoints: Endpoints) -> Text:
     """Where to look beside the demo."""
     text = Text.assemble(("Flink UI ", "dim"), (endpoints.flink, f"link {endpoints.flink} underline"))
     text.append("   Kafka ", "dim").append(endpoints.kafka)
-    text.append("   Redis ", "dim").append(endpoints.redis.rpartition("@")[2].removeprefix("redis://"))
+    text.append("   Redis ", "dim").append(without_password(endpoints.redis).partition("://")[2])
     return text
 
 

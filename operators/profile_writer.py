@@ -92,18 +92,20 @@ class ProfileWriter:
         """Whether something of the session is not known to be written."""
         return session_id in self._pending or any(session_id in batch for batch in self._in_flight)
 
-    def ask(self, command: bytes, answered: Callable[[Any], None]) -> None:
-        """Sends a command of which the answer is handed on once it is read. A Redis that is away is nothing to wait for here:
-        then no answer comes."""
+    def ask(self, command: bytes, answered: Callable[[Any], None]) -> bool:
+        """Sends a command of which the answer is handed on once it is read; whether it could be sent. A Redis that is away is
+        nothing to wait for here: then no answer comes."""
         try:
             self._pipe.open()
             self._in_flight.append(Question(command, answered))
             self._pipe.send(command)
             self._sent_at_s = time.monotonic()
+            return True
         except RedisError as error:
             self._take_back()
             if self._pending:
                 self._recover(error, time.monotonic() + self._block_max_s)
+            return False
 
     def listen(self) -> None:
         """Reads what has been answered, without waiting where only questions are open."""

@@ -67,14 +67,13 @@ class RedisWatch:
     def ask(self, now_ms: int) -> None:
         """Reads the answers that have come, and asks anew if it is time."""
         self._writer.listen()
-        if now_ms < self._next_ms:
+        if self._next_ms - ASK_AGAIN_MS <= now_ms < self._next_ms:  # further off only after the clock was set back
             return
         self._next_ms = now_ms + (ASK_AGAIN_MS if self._is_open else ASK_EVERY_MS)
         self._is_open = True
         script = packed(b"EVAL", READ_OR_SET.encode(), b"1", self._key, new_marker().encode())
-        self._writer.ask(script, self._take_marker)
-        self._writer.ask(self._memory, self._take_memory)
-        self._writer.ask(self._server, self._take_server)
+        questions = ((script, self._take_marker), (self._memory, self._take_memory), (self._server, self._take_server))
+        all(self._writer.ask(*question) for question in questions)  # none after one that could not be sent
 
     def _take_marker(self, answer: Any) -> None:
         self._marker = answer.decode(errors="replace") if isinstance(answer, bytes) else ""

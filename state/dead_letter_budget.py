@@ -23,9 +23,9 @@ class DeadLetterBudget:
         """Whether the next dead letter is stored; if not, it is counted here."""
         if self._per_ms is None:
             return True
-        if now_ms > self._filled_ms:
-            self._tokens = min(self._most, self._tokens + self._per_ms * (now_ms - self._filled_ms))
-            self._filled_ms = now_ms
+        passed_ms = max(0, now_ms - self._filled_ms)  # the clock may be set back
+        self._tokens = min(self._most, self._tokens + self._per_ms * passed_ms)
+        self._filled_ms = now_ms
         if self._tokens >= 1:
             self._tokens -= 1
             return True
