@@ -28,7 +28,7 @@ faults: $(READY)
 
 # Asks the advisory database about every package of every lock; needs a network that reaches it, and fails where it does not.
 audit: $(VENV)-audit/.ready
-	@for lock in requirements.lock requirements-bench.lock requirements-audit.lock; do \
+	@for lock in requirements*.lock; do \
 	  echo "$$lock"; $(VENV)-audit/bin/pip-audit --strict --disable-pip --require-hashes -r $$lock || exit 1; done
 
 $(VENV)-audit/.ready: requirements-audit.lock

@@ -9,7 +9,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parent.parent
-LOCKS = ("requirements.lock", "requirements-bench.lock", "requirements-audit.lock")
+LOCKS = tuple(sorted(path.name for path in ROOT.glob("requirements*.lock")))
 PYTHONS = ("3.11.0", "3.11.2", "3.11.14")
 """The first, Debian 12's, and the image's."""
 
