@@ -2,6 +2,7 @@
 
 import os
 import socket
+import struct
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,7 +13,9 @@ from cli.errors import UserError
 from cli.main import app
 from cli.stack import jars, plan
 from cli.stack.record import ProcessRecord, StackRecord, write_record
-from jobs.settings import ConfigurationError
+from cli.stack.resume import MAGIC
+from cli.stack.submitting import origin_uri
+from jobs.settings import ConfigurationError, load_settings
 
 NOTHING_RUNS = 3
 
@@ -142,6 +145,36 @@ def test_up_names_a_redis_that_does_not_answer_without_its_password(tmp_path: Pa
 def test_up_refuses_a_bad_configuration(tmp_path: Path) -> None:
     assert "bandit.epsilon" in refusal("up", "--workdir", str(tmp_path / "w"), "--set", "bandit.epsilon=2")
     assert not (tmp_path / "w").exists()
+
+
+def test_up_refuses_kept_data_without_its_state_and_starts_empty_only_when_asked_to(tmp_path: Path) -> None:
+    data = tmp_path / "work" / "data"
+    data.mkdir(parents=True)
+    (tmp_path / "work" / "stack.lock").touch()
+    (data / "resume.json").write_text('["savepoints/savepoint-1"]')
+    workdir = ("--workdir", str(tmp_path / "work"))
+    said = refusal("up", *workdir)
+    assert f"the savepoint {data}/savepoints/savepoint-1 is gone" in said
+    assert said.endswith("start empty with `heliotrope up --fresh`")
+    assert (data / "resume.json").exists()
+    assert "no Redis answers" in refusal("up", "--fresh", *workdir, "--set", "redis.url=redis://127.0.0.1:1/0")
+    assert not (data / "resume.json").exists()
+
+
+def test_submit_says_where_it_found_no_state(tmp_path: Path) -> None:
+    cluster = ("submit", "--jobmanager", "localhost:1")
+    assert f"--from {tmp_path}: no savepoint or checkpoint is there" in refusal(*cluster, "--from", str(tmp_path))
+    assert "set it, or name the savepoint" in refusal(*cluster, "--from", "latest")
+    below = ("--from", "latest", "--set", f"flink.checkpoint_dir={tmp_path}")
+    assert f"no complete checkpoint or savepoint is below {tmp_path}" in refusal(*cluster, *below)
+    for number, name in enumerate(("a/chk-3", "b/chk-1", "savepoint-1")):
+        (tmp_path / name).mkdir(parents=True)
+        (tmp_path / name / "_metadata").write_bytes(struct.pack(">iiq", MAGIC, 4, 1) if number < 2 else b"")
+        os.utime(tmp_path / name / "_metadata", (number, number))
+    settings = load_settings(None, [f"flink.checkpoint_dir={tmp_path}"], environ={})
+    assert origin_uri(settings, "latest") == f"file://{tmp_path}/b/chk-1"
+    assert origin_uri(settings, f"file:{tmp_path}/a/chk-3") == f"file://{tmp_path}/a/chk-3"
+    assert origin_uri(settings, "s3://bucket/savepoint-1") == "s3://bucket/savepoint-1"
 
 
 def test_submit_needs_every_address(unused_port: int) -> None:
