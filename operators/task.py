@@ -1,8 +1,11 @@
 """What an operator asks of the task that it runs in."""
 
 import gc
+import importlib
+import pkgutil
 import sys
 import time
+from functools import cache
 from typing import Any
 
 from state.build import BUILD_ID
@@ -27,11 +30,24 @@ def begin_task(client_build_id: str) -> None:
         StaleCodeError: a TaskManager keeps imported modules for its life, so after an upgrade it must be a new one.
     """
     sys.setswitchinterval(SWITCH_INTERVAL_S)
+    import_all()
     collect_little_at_a_time()
     if client_build_id != BUILD_ID:
         raise StaleCodeError(
             f"the job was submitted with build {client_build_id}, this TaskManager runs {BUILD_ID}: restart the TaskManagers"
         )
+
+
+@cache
+def import_all() -> None:
+    """Imports every operator's module, whichever this TaskManager has now.
+
+    Each time the job starts, Flink unpacks its packages into a new folder and removes the last one. A package stays bound to the
+    folder that it was first imported from. So after another TaskManager's end, an operator that moves here would not be found.
+    """
+    package = __name__.rpartition(".")[0]
+    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
+        importlib.import_module(f"{package}.{module.name}")
 
 
 def collect_little_at_a_time() -> None:

@@ -72,7 +72,7 @@ def kafka_properties(layout: Layout, port: int, controller_port: int) -> dict[st
 def write_kafka(layout: Layout, port: int, controller_port: int) -> None:
     """Writes the broker's properties and the form of its log."""
     _write_properties(layout, kafka_properties(layout, port, controller_port))
-    text = KAFKA_LOG4J.format(log=layout.logs / "kafka.log")
+    text = KAFKA_LOG4J.format(log=_escaped(str(layout.logs / "kafka.log")))
     write_private(layout.run / "kafka-log4j2.properties", text)
 
 

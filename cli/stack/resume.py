@@ -129,7 +129,8 @@ def remove_outside(layout: Layout) -> None:
     for sibling in {Path(quote(str(layout.root))), _misread(layout.root)} - {layout.root}:
         for name in ("checkpoints", "savepoints", "changelog", "kafka"):
             shutil.rmtree(sibling / "data" / name, ignore_errors=True)
-        for empty in (sibling / "data", sibling):
+        (sibling / "logs" / "kafka.log").unlink(missing_ok=True)
+        for empty in (sibling / "data", sibling / "logs", sibling):
             with suppress(OSError):
                 empty.rmdir()
 

@@ -127,6 +127,7 @@ def test_kafka_reads_a_folder_of_any_name_as_it_is(tmp_path: Path) -> None:
     brokers.write_kafka(german, 1, 2)
     text = (german.run / "kafka.properties").read_bytes().decode("ascii")
     [line] = [line for line in text.splitlines() if line.startswith("log.dirs=")]
+    assert (german.run / "kafka-log4j2.properties").read_bytes().isascii()
     assert line.endswith("/w\\u00f6rk-\\u65e5\\u672c-\\ud83d\\uded2/data/kafka")
 
 

@@ -1,14 +1,20 @@
 """What an operator makes of the interpreter, whose full collections look at what is new alone, and of the clock."""
 
 import gc
+import shutil
+import subprocess
+import sys
 import weakref
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from operators import task
 from operators.task import begin_task
 from state.build import BUILD_ID
+
+ROOT = Path(__file__).parents[2]
 
 
 class Node:
@@ -73,3 +79,23 @@ def test_however_many_tasks_begin_there_is_one_callback() -> None:
     for _ in range(3):
         begin_task(BUILD_ID)
     assert gc.callbacks.count(task._set_aside) == 1
+
+
+def test_a_task_imports_all_operators_while_the_folder_of_the_jobs_packages_is_there(tmp_path: Path) -> None:
+    """Flink unpacks them anew at each start of the job; after a failure an operator may move to a TaskManager that never had it."""
+    for name in ("operators", "state", "jobs"):
+        shutil.copytree(ROOT / name, tmp_path / name, ignore=shutil.ignore_patterns("__pycache__"))
+    program = """
+import shutil, sys
+sys.path.insert(0, sys.argv[1])
+from operators.task import begin_task
+from state.build import BUILD_ID
+begin_task(BUILD_ID)
+shutil.rmtree(sys.argv[1])
+import operators.model, operators.session, operators.together
+print(operators.model.__file__)
+"""
+    command = [sys.executable, "-P", "-c", program, str(tmp_path)]
+    answer = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")
+    assert answer.returncode == 0, answer.stderr
+    assert answer.stdout.startswith(str(tmp_path))
