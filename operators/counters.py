@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+from operators.metrics import watched_counters
+
 
 class Counters:
     """Counters under the operator's metric group. They restart at zero with the operator, so dashboards use their increase.
@@ -11,12 +13,15 @@ class Counters:
     `flush`, which the operator calls in short intervals and when it closes.
     """
 
-    def __init__(self, group: Any) -> None:
+    def __init__(self, group: Any, operator: str = "") -> None:
         self._group = group
         self._newest: dict[str, int] = {}
         self._counters: dict[str, Any] = {}
         self._pending: dict[str, int] = {}
         self._gauges: dict[str, Any] = {}
+        for name in watched_counters(operator):
+            self.add(name, 0)
+        self.flush()
 
     def show(self, name: str, value: int) -> None:
         """Sets a gauge, in the JVM and at once.

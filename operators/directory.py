@@ -46,7 +46,7 @@ class DirectoryOperator(KeyedProcessFunction):  # type: ignore[misc]
         entries = MapStateDescriptor("entries", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
         self._entries = runtime_context.get_map_state(entries)
         self._newest = runtime_context.get_state(ValueStateDescriptor("newest", Types.PICKLED_BYTE_ARRAY()))
-        self._counters = Counters(runtime_context.get_metrics_group())
+        self._counters = Counters(runtime_context.get_metrics_group(), "directory")
         self._shards: dict[str, Shard] = {}
 
     def process_element(self, value: Row, ctx: Any) -> Iterator[Row]:
@@ -98,6 +98,7 @@ class DirectoryOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._counters.add("products_unchanged", unchanged)
         self._counters.add("products_asked_for", len(batch.wanted))
         for refused in batch.refused:
+            self._counters.add("dead_letters", 1)
             self._counters.add(f"dead_letters_{refused.rejection.reason}", 1)
         self._counters.flush()
 

@@ -44,7 +44,7 @@ class LearnerOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._shard = runtime_context.get_state(ValueStateDescriptor("shard", Types.PICKLED_BYTE_ARRAY()))
         pending = MapStateDescriptor("pending", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
         self._pending = runtime_context.get_map_state(pending)
-        self._counters = Counters(runtime_context.get_metrics_group())
+        self._counters = Counters(runtime_context.get_metrics_group(), "learner")
         self._shards: dict[str, LearnerShard] = {}
 
     def process_element(self, value: Sequence[bytes], ctx: Any) -> Iterator[Row]:

@@ -35,30 +35,27 @@ class Metric(NamedTuple):
     alerts: tuple[str, ...] = ()
 
 
-def _counters(operator: str, unit: str, *rows: tuple[str, ...]) -> Iterator[Metric]:
-    """Counters of one operator and unit; a row is a name, a meaning, and alerts."""
-    for name, meaning, *alerts in rows:
-        yield Metric(name, Kind.COUNTER, operator, unit, meaning, tuple(alerts))
+def _counters(operator: str, unit: str, *rows: tuple[str, str]) -> Iterator[Metric]:
+    """Counters of one operator and unit; a row is a name and a meaning."""
+    for name, meaning in rows:
+        yield Metric(name, Kind.COUNTER, operator, unit, meaning)
 
 
-def _gauges(operator: str, unit: str, *rows: tuple[str, ...]) -> Iterator[Metric]:
-    for name, meaning, *alerts in rows:
-        yield Metric(name, Kind.GAUGE, operator, unit, meaning, tuple(alerts))
+def _gauges(operator: str, unit: str, *rows: tuple[str, str]) -> Iterator[Metric]:
+    for name, meaning in rows:
+        yield Metric(name, Kind.GAUGE, operator, unit, meaning)
 
 
 def _dead_letters() -> Iterator[Metric]:
     """One counter for each reason."""
     for reason in Reason:
-        alert = "HeliotropeInternalErrors" if reason == Reason.INTERNAL_ERROR else "HeliotropeDeadLetters"
         what = "refused inputs, sent to the dead-letter topic"
         meaning = f"{what}, with the reason `{reason}`"
         if reason == Reason.NOT_STORED:
             meaning = (
                 "refused inputs beyond `events.dead_letters_per_second`: counted under their reason too, but not stored"
             )
-        yield Metric(
-            f"dead_letters_{reason}", Kind.COUNTER, "session, directory, user-lists", "inputs", meaning, (alert,)
-        )
+        yield Metric(f"dead_letters_{reason}", Kind.COUNTER, "session, directory, user-lists", "inputs", meaning)
 
 
 def _redis_errors() -> Iterator[Metric]:
@@ -66,24 +63,28 @@ def _redis_errors() -> Iterator[Metric]:
     for trouble in RedisTrouble:
         meaning = f"failed writes to Redis, each tried again: {ADVICE[trouble]}"
         name = f"redis_errors_{trouble}"
-        yield Metric(name, Kind.COUNTER, "session, popularity", "attempts", meaning, ("HeliotropeRedisRetrying",))
+        yield Metric(name, Kind.COUNTER, "session, popularity", "attempts", meaning)
 
 
-METRICS: tuple[Metric, ...] = (
+_METRICS: tuple[Metric, ...] = (
     # --- what happens to events
     *_counters(
         "session",
         "events",
-        ("events_applied", "accepted and applied to their session", "HeliotropeNoProfiles", "HeliotropeDeadLetters"),
+        ("events_applied", "accepted and applied to their session"),
         ("events_duplicate", "seen before: their session counts them and changes nothing else"),
         ("events_dropped", "older than all that a full session holds, or from before a consent"),
-        ("events_late", "older than the allowed lateness: sent to the late topic, not applied", "HeliotropeLateEvents"),
+        ("events_late", "older than the allowed lateness: sent to the late topic, not applied"),
         (
             "consent_refused",
             "dead letters that were to withdraw or give consent, or to erase: what a visitor wants is not done yet",
-            "HeliotropeConsentRefused",
         ),
         ("events_without_consent", "of sessions that have refused consent: not used, not kept"),
+    ),
+    *_counters(
+        "session, directory, user-lists",
+        "inputs",
+        ("dead_letters", "refused inputs, whatever the reason"),
     ),
     *_dead_letters(),
     # --- sessions and their profiles
@@ -97,7 +98,7 @@ METRICS: tuple[Metric, ...] = (
     *_counters(
         "session",
         "profiles",
-        ("profiles_written", "written to Redis, by its answer", "HeliotropeNoProfiles"),
+        ("profiles_written", "written to Redis, by its answer"),
         ("profiles_stale", "not written, because what is in Redis is newer"),
         ("profiles_over_foreign", "written over a key that held no profile, of whatever type"),
         ("profiles_short_lived", "written with `redis.short_ttl`, because Redis uses most of `redis.max_bytes`"),
@@ -106,13 +107,12 @@ METRICS: tuple[Metric, ...] = (
         (
             "profiles_failed",
             "that could not be made by an error of ours; tried again later",
-            "HeliotropeInternalErrors",
         ),
     ),
     *_counters(
         "session",
         "attempts",
-        ("redis_retries", "failed writes to Redis that were tried again", "HeliotropeRedisRetrying"),
+        ("redis_retries", "failed writes to Redis that were tried again"),
     ),
     Metric(
         "click_to_redis_ms",
@@ -121,7 +121,6 @@ METRICS: tuple[Metric, ...] = (
         "ms",
         "from an event's Kafka time until Redis has written its profile and the answer is read (up to 20 ms after it came); an "
         "event whose profile is spaced waits for it. Beside `…_bucket` there is `…_sum`",
-        ("HeliotropeSlowProfiles",),
     ),
     Metric("call_us", Kind.BUCKETS, "session", "µs", "one call of the operator with a batch of events"),
     *_counters("session", "ms", ("click_to_redis_ms_sum", "the sum of what `click_to_redis_ms` counts")),
@@ -142,14 +141,14 @@ METRICS: tuple[Metric, ...] = (
     *_gauges(
         "session",
         "ms since 1970",
-        ("last_answer_ms", "when Redis last took a batch of profiles", "HeliotropeNoProfiles"),
+        ("last_answer_ms", "when Redis last took a batch of profiles"),
     ),
     *_redis_errors(),
     *_counters(
         "session",
         "buckets",
         ("rebuilds", "whose profiles began to be written anew, because Redis lost its data"),
-        ("rebuilds_failed", "whose profiles could not be brought back by an error of ours", "HeliotropeInternalErrors"),
+        ("rebuilds_failed", "whose profiles could not be brought back by an error of ours"),
     ),
     *_counters("session", "profiles", ("profiles_rebuilt", "brought back from state after Redis lost its data")),
     *_gauges("session", "level", ("redis_memory_level", "0 roomy, 1 tight, 2 full, against `redis.max_bytes`")),
@@ -160,13 +159,13 @@ METRICS: tuple[Metric, ...] = (
         ("redis_max_bytes", "that Redis may use by its own `maxmemory`; 0: no bound"),
     ),
     # --- overload
-    *_counters("session", "changes", ("overload_entered", "rises of the overload level", "HeliotropeOverloaded")),
+    *_counters("session", "changes", ("overload_entered", "rises of the overload level")),
     *_gauges(
         "session",
         "level",
-        ("overload_level", "0 normal, higher while the job works off a backlog", "HeliotropeOverloaded"),
+        ("overload_level", "0 normal, higher while the job works off a backlog"),
     ),
-    *_gauges("session", "ms", ("event_lag_ms", "age of the newest event when it is processed", "HeliotropeLagging")),
+    *_gauges("session", "ms", ("event_lag_ms", "age of the newest event when it is processed")),
     # --- exposures and rewards
     *_counters(
         "session",
@@ -239,11 +238,10 @@ METRICS: tuple[Metric, ...] = (
     *_counters(
         "learner",
         "examples",
-        ("examples_learned", "learned", "HeliotropeLearningStopped"),
+        ("examples_learned", "learned"),
         (
             "examples_refused",
             "not learned, because a number was not finite or out of range",
-            "HeliotropeExamplesRefused",
         ),
     ),
     *_gauges(
@@ -252,31 +250,25 @@ METRICS: tuple[Metric, ...] = (
         (
             "model_version_ms",
             "when the model that it chooses by was published; 0 before the first",
-            "HeliotropeModelOld",
         ),
     ),
     *_counters("learner", "changes", ("drifts_detected", "changes of the mean reward that ADWIN found")),
-    *_counters(
-        "learner", "models", ("river_models_too_large", "of river that did not fit a message", "HeliotropeModelRefused")
-    ),
+    *_counters("learner", "models", ("river_models_too_large", "of river that did not fit a message")),
     *_counters(
         "model",
         "models",
-        ("models_published", "snapshots and changes published", "HeliotropeLearningStopped"),
+        ("models_published", "snapshots and changes published"),
         (
             "models_incompatible",
             "records refused because their features or settings are others",
-            "HeliotropeModelRefused",
         ),
         (
             "models_unreadable",
             "records refused because they could not be read, or hold no sound model",
-            "HeliotropeModelRefused",
         ),
         (
             "models_unsound",
             "not published as no reader would take them: import one or roll back",
-            "HeliotropeModelRefused",
         ),
     ),
     *_counters(
@@ -299,7 +291,7 @@ METRICS: tuple[Metric, ...] = (
         ("hints_repeated", "that the session had already"),
         ("hints_unwanted", "for a session that is gone or has refused consent"),
         ("hints_forgotten", "that took a user's interests out of a session"),
-        ("hints_failed", "that could not be read", "HeliotropeInternalErrors"),
+        ("hints_failed", "that could not be read"),
     ),
     *_counters("users", "hints", ("hints", "sent to sessions of a known user")),
     *_counters(
@@ -335,7 +327,7 @@ METRICS: tuple[Metric, ...] = (
         ("popular_written", "of a region, written to Redis"),
         ("popular_stale", "not written: one of a later window is in Redis"),
         ("popular_over_foreign", "written over a key that held no list, of whatever type"),
-        ("popular_failed", "not written: Redis took none", "HeliotropeRedisRetrying"),
+        ("popular_failed", "not written: Redis took none"),
     ),
     *_counters("popularity", "attempts", ("popular_retries", "failed writes to Redis that were tried again")),
     *_counters("popularity", "moments", ("moments_ended", "of the day or season, no longer counted")),
@@ -343,7 +335,7 @@ METRICS: tuple[Metric, ...] = (
         "together",
         "lines",
         ("together_lines_counted", "of accepted events, counted for companions"),
-        ("together_lines_unreadable", "that could not be read", "HeliotropeInternalErrors"),
+        ("together_lines_unreadable", "that could not be read"),
     ),
     *_counters("together", "pairs", ("together_pairs_left_out", "of products that found no room")),
     *_counters(
@@ -359,7 +351,80 @@ METRICS: tuple[Metric, ...] = (
     ),
 )
 
+ALERTS: dict[str, tuple[str, ...]] = {
+    "HeliotropeNoProfiles": (
+        "events_applied",
+        "profiles_written",
+    ),
+    "HeliotropeSlowProfiles": ("click_to_redis_ms",),
+    "HeliotropeLagging": ("event_lag_ms",),
+    "HeliotropeOverloaded": ("overload_level",),
+    "HeliotropeRedisRetrying": (
+        "popular_failed",
+        "redis_retries",
+    ),
+    "HeliotropeRedisNearlyFull": (
+        "redis_max_bytes",
+        "redis_memory_level",
+        "redis_used_bytes",
+    ),
+    "HeliotropeDeadLetters": (
+        "dead_letters",
+        "events_applied",
+    ),
+    "HeliotropeInternalErrors": (
+        "dead_letters_internal_error",
+        "hints_failed",
+        "profiles_failed",
+        "rebuilds_failed",
+        "together_lines_unreadable",
+    ),
+    "HeliotropeConsentRefused": ("consent_refused",),
+    "HeliotropeLateEvents": (
+        "events_applied",
+        "events_late",
+    ),
+    "HeliotropeLearningStopped": (
+        "examples_learned",
+        "exposures",
+        "models_published",
+    ),
+    "HeliotropeModelOld": (
+        "examples_learned",
+        "model_version_ms",
+    ),
+    "HeliotropeModelRefused": (
+        "models_incompatible",
+        "models_unreadable",
+        "river_models_too_large",
+    ),
+    "HeliotropeExamplesRefused": ("examples_refused",),
+}
+"""The metrics that each alert of docker/monitoring/rules.yml looks at."""
+
+METRICS = tuple(m._replace(alerts=tuple(alert for alert, names in ALERTS.items() if m.name in names)) for m in _METRICS)
+
+BESIDE: dict[str, str] = {
+    "flink_jobmanager_job_uptime": "ms since the job last began to run",
+    "flink_jobmanager_job_runningTime": "ms for which it has been running in all",
+    "flink_jobmanager_job_allSubTasksRunningOrFinishedTime": "ms for which all of its parts have been running",
+    "flink_jobmanager_job_numRestarts": "restarts since it was submitted",
+    "flink_jobmanager_job_lastCheckpointCompletedTimestamp": "when the last checkpoint was complete, ms since 1970",
+    "flink_jobmanager_job_lastCheckpointDuration": "ms that it took",
+    "flink_jobmanager_job_lastCheckpointFullSize": "its bytes",
+    "flink_jobmanager_job_numberOfFailedCheckpoints": "checkpoints that failed",
+    "flink_taskmanager_job_task_operator_KafkaSourceReader_KafkaConsumer_records_lag_max": "records that a source has yet to read",
+    "heliotrope_process_restarts": "restarts of each process by the supervisor of `heliotrope up`",
+}
+"""Metrics of others that alerts and the dashboard use."""
+
 BY_NAME = {metric.name: metric for metric in METRICS}
+
+
+def watched_counters(operator: str) -> list[str]:
+    """The counters of an operator that an alert looks at: they must be there before they first count, or that count is not seen."""
+    return [m.name for m in METRICS if m.kind == Kind.COUNTER and m.alerts and operator in m.operator.split(", ")]
+
 
 PROMETHEUS_PREFIX = "flink_taskmanager_job_task_operator_"
 """Flink's, before the name of every metric of an operator."""
@@ -386,10 +451,20 @@ Alerts link to [runbooks.md](runbooks.md).
 
 def table() -> str:
     """The list as `docs/metrics.md`."""
-    return HEAD + "".join(
-        f"| `{m.name}` | {m.kind} | {m.operator} | {m.unit} | {m.meaning} | {', '.join(map(_link, m.alerts))} |\n"
-        for m in METRICS
+    return (
+        HEAD
+        + "".join(
+            f"| `{m.name}` | {m.kind} | {m.operator} | {m.unit} | {m.meaning} | {', '.join(map(_link, m.alerts))} |\n"
+            for m in METRICS
+        )
+        + beside_table()
     )
+
+
+def beside_table() -> str:
+    """What others measure, as the second table of the page."""
+    rows = "".join(f"| `{name}` | {meaning} |\n" for name, meaning in BESIDE.items())
+    return f"\n## Of Flink and others\n\n| name in Prometheus | meaning |\n|---|---|\n{rows}"
 
 
 def _link(alert: str) -> str:

@@ -54,7 +54,7 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._archived = runtime_context.get_state(ValueStateDescriptor("archived", Types.PICKLED_BYTE_ARRAY()))
         products = MapStateDescriptor("products", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
         self._products = runtime_context.get_map_state(products)
-        self._counters = Counters(runtime_context.get_metrics_group())
+        self._counters = Counters(runtime_context.get_metrics_group(), "model")
         self._waiting: set[str] = set()
         self._mergers: dict[str, Merger] = {}
         self._publications: dict[str, Publication] = {}

@@ -54,7 +54,7 @@ class PopularityOperator(KeyedProcessFunction):  # type: ignore[misc]
         baselines = MapStateDescriptor("baselines", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
         self._baselines = runtime_context.get_map_state(baselines)
         self._moments = runtime_context.get_state(ValueStateDescriptor("moments", Types.PICKLED_BYTE_ARRAY()))
-        self._counters = Counters(runtime_context.get_metrics_group())
+        self._counters = Counters(runtime_context.get_metrics_group(), "popularity")
         settings = self._settings.redis
         timeout_s = settings.socket_timeout_ms / 1_000
         client = redis.Redis.from_url(

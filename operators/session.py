@@ -22,6 +22,7 @@ from operators.names import (
     HINT_PARTITION,
     MODEL_RECORD,
     POPULARITY_RECORD,
+    SESSION,
 )
 from operators.outbox import Outbox
 from operators.overload import OverloadWatch
@@ -104,7 +105,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self._broadcast: Any = None
         self._personalizer = Personalizer(settings, chooser, secrets.salt, subtask_count(runtime_context))
         metrics = runtime_context.get_metrics_group()
-        self._counters = Counters(metrics)
+        self._counters = Counters(metrics, SESSION)
         self._timings = Timings(metrics)
         self._watch = OverloadWatch(self._personalizer.overload, self._counters, settings.overload.recover_after_ms)
         self._sessions = SessionStore(runtime_context, self._counters.add)
@@ -278,6 +279,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         )
 
     def _refuse(self, rejection: Rejection, origin: Origin, key: bytes | None, payload: bytes | None) -> None:
+        self._counters.add("dead_letters", 1)
         self._counters.add(f"dead_letters_{rejection.reason}", 1)
         if self._letters.allows(rejection.reason, origin, wall_clock_ms()):
             self._outbox.add("dead_letters", key, dead_letter(rejection, origin, payload))

@@ -41,7 +41,7 @@ class TogetherOperator(KeyedProcessFunction):  # type: ignore[misc]
             runtime_context.get_map_state(MapStateDescriptor(name, Types.STRING(), Types.PICKLED_BYTE_ARRAY()))
             for name in ("rows", "chunks")
         )
-        self._counters = Counters(runtime_context.get_metrics_group())
+        self._counters = Counters(runtime_context.get_metrics_group(), "together")
         self._shards: dict[str, Shard] = {}
 
     def process_element(self, value: Sequence[str], ctx: Any) -> None:

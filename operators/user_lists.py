@@ -39,13 +39,14 @@ class UserListOperator(ProcessFunction):  # type: ignore[misc]
         """Reads the secret where it runs."""
         begin_task(self._build_id)
         self._salt = self._salt_of()
-        self._counters = Counters(runtime_context.get_metrics_group())
+        self._counters = Counters(runtime_context.get_metrics_group(), "user-lists")
 
     def process_element(self, value: Row, ctx: Any) -> list[Row]:
         """A list, or one that is removed."""
         key, payload, partition, offset, record_ms = value._values
         found = read_user_list(key, payload, self._most)
         if isinstance(found, Rejection):
+            self._counters.add("dead_letters", 1)
             self._counters.add(f"dead_letters_{found.reason}", 1)
             self._counters.flush()
             logger.warning("a user's list was refused", reason=found.reason, detail=found.detail)

@@ -42,7 +42,7 @@ class UserOperator(KeyedProcessFunction):  # type: ignore[misc]
         """Finds the user's state."""
         begin_task(self._build_id)
         self._state = runtime_context.get_state(ValueStateDescriptor("user", Types.PICKLED_BYTE_ARRAY()))
-        self._counters = Counters(runtime_context.get_metrics_group())
+        self._counters = Counters(runtime_context.get_metrics_group(), "users")
         self._flushed_ms = 0
 
     def close(self) -> None:

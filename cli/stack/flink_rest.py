@@ -10,9 +10,7 @@ from typing import Any
 from cli.errors import UserError
 
 JOB_ID = re.compile(r"\b[0-9a-f]{32}\b")
-WATCHED = re.compile(
-    r"\.(event_lag_ms|last_answer_ms|profiles_written|redis_retries|dead_letters_\w+|records-lag-max)$"
-)
+WATCHED = re.compile(r"\.(event_lag_ms|last_answer_ms|profiles_written|redis_retries|dead_letters|records-lag-max)$")
 """Of the metrics of operators those that tell how they are."""
 METRICS_AT_ONCE = 50
 NEVER_MS = 2**62

@@ -100,7 +100,7 @@ def _see_operators(found: Health, rest: FlinkRest, job: dict[str, Any], now_ms: 
     found.last_profile_age_ms = now_ms - max(answers) if answers else None
     found.profiles_written = sum(values.get("profiles_written", []))
     found.redis_retries = sum(values.get("redis_retries", []))
-    found.dead_letters = sum(sum(several) for name, several in values.items() if name.startswith("dead_letters_"))
+    found.dead_letters = sum(values.get("dead_letters", []))
 
 
 def _judge(found: Health, interval_ms: int) -> None:

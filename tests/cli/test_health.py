@@ -72,9 +72,7 @@ def look(manager: JobManager) -> Any:
 
 def test_what_is_well_is_ok() -> None:
     found = look(
-        JobManager(
-            event_lag_ms=[5, 9], last_answer_ms=[NOW - 70_000, 0], profiles_written=[3, 4], dead_letters_empty=[2]
-        )
+        JobManager(event_lag_ms=[5, 9], last_answer_ms=[NOW - 70_000, 0], profiles_written=[3, 4], dead_letters=[2])
     )
     assert (found.health, found.reasons) == ("ok", [])
     assert (found.event_lag_ms, found.last_profile_age_ms, found.profiles_written, found.dead_letters) == (
