@@ -18,6 +18,9 @@ STATE_PATH = "execution.state-recovery.path"
 CLAIM_MODE = "execution.state-recovery.claim-mode"
 IGNORE_UNCLAIMED = "execution.state-recovery.ignore-unclaimed-state"
 CHANGELOG = "state.changelog.enabled"
+TARGET = "execution.target"
+APPLICATION = "embedded"
+"""The target where the job's main module runs in the JobManager."""
 
 
 class NewOperator(NamedTuple):
@@ -37,18 +40,33 @@ def check_resume(environment: StreamExecutionEnvironment, settings: Settings) ->
     path = _option(configuration, STATE_PATH, "")
     if not path:
         return
-    kept = read_kept(path)
+    kept = _seen(path, begins_again=_option(configuration, TARGET, "") == APPLICATION)
     if kept is None:
         sys.stderr.write(f"{path} cannot be looked at from here: it is resumed unchecked, without a log of changes\n")
         configuration.setString(CHANGELOG, "false")
         return
-    check_files(path, kept)
     operators = new_operators(environment)
     if _option(configuration, IGNORE_UNCLAIMED, "false") != "true":
         check_fit(path, kept, operators, settings)
     claimed = _option(configuration, CLAIM_MODE, "NO_CLAIM").upper() == "CLAIM"
     if not claimed or is_split(kept, operators):
         configuration.setString(CHANGELOG, "false")
+
+
+def _seen(path: str, begins_again: bool) -> dict[str, KeptOperator] | None:
+    """What is kept at the path; None if that cannot be seen, or need not be there any more.
+
+    In application mode this runs again with each new JobManager, which takes the newest checkpoint instead of the path's.
+    """
+    try:
+        kept = read_kept(path)
+        if kept is not None:
+            check_files(path, kept)
+    except ResumeError:
+        if begins_again:
+            return None
+        raise
+    return kept
 
 
 def check_files(path: str, kept: dict[str, KeptOperator]) -> None:

@@ -54,6 +54,13 @@ def with_parallelism_1(mode):
     finally:
         resuming.new_operators = before
 
+def in_application_mode(path):
+    java.setString(resuming.TARGET, resuming.APPLICATION)
+    try:
+        return changelog(path, "CLAIM")
+    finally:
+        java.setString(resuming.TARGET, "remote")
+
 print("FOUND " + json.dumps({
     "files": sum(len(one.files) for one in kept.values()), "missing": missing_files(kept),
     "foreign": sorted(kept.keys() - operators.keys()),
@@ -67,6 +74,7 @@ print("FOUND " + json.dumps({
         resuming.check_fit, "here", kept | {"f" * 32: next(iter(kept.values()))}, operators, settings()),
     "half": changelog(str(half), "CLAIM"),
     "nothing": changelog(str(empty), "CLAIM"),
+    "gone, application mode": in_application_mode(str(half)),
     "elsewhere": changelog("s3://bucket/savepoint", "CLAIM"),
 }))
 """
@@ -116,6 +124,10 @@ def test_half_a_savepoint_is_refused_in_one_line_that_says_what_is_gone(found: d
     assert "empty (" in found["nothing"]
     assert "no savepoint or checkpoint can be read at" in found["nothing"]
     assert "\n" not in found["half"] + found["nothing"]
+
+
+def test_a_new_job_manager_of_an_application_does_not_need_what_the_first_began_from(found: dict[str, Any]) -> None:
+    assert found["gone, application mode"] == "false"
 
 
 def test_state_that_the_client_cannot_see_is_resumed_without_the_log_of_changes(found: dict[str, Any]) -> None:
