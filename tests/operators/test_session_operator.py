@@ -143,6 +143,11 @@ class Bench:
         self.context.key = BUCKET
         return dict(self.runtime.maps[SESSIONS].items())
 
+    def everything_stored(self) -> bytes:
+        """All bytes of keyed state."""
+        self.context.key = BUCKET
+        return b"".join(bytes(data) for state in self.runtime.maps.values() for data in state.values())
+
     def forget(self, session_id: str) -> None:
         """Takes the session's state away, as its end does."""
         self.context.key = BUCKET
@@ -388,6 +393,21 @@ def test_erasure_takes_the_profile_and_pending_writes_away(server: RedisServer) 
     assert bench.flush() is None
     bench.view(timestamp=now_ms() - 1_000)
     assert bench.flush() is None
+
+
+@pytest.mark.parametrize("wish", [{"event_type": "erase"}, {"event_type": "consent", "granted": False}])
+def test_no_state_keeps_what_was_forgotten(server: RedisServer, wish: dict[str, Any]) -> None:
+    """The mark alone stays, of the session's id and times: nothing of what it saw, said or was shown, nor of its user."""
+    bench = Bench(server)
+    bench.product("shown-1")
+    bench.view(product_id="seen-1", category_id="seen-2", user_id="ann", region="told-1", context={"weather": "told-2"})
+    assert bench.flush() is not None
+    before = bench.everything_stored()
+    traces = (b"seen-", b"shown-1", b"told-", user_hash("ann", b"salt").encode())
+    assert all(trace in before for trace in traces)
+    bench.send(json.dumps({"session_id": "s", "timestamp": now_ms() + 1} | wish).encode(), "s")
+    assert bench.flush() is None
+    assert [trace for trace in traces if trace in bench.everything_stored()] == []
 
 
 def test_code_of_another_build_is_refused(server: RedisServer) -> None:
