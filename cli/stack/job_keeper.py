@@ -68,8 +68,9 @@ class JobKeeper:
             what = f"`flink run` ended with {describe_exit(code)}"
             raise start_steps.StepError("Submit", f"{what}: see {output}", start_steps.tail(str(output)))
         self.job_id = found[-1]
-        remember_job(self._layout, self.job_id, checkpoint_uri(self._settings, self._layout))
         self._has_checkpoint = False
+        with suppress(OSError):  # a full disk: made up for with the first checkpoint, which needs room too
+            self._remember()
         self._on_change(self.job_id, "CREATED", "")
         return origin or ""
 
@@ -125,9 +126,13 @@ class JobKeeper:
         """Notes once that there is state, so that a later start without it is refused and not empty."""
         if not self._has_checkpoint:
             with suppress(OSError, ValueError, KeyError):
-                self._has_checkpoint = await asyncio.to_thread(self._rest.has_checkpoint, self.job_id)
-                if self._has_checkpoint:
+                if await asyncio.to_thread(self._rest.has_checkpoint, self.job_id):
+                    self._remember()
                     remember_checkpoint(self._layout, self.job_id)
+                    self._has_checkpoint = True
+
+    def _remember(self) -> None:
+        remember_job(self._layout, self.job_id, checkpoint_uri(self._settings, self._layout))
 
     async def _submit_again(self, cause: str) -> None:
         """What the JobManager does meanwhile shows in the job's state, which is asked for next: hence the event is taken back."""
