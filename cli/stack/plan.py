@@ -2,6 +2,7 @@
 
 import os
 import secrets
+import shutil
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -93,7 +94,7 @@ def make_plan(settings: Settings, layout: Layout, entry: Path | None = None) -> 
         flink=f"http://{LOOPBACK}:{rest_port}",
         java_home=str(java_home),
         jars=[str(jar) for jar in all_jars],
-        entry=str(entry),
+        entry=str(shutil.copy(entry, layout.run)),  # a job that is submitted again is that of the packages beside it
         own_kafka=not settings.kafka.bootstrap,
         own_redis=not settings.redis.url,
         inner_flink_port=inner_port,
