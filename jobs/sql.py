@@ -1,6 +1,6 @@
 """What the job's SQL tables have in common: options of Kafka's connector, a record's metadata, intervals."""
 
-from py4j.protocol import Py4JJavaError
+from py4j.protocol import Py4JError
 from pyflink.java_gateway import get_gateway
 from pyflink.table import StreamTableEnvironment
 
@@ -81,7 +81,7 @@ def _file_provider() -> str:
     loader = get_gateway().jvm.Thread.currentThread().getContextClassLoader()
     try:
         loader.loadClass(FILE_PROVIDER)
-    except Py4JJavaError:
+    except (Py4JError, AttributeError):  # not there, or there is no loader to ask
         return f"org.apache.flink.kafka.shaded.{FILE_PROVIDER}"
     return FILE_PROVIDER
 
