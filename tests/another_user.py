@@ -1,5 +1,6 @@
 """Runs something as another user of the machine, where this process may become one."""
 
+import codecs
 import json
 import os
 import pwd
@@ -16,6 +17,7 @@ def as_nobody(attempt: Callable[[], object]) -> object:
     A fork rather than a program of its own: nobody may not be able to read the interpreter's packages.
     """
     user = need_nobody()
+    codecs.lookup("idna")  # sockets need it, and load it when they first do
     reading, writing = os.pipe()
     child = os.fork()
     if child == 0:  # pragma: no cover

@@ -167,7 +167,7 @@ def write_conf(folder: Path, options: dict[str, Any]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     write_private(folder / "config.yaml", yaml.safe_dump(options, width=100_000))
     for name in LOG_FILES:
-        shutil.copy(package_folder("pyflink") / "conf" / name, folder / name)
+        shutil.copyfile(package_folder("pyflink") / "conf" / name, folder / name)
 
 
 def link_jars(folder: Path, connectors: Iterable[Path]) -> None:
