@@ -116,7 +116,7 @@ def _files_of(handle: Any) -> list[str]:
             parts = (handle.getMaterializedStateHandles(), handle.getNonMaterializedStateHandles())
             return _files(one for some in parts for one in some.toArray())
         case "ChangelogStateHandleStreamImpl":
-            return _files(pair.f0 for pair in handle.getHandlesAndOffsets().toArray())
+            return _files(pair.getField(0) for pair in handle.getHandlesAndOffsets().toArray())
         case "IncrementalRemoteKeyedStateHandle":
             parts = (handle.getSharedState(), handle.getPrivateState())
             shared = (part.getHandle() for some in parts for part in some.toArray())
