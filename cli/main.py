@@ -9,6 +9,7 @@ from rich.markup import escape
 from cli.catalog import catalog
 from cli.dead_letters import dead_letters
 from cli.demo import demo
+from cli.doctor import doctor
 from cli.errors import UserError
 from cli.explain import explain
 from cli.failures import (
@@ -45,6 +46,7 @@ app = typer.Typer(
 app.command("fetch")(fetch)
 app.command("up")(up)
 app.command("status")(status)
+app.command("doctor")(doctor)
 app.command("down")(down)
 app.command("submit")(submit)
 app.command("produce")(produce)

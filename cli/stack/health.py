@@ -13,8 +13,8 @@ LOOP_MS = 180_000
 """A job that has failed so often within this time is in a loop,"""
 CALM_MS = 45_000
 """until it has run so long: longer than a restart takes with the longest backoff."""
-OLD_CHECKPOINTS = 10
-"""Intervals of checkpoints without one."""
+OLD_CHECKPOINTS, OLD_CHECKPOINT_MS = 10, 60_000
+"""Intervals without a checkpoint, and at least so long: a busy machine takes its time."""
 LAGGING_MS = 60_000
 SILENT_MS = 60_000
 """With events that come in and no answer of Redis."""
@@ -84,7 +84,7 @@ def _see_checkpoints(found: Health, rest: FlinkRest, job_id: str, now_ms: int) -
     latest = checkpoints.get("latest", {})
     times = [entry.get(key, 0) for name, key in CHECKPOINT_TIMES if (entry := latest.get(name)) is not None]
     if times:
-        found.checkpoint_age_ms = now_ms - max(times)
+        found.checkpoint_age_ms = max(0, now_ms - max(times))
 
 
 CHECKPOINT_TIMES = (("completed", "latest_ack_timestamp"), ("restored", "restore_timestamp"))
@@ -108,7 +108,7 @@ def _judge(found: Health, interval_ms: int) -> None:
     if found.state != "RUNNING":
         cause = f": {found.failures[0].cause}" if found.failures and found.state != "INITIALIZING" else ""
         failing.append(f"the job is {found.state}{cause}")
-    if interval_ms and (found.checkpoint_age_ms or 0) > OLD_CHECKPOINTS * interval_ms:
+    if interval_ms and is_old(found.checkpoint_age_ms or 0, interval_ms):
         degraded.append(
             f"no checkpoint for {(found.checkpoint_age_ms or 0) // 1_000} s, one is due each {interval_ms // 1_000} s"
         )
@@ -118,6 +118,11 @@ def _judge(found: Health, interval_ms: int) -> None:
             failing.append(f"no profile was written for {(found.last_profile_age_ms or 0) // 1_000} s: is Redis well?")
     found.reasons = [*failing, *degraded]
     found.health = "failing" if failing else "degraded" if degraded else "ok"
+
+
+def is_old(checkpoint_age_ms: int, interval_ms: int) -> bool:
+    """Whether a checkpoint should have come long ago."""
+    return checkpoint_age_ms > max(OLD_CHECKPOINT_MS, OLD_CHECKPOINTS * interval_ms)
 
 
 def _line(stack_trace: str) -> str:
