@@ -19,6 +19,8 @@ from tests.integration.fuzzed import generated, lines
 from tests.integration.hostile import Sent
 from tests.integration.shop import Shop, now_ms, open_shop
 
+PATIENCE_S = 180.0
+"""Other work may share the machine."""
 Place = tuple[int, int]
 """Partition and offset."""
 
@@ -73,7 +75,7 @@ def letters(shop: Shop, topic: str, places: Iterable[Place]) -> dict[Place, Lett
 def check_letters(shop: Shop, topic: str, given: dict[Place, Sent]) -> dict[Place, Letter]:
     """Each record that is to be refused has its dead letter with its reason, its key and its bytes, and no good one has any."""
     refused = {place for place, each in given.items() if each.reason}
-    shop.stack.wait_for(lambda: refused - letters(shop, topic, refused).keys(), set(), 120)
+    shop.stack.wait_for(lambda: refused - letters(shop, topic, refused).keys(), set(), PATIENCE_S)
     found = letters(shop, topic, given)
     wrong = {
         place: (each, found.get(place))
@@ -92,9 +94,8 @@ def test_hostile_events_are_applied_or_dead_letters_and_their_neighbours_get_pro
     given = sent(shop, "user_interactions", hostile.events(session))
     shop.send(session)
     good = sum(each.reason == "" for each in given.values())
-    profile = shop.profile_when(session, lambda profile: sum(profile["counts"].values()) >= good + 1)
-    assert sum(profile["counts"].values()) == good + 1
     found = check_letters(shop, "user_interactions", given)
+    shop.stack.wait_for(lambda: uncounted(shop, Counter({session: good + 1})), {}, PATIENCE_S)
     assert len(found) == len(given) - good
     job = shop.stack.record().job.id
     shop.stack.wait_until(lambda: FlinkRest(shop.stack.flink).counter(job, "session", "consent_refused") >= 4)
@@ -149,7 +150,7 @@ def test_whatever_is_made_up_is_counted_once(shop: Shop) -> None:
         shop.send(session)  # an impression publishes nothing, and so would be the last that is counted
     letters_found = check_letters(shop, "user_interactions", given)
     assert len(letters_found) == sum(bool(each.reason) for each in given.values())
-    shop.stack.wait_for(lambda: uncounted(shop, accepted + Counter(dict.fromkeys(accepted, 1))), {}, 60)
+    shop.stack.wait_for(lambda: uncounted(shop, accepted + Counter(dict.fromkeys(accepted, 1))), {}, PATIENCE_S)
 
 
 def expected(made: tuple[bytes, bytes], found: Event | Rejection) -> Sent:
