@@ -61,10 +61,10 @@ def explained(url: str, error: redis.RedisError) -> str:
 
 
 def _mode(client: redis.Redis) -> str:
-    """`standalone`, `cluster` or `sentinel`; empty where the server is too old to say. Every user may ask."""
+    """`standalone`, `cluster` or `sentinel`; empty where the server does not say. Every user may ask."""
     try:
         said: Any = client.execute_command("HELLO")  # type: ignore[no-untyped-call]
-    except redis.ResponseError:
+    except redis.RedisError:  # an old server, or a proxy that does not know the question
         return ""
     if isinstance(said, list):
         said = dict(zip(said[::2], said[1::2], strict=False))
