@@ -32,6 +32,7 @@ from cli.replay import replay
 from cli.simulate import simulate
 from cli.stack.submitting import submit
 from cli.stack.verbs import down, fetch, status, up
+from cli.trace import trace
 from jobs.settings import ConfigurationError, SecretError
 
 app = typer.Typer(
@@ -55,6 +56,7 @@ app.add_typer(catalog, name="catalog")
 app.add_typer(model, name="model")
 app.command("profile")(profile)
 app.command("explain")(explain)
+app.command("trace")(trace)
 app.command("rebuild")(rebuild)
 app.command("dead-letters")(dead_letters)
 app.command("simulate")(simulate)

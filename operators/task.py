@@ -8,11 +8,21 @@ import time
 from functools import cache
 from typing import Any
 
+import structlog
+
 from state.build import BUILD_ID
 
 SWITCH_INTERVAL_S = 0.0005
 """How long one operator's thread may keep the interpreter from the others of its TaskManager, which wait with an event each."""
 
+
+LOG_AS_JSON = (
+    structlog.processors.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.format_exc_info,
+    structlog.processors.JSONRenderer(),
+)
+"""A line of JSON for each entry, so that a search finds an event's partition and offset. No entry has a session or a user."""
 
 FULL_COLLECTION = 2
 """The generation that is all."""
@@ -29,6 +39,8 @@ def begin_task(client_build_id: str) -> None:
     Raises:
         StaleCodeError: a TaskManager keeps imported modules for its life, so after an upgrade it must be a new one.
     """
+    if not structlog.is_configured():
+        structlog.configure(processors=LOG_AS_JSON)
     sys.setswitchinterval(SWITCH_INTERVAL_S)
     import_all()
     collect_little_at_a_time()

@@ -53,7 +53,7 @@ def read_history(target: Target, session_id: str, since_ms: int, bar: Progress) 
     """
     topics = target.settings.kafka.topics
     key, needles = session_id.encode(), _needles(session_id)
-    refusals = _refusals(target, since_ms, bar)
+    refusals = refusals_of(target, since_ms, bar)
     late = Counter(
         record.value
         for record in _records(target, topics.late_events, since_ms, bar)
@@ -115,7 +115,7 @@ def _with_late(arrivals: list[Arrival], late: Counter[bytes]) -> list[Arrival]:
     return marked
 
 
-def _refusals(target: Target, since_ms: int, bar: Progress) -> dict[tuple[int, int], str]:
+def refusals_of(target: Target, since_ms: int, bar: Progress) -> dict[tuple[int, int], str]:
     """The reasons of dead letters by partition and offset of the event."""
     topics = target.settings.kafka.topics
     found: dict[tuple[int, int], str] = {}
