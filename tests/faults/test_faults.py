@@ -12,7 +12,12 @@ from tests.faults.world import World
 
 def _parameters() -> list[object]:
     """All need a stack; those that are not short only run when asked for."""
-    return [pytest.param(fault, id=fault.name, marks=[pytest.mark.integration, pytest.mark.faults]) for fault in FAULTS]
+    return [
+        pytest.param(
+            fault, id=fault.name, marks=[pytest.mark.integration, *([] if fault.is_short else [pytest.mark.faults])]
+        )
+        for fault in FAULTS
+    ]
 
 
 @pytest.mark.parametrize("fault", _parameters())
