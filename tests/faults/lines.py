@@ -40,9 +40,9 @@ def hostile(count: int, seed: int) -> list[bytes | None]:
 
 
 def send_hostile(world: World, count: int = 424, seed: int = 9) -> None:
-    """All of them, without a key: none is of a session."""
+    """All of them, under one key: none is of a session."""
     for value in hostile(count, seed):
-        world.shop.queue(value, None, "user_interactions")
+        world.shop.queue(value, b"nobody", "user_interactions")
     world.shop.flush()
 
 
