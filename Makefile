@@ -24,7 +24,7 @@ integration: $(READY)
 
 # Every fault on one stack, the report on the screen and in benchmarks/results/faults.md; about half an hour.
 faults: $(READY)
-	@timeout 7200 $(BIN)/python -m pytest tests/faults -m "integration or faults" -s
+	@timeout 7200 $(BIN)/python -m pytest tests/faults tests/integration/test_resume.py -m "integration or faults" -s
 
 # Asks the advisory database about every package of every lock; needs a network that reaches it, and fails where it does not.
 audit: $(VENV)-audit/.ready
