@@ -17,12 +17,17 @@ SETTINGS = ("kafka.partitions=2", "local.start_timeout=10 min", "flink.checkpoin
 
 
 @pytest.fixture(scope="session")
-def world(tmp_path_factory: pytest.TempPathFactory, connectors: None) -> Iterator[World]:  # noqa: F811
-    """The stack, on ports that stay the same when it is started again."""
+def world(
+    request: pytest.FixtureRequest,
+    tmp_path_factory: pytest.TempPathFactory,
+    connectors: None,  # noqa: F811
+) -> Iterator[World]:
+    """The stack, on ports that stay the same when it is started again; on a disk of its own if that is to be filled."""
     taken: set[int] = set()
     ports = [f"local.{name}_port={choose(0, name, taken)}" for name in ("kafka", "redis", "flink")]
     workdir: Path = tmp_path_factory.mktemp("faults") / "stack"
-    is_mounted = disk.mount(workdir)
+    is_long = any(item.get_closest_marker("faults") for item in request.session.items)
+    is_mounted = is_long and disk.mount(workdir)
     try:
         world = World(workdir, [*SETTINGS, *ports])
         try:
