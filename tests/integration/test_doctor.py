@@ -42,7 +42,9 @@ def test_a_missing_topic_and_one_with_two_partitions_are_found(stack: Stack) -> 
     sets = [f"kafka.topics.bandit_model={name}", f"kafka.topics.products={name}-gone"]
     admin = open_admin(stack.settings, stack.kafka)
     try:
-        admin.create_topics({name: {"num_partitions": 2, "replication_factor": 1, "configs": {}}}, timeout_ms=15_000)
+        configs = {"max.message.bytes": "1048588"}  # Kafka's own default, which the embedded broker's is not
+        new = {name: {"num_partitions": 2, "replication_factor": 1, "configs": configs}}
+        admin.create_topics(new, timeout_ms=15_000)
         target = Target(load_settings(None, sets, environ={}), Endpoints(stack.kafka, "", ""))
         findings = look_at_kafka(target)
     finally:
