@@ -22,7 +22,7 @@ from kafka import KafkaProducer
 from benchmarks.lists import LOOK_EVERY_S, Lists
 from benchmarks.preload import preload
 from benchmarks.stack import Stack, benchmark_stack
-from state.assortment.records import CategoryRecord
+from state.catalogue.assortment.records import CategoryRecord
 
 CATEGORIES = 248
 ZIPF_EXPONENT = 1.0

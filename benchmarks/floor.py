@@ -14,11 +14,11 @@ from pyflink.datastream.state import ValueStateDescriptor
 from pyflink.java_gateway import get_gateway
 from pyflink.table import StreamTableEnvironment
 
-from jobs.jvm import flush_after, keyed_in_jvm
+from jobs.flink.jvm import flush_after, keyed_in_jvm
+from jobs.flink.sql import RECORD_MS
 from jobs.personalize import environment_for
 from jobs.settings import load_settings
-from jobs.sql import RECORD_MS
-from jobs.tables import BYTES, SESSION_KEY, create_events_table
+from jobs.streams.tables import BYTES, SESSION_KEY, create_events_table
 
 OPERATOR = "floor"
 EVENT_TYPE = Types.ROW([Types.STRING(), Types.ROW([BYTES, BYTES, Types.INT(), Types.LONG(), Types.LONG()])])

@@ -5,16 +5,16 @@ import heapq
 import msgspec
 import numpy as np
 
-from state.choice import Chooser
+from state.choosing.choice import Chooser
 from state.configuration import Settings
-from state.event import Event
+from state.events.event import Event
 from state.feature_set import DIMENSION
-from state.learner import LearnerShard
-from state.merger import Merger, terms_of
-from state.model import Predictor, Snapshot
+from state.model.learner import LearnerShard
+from state.model.merger import Merger, terms_of
+from state.model.snapshot import Predictor, Snapshot
+from state.model.sums import Example
 from state.personalizer import Effect, Personalizer
-from state.session import Session
-from state.sums import Example
+from state.session.session import Session
 
 _examples = msgspec.msgpack.Decoder(list[Example])
 

@@ -5,7 +5,7 @@ import time
 from kafka import KafkaConsumer
 
 from benchmarks.stack import Stack
-from state.assortment.records import CATEGORY_PREFIX, CategoryRecord, read_category
+from state.catalogue.assortment.records import CATEGORY_PREFIX, CategoryRecord, read_category
 
 PATIENCE_S = 600.0
 SLOWEST_PER_S = 1_000

@@ -20,17 +20,17 @@ import msgspec
 import numpy as np
 
 from jobs.settings import settings_from
-from state.candidates import find_candidates
-from state.catalogue import Catalogue
-from state.choice import Chooser
+from state.candidates.candidates import find_candidates
+from state.candidates.sources.shelf import Shelf
+from state.catalogue.catalogue import Catalogue
+from state.catalogue.product import Product
+from state.choosing.choice import Chooser
+from state.choosing.features import Context, features
+from state.choosing.rates import Rates
 from state.configuration import Bandit, PolicyName, Settings
-from state.features import Context, features
-from state.interest import Interest
 from state.policy import Belief, policy_from
 from state.policy.normals import Normals
-from state.product import Product
-from state.rates import Rates
-from state.sources.shelf import Shelf
+from state.session.interest import Interest
 
 SLOTS = 20
 DIMENSION = 32

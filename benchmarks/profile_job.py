@@ -85,7 +85,7 @@ def _observe(stack: Stack, seconds: float, task_managers: int, folder: Path) -> 
 def _print_python(file: Path) -> None:
     stacks = read_collapsed(file.read_text(encoding="utf-8"))
     samples = stacks.pop(("all samples",), 0)
-    own, total = own_and_total(stacks, "operators/session.py")
+    own, total = own_and_total(stacks, "operators/session/operator.py")
     print(
         f"\n{file.stem}: share of {samples} samples that were in a function and all it calls, below the session operator"
     )

@@ -11,7 +11,7 @@ from unittest import mock
 
 from benchmarks.sampler import Sampler
 from jobs import personalize
-from operators.session import SessionOperator
+from operators.session.operator import SessionOperator
 from operators.task import subtask_index
 
 FOLDER_VARIABLE = "BENCHMARK_PROFILE_FOLDER"

@@ -19,12 +19,12 @@ import state.personalizer
 from benchmarks.in_process import InProcess
 from benchmarks.lab.ours import Heliotrope
 from benchmarks.traffic import catalogue, messages, traffic
-from state.choice import Chooser
-from state.event import Event, read_event
+from state.catalogue.product import Product
+from state.choosing.choice import Chooser
+from state.choosing.thompson_slates import ThompsonSlates
+from state.events.event import Event, read_event
 from state.personalizer import Personalizer
-from state.product import Product
-from state.session import Session
-from state.thompson_slates import ThompsonSlates
+from state.session.session import Session
 
 START_MS = 1_763_770_000_000
 PUBLISH_EVERY = 5_000

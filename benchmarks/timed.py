@@ -14,27 +14,27 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-import operators.session
-import state.thompson_slates
+import operators.session.operator
+import state.choosing.thompson_slates
 from benchmarks.profiled import FOLDER_VARIABLE
 from benchmarks.stages import Stage, timed_stages
 from jobs import personalize
-from operators.agenda import Agenda
-from operators.due_sessions import DueSessions
-from operators.outbox import Outbox
-from operators.profile_writer import ProfileWriter
-from operators.session import SessionOperator
-from operators.session_store import SessionStore
+from operators.redis.profiles import ProfileWriter
+from operators.session.agenda import Agenda
+from operators.session.due_sessions import DueSessions
+from operators.session.operator import SessionOperator
+from operators.session.outbox import Outbox
+from operators.session.store import SessionStore
 from operators.task import subtask_index
 from state.personalizer import Personalizer
-from state.session import Session
+from state.session.session import Session
 
 WRITE_EVERY_S = 1.0
 STAGES = (
     Stage("choosing: candidates, features, the slate", Personalizer, "_choose"),
-    Stage("choosing: its compiled call", state.thompson_slates, "thompson_slate"),
+    Stage("choosing: its compiled call", state.choosing.thompson_slates, "thompson_slate"),
     Stage("the profile as JSON", Personalizer, "_profile"),
-    Stage("decoding an event", operators.session, "read_event"),
+    Stage("decoding an event", operators.session.operator, "read_event"),
     Stage("attribution", Personalizer, "_attribute"),
     Stage("the rest of taking an event", Personalizer, "take"),
     Stage("the rest of publishing", Personalizer, "publish"),

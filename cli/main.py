@@ -6,12 +6,12 @@ from contextlib import suppress
 import typer
 from rich.markup import escape
 
-from cli.catalog import catalog
-from cli.dead_letters import dead_letters
-from cli.demo import demo
+from cli.catalogue.verb import catalog
+from cli.dead_letters.verb import dead_letters
+from cli.demo.verb import demo
 from cli.doctor import doctor
 from cli.errors import UserError
-from cli.explain import explain
+from cli.explain.verb import explain
 from cli.failures import (
     PIPE_STATUS,
     UNEXPECTED_STATUS,
@@ -26,10 +26,10 @@ from cli.failures import (
 from cli.model import model
 from cli.output import PlainSpokenConsole
 from cli.produce import produce
-from cli.profile import profile
+from cli.profile.verb import profile
 from cli.rebuild import rebuild
-from cli.replay import replay
-from cli.simulate import simulate
+from cli.replay.verb import replay
+from cli.simulate.verb import simulate
 from cli.stack.submitting import submit
 from cli.stack.verbs import down, fetch, status, up
 from cli.trace import trace

@@ -9,23 +9,23 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from cli.delivery import Delivery
 from cli.errors import UserError
 from cli.options import Config, Sets, Target, Workdir, find_target
 from cli.output import stdout_console, visible, write_json
-from cli.producing import Delivery
 from cli.topic_reader import TopicReader
 from operators.names import CHANGE_SUFFIX, COMMAND_KEY, MODEL_KEY, key_of_model
-from state.change import LiveModel
+from state.choosing.variants import models_of, settings_by_variant
 from state.codec import UnreadableError
-from state.drift import Watched
 from state.feature_set import FEATURE_SET, NAMES
-from state.merger import IncompatibleModelError, Terms, refuse_incompatible, refuse_unusable
-from state.model import Predictor, Snapshot
-from state.model_input import Command
-from state.snapshot_check import SNAPSHOT_MOST_BYTES
-from state.snapshot_rows import within_limit
-from state.sums import Sums
-from state.variants import models_of, settings_by_variant
+from state.model.change import LiveModel
+from state.model.drift import Watched
+from state.model.merger import IncompatibleModelError, Terms, refuse_incompatible, refuse_unusable
+from state.model.model_input import Command
+from state.model.snapshot import Predictor, Snapshot
+from state.model.snapshot_check import SNAPSHOT_MOST_BYTES
+from state.model.snapshot_rows import within_limit
+from state.model.sums import Sums
 
 model = typer.Typer(no_args_is_help=True, help="The bandit's model: show, export, import, roll back.")
 Version = Annotated[int, typer.Argument(help="An archived version, see `heliotrope model show`.")]

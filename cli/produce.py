@@ -11,6 +11,7 @@ from typing import Annotated, cast
 import msgspec
 import typer
 
+from cli.delivery import Delivery
 from cli.errors import UserError
 from cli.files.opening import open_raw, size_of
 from cli.files.produced import events_of
@@ -18,7 +19,6 @@ from cli.files.rows import BROKEN_FILE
 from cli.options import Config, Sets, Workdir, find_target
 from cli.output import duration_text, number, progress_bar, stderr_console, stdout_console, summary_table
 from cli.pacing import RatePacer
-from cli.producing import Delivery
 
 PROGRESS_EVERY = 500
 PROGRESS_INTERVAL_S = 0.2

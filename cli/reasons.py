@@ -50,7 +50,7 @@ WHY_NOT = {
     "personal_share": "the list has enough of what is personal",
     "less_likely": "others promise more, or are less known",
 }
-"""By the codes of `state/left_out.py`."""
+"""By the codes of `state/explaining/left_out.py`."""
 
 
 def sentence(reason: Mapping[str, Any], titles: Mapping[str, str] = NO_TITLES) -> str:

@@ -8,7 +8,7 @@ from cli.errors import UserError
 from cli.options import Target
 from cli.stack.record import without_password
 from jobs.settings import redis_password
-from operators.redis_errors import ADVICE, RedisTrouble, trouble_of
+from operators.redis.errors import ADVICE, RedisTrouble, trouble_of
 
 _OTHER_MODES = {
     "cluster": "is in cluster mode, which is not served yet: name a single primary in redis.url, without cluster-enabled",

@@ -9,14 +9,14 @@ import msgspec
 import typer
 
 from cli.errors import UserError
-from cli.explain import since_time
+from cli.explain.verb import since_time
 from cli.options import Config, Sets, Target, Workdir, find_target
 from cli.output import progress_bar, stderr_console, stdout_console, summary_table, visible, write_json
-from cli.profile import decode_profile, read_profile
+from cli.profile.verb import decode_profile, read_profile
 from cli.redis_client import open_redis
 
 if TYPE_CHECKING:
-    from cli.explaining.history import History
+    from cli.explain.history import History
 
 DEFAULT_SINCE = "2 h"
 
@@ -71,7 +71,7 @@ def follow(target: Target, event_id: str, since_ms: int) -> Trace:
         UserError: no such event has come.
     """
     # numba comes with it, which takes half a second that no other verb should wait for
-    from cli.explaining.history import read_history, records_of, refusals_of
+    from cli.explain.history import read_history, records_of, refusals_of
 
     topic = target.settings.kafka.topics.user_interactions
     needles = {text_json.dumps(event_id, ensure_ascii=ascii)[1:-1].encode() for ascii in (True, False)}

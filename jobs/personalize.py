@@ -12,10 +12,7 @@ from pyflink.common import Configuration
 from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.table import StreamTableEnvironment
 
-from jobs.accepted import create_accepted_view
-from jobs.catalogue import catalogue_lists
-from jobs.jvm import always_idle, evenly_spread_keys, flush_after, gathered, keyed_in_jvm, put_beside, set_uids
-from jobs.popularity import popularity_stream, write_popularity
+from jobs.flink.jvm import always_idle, evenly_spread_keys, flush_after, gathered, keyed_in_jvm, put_beside, set_uids
 from jobs.resuming import check_resume
 from jobs.settings import (
     ConfigurationError,
@@ -26,20 +23,30 @@ from jobs.settings import (
     redis_password,
     user_salt,
 )
-from jobs.tables import KEYED_BATCH_TYPE, events_stream, examples_stream, model_stream, reference_stream, write_records
-from jobs.together import together_stream
-from jobs.users import hints_stream, lists_as_messages, user_lists_stream, user_messages_stream, write_hints
-from operators.learner import UPDATE_TYPE, LearnerOperator
-from operators.model import SNAPSHOT_TYPE, ModelOperator
+from jobs.streams.accepted import create_accepted_view
+from jobs.streams.catalogue import catalogue_lists
+from jobs.streams.popularity import popularity_stream, write_popularity
+from jobs.streams.tables import (
+    KEYED_BATCH_TYPE,
+    events_stream,
+    examples_stream,
+    model_stream,
+    reference_stream,
+    write_records,
+)
+from jobs.streams.together import together_stream
+from jobs.streams.users import hints_stream, lists_as_messages, user_lists_stream, user_messages_stream, write_hints
+from operators.build import BUILD_ID
+from operators.model.learner import UPDATE_TYPE, LearnerOperator
+from operators.model.operator import SNAPSHOT_TYPE, ModelOperator
 from operators.names import LEARNER, MODEL, POPULARITY, SESSION, USER_LISTS, USERS, session_uid
-from operators.outbox import OUTPUT_TYPE
 from operators.popularity import LIST_TYPE, PopularityOperator
-from operators.session import REFERENCE_STATE, Secrets, SessionOperator
-from operators.user_lists import USER_LIST_TYPE, UserListOperator
-from operators.users import HINT_TYPE, UserOperator
-from state.build import BUILD_ID
+from operators.session.operator import REFERENCE_STATE, Secrets, SessionOperator
+from operators.session.outbox import OUTPUT_TYPE
+from operators.users.user_lists import USER_LIST_TYPE, UserListOperator
+from operators.users.users import HINT_TYPE, UserOperator
+from state.choosing.variants import learners_of, terms_by_key
 from state.configuration import Settings
-from state.variants import learners_of, terms_by_key
 
 BUFFER_TIMEOUT = "100 ms"
 """Of all that no visitor waits for. Each task has a thread that wakes so often; at 2 ms they took an eighth of a core together."""

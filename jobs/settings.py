@@ -17,13 +17,13 @@ import msgspec
 import yaml
 
 from jobs.java_properties import PropertiesError, read_properties
+from state.choosing.merchandise import contradiction_in
+from state.choosing.variants import variant_of
 from state.configuration import NOT_FOR_VARIANTS, Bandit, Popularity, Section, Settings, Variant, key_of
-from state.disjoint import most_arms
 from state.feature_set import DIMENSION
-from state.merchandise import contradiction_in
-from state.river.learner import RiverError, create
-from state.snapshot_rows import PRODUCTS_LIMIT_BYTES
-from state.variants import variant_of
+from state.model.disjoint import most_arms
+from state.model.river.learner import RiverError, create
+from state.model.snapshot_rows import PRODUCTS_LIMIT_BYTES
 
 ENVIRONMENT_PREFIX = "HELIOTROPE_"
 # Secrets and the location of things have environment variables of their own that are no configuration keys.

@@ -9,8 +9,8 @@ import sys
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from operators.redis_errors import ADVICE, RedisTrouble
-from state.rejection import Reason
+from operators.redis.errors import ADVICE, RedisTrouble
+from state.events.rejection import Reason
 
 
 class Kind(enum.StrEnum):

@@ -12,8 +12,9 @@ from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from operators.counters import Counters
 from operators.names import MOMENTS_KEY
-from operators.popular_writer import PopularWriter
+from operators.redis.lists import PopularWriter
 from operators.task import begin_task
+from state.candidates.sources.popularity import LIFE_WINDOWS
 from state.configuration import Settings
 from state.popularity.baseline import Baseline
 from state.popularity.listing import Listing, listing, popular_json
@@ -21,7 +22,6 @@ from state.popularity.moments import Moments
 from state.popularity.names import MOMENT, is_region
 from state.popularity.trends import trends
 from state.popularity.window import Counted, read_lists, read_moments
-from state.sources.popularity import LIFE_WINDOWS
 
 logger = structlog.get_logger()
 
@@ -37,7 +37,7 @@ KEPT_WINDOWS = 10
 
 class PopularityOperator(KeyedProcessFunction):  # type: ignore[misc]
     """Keyed by shard of the lists' names; input: the text of all its lists in a window. Under `MOMENTS_KEY` comes how often
-    categories were viewed at moments. See `state/popularity/window.py` and `jobs/popularity.py`.
+    categories were viewed at moments. See `state/popularity/window.py` and `jobs/streams/popularity.py`.
     """
 
     def __init__(self, settings: Settings, password: Callable[[], str | None], build_id: str) -> None:

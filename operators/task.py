@@ -10,7 +10,7 @@ from typing import Any
 
 import structlog
 
-from state.build import BUILD_ID
+from operators.build import BUILD_ID
 
 SWITCH_INTERVAL_S = 0.0005
 """How long one operator's thread may keep the interpreter from the others of its TaskManager, which wait with an event each."""
@@ -58,8 +58,8 @@ def import_all() -> None:
     folder that it was first imported from. So after another TaskManager's end, an operator that moves here would not be found.
     """
     package = __name__.rpartition(".")[0]
-    for module in pkgutil.iter_modules(importlib.import_module(package).__path__):
-        importlib.import_module(f"{package}.{module.name}")
+    for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
+        importlib.import_module(module.name)
 
 
 def collect_little_at_a_time() -> None:

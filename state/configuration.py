@@ -181,7 +181,7 @@ class Profile(Section, frozen=True):
 
 
 class Overload(Section, frozen=True):
-    """What is done for less per event while the job is behind; see `state/overload.py`."""
+    """What is done for less per event while the job is behind; see `state/choosing/overload.py`."""
 
     spacing_after_ms: PositiveMillis = 2_000
     spacing_ms: Annotated[int, Meta(ge=0, le=MINUTE_MS)] = 2_000

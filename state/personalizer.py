@@ -2,29 +2,29 @@
 
 import msgspec
 
-from state.accepted import COMPANIONS_VIEWED, TOLD, accepted_lines
-from state.activation import status_of
-from state.attribution import Attribution
-from state.bundle_proposals import Proposal, propose
-from state.choice import Chooser
+from state.choosing.choice import Chooser
+from state.choosing.features import Context
+from state.choosing.overload import Level, Overload
 from state.configuration import Settings
-from state.event import Event
-from state.exposure import open_for_ms
-from state.features import Context
-from state.hint import Hint
-from state.interest import IMPRESSION, Interest, bought_in, interest, offered_in
-from state.log import Record, audit_record, decision_record
-from state.moment import moment_of
-from state.overload import Level, Overload
+from state.events.accepted import COMPANIONS_VIEWED, TOLD, accepted_lines
+from state.events.event import Event
+from state.events.moment import moment_of
 from state.popularity.admission import admission_of
-from state.profile import Offered, build_profile
-from state.recent_events import LoggedEvent, Offer, logged
-from state.session import SLATES_KEPT, Session
-from state.shown import hidden_products
-from state.slate import Slate
-from state.trends import Trends
-from state.user_link import forgetting, met, takes_hint
-from state.warm_start import warmed
+from state.profile.bundle_proposals import Proposal, propose
+from state.profile.profile import Offered, build_profile
+from state.profile.trends import Trends
+from state.session.activation import status_of
+from state.session.attribution import Attribution
+from state.session.exposure import open_for_ms
+from state.session.interest import IMPRESSION, Interest, bought_in, interest, offered_in
+from state.session.log import Record, audit_record, decision_record
+from state.session.recent_events import LoggedEvent, Offer, logged
+from state.session.session import SLATES_KEPT, Session
+from state.session.shown import hidden_products
+from state.session.slate import Slate
+from state.users.hint import Hint
+from state.users.user_link import forgetting, met, takes_hint
+from state.users.warm_start import warmed
 
 
 class Write(msgspec.Struct, gc=False):

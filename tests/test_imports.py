@@ -17,6 +17,19 @@ MAY_IMPORT = {
     "cli": frozenset({"jobs", "operators", "state", "conf"}),
 }
 PURE = frozenset({"numpy", "msgspec", "numba", "river"})
+# The rooms of `state/` by floor, the lowest first. A room imports lower floors only, never a sibling on its own.
+FLOORS = (
+    ("configuration", "feature_set", "codec", "decay", "events"),
+    ("kernels", "popularity", "together"),
+    ("catalogue", "model"),
+    ("policy", "session"),
+    ("candidates", "users"),
+    ("choosing",),
+    ("profile",),
+    ("personalizer",),
+    ("explaining",),
+)
+MOST_LOOSE_FILES = 5
 
 
 def sources(package: str) -> list[Path]:
@@ -58,6 +71,41 @@ def offences(package: str, allowed: frozenset[str]) -> list[str]:
 def test_layers_import_downwards_only(package: str) -> None:
     assert sources(package), f"{package}/ has no sources: is the path right?"
     assert offences(package, MAY_IMPORT[package]) == []
+
+
+def rooms_imported(path: Path) -> Iterator[tuple[int, str]]:
+    """The line and the room of every import of `state` in a module of it."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "state":
+            rest = node.module.split(".")[1:]
+            yield from ((node.lineno, room) for room in (rest[:1] or [alias.name for alias in node.names]))
+        elif isinstance(node, ast.Import):
+            for alias in node.names:
+                if alias.name.startswith("state."):
+                    yield node.lineno, alias.name.split(".")[1]
+
+
+def room_of(path: Path) -> str:
+    """The room of `state/` that a module is in; a loose file is one of its own."""
+    return path.relative_to(ROOT / "state").parts[0].removesuffix(".py")
+
+
+def test_rooms_of_the_core_import_lower_floors_only() -> None:
+    floor_of = {room: number for number, floor in enumerate(FLOORS, start=1) for room in floor}
+    modules = [path for path in sources("state") if path != ROOT / "state" / "__init__.py"]
+    assert {room_of(path) for path in modules} == floor_of.keys()
+    found = [
+        f"{path.relative_to(ROOT)}:{line}: {room}"
+        for path in modules
+        for line, room in rooms_imported(path)
+        if room != room_of(path) and floor_of[room] >= floor_of[room_of(path)]
+    ]
+    assert found == []
+
+
+def test_few_files_lie_loose_in_the_core() -> None:
+    loose = [path.name for path in (ROOT / "state").glob("*.py") if path.name != "__init__.py"]
+    assert len(loose) <= MOST_LOOSE_FILES, loose
 
 
 def test_the_core_is_pure() -> None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from state.configuration import Decay, Weights
-from state.event import Event
-from state.interest import Interest, interest
-from state.recent_events import LoggedEvent, logged
+from state.events.event import Event
+from state.session.interest import Interest, interest
+from state.session.recent_events import LoggedEvent, logged
 
 Shown = TypeVar("Shown")
 JOIN_MS = 60_000

@@ -3,8 +3,8 @@
 from abc import ABC, abstractmethod
 from typing import NamedTuple
 
-from state.event import Event
-from state.product import Product
+from state.catalogue.product import Product
+from state.events.event import Event
 
 
 class Page(NamedTuple):

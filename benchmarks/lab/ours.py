@@ -6,12 +6,12 @@ from typing import Any
 from benchmarks.in_process import InProcess
 from benchmarks.lab.method import Method, Page
 from jobs.settings import settings_from
+from state.catalogue.product import Product
+from state.choosing.features import Context
 from state.configuration import Settings
-from state.event import Event
-from state.features import Context
-from state.interest import interest
-from state.product import Product
-from state.sums import Example
+from state.events.event import Event
+from state.model.sums import Example
+from state.session.interest import interest
 
 
 class Heliotrope(Method):

@@ -8,8 +8,8 @@ from river import bandit, proba, stats
 
 from benchmarks.lab.joining import Joiner, Sessions
 from benchmarks.lab.method import Method, Page
-from state.event import Event
-from state.product import Product
+from state.catalogue.product import Product
+from state.events.event import Event
 
 Factory = Callable[[int], Any]
 

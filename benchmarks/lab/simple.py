@@ -4,8 +4,8 @@ import numpy as np
 
 from benchmarks.lab.method import Method, Page
 from benchmarks.lab.world import World
-from state.event import Event
-from state.product import Product
+from state.catalogue.product import Product
+from state.events.event import Event
 
 
 class Uniform(Method):

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from benchmarks.lab.spec import Spec
-from state.product import Product
+from state.catalogue.product import Product
 
 Vector = NDArray[np.float64]
 

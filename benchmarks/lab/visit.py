@@ -8,7 +8,7 @@ import numpy as np
 
 from benchmarks.lab.method import Page
 from benchmarks.lab.truth import LIKED_FROM, Truth
-from state.event import Event
+from state.events.event import Event
 
 PAGES_MAX = 12
 LOOK_MS = (3_000, 12_000)

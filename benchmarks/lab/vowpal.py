@@ -17,13 +17,13 @@ import numpy as np
 
 from benchmarks.lab.joining import Joiner, Sessions
 from benchmarks.lab.method import Method, Page
-from state.candidates import find_candidates
+from state.candidates.candidates import find_candidates
+from state.candidates.sources.shelf import Asked, Shelf
+from state.catalogue.product import Product
 from state.configuration import Settings
-from state.event import Event
-from state.interest import Interest
+from state.events.event import Event
 from state.kernels.columns import ProductColumn
-from state.product import Product
-from state.sources.shelf import Asked, Shelf
+from state.session.interest import Interest
 
 CANDIDATES = 100
 COMMON = "--quiet --cb_explore_adf -b 20 -q ua -q am --ignore_linear u"

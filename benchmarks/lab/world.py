@@ -10,8 +10,8 @@ from benchmarks.lab.method import Method, Page
 from benchmarks.lab.spec import Spec
 from benchmarks.lab.truth import START_MS, Truth
 from benchmarks.lab.visit import Steps, Visit
-from state.event import Event
-from state.product import Product
+from state.catalogue.product import Product
+from state.events.event import Event
 
 
 class _Due(NamedTuple):

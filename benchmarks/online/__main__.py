@@ -22,7 +22,7 @@ from benchmarks.online.report import figures, table
 from benchmarks.online.run import Load, Run, run_once
 from benchmarks.online.windows import best_for_everybody
 from benchmarks.stack import benchmark_stack
-from cli.simulation.session import demo_catalogue, read_shop
+from cli.simulate.session import demo_catalogue, read_shop
 
 RESULTS = Path(__file__).parent.parent / "results"
 

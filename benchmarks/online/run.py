@@ -9,9 +9,9 @@ from benchmarks.online.windows import Window, Windows
 from benchmarks.stack import Stack
 from cli.endpoints import Endpoints
 from cli.options import Target
-from cli.simulation.results import quantile
-from cli.simulation.runner import Plan
-from cli.simulation.session import demo_catalogue, open_runner
+from cli.simulate.results import quantile
+from cli.simulate.runner import Plan
+from cli.simulate.session import demo_catalogue, open_runner
 
 WINDOW_S = 10.0
 CONTROL_SHARE = 0.2

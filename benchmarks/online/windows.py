@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import msgspec
 import numpy as np
 
-from cli.simulation.results import Ratio, Results
-from cli.simulation.shop import Shop, draw_shopper
-from cli.simulation.visit import ITEMS_SEEN
+from cli.simulate.results import Ratio, Results
+from cli.simulate.shop import Shop, draw_shopper
+from cli.simulate.visit import ITEMS_SEEN
 
 ARMS = ("heliotrope", "popularity", "uniform", "best")
 Z_95 = 1.96

@@ -28,7 +28,7 @@ from benchmarks.recommend.real import RETAIL, TAOBAO, online_retail, taobao
 from benchmarks.recommend.replay import POPULARITY, Replay, merged
 from benchmarks.recommend.report import MEASURES, NEW, NOTE, figures, table
 from benchmarks.recommend.stream import Stream
-from state.sources.names import BY_CATEGORY, SOURCES
+from state.candidates.sources.names import BY_CATEGORY, SOURCES
 
 RESULTS = Path(__file__).parent.parent / "results"
 DATA = Path(__file__).parents[2].parent / "shared" / "data"

@@ -2,11 +2,11 @@
 
 from typing import NamedTuple
 
-from state.accepted import ENTRY, FIELD, LINE
+from state.events.accepted import ENTRY, FIELD, LINE
 
 
 class Line(NamedTuple):
-    """A product of an accepted event, see `state/accepted.py`; `companions` is the field as it is."""
+    """A product of an accepted event, see `state/events/accepted.py`; `companions` is the field as it is."""
 
     time_ms: int
     event_type: str

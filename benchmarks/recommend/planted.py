@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from benchmarks.recommend.planted_shop import COMPANION_SHARES, HOUR_MS, REGIONS, START_MS, Plan, Shop, Visitor, best_of
 from benchmarks.recommend.stream import Listed, Stream, split_at_ms
-from state.event import Event, Line
+from state.events.event import Event, Line
 
 REGION_SHARES = (0.5, 0.3, 0.2)
 ADDS_TO_CART, CHECKS_OUT, BUYS_COMPANION = 0.15, 0.5, 0.5

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from benchmarks.recommend.measure import LENGTH
 from benchmarks.recommend.stream import Best
-from state.product import Product
+from state.catalogue.product import Product
 
 Vector = NDArray[np.float64]
 START_MS = 1_763_683_200_000

@@ -1,6 +1,7 @@
 """Popularity lists from what sessions accepted: what SQL and its operator do in the job, by the same pure core.
 
-SQL counts in sliding windows there; here slides are added and taken away. See `jobs/popularity.py` and `operators/popularity.py`.
+SQL counts in sliding windows there; here slides are added and taken away. See `jobs/streams/popularity.py` and
+`operators/popularity.py`.
 """
 
 from collections import Counter, defaultdict

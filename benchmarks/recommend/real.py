@@ -14,11 +14,11 @@ import msgspec
 
 from benchmarks.recommend.stream import Stream, listed_when_seen
 from cli.files.rows import read_rows
-from cli.replaying.formats import load_format
-from cli.replaying.mapping import RowMapper
-from cli.replaying.prepare import prepare
-from state.event import Event, Line
-from state.product import Product
+from cli.replay.formats import load_format
+from cli.replay.mapping import RowMapper
+from cli.replay.prepare import prepare
+from state.catalogue.product import Product
+from state.events.event import Event, Line
 
 TAOBAO = Path("taobao/crossuser_2h10m.csv.gz")
 RETAIL = Path("regional/online_retail_2010-12_2011-03.csv.gz")

@@ -17,7 +17,7 @@ from benchmarks.recommend.stream import Stream, split_at_ms
 from benchmarks.recommend.together_feed import TogetherFeed
 from jobs.settings import settings_from
 from state.configuration import Settings
-from state.event import Event
+from state.events.event import Event
 
 POPULARITY = "popularity"
 """The arm that shows everybody the region's popular list, as Redis has it."""

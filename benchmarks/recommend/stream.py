@@ -3,8 +3,8 @@
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from state.event import Event
-from state.product import Product
+from state.catalogue.product import Product
+from state.events.event import Event
 
 TEST_SHARE = 0.3
 """The last part of the time is the test period."""

@@ -1,13 +1,14 @@
 """Lists of companions from what sessions accepted: what SQL and its operator do in the job, by the same pure core.
 
-See `jobs/together.py` and `operators/together.py`. Lists are handed on once a minute instead of each five seconds, to save time.
+See `jobs/streams/together.py` and `operators/together.py`. Lists are handed on once a minute instead of each five
+seconds, to save time.
 """
 
 from collections.abc import Callable
 
 from benchmarks.recommend.accepted import Line
-from state.accepted import FIELD
 from state.configuration import Together
+from state.events.accepted import FIELD
 from state.together.shard import Shard
 from state.together.tally import BOUGHT, KINDS, VIEWED
 

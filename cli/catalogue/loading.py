@@ -8,10 +8,10 @@ from typing import Any
 import msgspec
 
 from cli.catalogue.reading import AMAZON_COLUMNS, IDS, Loaded, Refused, Removal, read_row
+from cli.delivery import Delivery
 from cli.errors import UserError
 from cli.files.rows import Broken, Row, Rows
-from cli.producing import Delivery
-from cli.replaying.hints import choose_column, separator_hint, shown_columns
+from cli.replay.hints import choose_column, separator_hint, shown_columns
 
 SAMPLE_ROWS = 1_000
 MOST_REFUSED_SHARE = 0.5

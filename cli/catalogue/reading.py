@@ -7,8 +7,8 @@ import msgspec
 
 from cli.catalogue.values import as_day, read_amount, read_moment_ms, read_truth
 from cli.files.rows import Broken
-from state.product import read_product
-from state.rejection import Rejection
+from state.catalogue.product import read_product
+from state.events.rejection import Rejection
 
 AMAZON_COLUMNS = frozenset({"asin", "title", "stars", "reviews", "price", "categoryName"})
 IDS = ("product_id", "category_id")

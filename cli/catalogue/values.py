@@ -4,7 +4,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-from cli.replaying.hints import parse_time
+from cli.replay.hints import parse_time
 
 TRUE_WORDS = frozenset({"true", "t", "yes", "y", "on", "1", "1.0"})
 FALSE_WORDS = frozenset({"false", "f", "no", "n", "off", "0", "0.0"})

@@ -21,7 +21,7 @@ MIXED_COLLECTIONS = 32
 """Over how many of them what is old is spread at least: with the usual eight each takes several times the aim."""
 BEHIND, A_LITTLE_BEHIND = 10, 5
 """The niceness of what no event waits for, as all share a few cores: of compilers; and of what must go on beside a full TaskManager
-all the same: the JobManager, and the threads that `jobs/Gather.java` names."""
+all the same: the JobManager, and the threads that `jobs/flink/Gather.java` names."""
 EVERY_JVM = ("-XX:-UsePerfData", "-Djava.net.preferIPv4Stack=true", "-XX:+ExitOnOutOfMemoryError", "-Xshare:auto")
 # Java's priorities as niceness, the least for threads that ask for it; above the usual none goes, whoever starts the stack.
 WITH_PRIORITIES = (

@@ -1,6 +1,7 @@
 """Policies: how the items of a slate are chosen, slot by slot, and with which probabilities."""
 
 from state.configuration import Bandit
+from state.model.river.learner import create
 from state.policy.base import Choice, Decision, Policy
 from state.policy.belief import Belief
 from state.policy.epsilon_greedy import Decreasing, EpsilonGreedy, First, Fixed
@@ -10,7 +11,6 @@ from state.policy.river import RiverPolicy
 from state.policy.rules import NO_RULES, Rules, combine
 from state.policy.softmax import Softmax
 from state.policy.thompson import BetaThompson, LinearThompson
-from state.river.learner import create
 
 
 def policy_from(bandit: Bandit) -> Policy:

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from state.model.river.learner import RiverLearner
 from state.policy.base import Decision, Policy, Values
 from state.policy.belief import Belief
 from state.policy.ranking import RankedDecision
 from state.policy.rules import NO_RULES, Mask, Rules
-from state.river.learner import RiverLearner
 
 MOST_PULLS = 16
 """Pulls per slot: one takes river some 50 µs for 100 arms, so this is for comparison, not for speed."""

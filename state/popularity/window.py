@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import msgspec
 
-from state.accepted import FIELD, LINE
+from state.events.accepted import FIELD, LINE
 
 PRODUCT, CATEGORY, TOTAL = "p", "c", "t"
 """Kinds: a product's count, a category's, and the count of the list as a whole."""

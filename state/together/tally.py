@@ -9,8 +9,8 @@ import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Sequence, Set
 
-from state.accepted import ENTRY, FIELD
 from state.decay import decay_between
+from state.events.accepted import ENTRY, FIELD
 
 STEPS_PER_HALF_LIFE = 1_024
 
@@ -78,7 +78,7 @@ class Tally:
         self.unreadable = 0
 
     def add(self, kind: str, lines: Iterable[str], shard: int = 0, shards: int = 1) -> None:
-        """Counts lines of time in s, product and the products that go with it, in the form of `state/accepted.py`.
+        """Counts lines of time in s, product and the products that go with it, in the form of `state/events/accepted.py`.
 
         Of a checkout each product has a line of its own, so a line is a part of its basket. No event weighs more than one of now.
         """

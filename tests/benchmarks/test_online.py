@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 from benchmarks.online.report import figures, table
 from benchmarks.online.run import Load, Run
 from benchmarks.online.windows import Window, Windows, best_for_everybody, click_through, pooled, share, side_by_side
-from cli.simulation.lists import HELIOTROPE, POPULARITY, UNIFORM
-from cli.simulation.results import Ratio, Results, Visit
-from cli.simulation.session import demo_catalogue, read_shop
-from cli.simulation.shop import best_mean, draw_shopper
-from cli.simulation.visit import ITEMS_SEEN
+from cli.simulate.lists import HELIOTROPE, POPULARITY, UNIFORM
+from cli.simulate.results import Ratio, Results, Visit
+from cli.simulate.session import demo_catalogue, read_shop
+from cli.simulate.shop import best_mean, draw_shopper
+from cli.simulate.visit import ITEMS_SEEN
 
 CHANCES = {HELIOTROPE: 0.2, POPULARITY: 0.08, UNIFORM: 0.04}
 BEST = 0.3

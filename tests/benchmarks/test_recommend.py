@@ -25,12 +25,12 @@ from benchmarks.recommend.replay import POPULARITY, Replay, merged
 from benchmarks.recommend.report import figures
 from benchmarks.recommend.stream import Listed, Stream, listed_when_seen, split_at_ms
 from benchmarks.recommend.together_feed import INTERVAL_MS, TogetherFeed
-from state.accepted import accepted_lines
+from state.catalogue.product import Product
 from state.configuration import Popularity, Together
-from state.event import Event
+from state.events.accepted import accepted_lines
+from state.events.event import Event
 from state.popularity.listing import Listing
 from state.popularity.names import CATEGORY, MOMENT, WHOLE
-from state.product import Product
 from state.together.listing import decode_list, list_key
 
 MINUTE_MS, HOUR_MS = 60_000, 3_600_000

@@ -17,8 +17,8 @@ from benchmarks.traffic import (
     messages,
     traffic,
 )
-from state.event import Event, read_event
-from state.product import Product, read_product
+from state.catalogue.product import Product, read_product
+from state.events.event import Event, read_event
 
 START_MS = 1_763_770_000_000
 COUNT = 60_000

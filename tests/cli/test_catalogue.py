@@ -17,7 +17,7 @@ from cli.catalogue.values import read_amount, read_moment_ms, read_truth
 from cli.errors import UserError
 from cli.files.rows import open_rows, read_rows
 from cli.files.source import Source
-from state.product import Product, read_product
+from state.catalogue.product import Product, read_product
 
 ROOT = Path(__file__).parents[2]
 AMAZON = ROOT.parent / "shared" / "data" / "catalogue" / "amazon_in_5000.csv.gz"

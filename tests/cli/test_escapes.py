@@ -17,18 +17,18 @@ from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from cli.dead_letter import DeadLetter, Tally
-from cli.dead_letter_view import letter_view, tally_view
-from cli.demo_view import Figures, demo_line
-from cli.explaining.report import Rebuilt, Report, ReportedDecision, ReportedInput, ReportedItem
-from cli.explaining.view import report_view
+from cli.dead_letters.dead_letter import DeadLetter, Tally
+from cli.dead_letters.view import letter_view, tally_view
+from cli.demo.view import Figures, demo_line
+from cli.explain.report import Rebuilt, Report, ReportedDecision, ReportedInput, ReportedItem
+from cli.explain.view import report_view
 from cli.output import PlainSpokenConsole, summary_table, visible, visible_tree, write_json
-from cli.profile_view import profile_view
+from cli.profile.view import profile_view
 from cli.stack.display import status_table
 from cli.stack.record import Job, ProcessRecord, Restart, StackRecord
-from state.contenders import Contender
-from state.explanation import Acquaintance, Difference, Explanation, UsedEvent
-from state.left_out import LeftOut
+from state.explaining.contenders import Contender
+from state.explaining.explanation import Acquaintance, Difference, Explanation, UsedEvent
+from state.explaining.left_out import LeftOut
 from tests.cli.test_explain import Shop, visited
 from tests.cli.test_profile_view import NOW_MS, PROFILE
 

@@ -8,12 +8,12 @@ import pytest
 
 from cli.errors import UserError
 from cli.files.rows import open_rows
-from cli.replaying.acceptance import newest_of
-from cli.replaying.examination import Examination, absent_fields
-from cli.replaying.formats import Format, parse_format
-from cli.replaying.hints import choose_column
-from cli.replaying.mapping import RowMapper
-from cli.replaying.prepare import Prepared, prepare
+from cli.replay.acceptance import newest_of
+from cli.replay.examination import Examination, absent_fields
+from cli.replay.formats import Format, parse_format
+from cli.replay.hints import choose_column
+from cli.replay.mapping import RowMapper
+from cli.replay.prepare import Prepared, prepare
 from state.configuration import Events
 
 HEADER = "user,item,at,kind"

@@ -12,19 +12,19 @@ from rich.console import Console
 
 from cli.endpoints import Endpoints
 from cli.errors import UserError
-from cli.explain import since_time
-from cli.explaining import history as module
-from cli.explaining.making import make_report
-from cli.explaining.reference import reference_topics
-from cli.explaining.report import Report
-from cli.explaining.view import report_view
+from cli.explain import history as module
+from cli.explain.making import make_report
+from cli.explain.reference import reference_topics
+from cli.explain.report import Report
+from cli.explain.verb import since_time
+from cli.explain.view import report_view
 from cli.options import Target
 from cli.output import progress_bar
 from operators import names
-from state.assortment.facts import pack
-from state.assortment.records import ProductRecord, product_key
-from state.hint import Hint
-from state.product import Product
+from state.catalogue.assortment.facts import pack
+from state.catalogue.assortment.records import ProductRecord, product_key
+from state.catalogue.product import Product
+from state.users.hint import Hint
 from tests.state.shop import SESSION, T0, Visit, event, settings, shop
 
 SETTINGS = settings()

@@ -8,12 +8,12 @@ import pytest
 
 from cli.errors import UserError
 from cli.files.rows import open_rows
-from cli.replaying.examination import Examination, absent_fields
-from cli.replaying.formats import Format, load_format, parse_format, shipped_formats
-from cli.replaying.mapping import RowMapper, SummedDays
-from cli.replaying.prepare import Prepared, prepare
+from cli.replay.examination import Examination, absent_fields
+from cli.replay.formats import Format, load_format, parse_format, shipped_formats
+from cli.replay.mapping import RowMapper, SummedDays
+from cli.replay.prepare import Prepared, prepare
 from state.configuration import Events
-from state.event import Event, read_event
+from state.events.event import Event, read_event
 
 # Format: a sample (rows made up, in the columns of the data set), and what its events must say.
 SAMPLES: dict[str, tuple[str, list[dict[str, Any]], dict[str, int]]] = {

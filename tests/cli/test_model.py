@@ -15,15 +15,15 @@ from cli import model as module
 from cli.errors import UserError
 from cli.main import app
 from jobs.settings import settings_from
-from state.change import Change
-from state.drift import Watched
-from state.merger import Terms
-from state.model import Snapshot
-from state.model_input import Command, read_model_input
-from state.sums import Sums
-from state.variants import models_of
+from state.choosing.variants import models_of
+from state.model.change import Change
+from state.model.drift import Watched
+from state.model.merger import Terms
+from state.model.model_input import Command, read_model_input
+from state.model.snapshot import Snapshot
+from state.model.sums import Sums
+from tests.state.model.test_learning import base_of, made_examples
 from tests.state.shop import T0
-from tests.state.test_learning import base_of, made_examples
 
 SETTINGS = settings_from(
     {"bandit": {"policy": "lin_ucb", "variants": {"greedy": {"share": 0.2, "policy": "epsilon_greedy"},

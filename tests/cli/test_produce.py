@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from kafka.errors import KafkaTimeoutError
 
+from cli.delivery import MAX_RECORDS_IN_FLIGHT, Delivery
 from cli.endpoints import Endpoints
 from cli.errors import UserError
 from cli.files.lines import read_lines
@@ -18,7 +19,6 @@ from cli.kafka_client import MAX_VALUE_BYTES
 from cli.options import Target
 from cli.pacing import RatePacer
 from cli.produce import Sent, key_of_line, send_lines
-from cli.producing import MAX_RECORDS_IN_FLIGHT, Delivery
 from state.configuration import Settings
 
 TARGET = Target(Settings(), Endpoints("127.0.0.1:9", "redis://127.0.0.1:9", ""))

@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 from cli.errors import UserError
-from cli.profile import decode_profile
-from cli.profile_view import profile_view
+from cli.profile.verb import decode_profile
+from cli.profile.view import profile_view
 
 NOW_MS = 1_763_770_010_000
 PROFILE: dict[str, Any] = {

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from cli.reasons import SENTENCES, WHY_NOT, sentence, term_name
-from state.contenders import GENERAL, OWN_EFFECT
-from state.left_out import REASONS
-from state.profile_items import REASON_CODES
+from state.explaining.contenders import GENERAL, OWN_EFFECT
+from state.explaining.left_out import REASONS
+from state.profile.profile_items import REASON_CODES
 
 
 def test_every_code_has_a_sentence() -> None:

@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.errors import UserError
-from cli.replaying.formats import Field, Format, Time, load_format, parse_format, shipped_formats
-from cli.replaying.mapping import RowMapper, time_reader
-from cli.replaying.prepare import prepare
-from state.event import Event, read_event
+from cli.replay.formats import Field, Format, Time, load_format, parse_format, shipped_formats
+from cli.replay.mapping import RowMapper, time_reader
+from cli.replay.prepare import prepare
+from state.events.event import Event, read_event
 
 NOW_MS = 1_800_000_000_000
 

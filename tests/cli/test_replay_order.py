@@ -14,14 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.errors import UserError
+from cli.event_clock import clock_ms
 from cli.files.rows import read_rows
 from cli.files.source import Source
-from cli.flink_rest import clock_ms
-from cli.replaying.acceptance import check_age, check_future
-from cli.replaying.formats import load_format
-from cli.replaying.mapping import RowMapper
-from cli.replaying.prepare import Prepared, dated_value, prepare
-from cli.replaying.sending_order import sending_order
+from cli.replay.acceptance import check_age, check_future
+from cli.replay.formats import load_format
+from cli.replay.mapping import RowMapper
+from cli.replay.prepare import Prepared, dated_value, prepare
+from cli.replay.sending_order import sending_order
 from state.configuration import Events
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"

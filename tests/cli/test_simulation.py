@@ -13,20 +13,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console, ConsoleDimensions
 
-from cli.demo_view import Figures, Rate, demo_line, demo_view
+from cli.demo.view import Figures, Rate, demo_line, demo_view
 from cli.endpoints import Endpoints
 from cli.errors import UserError
-from cli.simulate import check_served
-from cli.simulation.lists import HELIOTROPE, POPULARITY, UNIFORM, PopularLists
-from cli.simulation.profiles import ProfileReader
-from cli.simulation.report import Trend, live_view, plain_line
-from cli.simulation.results import Ratio, Results, Visit, quantile, summary
-from cli.simulation.runner import Clock, Plan, Runner
-from cli.simulation.session import demo_catalogue, read_shop
-from cli.simulation.shop import APPEAL_FLOOR, Shop, appeal_of, best_mean, draw_shopper
-from cli.simulation.visit import ITEMS_SEEN, AwaitProfile, Seen
-from state.event import Event, read_event
-from state.product import Product
+from cli.simulate.lists import HELIOTROPE, POPULARITY, UNIFORM, PopularLists
+from cli.simulate.profiles import ProfileReader
+from cli.simulate.report import Trend, live_view, plain_line
+from cli.simulate.results import Ratio, Results, Visit, quantile, summary
+from cli.simulate.runner import Clock, Plan, Runner
+from cli.simulate.session import demo_catalogue, read_shop
+from cli.simulate.shop import APPEAL_FLOOR, Shop, appeal_of, best_mean, draw_shopper
+from cli.simulate.verb import check_served
+from cli.simulate.visit import ITEMS_SEEN, AwaitProfile, Seen
+from state.catalogue.product import Product
+from state.events.event import Event, read_event
 
 SHOP = read_shop(demo_catalogue())
 

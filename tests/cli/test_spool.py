@@ -5,7 +5,7 @@ from random import Random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cli.replaying.spool import Spool
+from cli.replay.spool import Spool
 
 RECORDS = st.lists(st.tuples(st.none() | st.binary(max_size=20), st.binary(max_size=40)), max_size=30)
 

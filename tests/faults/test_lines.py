@@ -2,8 +2,8 @@
 
 import time
 
-from state.event import read_event
-from state.rejection import Rejection
+from state.events.event import read_event
+from state.events.rejection import Rejection
 from tests.faults.lines import hostile
 
 

@@ -4,12 +4,12 @@ import json
 from collections.abc import Callable
 from contextlib import suppress
 
-from state.bundle import read_bundle
+from state.candidates.bundle import read_bundle
+from state.catalogue.product import read_product
 from state.codec import UnreadableError
-from state.event import read_event, speaks_of_consent
-from state.product import read_product
-from state.rejection import Origin, Rejection, dead_letter
-from state.user_list import read_user_list
+from state.events.event import read_event, speaks_of_consent
+from state.events.rejection import Origin, Rejection, dead_letter
+from state.users.user_list import read_user_list
 from tests.state.test_bytes import READERS
 
 NOW_MS = 1_763_770_000_000

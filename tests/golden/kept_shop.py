@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from operators.names import CHANGE_SUFFIX, MODEL_KEY
-from state.change import LiveModel
-from state.model import Snapshot
-from state.sums import Sums
+from state.model.change import LiveModel
+from state.model.snapshot import Snapshot
+from state.model.sums import Sums
 from tests.integration.shop import Shop
 
 SESSIONS, PRODUCTS, CATEGORIES = 24, 12, 3

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, Phase, Verbosity, given, seed
 from hypothesis import settings as trials
 from hypothesis import strategies as st
 
-from state.event import EVENT_TYPES
+from state.events.event import EVENT_TYPES
 
 ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=24)
 """With halves of surrogate pairs, controls and what no character is."""

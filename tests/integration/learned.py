@@ -5,9 +5,9 @@ from contextlib import suppress
 from typing import Any
 
 from operators.names import CHANGE_SUFFIX, MODEL_KEY
-from state.change import LiveModel
 from state.codec import UnreadableError
-from state.model import Snapshot
+from state.model.change import LiveModel
+from state.model.snapshot import Snapshot
 from tests.integration.shop import Shop
 from tests.reference.comparison import TOLERANCE, differences
 from tests.reference.regression import Rules, Statistics, causes_in_log, regression

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from state.assortment.records import CategoryRecord, category_key, product_key, read_category
+from state.catalogue.assortment.records import CategoryRecord, category_key, product_key, read_category
 from tests.integration.conftest import Stack
 from tests.integration.shop import Shop, now_ms, open_shop
 

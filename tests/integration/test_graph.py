@@ -185,7 +185,7 @@ print("TASKS " + json.dumps([task.getName() for task in tasks]))
 """
 GROUPS = """
 import json
-from jobs.jvm import evenly_spread_keys
+from jobs.flink.jvm import evenly_spread_keys
 from pyflink.java_gateway import get_gateway
 flink = get_gateway().jvm.org.apache.flink
 def group(key, of):

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from cli.stack.flink_rest import FlinkRest
-from state.event import Event, read_event
-from state.rejection import PAYLOAD_LIMIT_BYTES, Rejection
+from state.events.event import Event, read_event
+from state.events.rejection import PAYLOAD_LIMIT_BYTES, Rejection
 from tests.integration import hostile
 from tests.integration.conftest import Stack
 from tests.integration.fuzzed import generated, lines

@@ -13,11 +13,11 @@ from cli.errors import UserError
 from cli.main import app
 from cli.stack.flink_rest import FlinkRest
 from operators.names import MODEL
-from state.change import Change
-from state.learner import ShardUpdate
-from state.model import Snapshot
-from state.model_input import Command, encode_update
-from state.sums import Sums
+from state.model.change import Change
+from state.model.learner import ShardUpdate
+from state.model.model_input import Command, encode_update
+from state.model.snapshot import Snapshot
+from state.model.sums import Sums
 from tests.integration.conftest import Stack
 from tests.integration.shop import Shop, now_ms, open_shop
 

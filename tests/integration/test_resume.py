@@ -17,7 +17,7 @@ from cli.stack import control
 from cli.stack.flink_rest import JOB_ID, FlinkRest
 from cli.stack.layout import file_uri
 from jobs.settings import load_settings
-from state.sums import Sums
+from state.model.sums import Sums
 from tests.golden import kept_shop
 from tests.golden.kept_shop import MINUTE_MS
 from tests.integration.conftest import Stack

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 import redis
 
+from cli.delivery import Delivery
 from cli.endpoints import Endpoints
 from cli.options import Target
-from cli.producing import Delivery
 from tests.integration.conftest import Stack
 
 ROOT = Path(__file__).parents[2]

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 from pyflink.common import Row
 
-from operators import assortment
-from operators.assortment import BUSY_INTERVAL_MS, MANY_CHANGES, AssortmentOperator
-from operators.directory import DirectoryOperator
-from state.assortment.facts import unpack
-from state.assortment.records import category_key, product_key, read_category, read_listed_product
-from state.build import BUILD_ID
+from operators.build import BUILD_ID
+from operators.catalogue import assortment
+from operators.catalogue.assortment import BUSY_INTERVAL_MS, MANY_CHANGES, AssortmentOperator
+from operators.catalogue.directory import DirectoryOperator
+from state.catalogue.assortment.facts import unpack
+from state.catalogue.assortment.records import category_key, product_key, read_category, read_listed_product
 from tests.operators.flink_fakes import Context, RuntimeContext
 from tests.state.shop import settings
 

@@ -8,23 +8,23 @@ import numpy as np
 import pytest
 from pyflink.datastream import TimeDomain
 
-from operators.learner import LearnerOperator
-from operators.model import ModelOperator
+from operators.build import BUILD_ID
+from operators.model.learner import LearnerOperator
+from operators.model.operator import ModelOperator
 from operators.names import CHANGE_SUFFIX, MODEL_KEY
-from state.archive import ARCHIVE_INTERVAL_MS, ARCHIVE_SIZE
-from state.build import BUILD_ID
-from state.change import Change, LiveModel
+from state.choosing.variants import learners_of, terms_by_key
 from state.configuration import Bandit
-from state.exposure_metrics import exposure_spread
 from state.feature_set import DIMENSION
-from state.learner import ShardUpdate
-from state.model import Predictor, Snapshot
-from state.model_input import Command, encode_update
-from state.sums import Sums
-from state.variants import learners_of, terms_by_key
+from state.model.archive import ARCHIVE_INTERVAL_MS, ARCHIVE_SIZE
+from state.model.change import Change, LiveModel
+from state.model.exposure_metrics import exposure_spread
+from state.model.learner import ShardUpdate
+from state.model.model_input import Command, encode_update
+from state.model.snapshot import Predictor, Snapshot
+from state.model.sums import Sums
 from tests.operators.flink_fakes import Context, RuntimeContext
+from tests.state.model.test_learning import base_of, made_examples, reference
 from tests.state.shop import T0, make_merger, settings
-from tests.state.test_learning import base_of, made_examples, reference
 
 TERMS = make_merger().terms
 CHANGE = MODEL_KEY + CHANGE_SUFFIX
@@ -35,7 +35,7 @@ class Bench:
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.now_ms = T0
-        monkeypatch.setattr("operators.model.wall_clock_ms", lambda: self.now_ms)
+        monkeypatch.setattr("operators.model.operator.wall_clock_ms", lambda: self.now_ms)
         self.contexts = (Context(), Context())
         self.runtimes = tuple(map(RuntimeContext, self.contexts))
         self.published: list[tuple[bytes, bytes | None]] = []
@@ -359,7 +359,7 @@ def test_drift_shortens_the_half_life_once_and_for_all(monkeypatch: pytest.Monke
         bench.pass_on(bench.learner.process_element((msgspec.msgpack.encode(message),), bench.contexts[0]))
 
     restart()
-    monkeypatch.setattr("operators.learner.wall_clock_ms", lambda: bench.now_ms)
+    monkeypatch.setattr("operators.model.learner.wall_clock_ms", lambda: bench.now_ms)
     examples = made_examples(1, 30, span_ms=3_600_000)
     send(examples)
     send({"default": [0.5, 1.0] * 1_000})

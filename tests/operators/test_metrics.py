@@ -6,9 +6,9 @@ from itertools import chain
 from pathlib import Path
 
 from operators.metrics import BY_NAME, METRICS, Kind, table
-from operators.redis_errors import RedisTrouble
-from operators.session import BY_VARIANT
-from state.rejection import Reason
+from operators.redis.errors import RedisTrouble
+from operators.session.operator import BY_VARIANT
+from state.events.rejection import Reason
 
 ROOT = Path(__file__).parents[2]
 CALLS = {"add": Kind.COUNTER, "_count": Kind.COUNTER, "show": Kind.GAUGE, "note": Kind.GAUGE}

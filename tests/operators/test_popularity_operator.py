@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 import redis
 
+from operators.build import BUILD_ID
 from operators.names import MOMENTS_KEY
-from operators.popular_writer import GROUP, PAUSE_S, PopularWriter
 from operators.popularity import MOST_LISTS, PopularityOperator
-from state.build import BUILD_ID
+from operators.redis.lists import GROUP, PAUSE_S, PopularWriter
 from state.popularity.listing import Listing
 from state.popularity.moments import Moment
 from tests.operators.flink_fakes import Context, RuntimeContext

@@ -9,9 +9,9 @@ import redis
 from msgspec import structs
 from redis.exceptions import ResponseError
 
-from operators.profile_batch import BatchPacker
-from operators.profile_writer import BATCHES_IN_FLIGHT, ProfileWriter, RedisUnavailableError
-from operators.redis_errors import trouble_of
+from operators.redis.errors import trouble_of
+from operators.redis.profile_batch import BatchPacker
+from operators.redis.profiles import BATCHES_IN_FLIGHT, ProfileWriter, RedisUnavailableError
 from state.personalizer import Write
 from tests.redis_server import RedisServer, redis_server
 
@@ -208,7 +208,7 @@ def test_a_send_takes_all_that_is_pending(server: RedisServer) -> None:
 
 
 def test_a_redis_that_hangs_is_found_out(server: RedisServer, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("operators.profile_writer.PATIENCE_S", 0.0)
+    monkeypatch.setattr("operators.redis.profiles.PATIENCE_S", 0.0)
     client = server.start()
     bench = Bench(server)
     bench.writer.put("s", write())

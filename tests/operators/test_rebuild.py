@@ -8,10 +8,11 @@ import msgspec
 import pytest
 from pyflink.datastream import TimeDomain
 
-from operators import due_sessions, session_store
 from operators.names import POPULARITY_RECORD
-from operators.rebuild import MOST_AT_ONCE, Report, reports_key
-from operators.redis_watch import marker_key, new_marker
+from operators.redis.watch import marker_key, new_marker
+from operators.session import due_sessions
+from operators.session import store as session_store
+from operators.session.rebuild import MOST_AT_ONCE, Report, reports_key
 from state.popularity.listing import Listing
 from tests.operators.flink_fakes import fake_named_state
 from tests.operators.test_session_operator import BUCKET, Bench, now_ms
@@ -138,11 +139,11 @@ def test_a_profile_whose_life_is_over_stays_away_and_others_keep_the_life_that_w
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     later = now_ms() + 40 * HOUR_MS
-    monkeypatch.setattr("operators.session.wall_clock_ms", lambda: later)
+    monkeypatch.setattr("operators.session.operator.wall_clock_ms", lambda: later)
     bench.redis.flushall()
     bench.look()
     assert 7 * HOUR_MS < int(str(bench.redis.pttl("heliotrope:profile:s"))) <= 8 * HOUR_MS
-    monkeypatch.setattr("operators.session.wall_clock_ms", lambda: later + 8 * HOUR_MS)
+    monkeypatch.setattr("operators.session.operator.wall_clock_ms", lambda: later + 8 * HOUR_MS)
     bench.redis.flushall()
     bench.look()
     assert profiles(bench) == {}
@@ -257,7 +258,7 @@ def test_an_error_of_ours_leaves_events_going(bench: Bench, monkeypatch: pytest.
     def broken(self: object) -> list[str]:
         raise OSError("the state cannot be read")
 
-    monkeypatch.setattr("operators.due_sessions.DueSessions.chunks", broken)
+    monkeypatch.setattr("operators.session.due_sessions.DueSessions.chunks", broken)
     bench.redis.flushall()
     bench.look()
     assert counted(bench, "rebuilds_failed") == 1

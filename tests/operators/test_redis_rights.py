@@ -14,11 +14,11 @@ import redis
 from cli.errors import UserError
 from cli.redis_client import connect
 from operators.counters import Counters
-from operators.popular_writer import PopularWriter
-from operators.profile_writer import ProfileWriter
-from operators.rebuild import REPORT, reports_key
-from operators.redis_watch import RedisWatch
-from state.memory_budget import MemoryBudget
+from operators.redis.lists import PopularWriter
+from operators.redis.profiles import ProfileWriter
+from operators.redis.watch import RedisWatch
+from operators.session.rebuild import REPORT, reports_key
+from state.profile.memory_budget import MemoryBudget
 from tests.operators.flink_fakes import Context, RuntimeContext
 from tests.operators.test_profile_writer import wait_until, write
 from tests.redis_server import RedisServer, redis_server

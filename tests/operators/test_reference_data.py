@@ -11,18 +11,18 @@ from operators.names import (
     MODEL_RECORD,
     POPULARITY_RECORD,
 )
-from operators.reference_data import ReferenceData
-from state.change import Change
-from state.choice import Chooser
-from state.model import Snapshot
-from state.model_input import Command
+from operators.session.reference_data import ReferenceData
+from state.choosing.choice import Chooser
+from state.events.rejection import Rejection
+from state.model.change import Change
+from state.model.model_input import Command
+from state.model.snapshot import Snapshot
+from state.model.sums import Sums
 from state.popularity.listing import Listing
 from state.popularity.moments import Moment
-from state.rejection import Rejection
-from state.sums import Sums
 from state.together.listing import Pair, encode_list
+from tests.state.model.test_learning import base_of, made_examples
 from tests.state.shop import T0, settings
-from tests.state.test_learning import base_of, made_examples
 
 WHOLE = base_of(made_examples(1, 40))
 LATER: Snapshot = msgspec.structs.replace(base_of(made_examples(1, 50)), model_version=WHOLE.model_version + 500)

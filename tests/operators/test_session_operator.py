@@ -8,9 +8,7 @@ import pytest
 from pyflink.common import Row
 from pyflink.datastream import TimeDomain
 
-from operators import due_sessions, session_store
-from operators.agenda import Task
-from operators.due_sessions import GRAIN_MS
+from operators.build import BUILD_ID
 from operators.names import (
     BUNDLE_RECORD,
     CANDIDATES_RECORD,
@@ -20,25 +18,28 @@ from operators.names import (
     POPULARITY_RECORD,
     WANTED,
 )
-from operators.outbox import ACCEPTED
-from operators.session import DUE_AT_ONCE, Secrets, SessionOperator
-from operators.session_store import SESSIONS
+from operators.session import due_sessions
+from operators.session import store as session_store
+from operators.session.agenda import Task
+from operators.session.due_sessions import GRAIN_MS
+from operators.session.operator import DUE_AT_ONCE, Secrets, SessionOperator
+from operators.session.outbox import ACCEPTED
+from operators.session.store import SESSIONS
 from operators.task import StaleCodeError
-from state.accepted import LINE
-from state.assortment.records import product_key
-from state.build import BUILD_ID
+from state.catalogue.assortment.records import product_key
 from state.configuration import Settings
-from state.hint import Hint
-from state.log import user_hash
+from state.events.accepted import LINE
 from state.popularity.listing import Listing
-from state.session import Session
+from state.session.log import user_hash
+from state.session.session import Session
 from state.together.listing import Pair, encode_list
-from state.user_input import read_message
+from state.users.hint import Hint
+from state.users.user_input import read_message
 from tests.operators.flink_fakes import Context, RuntimeContext, fake_named_state
 from tests.redis_server import RedisServer, redis_server
-from tests.state.assortment.records import listed_product
+from tests.state.catalogue.assortment.records import listed_product
+from tests.state.model.test_learning import base_of, made_examples
 from tests.state.shop import settings
-from tests.state.test_learning import base_of, made_examples
 
 
 @pytest.fixture
@@ -288,7 +289,7 @@ def test_a_reference_record_that_fails_is_a_dead_letter_and_what_was_held_stays(
     bench.product("p1")
     before = list(bench.context.broadcast.items())
     with monkeypatch.context() as patched:
-        patched.setattr("operators.reference_data.read_listed_product", lambda _: 1 / 0)
+        patched.setattr("operators.session.reference_data.read_listed_product", lambda _: 1 / 0)
         [row] = bench.refer(CANDIDATES_RECORD, product_key("p1"), b"?")
     assert json.loads(row._values[2])["reason"] == "internal_error"
     [row] = bench.refer(MODEL_RECORD, MODEL_KEY + b":\xff", b"?")
@@ -359,7 +360,7 @@ def test_a_write_that_a_crash_lost_is_made_again(server: RedisServer) -> None:
 
 
 def test_redis_away_stops_the_operator_instead_of_losing_profiles(server: RedisServer) -> None:
-    from operators.profile_writer import RedisUnavailableError
+    from operators.redis.profiles import RedisUnavailableError
 
     bench = Bench(server)
     server.kill()

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from operators import task
+from operators.build import BUILD_ID
 from operators.task import begin_task
-from state.build import BUILD_ID
 
 ROOT = Path(__file__).parents[2]
 
@@ -89,11 +89,11 @@ def test_a_task_imports_all_operators_while_the_folder_of_the_jobs_packages_is_t
 import shutil, sys
 sys.path.insert(0, sys.argv[1])
 from operators.task import begin_task
-from state.build import BUILD_ID
+from operators.build import BUILD_ID
 begin_task(BUILD_ID)
 shutil.rmtree(sys.argv[1])
-import operators.model, operators.session, operators.together
-print(operators.model.__file__)
+import operators.model.operator, operators.session.operator, operators.together
+print(operators.model.operator.__file__)
 """
     command = [sys.executable, "-P", "-c", program, str(tmp_path)]
     answer = subprocess.run(command, capture_output=True, text=True, check=False, cwd="/")

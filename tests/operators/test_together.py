@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 from pyflink.datastream import TimeDomain
 
+from operators.build import BUILD_ID
 from operators.task import StaleCodeError
 from operators.together import LISTS_AT_ONCE, PUBLISH_INTERVAL_MS, SLICE_MS, TogetherOperator
-from state.build import BUILD_ID
 from state.configuration import Together
 from state.together.listing import decode_list
 from tests.operators.flink_fakes import Context, RuntimeContext

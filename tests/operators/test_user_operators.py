@@ -6,14 +6,14 @@ from typing import Any
 import pytest
 from pyflink.common import Row
 
-from operators.user_lists import UserListOperator
-from operators.users import MOST_EVENTS, UserOperator
-from state.accepted import accepted_lines
-from state.build import BUILD_ID
+from operators.build import BUILD_ID
+from operators.users.user_lists import UserListOperator
+from operators.users.users import MOST_EVENTS, UserOperator
 from state.configuration import HOUR_MS
-from state.hint import Hint
-from state.log import user_hash
-from state.user_input import Forget, Hello, Listed, encode_message
+from state.events.accepted import accepted_lines
+from state.session.log import user_hash
+from state.users.hint import Hint
+from state.users.user_input import Forget, Hello, Listed, encode_message
 from tests.operators.flink_fakes import Context, RuntimeContext
 from tests.state.shop import T0, event, settings
 

@@ -3,8 +3,8 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from state.model import Snapshot
-from state.sums import Sums
+from state.model.snapshot import Snapshot
+from state.model.sums import Sums
 from tests.reference.regression import Statistics
 
 TOLERANCE = 1e-9

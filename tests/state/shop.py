@@ -6,17 +6,17 @@ import msgspec
 import numpy as np
 
 from jobs.settings import settings_from
-from state.choice import Chooser
+from state.catalogue.product import Product
+from state.choosing.choice import Chooser
 from state.configuration import Settings
-from state.event import Event
+from state.events.event import Event
 from state.feature_set import DIMENSION, FEATURE_SET
-from state.learner import LearnerShard
-from state.merger import Merger, Terms
-from state.model import Predictor
+from state.model.learner import LearnerShard
+from state.model.merger import Merger, Terms
+from state.model.snapshot import Predictor
+from state.model.sums import Example, Sums
 from state.personalizer import Effect, Personalizer
-from state.product import Product
-from state.session import Session
-from state.sums import Example, Sums
+from state.session.session import Session
 
 T0 = 1_763_770_000_000
 HOUR = 3_600_000

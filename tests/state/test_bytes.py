@@ -12,41 +12,41 @@ from hypothesis import HealthCheck, given, seed
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
-from state.archive import Archive
-from state.assortment.category import Category
-from state.assortment.directory import Entry
-from state.assortment.facts import pack, read_stored
-from state.assortment.facts import stored as stored_product
-from state.assortment.message import Act, Message, encode_message, read_messages
-from state.assortment.message import Change as Told
-from state.assortment.records import CategoryRecord, ProductRecord, read_category, read_listed_product
-from state.assortment.tally import Tally
-from state.assortment.telling import Version
-from state.change import LiveModel
+from state.catalogue.assortment.category import Category
+from state.catalogue.assortment.directory import Entry
+from state.catalogue.assortment.facts import pack, read_stored
+from state.catalogue.assortment.facts import stored as stored_product
+from state.catalogue.assortment.message import Act, Message, encode_message, read_messages
+from state.catalogue.assortment.message import Change as Told
+from state.catalogue.assortment.records import CategoryRecord, ProductRecord, read_category, read_listed_product
+from state.catalogue.assortment.tally import Tally
+from state.catalogue.assortment.telling import Version
+from state.catalogue.product import Product
 from state.codec import UnreadableError
 from state.configuration import Together
-from state.drift import Watched, Watches
 from state.feature_set import DIMENSION
-from state.hint import Hint
-from state.learner import LearnerShard, ShardUpdate
-from state.merger import Merger, Terms, refuse_unusable
-from state.model import Predictor, Snapshot
-from state.model_input import Command, encode_update, read_model_input
+from state.model.archive import Archive
+from state.model.change import LiveModel
+from state.model.drift import Watched, Watches
+from state.model.learner import LearnerShard, ShardUpdate
+from state.model.merger import Merger, Terms, refuse_unusable
+from state.model.model_input import Command, encode_update, read_model_input
+from state.model.river.codec import decode, encode
+from state.model.river.learner import RiverLearner, create
+from state.model.snapshot import Predictor, Snapshot
+from state.model.sums import Sums
 from state.popularity.baseline import Baseline
 from state.popularity.listing import Listing
 from state.popularity.moments import Moment, Moments
-from state.product import Product
-from state.river.codec import decode, encode
-from state.river.learner import RiverLearner, create
-from state.session import Session
-from state.sums import Sums
+from state.session.session import Session
 from state.together.listing import decode_list
 from state.together.periods import read_chunk
 from state.together.row import Row
 from state.together.shard import Shard
-from state.user import User
+from state.users.hint import Hint
+from state.users.user import User
+from tests.state.model.test_learning import base_of, made_examples
 from tests.state.shop import T0, make_merger
-from tests.state.test_learning import base_of, made_examples
 
 GOLDEN = Path(__file__).parent / "golden"
 BOUND = hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None)

@@ -6,26 +6,26 @@ import msgspec
 import pytest
 
 from operators.names import MODEL_KEY, MODEL_RECORD
-from operators.reference_data import ReferenceData
-from state import session as session_module
-from state.change import LiveModel
+from operators.session.reference_data import ReferenceData
 from state.codec import UnreadableError
 from state.configuration import Together
+from state.events.rejection import Rejection
 from state.feature_set import DIMENSION, FEATURE_SET
-from state.hint import Hint
-from state.learner import LearnerShard
-from state.merger import IncompatibleModelError, Merger, Terms, terms_of
-from state.model import Predictor, Snapshot
+from state.model.change import LiveModel
+from state.model.learner import LearnerShard
+from state.model.merger import IncompatibleModelError, Merger, Terms, terms_of
+from state.model.snapshot import Predictor, Snapshot
+from state.model.sums import Example, Sums
 from state.popularity.baseline import Baseline
 from state.popularity.listing import Listing
 from state.popularity.moments import Moment, Moments
-from state.rejection import Rejection
-from state.session import Session
-from state.sums import Example, Sums
+from state.session import session as session_module
+from state.session.session import Session
 from state.together.listing import decode_list
 from state.together.row import Row
 from state.together.shard import Shard
-from state.user import User
+from state.users.hint import Hint
+from state.users.user import User
 from tests.state.shop import T0, event, make_merger, settings, shop
 
 GOLDEN = Path(__file__).parent / "golden"

@@ -8,15 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.settings import settings_from
-from state.candidates import Candidates
-from state.catalogue import Catalogue
+from state.candidates.candidates import Candidates
+from state.catalogue.catalogue import Catalogue
+from state.catalogue.product import Product
+from state.choosing.merchandise import Merchandise
 from state.configuration import Bandit, PolicyName
 from state.kernels import Balance
-from state.merchandise import Merchandise
 from state.policy import Belief, Policy, Rules, combine, policy_from
 from state.policy.balance import Balanced, Boosted
 from state.policy.rules import Mask
-from state.product import Product
 
 POLICIES = tuple(name for name in typing.get_args(PolicyName) if name != "river")
 """River's have tests of their own: they are others' code, and slow."""

@@ -7,16 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.settings import settings_from
-from state.choice import Chooser
+from state.catalogue.product import Product
+from state.choosing.choice import Chooser
+from state.choosing.features import Context
 from state.feature_set import DIMENSION
-from state.features import Context
-from state.interest import Interest
-from state.learner import LearnerShard
-from state.merger import Merger, terms_of
-from state.model import Predictor
-from state.product import Product
-from state.slate import Slate
-from state.sums import Example
+from state.model.learner import LearnerShard
+from state.model.merger import Merger, terms_of
+from state.model.snapshot import Predictor
+from state.model.sums import Example
+from state.session.interest import Interest
+from state.session.slate import Slate
 
 T0 = 1_763_770_000_000
 ROUND_MS = 60_000

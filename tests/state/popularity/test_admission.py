@@ -4,7 +4,7 @@ from collections import Counter
 
 import pytest
 
-from state.accepted import FIELD
+from state.events.accepted import FIELD
 from state.popularity.admission import COUNTERS, LIFE_WINDOWS, Admission
 from tests.state.shop import T0, event, settings, shop
 

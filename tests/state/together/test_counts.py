@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import settings as trials
 from hypothesis import strategies as st
 
-from state.accepted import ENTRY, FIELD
 from state.configuration import Together
+from state.events.accepted import ENTRY, FIELD
 from state.together.listing import Pair, companions_of
 from state.together.row import Row
 from state.together.shard import Shard

@@ -1,0 +1,177 @@
+"""The few places where the job reaches behind PyFlink's public interface, each with its reason. Held by the integration tests."""
+
+import itertools
+import re
+from collections.abc import Sequence
+from importlib.resources import files
+from typing import Any
+
+from pyflink.common import Duration, TypeInformation, Types, WatermarkStrategy
+from pyflink.datastream import DataStream, KeyedStream, StreamExecutionEnvironment
+from pyflink.java_gateway import get_gateway
+
+MOST_GATHERED = 64
+"""Inputs of a batch. A call of so many takes 30 to 80 ms, in which a checkpoint has to wait."""
+
+MOST_BYTES = 1_048_576
+"""Of a batch's payloads and keys, with which it is full: a record may have two MiB before it is refused."""
+
+
+def keyed_in_jvm(stream: DataStream) -> KeyedStream:
+    """A stream of Row(key, value) with a string key, keyed without a Python operator.
+
+    PyFlink's `key_by` puts a Python function before the shuffle, which costs more than the operator behind it. The form is the one
+    that `key_by` itself builds, so the keyed operator sees the value alone.
+    """
+    jvm = get_gateway().jvm
+    selector = jvm.KeyByKeySelector()
+    key_type = Types.ROW([Types.STRING()]).get_java_type_info()
+    return KeyedStream(stream._j_data_stream.keyBy(selector, key_type), Types.STRING(), stream)
+
+
+def gathered(stream: DataStream, buckets: Sequence[str], gather_ms: int, batch_type: TypeInformation) -> DataStream:
+    """Inputs, Row(bucket's number, …), as batches by the bucket's key, as `jobs/flink/Gather.java` says.
+
+    Windows of SQL and of the DataStream API let watermarks overtake what they gather by the clock; the operator that does not is
+    compiled by Flink, as its own SQL is.
+    """
+    gateway = get_gateway()
+    jvm, flink = gateway.jvm, gateway.jvm.org.apache.flink
+    keys = gateway.new_array(jvm.String, len(buckets))
+    for number, key in enumerate(buckets):
+        keys[number] = key
+    references = gateway.new_array(jvm.Object, 4)
+    for place, reference in enumerate((keys, gather_ms, MOST_GATHERED, MOST_BYTES)):
+        references[place] = reference
+    source = files("jobs.flink").joinpath("Gather.java").read_text()
+    code = flink.table.runtime.generated.GeneratedOperator(
+        "heliotrope.Gather", source, references, flink.configuration.Configuration()
+    )
+    upstream = stream._j_data_stream.getTransformation()
+    gather = flink.streaming.api.transformations.OneInputTransformation(
+        upstream,
+        "gather",
+        flink.table.runtime.operators.CodeGenOperatorFactory(code),
+        batch_type.get_java_type_info(),
+        upstream.getParallelism(),
+        False,
+    )
+    environment = stream._j_data_stream.getExecutionEnvironment()
+    return DataStream(flink.streaming.api.datastream.DataStream(environment, gather))
+
+
+def always_idle(stream: DataStream) -> DataStream:
+    """A stream that never takes part in event time.
+
+    A broadcast input without watermarks holds the other input's event time at the beginning; one with a far future watermark
+    throws it to the end as soon as the events pause. An idle one does neither.
+    """
+    strategy = WatermarkStrategy.no_watermarks().with_idleness(Duration.of_millis(1))
+    return stream.assign_timestamps_and_watermarks(strategy)
+
+
+def flush_after(stream: DataStream, timeout_ms: int) -> None:
+    """Lets the network buffers of the stream, and of all that leads to it, wait no longer than that.
+
+    PyFlink offers this for its own operators alone, not for what comes from a table.
+    """
+    for transformation in _upstream_of(stream._j_data_stream.getTransformation()).values():
+        transformation.setBufferTimeout(timeout_ms)
+
+
+def put_beside(stream: DataStream) -> None:
+    """Lets the local aggregates of SQL's windows run beside the stream's operator, from where its rows are taken apart on.
+
+    Flink chains them to it, so its own thread would hand on all that they hold at the end of each window and before each
+    checkpoint, and wait for the windows behind where these cannot take it at once.
+    """
+    heads = get_gateway().jvm.org.apache.flink.streaming.api.operators.ChainingStrategy.HEAD
+    end = stream._j_data_stream.getTransformation().getId()
+    environment = stream._j_data_stream.getExecutionEnvironment()
+    for transformation in _all_of(environment).values():
+        if transformation.getName().startswith("LocalWindowAggregate"):
+            chain = _chained_before(transformation)
+            if end in [before.getId() for before in chain]:
+                apart = [before for before in chain if before.getName().startswith("Correlate")]
+                (apart or [transformation])[-1].setChainingStrategy(heads)
+
+
+def evenly_spread_keys(count: int, max_parallelism: int) -> list[str]:
+    """Keys for `keyed_in_jvm`, each from the middle of one of `count` equal parts of the key groups, so that subtasks, which have
+    equal parts of them too, get as many keys as each other or one more.
+
+    Key groups come from hashes: names that are only numbered leave some subtasks of a few with none.
+    """
+    flink = get_gateway().jvm.org.apache.flink
+    reach = max(1 / 16, count / (2 * max_parallelism))
+    found: dict[int, str] = {}
+    for number in itertools.count():
+        name = f"{number:x}"
+        group = flink.runtime.state.KeyGroupRangeAssignment.assignToKeyGroup(_row_of(flink, name), max_parallelism)
+        part, place = divmod((group + 0.5) * count / max_parallelism, 1)
+        if abs(place - 0.5) <= reach:
+            found.setdefault(int(part), name)
+        if len(found) == count:
+            break
+    return [found[part] for part in range(count)]
+
+
+def _row_of(flink: Any, key: str) -> Any:
+    row = flink.types.Row(1)
+    row.setField(0, key)
+    return row
+
+
+def set_uids(environment: StreamExecutionEnvironment) -> list[str]:
+    """Gives every operator without a uid one by its role and place, as SQL's have none; returns all uids."""
+    transformations = _all_of(environment._j_stream_execution_environment)
+    used: dict[str, int] = {}
+    uids: list[str] = []
+    for identifier in sorted(transformations):
+        transformation = transformations[identifier]
+        uid = transformation.getUid()
+        if uid is None:
+            role = _role(transformation.getName())
+            used[role] = used.get(role, 0) + 1
+            uid = f"{role}-{used[role]}"
+            transformation.setUid(uid)
+        uids.append(uid)
+    return uids
+
+
+def _all_of(environment: Any) -> dict[int, Any]:
+    """All transformations of a Java environment by their ids."""
+    seen: dict[int, Any] = {}
+    for transformation in environment.getTransformations():
+        _walk(transformation, seen)
+    return seen
+
+
+def _chained_before(transformation: Any) -> list[Any]:
+    """What leads to the transformation without an exchange or a union, the nearest first."""
+    found: list[Any] = []
+    inputs = transformation.getInputs()
+    while len(inputs) == 1 and not inputs[0].getName().startswith("Exchange"):
+        found.append(inputs[0])
+        inputs = inputs[0].getInputs()
+    return found
+
+
+def _upstream_of(transformation: Any) -> dict[int, Any]:
+    """The transformation and all that leads to it, by their ids."""
+    seen: dict[int, Any] = {}
+    _walk(transformation, seen)
+    return seen
+
+
+def _walk(transformation: Any, seen: dict[int, Any]) -> None:
+    identifier = transformation.getId()
+    if identifier not in seen:
+        seen[identifier] = transformation
+        for upstream in transformation.getInputs():
+            _walk(upstream, seen)
+
+
+def _role(name: str) -> str:
+    """A transformation's name without the planner's numbers."""
+    return re.sub(r"[^a-z]+", "-", re.split(r"[\[(]", name.lower())[0]).strip("-") or "operator"

@@ -1,0 +1,100 @@
+"""The catalogue: from the products' topic to the lists of candidates that session operators hold."""
+
+from pyflink.common import Types
+from pyflink.datastream import DataStream
+from pyflink.table import Schema, StreamTableEnvironment
+
+from jobs.flink.jvm import keyed_in_jvm
+from jobs.flink.sql import RECORD_MS, interval, remainder
+from jobs.streams.tables import create_products_table
+from operators.build import BUILD_ID
+from operators.catalogue.assortment import LIST_TYPE, AssortmentOperator
+from operators.catalogue.directory import DIRECTORY_TYPE, GATHERED_TYPE, DirectoryOperator
+from operators.names import ASSORTMENT, DIRECTORY, WANTED
+from state.configuration import Settings
+
+MOST_GATHERED_MS = 1_000
+MESSAGES_TYPE = Types.ROW([Types.STRING(), Types.OBJECT_ARRAY(Types.PRIMITIVE_ARRAY(Types.BYTE()))])
+"""Row(category, messages)."""
+
+
+def catalogue_lists(tables: StreamTableEnvironment, settings: Settings) -> DataStream:
+    """What session operators hear of the catalogue, as LIST_TYPE.
+
+    Products that they ask for come from the view `records`. What the directory has for topics is left in the view
+    `directory_records`.
+    """
+    products = keyed_in_jvm(_gathered_products(tables, settings))  # (shard, Row(keys, payloads, places))
+    directory = DirectoryOperator(settings.kafka.topics.products, BUILD_ID)
+    told = products.process(directory, DIRECTORY_TYPE)
+    told = told.name(DIRECTORY).uid(DIRECTORY)  # Row(category, message, kind, key, value)
+
+    messages = keyed_in_jvm(_gathered_messages(tables, settings, told))  # (category, messages)
+    assortment = AssortmentOperator(settings.candidates, settings.catalogue, BUILD_ID)
+    lists = messages.process(assortment, LIST_TYPE)
+    return lists.name(ASSORTMENT).uid(ASSORTMENT)  # Row(key, record)
+
+
+def _gathered_products(tables: StreamTableEnvironment, settings: Settings) -> DataStream:
+    """Products and what is asked for, by shard of the product's id, all of a short time.
+
+    A place is `partition offset record_ms product`, empty for a product that is asked for. The id is the JSON's, as everywhere;
+    a removal has but its key. What has none is spread. Reading JSON for an id takes the JVM longer than all else that it does with
+    a product, so what begins with its key as the id, as most do, is not read here.
+    """
+    create_products_table(tables, settings)
+    shards = settings.catalogue.shards
+    tables.execute_sql(
+        f"""CREATE TEMPORARY VIEW listed AS SELECT origin_key, payload, `offset`, arrived,
+  CASE WHEN payload IS NULL THEN COALESCE(CAST(origin_key AS STRING), '')
+    WHEN {_begins_with_key('"product_id":"')} OR {_begins_with_key('"product_id": "')} THEN CAST(origin_key AS STRING)
+    ELSE COALESCE(JSON_VALUE(CAST(payload AS STRING), '$.product_id'), '') END AS product_id,
+  CONCAT(CAST(`partition` AS STRING), ' ', CAST(`offset` AS STRING), ' ', CAST({RECORD_MS} AS STRING), ' ') AS place
+FROM products"""
+    )
+    tables.execute_sql(
+        f"""CREATE TEMPORARY VIEW catalogue_input AS
+SELECT {_shard(f"CASE product_id WHEN '' THEN MOD(`offset`, {shards}) ELSE HASH_CODE(product_id) END", shards)} AS shard,
+  COALESCE(origin_key, X'') AS k, payload AS v, CONCAT(place, product_id) AS place, arrived FROM listed
+UNION ALL SELECT {_shard("HASH_CODE(CAST(f1 AS STRING))", shards)}, f1, CAST(NULL AS BYTES), '', arrived
+FROM records WHERE f0 = '{WANTED}'"""
+    )
+    gathered = tables.sql_query(
+        f"""SELECT shard, ROW(ARRAY_AGG(k), ARRAY_AGG(v), ARRAY_AGG(place))
+FROM TABLE(TUMBLE(TABLE catalogue_input, DESCRIPTOR(arrived), {interval(settings.catalogue.gather_ms)}))
+GROUP BY shard, window_start, window_end"""
+    )
+    return tables.to_append_stream(gathered, Types.ROW([Types.STRING(), GATHERED_TYPE]))
+
+
+def _gathered_messages(tables: StreamTableEnvironment, settings: Settings, told: DataStream) -> DataStream:
+    """The directory's messages by category, as MESSAGES_TYPE: all of a publish interval, as long as that is no long time.
+
+    What a call and a message cost beside their products is much more than a product.
+    """
+    rules = settings.catalogue
+    gather_ms = max(rules.gather_ms, min(rules.publish_interval_ms, MOST_GATHERED_MS))
+    schema = Schema.new_builder().column_by_expression("arrived", "PROCTIME()").build()
+    tables.create_temporary_view("directory_records", told, schema)
+    tables.execute_sql(
+        "CREATE TEMPORARY VIEW category_messages AS SELECT f0 AS category, f1 AS message, arrived "
+        "FROM directory_records WHERE f1 IS NOT NULL"
+    )
+    gathered = tables.sql_query(
+        f"""SELECT category, ARRAY_AGG(message)
+FROM TABLE(TUMBLE(TABLE category_messages, DESCRIPTOR(arrived), {interval(gather_ms)}))
+GROUP BY category, window_start, window_end"""
+    )
+    return tables.to_append_stream(gathered, MESSAGES_TYPE)
+
+
+def _begins_with_key(name: str) -> str:
+    """Whether the payload is an object whose first field has this name and the record's key as its value; a key with a backslash
+    may be another's beginning."""
+    begin = f"ENCODE(CONCAT('{{{name}', CAST(origin_key AS STRING), '\"'), 'UTF-8')"
+    return f"(STARTSWITH(payload, {begin}) AND LOCATE(CHR(92), CAST(origin_key AS STRING)) = 0)"
+
+
+def _shard(number: str, shards: int) -> str:
+    """A number as the name of a shard."""
+    return f"CAST({remainder(number, shards)} AS STRING)"

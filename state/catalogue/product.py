@@ -1,0 +1,59 @@
+"""Reading a product of the `products` topic."""
+
+from typing import Annotated, Any
+
+import msgspec
+from msgspec import Meta
+
+from state.events.event import Identifier
+from state.events.rejection import Reason, Rejection, unreadable
+
+PRODUCT_LIMIT_BYTES = 65_536
+LARGEST_EXACT = 2**53
+"""Whole numbers beyond this have no exact float."""
+
+
+class Product(msgspec.Struct, frozen=True):
+    """A product as shops send it; `created_at` in ms since the epoch.
+
+    `in_stock` and `stock` (0: out) may also stand in `attributes`, where anything that is not of their type says nothing.
+    """
+
+    product_id: Identifier
+    category_id: Identifier
+    title: Annotated[str, Meta(max_length=2_048)] | None = None
+    price: Annotated[float, Meta(ge=0, le=1e12)] | None = None
+    rating: Annotated[float, Meta(ge=1, le=5)] | None = None
+    rating_count: Annotated[int, Meta(ge=0, le=10**12)] | None = None
+    created_at: Annotated[int, Meta(ge=-LARGEST_EXACT, le=LARGEST_EXACT)] | None = None
+    attributes: dict[str, Any] | None = None
+    in_stock: bool | None = None
+    stock: Annotated[float, Meta(ge=0)] | None = None
+
+    @property
+    def is_available(self) -> bool:
+        """Whether it can be bought: nothing says that it is out of stock."""
+        in_stock, stock = self.in_stock, self.stock
+        if self.attributes:
+            told = self.attributes.get("in_stock")
+            if in_stock is None and isinstance(told, bool):
+                in_stock = told
+            told = self.attributes.get("stock")
+            if stock is None and isinstance(told, int | float) and not isinstance(told, bool):
+                stock = told
+        return in_stock is not False and (stock is None or stock > 0)
+
+
+_decoder = msgspec.json.Decoder(Product)
+
+
+def read_product(payload: bytes) -> Product | Rejection:
+    """A product from the bytes of a record, or why it is none."""
+    if len(payload) > PRODUCT_LIMIT_BYTES:
+        return Rejection(Reason.TOO_LARGE, None, f"{len(payload)} bytes, at most {PRODUCT_LIMIT_BYTES} are accepted")
+    try:
+        return _decoder.decode(payload)
+    except msgspec.ValidationError as error:
+        return Rejection(Reason.INVALID_VALUE, None, str(error))
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        return unreadable(payload, error)

@@ -1,0 +1,328 @@
+"""Choosing a slate: candidates, features, prediction, policy."""
+
+import secrets
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from state.candidates.candidates import Candidates, find_candidates
+from state.candidates.sources.shelf import Shelf
+from state.catalogue.catalogue import UNLISTED, Rows
+from state.choosing.features import Context, Described, described
+from state.choosing.merchandise import Merchandise
+from state.choosing.rates import ModelRows, Rates
+from state.choosing.thompson_slates import Drawn, ThompsonSlates
+from state.choosing.variants import Assignment, models_of, settings_by_variant
+from state.choosing.variety import Mix
+from state.configuration import Settings
+from state.feature_set import DIMENSION, FEATURE_SET, prior_of
+from state.kernels import SMALLEST_ENGAGEMENT
+from state.model.disjoint import Arms
+from state.model.merger import Terms
+from state.model.posterior import Posterior
+from state.model.river.codec import first_of
+from state.model.river.learner import RiverLearner
+from state.model.snapshot import Predictor
+from state.model.sums import Sums
+from state.policy import Belief, Rules, combine, policy_from
+from state.policy.normals import Normals
+from state.policy.river import RiverPolicy
+from state.policy.thompson import LinearThompson
+from state.session.interest import Interest
+from state.session.slate import FullChoice, Slate
+
+Values = NDArray[np.float64]
+
+
+class PublishedScore(Rules):
+    """Ranks by the published score, as the source paper does, in place of the expected reward.
+
+    Σ over the session's events of weight × engagement × 0.9^k × (1 + relevance), where an event is relevant by ½ to its category
+    and by ½ more to its product (a thumb down: less). The sum over events is the session's total plus half the affinities.
+    """
+
+    def __init__(self, product_ids: list[str], category_ids: list[str], interest: Interest) -> None:
+        personal = personal_weight(product_ids, category_ids, interest).sum(axis=0)
+        self._factor = np.maximum(0.0, base_weight(interest) + personal)
+
+    def rescore(self, scores: NDArray[Any], prefix: Sequence[int]) -> NDArray[Any]:
+        """See `Rules.rescore`."""
+        rescored: NDArray[Any] = engagement(scores) * self._factor.astype(scores.dtype)
+        return rescored
+
+
+class Chooser:
+    """The newest catalogue and model, and the policy that chooses with them.
+
+    Holds the choosers of the other variants; they share its catalogue, and those with the same statistics their model.
+
+    Attributes:
+        model: the name of the statistics that it chooses by.
+        learners: the keys and shards of all statistics, each of which learns every exposure.
+        watcher: the key of its statistics and its name, where drift is watched.
+    """
+
+    def __init__(self, settings: Settings, rng: np.random.Generator, shelf: Shelf | None = None) -> None:
+        self.settings = settings
+        self.rng = rng
+        self._name = secrets.token_urlsafe(9)  # never seeded: a decision's name is used once, also after a restart
+        self._named = 0
+        self._normals = Normals(rng)
+        self.shelf = shelf or Shelf(settings)
+        self.catalogue = self.shelf.catalogue
+        self.policy = policy_from(settings.bandit)
+        self.merchandise = Merchandise(settings.rules, self.catalogue)
+        self.mix = Mix(settings.variety, settings.profile.items)
+        self.predictor: Predictor | None = None
+        self._model_rows: dict[str, ModelRows] = {}
+        self.rates = Rates(self.catalogue, None)
+        self.examination: list[float] = []
+        self._prior = Posterior.of(Sums(DIMENSION, None), settings.bandit.ridge, 0, prior_of(FEATURE_SET, DIMENSION))
+        self.arms = Arms.prior(DIMENSION, settings.bandit.ridge) if settings.bandit.form == "disjoint" else None
+        self._slates = self._slates_at_once()
+        self._take_rates(self.rates)
+        self._newest: tuple[str, Values] = ("", np.zeros(0))
+        models = models_of(settings)
+        self.model = settings.bandit.variant
+        self.learners = [(terms.key, terms.shards) for terms in dict.fromkeys(models.values())]
+        self.watcher = self._watcher(models)
+        self._assignment = Assignment(settings.bandit)
+        self._others = {
+            name: Chooser(own, rng, self.shelf)
+            for name, own in settings_by_variant(settings).items()
+            if name != self.model
+        }
+        for name, other in self._others.items():
+            other.model, other.learners, other.watcher = models[name].variant, self.learners, other._watcher(models)
+        self._all = (self, *self._others.values())
+        self._last: tuple[str, Chooser] = ("", self)
+
+    def of(self, session_id: str) -> "Chooser":
+        """The chooser of the session's variant."""
+        if not self._others:
+            return self
+        if session_id != self._last[0]:  # an input asks several times
+            self._last = (session_id, self._others.get(self._assignment.variant(session_id), self))
+        return self._last[1]
+
+    def knows(self, model: str) -> bool:
+        """Whether a variant chooses by the statistics of that name."""
+        return any(chooser.model == model for chooser in self._all)
+
+    def use_model(self, predictor: Predictor, model: str | None = None) -> None:
+        """Scores with this model from now on, as do all variants that choose by it; None: that of this chooser itself."""
+        name = model or self.model
+        rates = Rates(self.catalogue, predictor, self._model_rows.setdefault(name, ModelRows()))
+        users = [chooser for chooser in self._all if chooser.model == name]
+        learners = [chooser._learner_in(predictor) for chooser in users]
+        for chooser, learner in zip(users, learners, strict=True):
+            chooser._use(predictor, rates, learner)
+
+    def _learner_in(self, predictor: Predictor) -> RiverLearner | None:
+        """The model's river learner, if this chooser's policy has use for it: that of another, from before a change of
+        configuration, is left. Raises UnreadableError before anything is replaced."""
+        if not predictor.river or not isinstance(self.policy, RiverPolicy):
+            return None
+        if first_of(predictor.river) != self.policy.learner.made_from:
+            return None
+        return RiverLearner.decode(predictor.river, self.policy.learner.made_from)
+
+    def _use(self, predictor: Predictor, rates: Rates, learner: RiverLearner | None) -> None:
+        self.predictor = predictor
+        self.arms = predictor.arms
+        self._take_rates(rates)
+        if learner is not None and isinstance(self.policy, RiverPolicy):
+            self.policy.take(learner)
+        self.examination = predictor.examination if self.settings.exposure.model == "position" else []
+
+    def _take_rates(self, rates: Rates) -> None:
+        self.rates = rates
+        if self._slates is not None:
+            self._slates.use(self._posterior, rates)
+
+    def _slates_at_once(self) -> ThompsonSlates | None:
+        """What draws slates in one call where policy, form and rules allow it."""
+        bandit, policy = self.settings.bandit, self.policy
+        if not isinstance(policy, LinearThompson) or bandit.form != "shared" or bandit.order_by != "value":
+            return None
+        if not self.merchandise.is_idle:
+            return None
+        return ThompsonSlates(policy, self.shelf, self.rng, self._normals, self.mix, self.settings.profile.items)
+
+    def coverage(self) -> float:
+        """The share of the products listed that the newest model knows an exposure of."""
+        exposed = self.rates.exposures > 0
+        listed = self.catalogue.active[: len(exposed)]
+        return float((exposed & listed).sum()) / max(1, len(self.catalogue))
+
+    def refresh(self, now_ms: int) -> None:
+        """Brings candidate lists up to date with the catalogue."""
+        if self.catalogue.refresh(now_ms):
+            self.shelf.refresh()
+            predictors = {chooser.model: chooser.predictor for chooser in self._all}
+            rates = {model: Rates(self.catalogue, predictor) for model, predictor in predictors.items()}
+            for chooser in self._all:
+                chooser._take_rates(rates[chooser.model])
+
+    def predict(self, slate: Slate) -> Values:
+        """Expected rewards (k,) of a slate's items; 0 before a model has come or for another feature set's features."""
+        if slate.decision_id == self._newest[0]:
+            return self._newest[1]
+        x = slate.matrix() if slate.product_ids else np.zeros((0, 0))
+        if self.predictor is None or x.shape[1:] != self.predictor.theta.shape:
+            return np.zeros(len(x))
+        if self.arms is not None:
+            return self.arms.believe(slate.product_ids, x.astype(np.float64))[0]
+        row_of = self.catalogue.row_of
+        rows = np.array([row_of.get(product, UNLISTED) for product in slate.product_ids], dtype=np.int64)
+        effect: Values = self.rates.effect.take(self.rates.known(rows))
+        return x.astype(np.float64) @ self.predictor.theta + effect
+
+    def coefficients(self, slate: Slate) -> Values | None:
+        """θ (d,), or one for each item (k, d) where products have models of their own; None before a model has come."""
+        if self.predictor is None:
+            return None
+        return self.predictor.theta if self.arms is None else self.arms.coefficients(slate.product_ids)
+
+    def choose(self, context: Context, *, profile_version: int, cause: bytes, most: int | None = None) -> Slate:
+        """A new slate under a new decision id, of at most `most` candidates instead of `candidates.max`."""
+        bandit = self.settings.bandit
+        most = most or self.settings.candidates.max
+        share = self.settings.decisions.full_share
+        is_full = bool(share) and self.rng.random() < share
+        if self._slates is not None and not is_full and len(self.catalogue):
+            picked = self._slates.draw(context, most)
+        else:
+            picked = self._choose_by_steps(context, most, is_full)
+        slate = Slate(
+            decision_id=self._next_name(),
+            published_at_ms=context.now_ms,
+            profile_version=profile_version,
+            model_version=self.predictor.model_version if self.predictor else 0,
+            policy=bandit.policy,
+            variant=bandit.variant,
+            feature_set=FEATURE_SET,
+            cause=cause,
+            product_ids=picked.product_ids,
+            category_ids=picked.category_ids,
+            propensity=picked.propensity,
+            explored=picked.explored,
+            features=picked.features,
+            full=picked.full,
+            pinned=picked.pinned,
+            sources=picked.sources,
+        )
+        self._newest = (slate.decision_id, np.frombuffer(picked.values))
+        return slate
+
+    def _choose_by_steps(self, context: Context, most: int, is_full: bool) -> Drawn:
+        """A slate by any policy, under any rules."""
+        candidates, found, belief, rules = self.consider(context, most)
+        x = found.features
+        decision = self.policy.decide(belief, self.rng, rules)
+        choice = decision.choose(self.settings.profile.items, self.rng)
+        codes, product_ids = candidates.some(choice.order)
+        return Drawn(
+            product_ids,
+            [self.catalogue.category_ids[code] for code in codes],
+            choice.propensity,
+            choice.explored,
+            candidates.sources[choice.order].astype(np.uint8).tobytes(),
+            x[choice.order].tobytes() if choice.order else b"",
+            belief.mean[choice.order].tobytes(),
+            FullChoice(candidates.product_ids, x.tobytes(), decision.distribution(()).tolist()) if is_full else None,
+            choice.pinned if True in choice.pinned else [],
+        )
+
+    def consider(self, context: Context, most: int) -> "Considered":
+        """All that goes into a choice of at most `most` candidates, before the policy decides."""
+        wanted = self.merchandise.wanted(context.last_category)
+        candidates = find_candidates(context.asked, self.shelf, most, self.rng, wanted)
+        found = described(candidates, context, self.catalogue, self.rates, self._posterior.theta)
+        return Considered(candidates, found, self.belief(candidates, found), self._rules(candidates, found, context))
+
+    def terms(self, considered: "Considered") -> tuple[Values, Values]:
+        """What the model's expected rewards are sums of: features × coefficients (n, d), and the products' own effects (n,)."""
+        found = considered.found
+        if self.arms is None:
+            return found.x * self._posterior.theta, found.effect
+        return found.x * self.arms.coefficients(considered.candidates.product_ids), np.zeros(len(found.x))
+
+    @property
+    def _posterior(self) -> Posterior:
+        return self.predictor.posterior if self.predictor else self._prior
+
+    def belief(self, candidates: Candidates, found: Described) -> Belief:
+        """What the newest model says of the candidates."""
+        posterior, x, mean, own_variance = self._posterior, found.x, found.mean, found.effect_variance
+        whitener, noise = posterior.whitener, posterior.noise
+        if self.arms is not None:
+            mean, own_variance = self.arms.believe(candidates.product_ids, x.astype(np.float64))
+            x, whitener, noise = x[:, :0], whitener[:0, :0], self.arms.noise
+        return Belief(
+            mean=mean,
+            x=x,
+            whitener=whitener,
+            noise=noise,
+            own_variance=own_variance,
+            exposures=found.exposures,
+            rewards=found.rewards,
+            prior=found.prior,
+            total=posterior.weight,
+            product_ids=candidates.product_ids if self.settings.bandit.policy == "river" else (),
+            normals=self._normals,
+        )
+
+    def _next_name(self) -> str:
+        self._named += 1
+        return f"{self._name}{self._named:x}"
+
+    def _watcher(self, models: dict[str, Terms]) -> tuple[str, str] | None:
+        bandit = self.settings.bandit
+        return None if bandit.drift == "ignore" else (models[bandit.variant].key, bandit.variant)
+
+    def _rules(self, candidates: Candidates, found: Described, context: Context) -> Rules:
+        """The shop's rules and variety change expected rewards, so they come before what makes a score of them."""
+        ours = self.merchandise.rules(candidates, context.last_category)
+        ours = self.mix.over(ours, candidates, found.columns, self._posterior.mean_reward)
+        if self.settings.bandit.order_by != "score":
+            return ours
+        return combine(
+            ours, PublishedScore(candidates.product_ids, self._categories(candidates.codes), context.interest)
+        )
+
+    def _categories(self, codes: Rows) -> list[str]:
+        category_ids = self.catalogue.category_ids
+        return [category_ids[code] for code in codes.tolist()]
+
+
+class Considered(NamedTuple):
+    """What a policy decides by: n candidates, what is known and what is believed of them, and the rules that act in the choice."""
+
+    candidates: Candidates
+    found: Described
+    belief: Belief
+    rules: Rules
+
+
+def engagement(values: NDArray[Any]) -> NDArray[Any]:
+    """Predictions as engagement, clipped to [0.001, 1]."""
+    return np.clip(values, SMALLEST_ENGAGEMENT, 1.0)
+
+
+def base_weight(interest: Interest) -> float:
+    """What every candidate is scored with: the decayed weight of all events, 1 where there are none."""
+    return interest.total or 1.0
+
+
+def personal_weight(product_ids: list[str], category_ids: list[str], interest: Interest) -> Values:
+    """Half the affinities, (2, n): by product and by category."""
+    products, categories = interest.products, interest.categories
+    return np.array(
+        [
+            [0.5 * products.get(product, 0.0) for product in product_ids],
+            [0.5 * categories.get(category, 0.0) for category in category_ids],
+        ]
+    )

@@ -1,0 +1,150 @@
+"""Learning in shards: a shard adds examples, and hands on its sums with what changed of each product."""
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from state.codec import damaged, unpack
+from state.configuration import Bandit
+from state.decay import landmark_scale
+from state.model.drift import Watched, Watches, shortened
+from state.model.product_sums import ProductSums
+from state.model.river.learner import RiverLearner, create, made_from
+from state.model.sums import Example, Sums
+
+_VERSION = b"\x02"
+RIVER_LIMIT_BYTES = 256 * 1024
+"""A river model that has grown larger stays as it was when it last fitted into a snapshot."""
+
+
+class ShardUpdate(msgspec.Struct, array_like=True):
+    """What a shard publishes: its sums so far (whole), and per product the change since the last time.
+
+    `products` holds a row of `ProductSums` each, as float64, as of the landmark of `sums`. `river` is a river model where one
+    learns, empty where there is none or where it has outgrown the snapshot. `watched` says what is known of drift, in the shard
+    that watches.
+    """
+
+    shard: str
+    sums: bytes
+    products: dict[str, bytes]
+    river: bytes = b""
+    watched: list[Watched] = []
+
+
+class LearnerShard:
+    """The sums of one shard, and changes per product that were not handed on yet; a river model where one is configured.
+
+    `watches` watch the rewards of variants for drift, and `configured_ms` is the half-life that the configuration asked for last:
+    where drift shortens it, the sums' own is another.
+    """
+
+    def __init__(
+        self, shard: str, sums: Sums, pending: ProductSums | None = None, river: RiverLearner | None = None
+    ) -> None:
+        self.shard = shard
+        self.sums = sums
+        self.pending = ProductSums(sums.dimension) if pending is None else pending
+        self.river = river
+        self.watches = Watches()
+        self.configured_ms = sums.half_life_ms
+
+    @classmethod
+    def open(
+        cls, shard: str, data: bytes | None, pending: Mapping[str, bytes], dimension: int, bandit: Bandit, now_ms: int
+    ) -> "LearnerShard":
+        """The shard as it was stored, None for a new one, with the half-life and the river model that are configured now.
+
+        `pending` are rows that were stored beside it.
+        """
+        disjoint = bandit.form == "disjoint"
+        if data is None:
+            opened = cls(shard, Sums(dimension, bandit.half_life_ms), ProductSums(dimension, disjoint))
+        else:
+            opened = cls.decode(data)
+        opened.pending.merge(pending, 1.0)
+        if bandit.drift != "shorten" or opened.configured_ms != bandit.half_life_ms:
+            opened.use_half_life(bandit.half_life_ms, now_ms)
+            opened.configured_ms = bandit.half_life_ms
+        if bandit.policy != "river":
+            opened.river = None
+        elif opened.river is None or opened.river.made_from != made_from(bandit.river, bandit.river_parameters):
+            opened.river = create(bandit.river, bandit.river_parameters)
+        return opened
+
+    def learn(self, examples: Sequence[Example]) -> None:
+        """Adds examples, in any order."""
+        landmark_ms = self.sums.landmark_ms
+        taken = self.sums.add(examples)
+        self.pending.scale(landmark_scale(landmark_ms, self.sums.landmark_ms, self.sums.half_life_ms))
+        self.pending.add([example.product_id for example in taken.examples], taken.numbers, taken.x)
+        if self.river is not None:
+            for example in taken.examples:
+                self.river.learn(example)
+
+    def observe(self, bandit: Bandit, now_ms: int) -> int:
+        """Watches the rewards that wait, and forgets faster from now on where they fell and the configuration says so.
+
+        Returns the number of drifts.
+        """
+        drifts, falls = self.watches.observe(bandit.drift_delta, now_ms) if self.watches.waiting else (0, 0)
+        if falls and bandit.drift == "shorten":
+            self.use_half_life(shortened(bandit, self.sums.half_life_ms), now_ms)
+        return drifts
+
+    def use_half_life(self, half_life_ms: int | None, now_ms: int) -> None:
+        """Goes over to another half-life: the configuration or the world has changed."""
+        if half_life_ms != self.sums.half_life_ms:
+            moved = self.sums.under(half_life_ms, now_ms)
+            self.pending.scale(2.0 ** (moved.half_lives_to(now_ms) - self.sums.half_lives_to(now_ms)))
+            self.sums = moved
+
+    def take_update(self) -> ShardUpdate:
+        """The update to hand on; what it holds of products is no longer pending."""
+        river = self._river_bytes()
+        return ShardUpdate(
+            self.shard,
+            self.sums.encode(),
+            self.pending.take(),
+            river if len(river) <= RIVER_LIMIT_BYTES else b"",
+            list(self.watches.watched.values()),
+        )
+
+    def encode(self) -> bytes:
+        """Versioned bytes for Flink's state."""
+        parts = [self.shard, self.sums.encode(), self.pending.encode(), self._river_bytes()]
+        return _VERSION + msgspec.msgpack.encode([*parts, self.configured_ms, self.watches.encode()])
+
+    @classmethod
+    def decode(cls, data: bytes) -> "LearnerShard":
+        """The inverse of `encode`.
+
+        Raises:
+            UnreadableError: the version is unknown, or the bytes are damaged.
+        """
+        stored = unpack(data, (b"\x01", _VERSION), _stored, "a learner shard")
+        learner = RiverLearner.decode(stored.river) if stored.river else None
+        sums, pending = Sums.decode(stored.sums), ProductSums.decode(stored.pending)
+        if pending.dimension != sums.dimension:
+            raise damaged("a learner shard", f"its products have {pending.dimension} features, not {sums.dimension}")
+        decoded = cls(stored.shard, sums, pending, learner)
+        if stored.watches:
+            decoded.configured_ms, decoded.watches = stored.configured_ms, Watches.decode(stored.watches)
+        return decoded
+
+    def _river_bytes(self) -> bytes:
+        return b"" if self.river is None else self.river.encode()
+
+
+class _Stored(msgspec.Struct, array_like=True):
+    """`LearnerShard` in bytes; version 1 had neither a configured half-life nor watches."""
+
+    shard: str
+    sums: bytes
+    pending: bytes
+    river: bytes
+    configured_ms: int | None = None
+    watches: bytes = b""
+
+
+_stored = msgspec.msgpack.Decoder(_Stored)

@@ -1,0 +1,174 @@
+"""The profile that shops read from Redis."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from state.configuration import Settings
+from state.profile.bundle_proposals import Proposal, as_listed
+from state.profile.profile_items import NO_ITEMS, score_data
+from state.session.interest import Interest
+from state.session.recent_events import LoggedEvent
+from state.session.session import Session
+from state.session.slate import Slate
+from state.session.windows import window_counts
+
+SCHEMA = 1
+CATEGORIES_LISTED = 5
+CATEGORIES_AT_LEAST = 3
+BUNDLES_PART = 6
+"""Bundles take at most a sixth of a profile's bytes, so that many or long ones leave room for the items."""
+DIGITS = 4
+
+Ranked = list[tuple[str, float]]
+
+_encoder = msgspec.json.Encoder()
+
+
+class Offered(msgspec.Struct, frozen=True):
+    """What is told beside the choice: the session's `status`; `because`, with which of the session's products an item goes; and the
+    proposals in the form that the profile gives them.
+    """
+
+    status: str = "cold"
+    because: dict[str, str] = {}
+    trends: list[dict[str, Any]] = []
+    bundles: Sequence[Proposal] = ()
+
+
+NOTHING_OFFERED = Offered()
+
+
+class BeforeItems(msgspec.Struct, gc=False):
+    """What stands before the items; the first four fields first, where a newer write is told from an older one."""
+
+    schema: int
+    generation: int
+    version: int
+    updated_at: int
+    session_id: str
+    event_time: int
+    refresh_after_ms: int
+    status: str
+    policy: str
+    variant: str
+    model_version: int
+    decision_id: str
+
+
+class AfterItems(msgspec.Struct, gc=False):
+    """What stands behind the items."""
+
+    category_data: list[dict[str, Any]]
+    bundled_discount_suggestions: Sequence[Proposal]
+    trending_recommendations: list[dict[str, Any]]
+    affinities: dict[str, dict[str, float]]
+    windows: dict[str, dict[str, int]]
+    counts: dict[str, int]
+    last_event: dict[str, Any] | None
+
+
+def build_profile(
+    session_id: str,
+    session: Session,
+    slate: Slate,
+    values: np.ndarray[Any, np.dtype[np.float64]],
+    theta: np.ndarray[Any, np.dtype[np.float64]] | None,
+    interest: Interest,
+    category_rating: dict[str, float],
+    settings: Settings,
+    offered: Offered = NOTHING_OFFERED,
+) -> bytes:
+    """The profile's JSON, at most `profile.max_bytes`, of which bundles take no more than a part; items give way for what is left.
+
+    `values` (k,) are the model's predictions for the slate's items and `theta` (d,) or (k, d) its coefficients, None before there
+    are any. As affinities only those of the session itself are published, so that they are a function of its events.
+    """
+    before = _encoder.encode(_before_items(session_id, session, slate, settings, offered.status))
+    rest = _after_items(session, interest, category_rating, settings, offered)
+    if offered.bundles:
+        rest.bundled_discount_suggestions = as_listed(offered.bundles, settings.profile.max_bytes // BUNDLES_PART)
+    after = _encoder.encode(rest)
+    room = settings.profile.max_bytes - _AROUND_ITEMS - len(before) - len(after)
+    if room < 0:
+        rest.category_data = rest.category_data[:CATEGORIES_AT_LEAST]
+        after = _encoder.encode(rest)
+        room = settings.profile.max_bytes - _AROUND_ITEMS - len(before) - len(after)
+    return _joined(before, score_data(slate, values, theta, interest, room, offered.because, session.region), after)
+
+
+def _joined(before: bytes, items: bytes, after: bytes) -> bytes:
+    return b"".join((before[:-1], b',"score_data":', items, b",", after[1:]))
+
+
+def _before_items(session_id: str, session: Session, slate: Slate, settings: Settings, status: str) -> BeforeItems:
+    newest = session.recent.newest
+    return BeforeItems(
+        schema=SCHEMA,
+        generation=session.generation,
+        version=session.applied,
+        updated_at=session.updated_at_ms,
+        session_id=session_id,
+        event_time=newest.timestamp_ms if newest else 0,
+        refresh_after_ms=settings.profile.refresh_after_ms,
+        status=status,
+        policy=slate.policy,
+        variant=slate.variant,
+        model_version=slate.model_version,
+        decision_id=slate.decision_id,
+    )
+
+
+def _after_items(
+    session: Session, interest: Interest, category_rating: dict[str, float], settings: Settings, offered: Offered
+) -> AfterItems:
+    limit = settings.profile.affinities
+    categories = _largest(interest.categories, max(limit, CATEGORIES_LISTED))
+    own = interest.own or interest
+    liked = [(category, value) for category, value in categories if value > 0]
+    return AfterItems(
+        category_data=_category_data((liked or _largest(category_rating, CATEGORIES_LISTED))[:CATEGORIES_LISTED]),
+        bundled_discount_suggestions=[],
+        trending_recommendations=offered.trends,
+        affinities={
+            "products": _rounded(_largest(own.products, limit)),
+            "categories": _rounded(categories[:limit] if own is interest else _largest(own.categories, limit)),
+        },
+        windows=window_counts(session.recent.events),
+        counts={"applied": session.applied, "duplicates": session.duplicates, "dropped": session.dropped},
+        last_event=_last_event(session.recent.newest),
+    )
+
+
+def _last_event(newest: LoggedEvent | None) -> dict[str, Any] | None:
+    if newest is None:
+        return None
+    return {"event_id": newest.event_id, "event_type": newest.event_type, "timestamp": newest.timestamp_ms}
+
+
+def _category_data(categories: Ranked) -> list[dict[str, Any]]:
+    shares = _rounded(categories)
+    total = sum(shares.values()) or 1.0
+    return [{"category_id": category, "score": round(value / total, DIGITS)} for category, value in shares.items()]
+
+
+def _largest(values: dict[str, float], limit: int) -> Ranked:
+    """Those of the largest values, of equal ones the first by name."""
+    if len(values) < 2:
+        return list(values.items())
+    if len(values) > limit:
+        least = sorted(values.values())[-limit]
+        values = {name: value for name, value in values.items() if value >= least}
+    ranked = sorted(values)
+    ranked.sort(key=values.__getitem__, reverse=True)
+    return [(name, values[name]) for name in ranked[:limit]]
+
+
+def _rounded(ranked: Ranked) -> dict[str, float]:
+    return {name: round(value, DIGITS) for name, value in ranked}
+
+
+_AROUND_ITEMS = len(_joined(b"{}", NO_ITEMS, b"{}")) - len(b"{}{}")
+"""Bytes of a profile that are in neither part, where it has no items."""

@@ -1,0 +1,78 @@
+"""The trending products that a profile proposes."""
+
+from typing import Any, NamedTuple
+
+from state.candidates.sources.popularity import Popular
+from state.catalogue.catalogue import Catalogue
+from state.session.interest import Interest
+
+DIGITS = 4
+MOST_REGIONS = 1_000
+"""Regions whose trends are kept ready; about 10 KB each."""
+
+Ranked = list[tuple[float, str, int]]
+"""What products are ranked by, negative, so that they sort as they are listed; the product; its count."""
+Listed = list[dict[str, Any]]
+
+
+class _Ready(NamedTuple):
+    """The trends of a list that may be shown as of a state of the catalogue: `ranked` for somebody who likes nothing, the `places`
+    there of each category, and what is `listed` for that visitor."""
+
+    popular: Popular
+    changes: int
+    ranked: Ranked
+    places: dict[str, list[int]]
+    listed: Listed
+
+
+class Trends:
+    """At most `most` products that trend in a region and may be shown, in the profile's form.
+
+    They are ranked by trend × (1 + the session's affinity to the product's category), and `score` is each one's share of the sum of
+    that over all that trend there. What does not go by the session is worked out once for each list and state of the catalogue.
+    """
+
+    def __init__(self, catalogue: Catalogue, most: int) -> None:
+        self._catalogue = catalogue
+        self._most = most
+        self._ready: dict[str, _Ready] = {}
+
+    def of(self, popular: Popular, interest: Interest) -> Listed:
+        """The list for a session, to be read only."""
+        if not popular.trends or not self._most:
+            return []
+        ready = self._ready.get(popular.region)
+        if ready is None or ready.popular is not popular or ready.changes != self._catalogue.changes:
+            ready = self._make_ready(popular)
+        ranked, places = ready.ranked.copy(), ready.places
+        for category, affinity in interest.categories.items():
+            if affinity > 0 and category in places:
+                for place in places[category]:
+                    value, product, count = ranked[place]
+                    ranked[place] = (value * (1 + affinity), product, count)
+        if interest.disliked:
+            ranked = [entry for entry in ranked if entry[1] not in interest.disliked]
+        return ready.listed if ranked == ready.ranked else self._listed(popular.region, ranked)
+
+    def _make_ready(self, popular: Popular) -> _Ready:
+        catalogue = self._catalogue
+        ranked = sorted(
+            (-trend, product, count) for product, count, trend in popular.trends if catalogue.can_show((product,))
+        )
+        places: dict[str, list[int]] = {}
+        for place, (_, product, _) in enumerate(ranked):
+            places.setdefault(catalogue.category_of(product), []).append(place)
+        if len(self._ready) >= MOST_REGIONS:
+            self._ready.clear()
+        listed = self._listed(popular.region, ranked)
+        ready = self._ready[popular.region] = _Ready(popular, catalogue.changes, ranked, places, listed)
+        return ready
+
+    def _listed(self, region: str, ranked: Ranked) -> Listed:
+        ranked.sort()
+        total = sum([value for value, _, _ in ranked]) or -1.0
+        return [
+            {"product_id": product, "region": region, "count": count, "score": round(value / total, DIGITS)}
+            for value, product, count in ranked[: self._most]
+        ]

@@ -1,0 +1,325 @@
+"""Exposures of a session as they come, earn, enter the learner and close; pure bookkeeping over one `Session`."""
+
+import hashlib
+import math
+from collections.abc import Iterable, Sequence
+from struct import Struct
+from typing import Literal
+
+import msgspec
+
+from state.configuration import Settings
+from state.events.event import Event
+from state.feature_set import FEATURE_SET, Feature
+from state.model.sums import Example
+from state.session.exposure import Exposure, Number, is_learned, open_for_ms, rewards_of, spend, weights_of
+from state.session.interest import CATEGORY_VIEW, weight_of
+from state.session.log import LoggedOutcome, Record, decision_record, outcome, outcome_records
+from state.session.recent_events import LoggedEvent
+from state.session.session import Session
+from state.session.shown import count_shown, take_back_shown
+from state.session.slate import Slate
+
+
+class Attribution:
+    """What one input does to a session's exposures; collects the records and examples to emit, and counts what goes wrong."""
+
+    def __init__(
+        self,
+        session_id: str,
+        session: Session,
+        settings: Settings,
+        event_id: str,
+        now_ms: int,
+        learners: Sequence[tuple[str, int]],
+        watcher: tuple[str, str] | None,
+        examination: Sequence[float],
+    ) -> None:
+        self._session_id = session_id
+        self._session = session
+        self._settings = settings
+        self._event_id = event_id
+        self._now_ms = now_ms
+        self._learners = learners
+        self._watcher = watcher
+        self._examination = examination
+        self.records: list[Record] = []
+        self._outcomes: list[LoggedOutcome] = []
+        self.examples: list[Example] = []
+        self.closed: list[float] = []
+        self.counts: dict[str, int] = {}
+
+    def close_due(self, watermark_ms: int) -> None:
+        """Closes the exposures that no event can reward any more."""
+        latest_ms = watermark_ms - open_for_ms(self._settings.reward)
+        self._close([e for e in self._session.exposures if e.exposed_at_ms <= latest_ms])
+
+    def close_evicted(self, evicted: Iterable[LoggedEvent]) -> None:
+        """Closes early what an event that leaves the session's log may have rewarded, so that its reward stands."""
+        for event in evicted:
+            products = set(event.products)
+            due = [
+                e for e in self._session.exposures if e.product_id in products and e.exposed_at_ms <= event.timestamp_ms
+            ]
+            self._count("exposures_closed_early", len(due))
+            self._close(due)
+
+    def expose_implicitly(self, event: LoggedEvent) -> None:
+        """Takes the first items of the current slate as seen, where the session's next event came late enough for that."""
+        session, rules = self._session, self._settings.exposure
+        if rules.mode == "explicit" or (rules.mode == "auto" and session.sends_impressions) or not session.slates:
+            return
+        slate = session.slates[-1]
+        if slate.seen or event.timestamp_ms < slate.published_at_ms + rules.implicit_dwell_ms:
+            return
+        slate.implicit = True
+        positions = range(min(rules.implicit_items, len(slate.product_ids)))
+        self._expose(slate, [(position, position) for position in positions], slate.published_at_ms)
+        self._bound()
+
+    def expose_explicitly(self, event: Event) -> None:
+        """Takes what an impression shows as seen, and takes back what had been assumed of its slate."""
+        self._session.sends_impressions = True
+        if self._settings.exposure.mode == "implicit":
+            return
+        slate = self._session.slate(event.decision_id or "")
+        if slate is None:
+            self._count("impressions_of_unknown_decisions")
+            return
+        if slate.implicit:
+            self._retract(slate)
+        position_of = {product: position for position, product in enumerate(slate.product_ids)}
+        for shown_position, product in enumerate(event.shown or ()):
+            position = position_of.get(product)
+            if position is None:
+                self._count("impressions_of_unknown_products")
+            elif not slate.seen >> position & 1:
+                self._expose(slate, [(position, shown_position)], event.timestamp)
+            else:
+                self._see_earlier(slate, position, shown_position, event.timestamp)
+        self._bound()
+
+    def reward(self, products: Iterable[str]) -> None:
+        """Brings the rewards of the products' exposures up to date and writes each difference."""
+        affected = set(products)
+        if not affected:
+            return
+        exposures = [e for e in self._session.exposures if e.product_id in affected]
+        if not exposures:
+            return
+        rewards = rewards_of(exposures, self._session.recent.events, self._settings.reward)
+        for exposure, reward in zip(exposures, rewards, strict=True):
+            if reward != exposure.reward:
+                self._change_reward(exposure, reward)
+
+    def credits(self, event: LoggedEvent) -> bool:
+        """Whether the event is of a kind that rewards; one that names a decision without an open exposure is counted.
+
+        Whatever the visitor does with a product, it is not one that is shown in vain.
+        """
+        if event.kind == CATEGORY_VIEW or not weight_of(event, self._settings.reward.weights):
+            return False
+        if event.decision_id and not any(
+            e.decision_id == event.decision_id and e.product_id in event.products for e in self._session.exposures
+        ):
+            self._count("rewards_without_exposure")
+        for product in event.products:
+            self._session.shown.pop(product, None)
+        return True
+
+    def enter(self) -> None:
+        """Hands the learner the exposures that it has not been told of."""
+        self._enter([e for e in self._session.exposures if not e.entered])
+
+    def discard(self) -> None:
+        """Drops all exposures; those that the learner has not been told of are retracted in the log."""
+        for exposure in self._session.exposures:
+            if not exposure.entered:
+                self._write("retract", exposure)
+        self._session.exposures = []
+
+    def finish(self) -> list[Record]:
+        """All records, with what is for the learners.
+
+        Examples go to each of them, given by their keys and numbers of shards. Where drift is watched, the rewards of closed
+        exposures that are learned go to the first shard of the `watcher`, given by its key and the session's variant.
+        """
+        self.records += outcome_records(self._session_id, self._outcomes)
+        self._outcomes = []
+        if self.examples:
+            examples = _encoder.encode(self.examples)
+            for key, shards in self._learners:
+                shard = f"{key}/{shard_of(self._session_id, shards)}"
+                self.records.append(Record("examples", shard.encode(), examples))
+            self.examples = []
+        if self._watcher and self.closed:
+            key, variant = self._watcher
+            self.records.append(Record("examples", f"{key}/0".encode(), msgspec.msgpack.encode({variant: self.closed})))
+            self.closed = []
+        return self.records
+
+    def _expose(self, slate: Slate, places: Sequence[tuple[int, int]], exposed_at_ms: int) -> None:
+        """Takes items as seen; a place is the position of an item and the one where it was shown."""
+        if not places:
+            return
+        self._log(slate)
+        session, new, explored = self._session, 0, 0
+        for position, shown_position in places:
+            slate.seen |= 1 << position
+            product_id, x = slate.product_ids[position], slate.feature_bytes(position)
+            exposure = Exposure(
+                slate.decision_id,
+                product_id,
+                position,
+                shown_position,
+                exposed_at_ms,
+                slate.cause,
+                x,
+                slate.implicit,
+                slate.next_seq,
+                explored=slate.explored[position],
+                examination=self._examination_of(shown_position),
+            )
+            self._write("exposure", exposure)
+            session.exposures.append(exposure)
+            count_shown(session.shown, product_id)
+            new += is_new(slate.feature_set, x)
+            explored += slate.explored[position]
+        self._count("exposures", len(places))
+        self._count("exposures_new", new)
+        self._count("exposures_explored", explored)
+
+    def _see_earlier(self, slate: Slate, position: int, shown_position: int, exposed_at_ms: int) -> None:
+        """Of several impressions of an item the earliest counts, in whichever order they arrive; a closed exposure stays."""
+        found = (e for e in self._session.exposures if (e.decision_id, e.position) == (slate.decision_id, position))
+        exposure = next(found, None)
+        if exposure is None or (exposed_at_ms, shown_position) >= (exposure.exposed_at_ms, exposure.shown_position):
+            return
+        if exposure.entered:
+            self._teach(exposure, 0)
+        exposure.exposed_at_ms, exposure.shown_position = exposed_at_ms, shown_position
+        exposure.examination = self._examination_of(shown_position)
+        exposure.seq += 1
+        self._write("exposure", exposure)
+        self._weigh(slate.decision_id)
+
+    def _examination_of(self, shown_position: int) -> Number:
+        return self._examination[shown_position] if shown_position < len(self._examination) else 1
+
+    def _bound(self) -> None:
+        """Closes the oldest exposures where too many are open."""
+        excess = len(self._session.exposures) - self._settings.exposure.open_max
+        if excess > 0:
+            self._count("exposures_closed_early", excess)
+            self._close(sorted(self._session.exposures, key=lambda e: e.exposed_at_ms)[:excess])
+
+    def _log(self, slate: Slate) -> None:
+        if not slate.logged:
+            slate.logged = True
+            kind: Literal["explicit", "implicit"] = "implicit" if slate.implicit else "explicit"
+            self.records.append(decision_record(self._session_id, slate, kind))
+            slate.full = None
+
+    def _retract(self, slate: Slate) -> None:
+        """Takes back what was assumed, but for what is closed: that was learned, and must not be learned again."""
+        for exposure in [e for e in self._session.exposures if e.decision_id == slate.decision_id and e.implicit]:
+            exposure.seq += 1
+            exposure.reward = 0
+            self._teach(exposure, 0)
+            self._write("retract", exposure)
+            self._session.exposures.remove(exposure)
+            take_back_shown(self._session.shown, exposure.product_id)
+            self._count("exposures_retracted")
+            self.reward([exposure.product_id])  # what it had earned may be another exposure's
+            slate.seen &= ~(1 << exposure.position)
+            slate.next_seq = max(slate.next_seq, exposure.seq + 1)
+        slate.implicit = False
+
+    def _change_reward(self, exposure: Exposure, reward: float) -> None:
+        more = round(1_000 * (reward - exposure.reward))
+        self._count("reward_milli", max(0, more))
+        self._count("penalty_milli", max(0, -more))
+        exposure.seq += 1
+        exposure.reward = reward or 0
+        if reward > 0:
+            self._session.shown.pop(exposure.product_id, None)
+        self._write("reward", exposure)
+        self._weigh(exposure.decision_id)
+
+    def _weigh(self, decision_id: str) -> None:
+        """Teaches what changed of a decision's exposures: the reward of one may be the weight of others."""
+        exposures = [e for e in self._session.exposures if e.decision_id == decision_id]
+        weights = weights_of(exposures, self._settings.exposure.model)
+        for exposure, weight in zip(exposures, weights, strict=True):
+            if exposure.entered:
+                self._teach(exposure, weight)
+
+    def _close(self, closing: Sequence[Exposure]) -> None:
+        if not closing:
+            return
+        self._enter([e for e in closing if not e.entered])
+        named = [event for event in self._session.recent.events if event.decision_id]
+        for exposure in closing if named else ():
+            spend(exposure, named, self._settings.reward)
+        self.closed += [exposure.reward for exposure in closing if is_learned(exposure)]
+        gone = set(map(id, closing))
+        self._session.exposures = [e for e in self._session.exposures if id(e) not in gone]
+
+    def _enter(self, exposures: Sequence[Exposure]) -> None:
+        for exposure in exposures:
+            exposure.entered = True
+        for decision_id in dict.fromkeys([exposure.decision_id for exposure in exposures]):
+            self._weigh(decision_id)
+
+    def _teach(self, exposure: Exposure, weight: Number) -> None:
+        """Hands the learner the difference to what it was told of the exposure before, if that is to be learned.
+
+        What an older release has taught goes on: half of an exposure would stay in the sums for ever.
+        """
+        known = exposure.taught_weight
+        if (known, exposure.taught_reward) == (weight, exposure.reward) or not (known or is_learned(exposure)):
+            return
+        earned, before = (exposure.reward if weight else 0.0), (exposure.taught_reward if known else 0.0)
+        self.examples.append(
+            Example(
+                exposure.exposed_at_ms,
+                exposure.product_id,
+                exposure.x,
+                count=weight**2 - known**2,
+                reward=weight * earned - known * before,
+                reward_squared=earned**2 - before**2,
+                position=exposure.shown_position if exposure.explored else -1,
+                seen=(weight > 0) - (known > 0),
+                clicked=earned - before,
+            )
+        )
+        exposure.taught_weight, exposure.taught_reward = weight, exposure.reward
+
+    def _write(self, kind: Literal["exposure", "reward", "retract"], exposure: Exposure) -> None:
+        self._outcomes.append(outcome(kind, exposure, self._event_id, self._now_ms))
+
+    def _count(self, name: str, by: int = 1) -> None:
+        if by:
+            self.counts[name] = self.counts.get(name, 0) + by
+
+
+_encoder = msgspec.msgpack.Encoder()
+
+
+def is_new(feature_set: str, x: bytes) -> bool:
+    """Whether the item's product had been in the shop for less than 30 days when it was chosen, by the feature `novelty`."""
+    if feature_set != FEATURE_SET or len(x) < _NOVELTY.size + _NOVELTY_AT:
+        return False
+    novelty: float = _NOVELTY.unpack_from(x, _NOVELTY_AT)[0]
+    return novelty > _NOVELTY_AT_30_DAYS
+
+
+_NOVELTY, _NOVELTY_AT = Struct("<e"), 2 * Feature.NOVELTY
+_NOVELTY_AT_30_DAYS = math.exp(-1)
+
+
+def shard_of(session_id: str, shards: int) -> int:
+    """The learner shard of a session, the same on every machine."""
+    if shards == 1:
+        return 0
+    return int.from_bytes(hashlib.blake2b(session_id.encode(), digest_size=4).digest(), "big") % shards

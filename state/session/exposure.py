@@ -1,0 +1,196 @@
+"""Exposures that wait for their reward, and which event rewards which of them."""
+
+from collections.abc import Sequence
+from struct import Struct
+
+import msgspec
+import numpy as np
+
+from state.configuration import Reward
+from state.feature_set import Feature
+from state.session.interest import CATEGORY_VIEW, weight_of
+from state.session.recent_events import LoggedEvent
+
+PRODUCT_AFFINITY = int(Feature.PRODUCT_AFFINITY)
+_HALF, _SEEN_AT = Struct("<e"), 2 * Feature.PRODUCT_SEEN
+
+
+SPENT = "\x00"
+"""In an event's decision, stands before each product whose reward went to an exposure of that decision that has closed."""
+
+Number = int | float
+"""Whole numbers are kept as such: in state they take a byte instead of nine."""
+
+
+class Exposure(msgspec.Struct, array_like=True, gc=False):
+    """One product of one slate that was seen.
+
+    `position` is where it was published and `shown_position` where it was shown, both from 0; `cause` the digest of the event
+    that produced the slate; `x` its features as float16 bytes; `seq` numbers its outcomes; `reward` is the aggregate that
+    was last written. `examination` is the probability that the place was looked at, 1 unless positions are modelled; `explored`
+    says that the item was another than the best. `entered` says whether the learner has been told of it, and `taught_weight` and
+    `taught_reward` with which weight and reward.
+    """
+
+    decision_id: str
+    product_id: str
+    position: int
+    shown_position: int
+    exposed_at_ms: int
+    cause: bytes
+    x: bytes
+    implicit: bool
+    seq: int = 0
+    reward: Number = 0
+    entered: bool = False
+    explored: bool = False
+    examination: Number = 1
+    taught_weight: Number = 0
+    taught_reward: Number = 0
+
+
+def is_learned(exposure: Exposure) -> bool:
+    """Whether the learner is told of it: not where it is assumed only, and the session had touched the product before.
+
+    A visitor goes on with such a product whether it is listed or not, and nobody knows that the list was looked at: its reward
+    would be that of the visitor's habit. By the feature `product_seen`, so that the log of decisions alone says it.
+    """
+    if not exposure.implicit or len(exposure.x) < _SEEN_AT + _HALF.size:
+        return True
+    seen: float = _HALF.unpack_from(exposure.x, _SEEN_AT)[0]
+    return seen <= 0
+
+
+def open_for_ms(reward: Reward) -> int:
+    """From an exposure to the watermark from which on no event rewards it any more: the first past window and disorder."""
+    return reward.window_ms + reward.disorder_ms + 1
+
+
+def weights_of(exposures: Sequence[Exposure], model: str) -> list[Number]:
+    """With which weight each exposure of one decision counts, given the rewards of all of them.
+
+    `all`: 1. `cascade` (Craswell, Zoeter, Taylor, Ramsey 2008, "An experimental comparison of click position-bias models",
+    section 3.4, with the last click in place of the only one): what lies below the lowest rewarded item was not looked at, 0.
+    `position` (the same, section 3.2, the examination hypothesis): the place's examination probability.
+    """
+    if model == "position":
+        return [exposure.examination for exposure in exposures]
+    if model == "cascade":
+        last = max((e.shown_position for e in exposures if e.reward > 0), default=None)
+        return [1 if last is None or e.shown_position <= last or e.reward else 0 for e in exposures]
+    return [1] * len(exposures)
+
+
+def rewards_of(exposures: Sequence[Exposure], events: Sequence[LoggedEvent], rules: Reward) -> list[float]:
+    """The aggregate reward of each exposure: a function of the two sets alone, whatever the order of arrival.
+
+    An event rewards exposures of its own products only: the one its decision names, else the latest that is not after it; within
+    the window, one exposure per product, and never one of the slate that it produced. An event that names its decision may come
+    before the exposure by as much as the disorder. `events` are oldest first. What an event has earned a closed exposure is not
+    earned again, see `spend`.
+    """
+    if not exposures:
+        return []
+    credited: dict[int, list[float]] = {}
+    largest = largest_reward(rules)
+    first_ms = min([exposure.exposed_at_ms for exposure in exposures]) - rules.disorder_ms
+    exposed: dict[str, list[int]] = {}
+    for place, exposure in enumerate(exposures):
+        exposed.setdefault(exposure.product_id, []).append(place)
+    are_exposed = exposed.keys()
+    for event in events:
+        if event.timestamp_ms < first_ms or event.kind == CATEGORY_VIEW or are_exposed.isdisjoint(event.products):
+            continue
+        weight = weight_of(event, rules.weights)
+        if not weight:
+            continue
+        digest = event.digest
+        decision_id, spent = _named(event)
+        for product in event.products:
+            if product not in exposed or product in spent:
+                continue
+            index = _credited_exposure(exposures, exposed[product], event, digest, decision_id, rules)
+            if index is not None:
+                reward = weight / largest * _boost(exposures[index], rules.affinity_boost)
+                credited.setdefault(index, []).append(reward)
+    rewards = [0.0] * len(exposures)
+    for index, earned in credited.items():
+        rewards[index] = aggregate(earned, rules.aggregate)
+    return rewards
+
+
+def spend(exposure: Exposure, events: Sequence[LoggedEvent], rules: Reward) -> None:
+    """Notes, as the exposure closes, which events that name its decision are credited to it. Without that they would be credited
+    to another exposure of the product, to which they go only where the named one was never seen."""
+    for event in events:
+        decision_id, spent = _named(event)
+        product = exposure.product_id
+        if decision_id != exposure.decision_id or product not in event.products or product in spent:
+            continue
+        if _is_in_time(event, exposure, rules) and event.digest != exposure.cause:
+            event.decision_id += SPENT + product
+
+
+def _named(event: LoggedEvent) -> tuple[str, list[str]]:
+    """The decision that the event names, empty for none, and the products for which it is spent."""
+    decision_id, *spent = event.decision_id.split(SPENT)
+    return decision_id, spent
+
+
+def _is_in_time(event: LoggedEvent, exposure: Exposure, rules: Reward) -> bool:
+    return -rules.disorder_ms <= event.timestamp_ms - exposure.exposed_at_ms <= rules.window_ms
+
+
+def _boost(exposure: Exposure, affinity_boost: float) -> float:
+    """1 + boost × affinity in [0, 1) of the session for the product when it was shown: what the source paper does.
+
+    It learns that liked products are rewarded, which they would be anywhere; predictions for them come out too high.
+    """
+    if not affinity_boost:
+        return 1.0
+    affinity = float(np.frombuffer(exposure.x, dtype=np.float16)[PRODUCT_AFFINITY])
+    return 1.0 + affinity_boost * max(0.0, affinity)
+
+
+def aggregate(rewards: Sequence[float], how: str) -> float:
+    """One number in [-1, 1] from an exposure's rewards, oldest first. A thumb down counts against the best of the others."""
+    if not rewards:
+        return 0.0
+    if how == "first":
+        return max(-1.0, min(1.0, rewards[0]))
+    if how == "sum":
+        return max(-1.0, min(1.0, sum(rewards)))
+    return min(1.0, max(0.0, *rewards)) + max(-1.0, min(0.0, *rewards))
+
+
+def largest_reward(rules: Reward) -> float:
+    """What rewards are divided by, so that they lie in [-1, 1]."""
+    weights = rules.weights
+    return max(weights.product_view, weights.add_to_cart, weights.checkout, weights.thumb)
+
+
+def _credited_exposure(
+    exposures: Sequence[Exposure],
+    of_product: Sequence[int],
+    event: LoggedEvent,
+    digest: bytes,
+    decision_id: str,
+    rules: Reward,
+) -> int | None:
+    """Which of the product's exposures, given by their indices, the event is credited to."""
+    latest: int | None = None
+    for index in of_product:
+        exposure = exposures[index]
+        if exposure.cause == digest or not _is_in_time(event, exposure, rules):
+            continue
+        if decision_id and exposure.decision_id == decision_id:
+            return index
+        if event.timestamp_ms >= exposure.exposed_at_ms and (
+            latest is None or _rank(exposure) > _rank(exposures[latest])
+        ):
+            latest = index
+    return latest
+
+
+def _rank(exposure: Exposure) -> tuple[int, str]:
+    return (exposure.exposed_at_ms, exposure.decision_id)

@@ -1,0 +1,89 @@
+"""Everything that is held of a session, and its form in Flink's state."""
+
+from collections.abc import Callable
+from functools import cached_property
+
+import msgspec
+
+from state.codec import reading, unpack_form
+from state.session.consent import Consent
+from state.session.exposure import Exposure
+from state.session.recent_events import RecentEvents
+from state.session.slate import Slate
+
+_VERSION = b"\x01"
+SLATES_KEPT = 2
+_NO_SLATES = msgspec.Raw(msgspec.msgpack.encode([]))
+
+
+class Session(msgspec.Struct, array_like=True, dict=True):
+    """A session. Times in ms since the epoch.
+
+    `generation` is the Kafka time of the record that created it, `applied` the inputs applied since (also the profile's version).
+    `newest_input_ms` is the newest event time of any input, kept or not; `timer_ms` the event-time timer that is set, 0 for none.
+    `owed_ms` is the wall-clock time at which a publication is owed, 0 for none, and `owed_cause` the digest of the event that asks
+    for a new slate by then, empty where the same slate will do. The last publication was at `updated_at_ms`.
+    `region` and `moment` are the newest event's that told, `user` is the hash of the user's id, and `hint` what is known of that
+    user from elsewhere, empty while that has not come. `shown` says how often each product was seen since its last reward, as
+    `state/session/shown.py` counts. `packed_slates` are the slates as they are stored: most of a session's bytes, and many an
+    input needs none of them.
+    """
+
+    generation: int
+    recent: RecentEvents
+    consent: Consent
+    applied: int = 0
+    duplicates: int = 0
+    dropped: int = 0
+    updated_at_ms: int = 0
+    newest_input_ms: int = 0
+    timer_ms: int = 0
+    sends_impressions: bool = False
+    packed_slates: msgspec.Raw = _NO_SLATES
+    exposures: list[Exposure] = []
+    owed_ms: int = 0
+    owed_cause: bytes = b""
+    region: str = ""
+    moment: list[str] = []
+    user: str = ""
+    hint: bytes = b""
+    shown: dict[str, int] = {}
+
+    @classmethod
+    def begin(cls, generation: int) -> "Session":
+        """A session of which nothing is known."""
+        return cls(generation=generation, recent=RecentEvents(), consent=Consent())
+
+    @cached_property
+    def slates(self) -> list[Slate]:
+        """The slates that are kept, oldest first; what is changed of them is stored."""
+        with reading("a session's slates"):
+            return _slates.decode(self.packed_slates)
+
+    def slate(self, decision_id: str) -> Slate | None:
+        """The kept slate of that decision."""
+        return next((slate for slate in self.slates if slate.decision_id == decision_id), None)
+
+    def encode(self) -> bytes:
+        """Versioned bytes for Flink's state."""
+        opened = self.__dict__.get("slates")
+        if opened is not None:
+            self.packed_slates = msgspec.Raw(_encoder.encode(opened))
+        return _VERSION + _encoder.encode(self)
+
+    @classmethod
+    def decode(cls, data: bytes) -> "Session":
+        """The inverse of `encode`.
+
+        Raises:
+            UnreadableError: the version is unknown, or the bytes are damaged.
+        """
+        return unpack_form(data, _FORMS, "a session")
+
+
+_encoder = msgspec.msgpack.Encoder()
+_decoder = msgspec.msgpack.Decoder(Session)
+_FORMS: dict[bytes, Callable[[bytes], Session]] = {_VERSION: _decoder.decode}
+"""How each form that was ever released is read; what is written is always of `_VERSION`. A new form gets the next byte, keeps the
+reader of the old one here with its conversion, and a golden file of its own: docs/upgrades.md."""
+_slates = msgspec.msgpack.Decoder(list[Slate])
