@@ -12,7 +12,7 @@ from state.configuration import Settings
 from state.events.event import Event
 from state.feature_set import FEATURE_SET, Feature
 from state.model.sums import Example
-from state.session.exposure import Exposure, Number, is_learned, open_for_ms, rewards_of, spend, weights_of
+from state.session.exposure import Exposure, Number, is_learned, mark_credited, open_for_ms, rewards_of, weights_of
 from state.session.interest import CATEGORY_VIEW, weight_of
 from state.session.log import LoggedOutcome, Record, decision_record, outcome, outcome_records
 from state.session.recent_events import LoggedEvent
@@ -258,9 +258,9 @@ class Attribution:
         if not closing:
             return
         self._enter([e for e in closing if not e.entered])
-        named = [event for event in self._session.recent.events if event.decision_id]
+        named = [event for event in self._session.recent.events if event.reaction]
         for exposure in closing if named else ():
-            spend(exposure, named, self._settings.reward)
+            mark_credited(exposure, named, self._settings.reward)
         self.closed += [exposure.reward for exposure in closing if is_learned(exposure)]
         gone = set(map(id, closing))
         self._session.exposures = [e for e in self._session.exposures if id(e) not in gone]

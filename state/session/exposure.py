@@ -14,10 +14,6 @@ from state.session.recent_events import LoggedEvent
 PRODUCT_AFFINITY = int(Feature.PRODUCT_AFFINITY)
 _HALF, _SEEN_AT = Struct("<e"), 2 * Feature.PRODUCT_SEEN
 
-
-SPENT = "\x00"
-"""In an event's decision, stands before each product whose reward went to an exposure of that decision that has closed."""
-
 Number = int | float
 """Whole numbers are kept as such: in state they take a byte instead of nine."""
 
@@ -87,7 +83,7 @@ def rewards_of(exposures: Sequence[Exposure], events: Sequence[LoggedEvent], rul
     An event rewards exposures of its own products only: the one its decision names, else the latest that is not after it; within
     the window, one exposure per product, and never one of the slate that it produced. An event that names its decision may come
     before the exposure by as much as the disorder. `events` are oldest first. What an event has earned a closed exposure is not
-    earned again, see `spend`.
+    earned again, see `mark_credited`.
     """
     if not exposures:
         return []
@@ -104,10 +100,9 @@ def rewards_of(exposures: Sequence[Exposure], events: Sequence[LoggedEvent], rul
         weight = weight_of(event, rules.weights)
         if not weight:
             continue
-        digest = event.digest
-        decision_id, spent = _named(event)
+        digest, decision_id, credited_before = event.digest, event.decision_id, event.credited
         for product in event.products:
-            if product not in exposed or product in spent:
+            if product not in exposed or product in credited_before:
                 continue
             index = _credited_exposure(exposures, exposed[product], event, digest, decision_id, rules)
             if index is not None:
@@ -119,22 +114,15 @@ def rewards_of(exposures: Sequence[Exposure], events: Sequence[LoggedEvent], rul
     return rewards
 
 
-def spend(exposure: Exposure, events: Sequence[LoggedEvent], rules: Reward) -> None:
+def mark_credited(exposure: Exposure, events: Sequence[LoggedEvent], rules: Reward) -> None:
     """Notes, as the exposure closes, which events that name its decision are credited to it. Without that they would be credited
     to another exposure of the product, to which they go only where the named one was never seen."""
+    product = exposure.product_id
     for event in events:
-        decision_id, spent = _named(event)
-        product = exposure.product_id
-        if decision_id != exposure.decision_id or product not in event.products or product in spent:
+        if event.decision_id != exposure.decision_id or product not in event.products or product in event.credited:
             continue
         if _is_in_time(event, exposure, rules) and event.digest != exposure.cause:
-            event.decision_id += SPENT + product
-
-
-def _named(event: LoggedEvent) -> tuple[str, list[str]]:
-    """The decision that the event names, empty for none, and the products for which it is spent."""
-    decision_id, *spent = event.decision_id.split(SPENT)
-    return decision_id, spent
+            event.mark_credited(product)
 
 
 def _is_in_time(event: LoggedEvent, exposure: Exposure, rules: Reward) -> bool:

@@ -19,6 +19,8 @@ TOUCHES_PER_EVENT = 4
 _KINDS: dict[str, int] = {name: kind for kind, name in enumerate(EVENT_TYPES)}
 _VIEW = _KINDS["product_view"]
 _UUID_MARK = b"\x00"
+_CREDIT = "\x00"
+"""In the bytes of an event, stands before each product in `LoggedEvent.credited`."""
 _NO_BUNDLES: list[list[str]] = []
 
 
@@ -34,7 +36,7 @@ class LoggedEvent(msgspec.Struct, array_like=True, gc=False):
     """An event as the session keeps it.
 
     `identity` is packed (16 bytes for a UUID); `strength` is the weight's sign and size for feedback, 1 for other events;
-    `decision_id` is the slate that it reacts to, with what `state/session/exposure.py` notes of it;
+    `reaction` is the slate that it reacts to and the products of `credited`, in one text because state holds them so;
     `categories` run parallel to `products` ("" where unknown); a category view has no product and one category. `bundles` are those
     that a checkout was complete of, each as its products, the primary first.
     """
@@ -44,9 +46,23 @@ class LoggedEvent(msgspec.Struct, array_like=True, gc=False):
     kind: int
     products: list[str]
     categories: list[str]
-    decision_id: str = ""
+    reaction: str = ""
     strength: float = 1.0
     bundles: list[list[str]] = []
+
+    @property
+    def decision_id(self) -> str:
+        """The slate that it reacts to, empty for none."""
+        return self.reaction.partition(_CREDIT)[0]
+
+    @property
+    def credited(self) -> list[str]:
+        """Products whose reward went to an exposure of that slate that has closed."""
+        return self.reaction.split(_CREDIT)[1:]
+
+    def mark_credited(self, product_id: str) -> None:
+        """Adds a product to `credited`."""
+        self.reaction += _CREDIT + product_id
 
     @property
     def event_type(self) -> str:
@@ -96,14 +112,15 @@ def _uuid(value: bytes) -> str:
 
 def logged(event: Event, categories: list[str], bundles: list[list[str]] = _NO_BUNDLES) -> LoggedEvent:
     """The event as the log keeps it; `categories` run parallel to `event.products()`, or hold the one that was viewed;
-    `bundles` are those that it is a checkout of."""
+    `bundles` are those that it is a checkout of. A decision id with a NUL is none of ours, and names no slate."""
+    decision_id = event.decision_id or ""
     return LoggedEvent(
         timestamp_ms=event.timestamp,
         identity=pack_identity(event.identity),
         kind=_KINDS[event.event_type],
         products=event.products(),
         categories=categories,
-        decision_id=event.decision_id or "",
+        reaction="" if _CREDIT in decision_id else decision_id,
         strength=float(event.feedback.strength) if event.feedback else 1.0,
         bundles=bundles,
     )
