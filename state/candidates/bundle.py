@@ -5,8 +5,9 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from state.events.decoding import decode_or_reject
 from state.events.event import Identifier
-from state.events.rejection import Reason, Rejection, unreadable
+from state.events.rejection import Reason, Rejection
 
 BUNDLE_LIMIT_BYTES = 65_536
 MOST_ITEMS = 20
@@ -36,14 +37,9 @@ _decoder = msgspec.json.Decoder(Bundle)
 
 def read_bundle(payload: bytes) -> Bundle | Rejection:
     """A bundle from the bytes of a record, or why it is none."""
-    if len(payload) > BUNDLE_LIMIT_BYTES:
-        return Rejection(Reason.TOO_LARGE, None, f"{len(payload)} bytes, at most {BUNDLE_LIMIT_BYTES} are accepted")
-    try:
-        bundle = _decoder.decode(payload)
-    except msgspec.ValidationError as error:
-        return Rejection(Reason.INVALID_VALUE, None, str(error))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return unreadable(payload, error)
+    bundle = decode_or_reject(_decoder, payload, BUNDLE_LIMIT_BYTES)
+    if isinstance(bundle, Rejection):
+        return bundle
     if len(set(bundle.products)) != len(bundle.products):
         return Rejection(
             Reason.INVALID_VALUE, "bundle_items", "each product may be in a bundle once, the primary included"

@@ -5,8 +5,9 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
+from state.events.decoding import decode_or_reject
 from state.events.event import Identifier
-from state.events.rejection import Reason, Rejection, unreadable
+from state.events.rejection import Rejection
 
 PRODUCT_LIMIT_BYTES = 65_536
 LARGEST_EXACT = 2**53
@@ -49,11 +50,4 @@ _decoder = msgspec.json.Decoder(Product)
 
 def read_product(payload: bytes) -> Product | Rejection:
     """A product from the bytes of a record, or why it is none."""
-    if len(payload) > PRODUCT_LIMIT_BYTES:
-        return Rejection(Reason.TOO_LARGE, None, f"{len(payload)} bytes, at most {PRODUCT_LIMIT_BYTES} are accepted")
-    try:
-        return _decoder.decode(payload)
-    except msgspec.ValidationError as error:
-        return Rejection(Reason.INVALID_VALUE, None, str(error))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return unreadable(payload, error)
+    return decode_or_reject(_decoder, payload, PRODUCT_LIMIT_BYTES)

@@ -9,7 +9,8 @@ from typing import Annotated, Any, Literal
 import msgspec
 from msgspec import Meta
 
-from state.events.rejection import Reason, Rejection, unreadable
+from state.events.decoding import decode_or_reject
+from state.events.rejection import Reason, Rejection
 
 EventType = Literal[
     "product_view",
@@ -125,16 +126,9 @@ def read_event(payload: bytes | None, *, now_ms: int, max_bytes: int, max_future
 
     `now_ms` is the wall clock; a timestamp further ahead than `max_future_ms` would push the watermark and is refused.
     """
-    if not payload:
-        return Rejection(Reason.EMPTY, None, "the message has no bytes")
-    if len(payload) > max_bytes:
-        return Rejection(Reason.TOO_LARGE, None, f"{len(payload)} bytes, at most {max_bytes} are accepted")
-    try:
-        event = _decoder.decode(payload.decode())
-    except msgspec.ValidationError as error:
-        return _invalid(str(error))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return unreadable(payload, error)
+    event = decode_or_reject(_decoder, payload, max_bytes)
+    if isinstance(event, Rejection):
+        return _of_an_event(event)
     return _broken_rule(event, now_ms + max_future_ms) or event
 
 
@@ -155,20 +149,15 @@ _kinds = msgspec.json.Decoder(_Kind)
 _CONSENT = re.compile(rb"""event_type\W{1,8}(consent|erase)\b""")
 
 
-def _invalid(message: str) -> Rejection:
-    what, _, path = message.partition(" - at `$")
-    field = path.rstrip("`").lstrip(".") or None
-    if "missing required field" in what:
-        missing = what.split("`")[1]
-        return Rejection(Reason.MISSING_FIELD, f"{field}.{missing}" if field else missing, what)
-    if field is None:
-        return Rejection(Reason.NOT_AN_OBJECT, None, what)
-    if field == "event_type" and "enum" in what:
-        return Rejection(Reason.UNKNOWN_EVENT_TYPE, field, what)
-    reason = Reason.WRONG_TYPE if ", got `" in what else Reason.INVALID_VALUE
+def _of_an_event(rejection: Rejection) -> Rejection:
+    """The rejection with what only events have: a reason for unknown types, a hint on consent."""
+    field, detail = rejection.field, rejection.detail
+    if field == "event_type" and "enum" in detail:
+        return Rejection(Reason.UNKNOWN_EVENT_TYPE, field, detail)
     if field == "granted":
-        what += ": write true or false without quotes; until it is sent so, consent stands as it was"
-    return Rejection(reason, field, what)
+        hint = "write true or false without quotes; until it is sent so, consent stands as it was"
+        return Rejection(rejection.reason, field, f"{detail}: {hint}")
+    return rejection
 
 
 def _broken_rule(event: Event, latest_ms: int) -> Rejection | None:

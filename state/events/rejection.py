@@ -2,7 +2,6 @@
 
 import base64
 import enum
-import re
 from collections.abc import Mapping
 
 import msgspec
@@ -48,23 +47,6 @@ class Origin(msgspec.Struct, frozen=True):
     partition: int
     offset: int
     timestamp_ms: int
-
-
-def unreadable(payload: bytes | str, error: Exception) -> Rejection:
-    """Why a decoder of JSON could not read a payload at all."""
-    if isinstance(error, UnicodeDecodeError):
-        return Rejection(Reason.NOT_UTF8, None, f"byte {error.start} is not UTF-8")
-    text = payload if isinstance(payload, str) else payload.decode(errors="replace")
-    half = next((escape[1] for escape in _ESCAPE.finditer(text) if escape[1]), None)
-    if half is not None:
-        return Rejection(Reason.NOT_UTF8, None, f"{half} is half of a surrogate pair: it stands for no character")
-    return Rejection(Reason.NOT_JSON, None, str(error))
-
-
-_ESCAPE = re.compile(
-    r"\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|(\\u[dD][89a-fA-F][0-9a-fA-F]{2})|\\.", re.DOTALL
-)
-"""An escape of JSON; where it is half of a surrogate pair, that is its group."""
 
 
 class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True):

@@ -5,8 +5,9 @@ from typing import Annotated, NamedTuple
 import msgspec
 from msgspec import Meta
 
+from state.events.decoding import decode_or_reject
 from state.events.event import Identifier
-from state.events.rejection import Reason, Rejection, unreadable
+from state.events.rejection import Reason, Rejection
 
 LIST_LIMIT_BYTES = 65_536
 _UserId = Annotated[str, Meta(min_length=1, max_length=256)]
@@ -41,14 +42,9 @@ def read_user_list(key: bytes | None, value: bytes | None, most: int) -> UserLis
         return Rejection(Reason.INVALID_VALUE, "key", "the key must be the user_id, 1 to 256 characters")
     if value is None:
         return UserList(user_id, [])
-    if len(value) > LIST_LIMIT_BYTES:
-        return Rejection(Reason.TOO_LARGE, None, f"{len(value)} bytes, at most {LIST_LIMIT_BYTES} are accepted")
-    try:
-        found = _decoder.decode(value)
-    except msgspec.ValidationError as error:
-        return Rejection(Reason.INVALID_VALUE, None, str(error))
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        return unreadable(value, error)
+    found = decode_or_reject(_decoder, value, LIST_LIMIT_BYTES)
+    if isinstance(found, Rejection):
+        return found
     if found.user_id != user_id:
         return Rejection(Reason.KEY_MISMATCH, "user_id", "the record's key must be its user_id")
     return UserList(user_id, list(dict.fromkeys(found.items))[:most])

@@ -75,11 +75,11 @@ def test_amazon_columns_are_known() -> None:
 @pytest.mark.parametrize(
     ("row", "reason"),
     [
-        ({"product_id": "p"}, "invalid_value"),
-        ({"category_id": "c"}, "invalid_value"),
+        ({"product_id": "p"}, "missing_field"),
+        ({"category_id": "c"}, "missing_field"),
         ({"product_id": "p" * 129, "category_id": "c"}, "invalid_value"),
         ({"product_id": "p", "category_id": "c", "removed": "perhaps"}, "invalid_value"),
-        ({"product_id": 1.5, "category_id": "c"}, "invalid_value"),
+        ({"product_id": 1.5, "category_id": "c"}, "wrong_type"),
         ({"removed": True}, "missing_field"),
         (b"not json", "not_json"),
     ],
@@ -105,7 +105,7 @@ def test_loading_counts_everything_and_removes_with_a_null() -> None:
     ]
     report = load_products(rows, "products", delivery)  # type: ignore[arg-type]
     assert (report.rows, report.products, report.repeated, report.removals) == (4, 2, 1, 1)
-    assert report.refused == Counter({"invalid_value": 1})
+    assert report.refused == Counter({"missing_field": 1})
     assert delivery.sent[-1] == ("products", None, b"b")
 
 
@@ -241,8 +241,8 @@ def test_each_kind_of_fault_is_shown_once_with_its_line(tmp_path: Path) -> None:
     assert report.examples["price left out: no number"] == "line 3: b 'free'"
     assert report.examples["price read from text"] == "line 2: a '19,90' as 19.9"
     assert report.examples["repeated"] == "line 4: b"
-    assert report.refused == {"invalid_value": 1}
-    assert report.examples["invalid_value"].startswith("line 5: ")
+    assert report.refused == {"missing_field": 1}
+    assert report.examples["missing_field"].startswith("line 5: ")
     assert len(delivery.sent) == 3
 
 

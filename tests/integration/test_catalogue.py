@@ -153,4 +153,4 @@ def test_what_is_no_product_is_a_dead_letter(shop: Shop) -> None:
     shop.raw(b'{"product_id": 7}', key, "products")
     [record] = shop.records_when("dead_letters", lambda record: record.key == key)
     letter = json.loads(record.value)
-    assert (letter["reason"], letter["topic"]) == ("invalid_value", "products")
+    assert (letter["reason"], letter["topic"]) == ("wrong_type", "products")

@@ -202,5 +202,5 @@ def test_what_is_no_product_is_a_dead_letter_with_its_place() -> None:
     job = Job()
     job.send({"product_id": "p"})
     [letter] = job.letters
-    assert (letter["reason"], letter["topic"], letter["offset"]) == ("invalid_value", "products", 1)
-    assert job.count("dead_letters_invalid_value") == 1
+    assert (letter["reason"], letter["topic"], letter["offset"]) == ("missing_field", "products", 1)
+    assert job.count("dead_letters_missing_field") == 1

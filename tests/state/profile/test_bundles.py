@@ -41,29 +41,35 @@ def test_a_bundle_is_read_to_the_letter() -> None:
 
 
 @pytest.mark.parametrize(
-    "fields",
+    ("fields", "reason"),
     [
-        {"discount": -0.1},
-        {"discount": 1.01},
-        {"discount": "much"},
-        {"bundle_items": []},
-        {"bundle_items": [f"p{i}" for i in range(21)]},
-        {"bundle_items": ["x", "x"]},
-        {"bundle_items": [PRIMARY]},
-        {"bundle_items": [""]},
-        {"bundle_id": ""},
-        {"primary_product": None},
-        {"valid_until": "tomorrow"},
-        {"valid_until": 0},
+        ({"discount": -0.1}, "invalid_value"),
+        ({"discount": 1.01}, "invalid_value"),
+        ({"discount": "much"}, "wrong_type"),
+        ({"bundle_items": []}, "invalid_value"),
+        ({"bundle_items": [f"p{i}" for i in range(21)]}, "invalid_value"),
+        ({"bundle_items": ["x", "x"]}, "invalid_value"),
+        ({"bundle_items": [PRIMARY]}, "invalid_value"),
+        ({"bundle_items": [""]}, "invalid_value"),
+        ({"bundle_id": ""}, "invalid_value"),
+        ({"primary_product": None}, "wrong_type"),
+        ({"valid_until": "tomorrow"}, "wrong_type"),
+        ({"valid_until": 0}, "invalid_value"),
     ],
 )
-def test_what_breaks_a_rule_is_refused(fields: dict[str, Any]) -> None:
+def test_what_breaks_a_rule_is_refused(fields: dict[str, Any], reason: str) -> None:
     known = msgspec.to_builtins(bundle()) | fields
     answer = read_bundle(msgspec.json.encode(known))
     assert isinstance(answer, Rejection)
-    assert answer.reason == "invalid_value"
+    assert answer.reason == reason
     assert isinstance(read_bundle(b"{"), Rejection)
     assert isinstance(read_bundle(b"x" * 70_000), Rejection)
+
+
+def test_a_field_that_is_missing_is_named_as_for_an_event() -> None:
+    answer = read_bundle(b'{"bundle_id": "b", "primary_product": "p", "bundle_items": ["q"]}')
+    assert isinstance(answer, Rejection)
+    assert (answer.reason, answer.field) == ("missing_field", "discount")
 
 
 def test_the_store_has_a_bound_and_finds_by_primary_and_by_part() -> None:
