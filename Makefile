@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test audit fuzz bench bench-quick bench-lab bench-online soak faults lint unit integration clean
+.PHONY: run test audit fuzz bench bench-quick bench-lab bench-online soak faults lint unit integration metrics docs clean
 run: $(READY)
 	@$(BIN)/heliotrope demo
 
@@ -63,6 +63,19 @@ $(VENV)/.ready-fuzz: $(READY) requirements-fuzz.lock
 	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-fuzz.lock
 	@touch $@
 
+# The page of metrics, from the list in the code.
+metrics: $(READY)
+	@$(BIN)/python -m operators.metrics > docs/metrics.md
+
+# The documents as pages in site/. An environment of its own: what builds them does not fit the packages that Flink pins.
+docs: $(VENV)-docs/.ready
+	@$(VENV)-docs/bin/mkdocs build --quiet && echo "site/index.html"
+
+$(VENV)-docs/.ready: requirements-docs.lock
+	@$(PYTHON) -m venv $(VENV)-docs
+	@$(VENV)-docs/bin/python -m pip install --quiet --require-hashes -r requirements-docs.lock
+	@touch $@
+
 $(VENV)/.ready-bench: $(READY) requirements-bench.lock
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-bench.lock
 	@touch $@
@@ -79,4 +92,4 @@ $(READY): requirements.lock pyproject.toml
 	@touch $@
 
 clean:
-	@rm -rf $(VENV) $(VENV)-audit .heliotrope .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info
+	@rm -rf $(VENV) $(VENV)-audit $(VENV)-docs site .heliotrope .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

@@ -18,7 +18,7 @@ MOST_REFUSED_SHARE = 0.5
 """Of the sample: where more rows are no products, the file is the wrong one, and nothing of it is sent."""
 MOST_IDS_REMEMBERED = 2_000_000
 REQUIRED_HINT = (
-    "a product needs product_id and category_id; rename the columns, or see the form of a product in the README"
+    "a product needs product_id and category_id; rename the columns, or see the form of a product in docs/events.md"
 )
 
 

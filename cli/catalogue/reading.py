@@ -1,4 +1,4 @@
-"""Products from rows: JSON in the README's form, CSV with its columns, or the Amazon Products 2023 columns."""
+"""Products from rows: JSON in the form of docs/events.md, CSV with its columns, or the Amazon Products 2023 columns."""
 
 from collections.abc import Callable, Mapping
 from typing import Any

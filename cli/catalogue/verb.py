@@ -49,7 +49,7 @@ def load(
     _print_report(file, report)
     if not report.products and not report.removals:
         why = "; ".join(f"{reason}: {report.examples[reason]}" for reason in report.refused) or "it has no rows"
-        raise UserError(f"nothing was loaded from {file} ({why[:300]}): see the form of a product in the README")
+        raise UserError(f"nothing was loaded from {file} ({why[:300]}): see the form of a product in docs/events.md")
 
 
 def _print_report(file: Path, report: LoadReport) -> None:

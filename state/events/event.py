@@ -1,6 +1,6 @@
 """Reading an event of `user_interactions`: bytes in, an `Event` or a `Rejection` with a reason out.
 
-The rules are those of the event's form in the README: required fields, lengths, what each type needs.
+The rules are those of the event's form in docs/events.md: required fields, lengths, what each type needs.
 """
 
 import re
