@@ -11,7 +11,8 @@ from state.events.event import Event
 from state.feature_set import DIMENSION
 from state.model.learner import LearnerShard
 from state.model.merger import Merger, terms_of
-from state.model.snapshot import Predictor, Snapshot
+from state.model.predictor import Predictor
+from state.model.snapshot import Snapshot
 from state.model.sums import Example
 from state.personalizer import Effect, Personalizer
 from state.session.session import Session

@@ -22,8 +22,8 @@ from state.model.change import LiveModel
 from state.model.drift import Watched
 from state.model.merger import IncompatibleModelError, Terms, refuse_incompatible, refuse_unusable
 from state.model.model_input import Command
-from state.model.snapshot import Predictor, Snapshot
-from state.model.snapshot_check import SNAPSHOT_MOST_BYTES
+from state.model.predictor import Predictor
+from state.model.snapshot import SNAPSHOT_MOST_BYTES, Snapshot
 from state.model.snapshot_rows import within_limit
 from state.model.sums import Sums
 

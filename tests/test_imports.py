@@ -2,7 +2,8 @@
 
 import ast
 import sys
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -101,6 +102,48 @@ def test_rooms_of_the_core_import_lower_floors_only() -> None:
         if room != room_of(path) and floor_of[room] >= floor_of[room_of(path)]
     ]
     assert found == []
+
+
+def module_of(path: Path) -> str:
+    """The dotted name of a module of ours."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def modules_imported(path: Path, ours: Collection[str]) -> set[str]:
+    """Which of our modules a module imports: wherever in it, and for types only too."""
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"), str(path))):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= names if names <= set(ours) else {*names, node.module}
+    return (found & set(ours)) - {module_of(path)}
+
+
+def first_circle(packages: Iterable[str]) -> list[str]:
+    """Modules that import each other in a circle, empty where there is none."""
+    paths = {module_of(path): path for package in packages for path in sources(package)}
+    graph = {name: modules_imported(path, paths.keys()) for name, path in paths.items()}
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        circle: list[str] = error.args[1]
+        return circle
+    return []
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    assert first_circle(MAY_IMPORT) == []
+
+
+def test_a_circle_for_types_only_is_seen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tests.test_imports.ROOT", tmp_path)
+    (tmp_path / "cli").mkdir()
+    (tmp_path / "cli" / "a.py").write_text("from cli import b\n")
+    (tmp_path / "cli" / "b.py").write_text("if TYPE_CHECKING:\n    from cli.c import D\n")
+    (tmp_path / "cli" / "c.py").write_text("def f():\n    import cli.a\n")
+    assert set(first_circle(["cli"])) == {"cli.a", "cli.b", "cli.c"}
 
 
 def test_few_files_lie_loose_in_the_core() -> None:

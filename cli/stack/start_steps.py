@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 from urllib.parse import urlsplit
 
 import redis
@@ -14,14 +14,14 @@ from kafka.errors import KafkaError
 from cli.stack import services
 from cli.stack.brokers import CLUSTER_ID
 from cli.stack.flink_rest import FlinkRest
+from cli.stack.layout import Layout
+from cli.stack.plan import Plan
 from cli.stack.ports import answers
 from cli.stack.process import describe_exit, spawn
 from cli.stack.topics import broker_answers
 from cli.stack.topics import create_topics as create_missing_topics
 from jobs.settings import redis_password
-
-if TYPE_CHECKING:
-    from cli.stack.supervisor import Supervisor
+from state.configuration import Settings
 
 POLL_SECONDS = 0.2
 TAIL_LINES = 15
@@ -37,7 +37,38 @@ class StepError(Exception):
         self.step, self.detail, self.tail = step, detail, tail
 
 
-async def start_redis(stack: "Supervisor") -> str:
+class Job(Protocol):
+    """The job of a stack, as the steps submit it and wait for it."""
+
+    job_id: str
+
+    async def submit(self) -> str:
+        """Submits it and returns what it resumes from, empty for a new one."""
+
+    async def until_running(self) -> None:
+        """Waits until all of it runs."""
+
+    def broken(self, what: str) -> StepError:
+        """The failure of the step that waits for it."""
+
+
+class Stack(Protocol):
+    """What the steps need of the supervisor, which imports them."""
+
+    layout: Layout
+    plan: Plan
+    settings: Settings
+    environment: dict[str, str]
+
+    @property
+    def job(self) -> Job:
+        """The stack's job."""
+
+    async def start_service(self, service: services.Service) -> asyncio.subprocess.Process:
+        """Starts a process that is kept from then on."""
+
+
+async def start_redis(stack: Stack) -> str:
     """Starts Redis and waits for its PONG."""
     service = services.redis_service(stack.layout)
     process = await stack.start_service(service)
@@ -47,7 +78,7 @@ async def start_redis(stack: "Supervisor") -> str:
     return urlsplit(stack.plan.redis).netloc
 
 
-async def start_kafka(stack: "Supervisor") -> str:
+async def start_kafka(stack: Stack) -> str:
     """Formats the broker's storage where it is new, starts it, and waits for its admin interface."""
     if not (stack.layout.data / "kafka" / "meta.properties").exists():
         await _format_storage(stack)
@@ -60,7 +91,7 @@ async def start_kafka(stack: "Supervisor") -> str:
     return stack.plan.kafka
 
 
-async def create_topics(stack: "Supervisor") -> str:
+async def create_topics(stack: Stack) -> str:
     """Creates the topics that are missing."""
     try:
         created = await asyncio.to_thread(create_missing_topics, stack.settings, stack.plan.kafka)
@@ -70,7 +101,7 @@ async def create_topics(stack: "Supervisor") -> str:
     return f"{len(created)} created" if created else "all there"
 
 
-async def start_flink(stack: "Supervisor") -> str:
+async def start_flink(stack: Stack) -> str:
     """Starts the JobManager and the TaskManagers together and waits until all are registered."""
     java_home, count = Path(stack.plan.java_home), stack.settings.local.task_managers
     wanted = [services.job_manager_service(stack.settings, stack.layout, java_home)]
@@ -89,19 +120,19 @@ async def start_flink(stack: "Supervisor") -> str:
     return f"{stack.plan.flink}, {count} task manager{'s' if count > 1 else ''}"
 
 
-async def submit_job(stack: "Supervisor") -> str:
+async def submit_job(stack: Stack) -> str:
     """Submits the job, from where an earlier one stopped if there is such a place."""
     origin = await stack.job.submit()
     return f"{stack.job.job_id}{f', from {origin}' if origin else ''}"
 
 
-async def await_job(stack: "Supervisor") -> str:
+async def await_job(stack: Stack) -> str:
     """Waits until all of the job runs."""
     await stack.job.until_running()
     return "RUNNING"
 
 
-async def _format_storage(stack: "Supervisor") -> None:
+async def _format_storage(stack: Stack) -> None:
     command = services.kafka_command(Path(stack.plan.java_home), stack.layout, _jars(stack), STORAGE_TOOL, 64)
     properties = str(stack.layout.run / "kafka.properties")
     arguments = ("format", "--ignore-formatted", "-t", CLUSTER_ID, "-c", properties)
@@ -128,7 +159,7 @@ def failed(step: str, service: services.Service, what: str) -> StepError:
     return StepError(step, f"{what}: see {service.log}", tail(service.log))
 
 
-def timed_out(stack: "Supervisor", step: str) -> StepError:
+def timed_out(stack: Stack, step: str) -> StepError:
     """The failure of a step that took too long."""
     what = f"not ready after {stack.settings.local.start_timeout_ms / 1_000:.0f} s (local.start_timeout)"
     if step == "Job":
@@ -154,5 +185,5 @@ def without_frames(text: str) -> tuple[str, ...]:
     return tuple(kept[-TAIL_LINES:])
 
 
-def _jars(stack: "Supervisor") -> list[Path]:
+def _jars(stack: Stack) -> list[Path]:
     return [Path(jar) for jar in stack.plan.jars if "flink" not in Path(jar).name]

@@ -21,7 +21,8 @@ from state.model.exposure_metrics import exposure_spread
 from state.model.learner import ShardUpdate
 from state.model.merger import IncompatibleModelError, Merger, Terms
 from state.model.model_input import Command, read_model_input
-from state.model.snapshot import Predictor, Snapshot
+from state.model.predictor import Predictor
+from state.model.snapshot import Snapshot
 
 logger = structlog.get_logger()
 

@@ -30,7 +30,8 @@ from state.events.rejection import Reason, Rejection
 from state.feature_set import FEATURE_SET
 from state.model.change import LiveModel
 from state.model.model_input import Command, read_model_input
-from state.model.snapshot import Predictor, Snapshot
+from state.model.predictor import Predictor
+from state.model.snapshot import Snapshot
 from state.together.listing import list_key
 
 _ARCHIVED = re.compile(rb"%s(:[^@+]+)?@\d+" % MODEL_KEY)

@@ -22,9 +22,9 @@ from state.kernels import SMALLEST_ENGAGEMENT
 from state.model.disjoint import Arms
 from state.model.merger import Terms
 from state.model.posterior import Posterior
+from state.model.predictor import Predictor
 from state.model.river.codec import first_of
 from state.model.river.learner import RiverLearner
-from state.model.snapshot import Predictor
 from state.model.sums import Sums
 from state.policy import Belief, Rules, combine, policy_from
 from state.policy.normals import Normals

@@ -6,7 +6,7 @@ from numpy.typing import NDArray
 from state.catalogue.catalogue import UNLISTED, Catalogue, Rows
 from state.kernels.columns import OWN_COLUMNS, STATIC_COLUMNS, TABLE_COLUMNS, ProductColumn
 from state.model.posterior import PRIOR_NOISE, PRIOR_REWARD
-from state.model.snapshot import Predictor
+from state.model.predictor import Predictor
 
 Values = NDArray[np.float64]
 

@@ -8,7 +8,8 @@ from numpy.typing import NDArray
 
 from state.codec import damaged, reading, unpack
 from state.decay import decay_between
-from state.model.snapshot import Predictor, Snapshot
+from state.model.predictor import Predictor
+from state.model.snapshot import Snapshot
 from state.model.snapshot_check import check_snapshot
 from state.model.sums import Sums
 

@@ -39,7 +39,7 @@ class DriftWatch:
 
     @classmethod
     def decode(cls, data: bytes) -> "DriftWatch":
-        """The inverse of `encode`. Raises UnreadableError as `state.model.snapshot.river.codec.decode` does."""
+        """The inverse of `encode`. Raises UnreadableError as `state.model.river.codec.decode` does."""
         watch, adwin = cls(), decode(data)
         if type(adwin) is not type(watch._adwin):
             raise damaged("a drift watch", f"it holds a {type(adwin).__name__}")

@@ -12,9 +12,10 @@ from state.decay import landmark_scale
 from state.feature_set import DIMENSION, FEATURE_SET, Feature, own_rate_columns, prior_of
 from state.model.drift import Watched
 from state.model.learner import ShardUpdate
+from state.model.predictor import Predictor
 from state.model.product_sums import FIXED, ProductSums
 from state.model.river.learner import made_from
-from state.model.snapshot import Predictor, Snapshot
+from state.model.snapshot import Snapshot
 from state.model.snapshot_rows import PRODUCTS_LIMIT_BYTES, product_rows, rows_within
 from state.model.sums import TURNS_KEPT, Sums
 

@@ -1,17 +1,12 @@
-"""The model as it travels: a snapshot, and a snapshot made ready to score with."""
+"""The model as it travels."""
 
 import msgspec
-import numpy as np
-from numpy.typing import NDArray
 
-from state.codec import damaged, reading, unpack
-from state.feature_set import own_rate_columns, prior_of
-from state.model.disjoint import Arms, arm_width
+from state.codec import damaged, unpack
 from state.model.drift import Watched
-from state.model.posterior import Posterior
-from state.model.snapshot_check import SNAPSHOT_MOST_BYTES, all_finite, check_snapshot, require
-from state.model.sums import Sums
 
+SNAPSHOT_MOST_BYTES = 512 * 1024
+"""What readers of the topic rely on."""
 _VERSION = b"\x02"
 _READABLE = (b"\x01", _VERSION)
 """A snapshot of version 1 lacks the last fields, which have defaults."""
@@ -60,51 +55,3 @@ class Snapshot(msgspec.Struct, array_like=True, frozen=True):
 
 
 _decoder = msgspec.msgpack.Decoder(Snapshot)
-
-
-class Predictor:
-    """A snapshot ready to score with. Making one is the test of a snapshot: what is wrong with it shows here, and not later.
-
-    Raises:
-        UnreadableError: the snapshot is not sound, or its sums cannot be factorised.
-
-    Attributes:
-        theta: (d,) coefficients; `own_rate` (3,) those of the features of the product's own rate.
-        statistics: (products, 4) by `product_ids`: the snapshot's counts and residuals.
-        arms: the products' own models in the disjoint form, else None.
-    """
-
-    def __init__(self, snapshot: Snapshot) -> None:
-        with reading("the model snapshot"), np.errstate(all="ignore"):
-            self._take(snapshot, check_snapshot(snapshot))
-            self._check()
-
-    def _take(self, snapshot: Snapshot, sums: Sums) -> None:
-        self.model_version = snapshot.model_version
-        prior = prior_of(snapshot.feature_set, sums.dimension)
-        self.posterior = Posterior.of(sums, snapshot.ridge, snapshot.model_version, prior)
-        self.examination: list[float] = sums.examination().tolist()
-        self.theta = self.posterior.theta
-        own = own_rate_columns(snapshot.feature_set)
-        self.own_rate = self.theta[own] if own else np.zeros(3)
-        self.river = snapshot.river
-        self.product_ids = snapshot.product_ids
-        counts = np.frombuffer(snapshot.counts, dtype="<f8").reshape(-1, 2)
-        residuals = np.frombuffer(snapshot.residuals, dtype="<f4").reshape(-1, 2)
-        self.statistics: NDArray[np.float64] = np.column_stack([counts, residuals])
-        self.arms: Arms | None = None
-        if snapshot.form == "disjoint":
-            table = np.frombuffer(snapshot.arms, dtype="<f8").reshape(-1, arm_width(sums.dimension))
-            self.arms = Arms.of(self.product_ids, counts[:, 0], table, sums.dimension, snapshot.ridge)
-
-    def _check(self) -> None:
-        """Refuses what came of numbers that each were fine."""
-        posterior, arms = self.posterior, self.arms
-        require(posterior.is_proper, "its sums cannot be factorised: no exposures sum up to them")
-        require(
-            all_finite(self.theta, posterior.whitener, posterior.noise, posterior.weight, self.examination),
-            "its coefficients are not finite",
-        )
-        require(all_finite(self.statistics), "a product's numbers are not finite")
-        require(arms is None or all_finite(arms.theta, arms.covariance, arms.noise), "a product's model is not finite")
-        require(arms is None or arms.is_proper, "a product's sums cannot be factorised")

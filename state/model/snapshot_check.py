@@ -5,7 +5,7 @@ fail later, where no one could refuse it any more. That the sums can be factoris
 """
 
 import math
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
@@ -13,14 +13,10 @@ from state.codec import damaged
 from state.feature_set import DIMENSION, FEATURE_SET
 from state.model.disjoint import arm_width
 from state.model.drift import Watched
+from state.model.snapshot import Snapshot
 from state.model.sums import LATEST_MS, Sums, Vector
 
-if TYPE_CHECKING:
-    from state.model.snapshot import Snapshot
-
 WHAT = "the model snapshot"
-SNAPSHOT_MOST_BYTES = 512 * 1024
-"""What readers of the topic rely on."""
 LONGEST_NAME = 128
 MOST_WATCHED = 1_000
 LARGEST_RIDGE = 1e12
@@ -34,7 +30,7 @@ ROUNDING = 1e-6
 """Counts are sums and differences of weights, so 0 may be a little less than that."""
 
 
-def check_snapshot(snapshot: "Snapshot") -> Sums:
+def check_snapshot(snapshot: Snapshot) -> Sums:
     """The snapshot's sums, if it is sound.
 
     Raises:
@@ -58,7 +54,7 @@ def all_finite(*numbers: Any) -> bool:
     return all(bool(np.isfinite(each).all()) for each in numbers)
 
 
-def _check_head(snapshot: "Snapshot") -> None:
+def _check_head(snapshot: Snapshot) -> None:
     require(0 < snapshot.model_version <= LATEST_MS, f"its version {snapshot.model_version} is no time in ms")
     for name in ("feature_set", "variant", "lineage", "learned_from"):
         require(len(getattr(snapshot, name)) <= LONGEST_NAME, f"its {name} has more than {LONGEST_NAME} characters")
@@ -76,7 +72,7 @@ def _is_sound(watched: Watched) -> bool:
     return math.isfinite(watched.mean) and min(counts) >= 0 and watched.drifted_at_ms <= LATEST_MS
 
 
-def _check_sums(snapshot: "Snapshot", sums: Sums) -> None:
+def _check_sums(snapshot: Snapshot, sums: Sums) -> None:
     d, latest_ms = sums.dimension, snapshot.model_version + AHEAD_MS
     if snapshot.feature_set == FEATURE_SET:
         require(d == DIMENSION, f"it has {d} features, the feature set {FEATURE_SET} has {DIMENSION}")
@@ -90,7 +86,7 @@ def _check_sums(snapshot: "Snapshot", sums: Sums) -> None:
     require((np.diagonal(sums.a) >= -ROUNDING * (1 + float(np.abs(sums.a).max()))).all(), "its squares are negative")
 
 
-def _check_products(snapshot: "Snapshot", dimension: int) -> None:
+def _check_products(snapshot: Snapshot, dimension: int) -> None:
     products = snapshot.product_ids
     require(all(0 < len(product) <= LONGEST_NAME for product in products), "a product's id is empty or too long")
     require(len(set(products)) == len(products), "a product is there twice")

@@ -20,7 +20,8 @@ from state.model.change import Change, LiveModel
 from state.model.exposure_metrics import exposure_spread
 from state.model.learner import ShardUpdate
 from state.model.model_input import Command, encode_update
-from state.model.snapshot import Predictor, Snapshot
+from state.model.predictor import Predictor
+from state.model.snapshot import Snapshot
 from state.model.sums import Sums
 from tests.operators.flink_fakes import Context, RuntimeContext
 from tests.state.model.test_learning import base_of, made_examples, reference

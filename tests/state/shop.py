@@ -13,7 +13,7 @@ from state.events.event import Event
 from state.feature_set import DIMENSION, FEATURE_SET
 from state.model.learner import LearnerShard
 from state.model.merger import Merger, Terms
-from state.model.snapshot import Predictor
+from state.model.predictor import Predictor
 from state.model.sums import Example, Sums
 from state.personalizer import Effect, Personalizer
 from state.session.session import Session

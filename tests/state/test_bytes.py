@@ -31,9 +31,10 @@ from state.model.drift import Watched, Watches
 from state.model.learner import LearnerShard, ShardUpdate
 from state.model.merger import Merger, Terms, refuse_unusable
 from state.model.model_input import Command, encode_update, read_model_input
+from state.model.predictor import Predictor
 from state.model.river.codec import decode, encode
 from state.model.river.learner import RiverLearner, create
-from state.model.snapshot import Predictor, Snapshot
+from state.model.snapshot import Snapshot
 from state.model.sums import Sums
 from state.popularity.baseline import Baseline
 from state.popularity.listing import Listing

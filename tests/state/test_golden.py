@@ -14,7 +14,8 @@ from state.feature_set import DIMENSION, FEATURE_SET
 from state.model.change import LiveModel
 from state.model.learner import LearnerShard
 from state.model.merger import IncompatibleModelError, Merger, Terms, terms_of
-from state.model.snapshot import Predictor, Snapshot
+from state.model.predictor import Predictor
+from state.model.snapshot import Snapshot
 from state.model.sums import Example, Sums
 from state.popularity.baseline import Baseline
 from state.popularity.listing import Listing

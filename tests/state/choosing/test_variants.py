@@ -11,7 +11,7 @@ from jobs.settings import ConfigurationError, load_settings, settings_from, to_t
 from state.choosing.variants import Assignment, learners_of, models_of, settings_by_variant
 from state.configuration import Settings
 from state.feature_set import DIMENSION
-from state.model.snapshot import Predictor
+from state.model.predictor import Predictor
 from state.model.sums import Example
 from tests.state.model.test_learning import base_of, made_examples
 from tests.state.shop import SESSION, T0, Visit, event, predictor_of, shop

@@ -7,7 +7,8 @@ import pytest
 from state.model.change import Change, LiveModel, Publication, patched, rows_by_product
 from state.model.learner import LearnerShard
 from state.model.merger import Merger, terms_of
-from state.model.snapshot import Predictor, Snapshot
+from state.model.predictor import Predictor
+from state.model.snapshot import Snapshot
 from state.model.sums import Sums
 from tests.state.model.test_learning import HOUR, made_examples
 from tests.state.shop import T0, make_merger, settings

@@ -14,7 +14,8 @@ from state.feature_set import DIMENSION
 from state.model.disjoint import Arms, arm_width, most_arms
 from state.model.learner import LearnerShard
 from state.model.merger import IncompatibleModelError, Merger, terms_of
-from state.model.snapshot import Predictor, Snapshot
+from state.model.predictor import Predictor
+from state.model.snapshot import Snapshot
 from state.model.snapshot_rows import PRODUCTS_LIMIT_BYTES
 from state.model.sums import Example
 from state.policy.lin_ucb import LinUCB

@@ -13,7 +13,8 @@ from state.feature_set import DIMENSION, FEATURE_SET, prior_of
 from state.model.drift import DriftWatch, Watches, shortened
 from state.model.learner import LearnerShard
 from state.model.merger import Merger, terms_of
-from state.model.snapshot import Predictor, Snapshot
+from state.model.predictor import Predictor
+from state.model.snapshot import Snapshot
 from state.model.sums import Example, Sums
 from tests.state.model.test_learning import HOUR, base_of, made_examples
 from tests.state.shop import T0, Visit, event, restored_merger, settings, shop

@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from state.model.learner import LearnerShard
 from state.model.posterior import Posterior
-from state.model.snapshot import Predictor
+from state.model.predictor import Predictor
 from state.model.sums import Example, Sums
 from tests.state.policy.lab import Experiment, World
 from tests.state.shop import make_merger, restored_merger

@@ -14,8 +14,9 @@ from state.codec import UnreadableError
 from state.feature_set import DIMENSION, FEATURE_SET, prior_of
 from state.model.learner import LearnerShard
 from state.model.merger import IncompatibleModelError, Merger
+from state.model.predictor import Predictor
 from state.model.product_sums import ProductSums
-from state.model.snapshot import Predictor, Snapshot
+from state.model.snapshot import Snapshot
 from state.model.snapshot_rows import within_limit
 from state.model.sums import Example, Sums
 from tests.state.shop import make_merger, restored_merger

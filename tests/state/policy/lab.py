@@ -13,7 +13,7 @@ from state.choosing.features import Context
 from state.feature_set import DIMENSION
 from state.model.learner import LearnerShard
 from state.model.merger import Merger, terms_of
-from state.model.snapshot import Predictor
+from state.model.predictor import Predictor
 from state.model.sums import Example
 from state.session.interest import Interest
 from state.session.slate import Slate
