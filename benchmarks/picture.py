@@ -75,8 +75,8 @@ def send(heliotrope: InProcess, now_ms: int, session: str, event_type: str, **fi
 def story() -> Iterator[tuple[str, dict[str, Any], int]]:
     """Each chapter's title, the visitor's profile then, and when."""
     heliotrope = InProcess(settings_from({"profile": {"min_interval": 0}}), SEED, publish_every=500)
-    for product in products():
-        heliotrope.chooser.catalogue.put(product)
+    for known in products():
+        heliotrope.chooser.catalogue.put(known)
     heliotrope.chooser.refresh(START_MS)
     begin_ms = teach(heliotrope, np.random.default_rng(SEED), START_MS) + SECOND_MS
     heliotrope.publish(begin_ms)
