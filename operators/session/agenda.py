@@ -21,11 +21,21 @@ class Task(enum.IntEnum):
 
 
 class Entry(msgspec.Struct, array_like=True):
-    """`names` are sessions, for DUE the time in ms as text. `due_ms` is by the wall clock."""
+    """`names` are sessions; for DUE, see `time_ms`. `due_ms` is by the wall clock."""
 
     task: Task
     due_ms: int
     names: list[str]
+
+    @classmethod
+    def of_time(cls, due_ms: int, time_ms: int) -> "Entry":
+        """An entry for sessions that are due at an event time, which state holds as text in place of their names."""
+        return cls(Task.DUE, due_ms, [str(time_ms)])
+
+    @property
+    def time_ms(self) -> int:
+        """The event time of an entry for DUE."""
+        return int(self.names[0])
 
 
 class Agenda:
@@ -42,12 +52,12 @@ class Agenda:
         self._entries: dict[str, dict[str, Entry]] = {}
 
     def add(self, bucket: str, task: Task, due_ms: int, names: list[str], timers: Any) -> None:
-        """Notes something to do at that time."""
-        self._count += 1
-        name, entry = f"{self._prefix}{self._count:x}", Entry(task, due_ms, names)
-        self._of(bucket)[name] = entry
-        self._map.put(name, _encoder.encode(entry))
-        timers.register_processing_time_timer(due_ms)
+        """Notes something to do for sessions at that time."""
+        self._put(bucket, Entry(task, due_ms, names), timers)
+
+    def add_time(self, bucket: str, due_ms: int, time_ms: int, timers: Any) -> None:
+        """Notes that more sessions are due at an event time, to be looked at by the wall clock's `due_ms`."""
+        self._put(bucket, Entry.of_time(due_ms, time_ms), timers)
 
     def due(self, bucket: str, now_ms: int) -> list[tuple[str, Entry]]:
         """What is to be done by now, with the names of the entries."""
@@ -66,6 +76,13 @@ class Agenda:
         """Looks at an entry again at that time. The state goes on saying when it was first due, which is sooner."""
         entry.due_ms = due_ms
         timers.register_processing_time_timer(due_ms)
+
+    def _put(self, bucket: str, entry: Entry, timers: Any) -> None:
+        self._count += 1
+        name = f"{self._prefix}{self._count:x}"
+        self._of(bucket)[name] = entry
+        self._map.put(name, _encoder.encode(entry))
+        timers.register_processing_time_timer(entry.due_ms)
 
     def _of(self, bucket: str) -> dict[str, Entry]:
         entries = self._entries.get(bucket)

@@ -17,7 +17,6 @@ from operators.counters import Counters, of_variant
 from operators.names import (
     BUNDLE_RECORD,
     CANDIDATES_RECORD,
-    HINT_PARTITION,
     MODEL_RECORD,
     POPULARITY_RECORD,
     SESSION,
@@ -26,6 +25,7 @@ from operators.redis.lists import PopularWriter
 from operators.redis.profiles import ProfileWriter
 from operators.redis.watch import RedisWatch
 from operators.session.agenda import Agenda, Entry, Task
+from operators.session.batch import Input, Kind, read_batch
 from operators.session.due_sessions import DueSessions
 from operators.session.outbox import Outbox
 from operators.session.overload import OverloadWatch
@@ -68,21 +68,8 @@ class Secrets(msgspec.Struct, frozen=True):
     salt: bytes
 
 
-class Input(msgspec.Struct, frozen=True, gc=False):
-    """An input of a session as it came: `origin_key` and the three after it are the Kafka record's."""
-
-    session_id: str
-    payload: bytes | None
-    origin_key: bytes | None
-    partition: int
-    offset: int
-    record_ms: int
-
-
 class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
-    """Input 1: batches by bucket, Row(sessions, payloads, origin keys, places), three arrays of the same length in the order of
-    arrival and a text with `partition offset record_ms ` for each: events, or hints where the partition is `HINT_PARTITION` or
-    less. Input 2: reference records, broadcast."""
+    """Input 1: batches of events and hints by bucket, see `operators/session/batch.py`. Input 2: reference records, broadcast."""
 
     def __init__(self, settings: Settings, secrets: Callable[[], Secrets], build_id: str) -> None:
         self._settings = settings
@@ -167,10 +154,8 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._restore(ctx)
         self._rebuilder.see(ctx.get_current_key(), ctx.timer_service())
         watermark_ms = ctx.timer_service().current_watermark()
-        sessions, payloads, origin_keys, places = value._values
-        numbers = map(int, places.split())
-        for given in zip(sessions, payloads, origin_keys, numbers, numbers, numbers, strict=True):
-            self._take(Input(*given), watermark_ms, ctx)
+        for given in read_batch(value):
+            self._take(given, watermark_ms, ctx)
         for session_id in list(self._taken):
             self._publish(session_id)
         rows = self._end_of_call(ctx)
@@ -183,22 +168,15 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._restore(ctx)
         kind, key, payload, partition, offset, record_ms = value._values
         try:
-            rejection = self._reference.take(kind, key, payload)
+            found = self._reference.take(kind, key, payload)
         except Exception as error:  # as for an event: what was held before stays
             logger.exception("a reference record could not be taken", kind=kind, partition=partition, offset=offset)
-            rejection = _of_ours(error)
-        if not isinstance(rejection, Rejection):
-            self._remember(rejection, payload, ctx)
-            if kind == CANDIDATES_RECORD:
-                self._counters.add_all(self._chooser.catalogue.take_counts())
-            if kind == MODEL_RECORD:
-                self._counters.show("products_held", len(self._chooser.catalogue))
-                self._counters.show("python_blocks", sys.getallocatedblocks())
-                self._counters.show("catalogue_exposed_permille", round(1_000 * self._chooser.coverage()))
-                predictor = self._chooser.predictor
-                self._counters.show("model_version_ms", 0 if predictor is None else predictor.model_version)
+            found = _of_ours(error)
+        if not isinstance(found, Rejection):
+            self._remember(found, payload, ctx)
+            self._show_reference_data(kind)
             return
-        logger.warning("a reference record was refused", kind=kind, reason=rejection.reason, detail=rejection.detail)
+        logger.warning("a reference record was refused", kind=kind, reason=found.reason, detail=found.detail)
         if self._is_first:  # every subtask sees it, one says so
             topics = self._settings.kafka.topics
             named = {
@@ -207,10 +185,21 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
                 POPULARITY_RECORD: topics.popularity,
             }
             origin = Origin(named.get(kind, topics.bandit_model), partition, offset, record_ms)
-            self._refuse(rejection, origin, key, payload)
+            self._refuse(found, origin, key, payload)
             self._say_what_is_left_out()
             self._counters.flush()
             yield from self._outbox.take()
+
+    def _show_reference_data(self, kind: str) -> None:
+        """Counts what a record of that kind changed, and brings the gauges up to date."""
+        if kind == CANDIDATES_RECORD:
+            self._counters.add_all(self._chooser.catalogue.take_counts())
+        if kind == MODEL_RECORD:
+            self._counters.show("products_held", len(self._chooser.catalogue))
+            self._counters.show("python_blocks", sys.getallocatedblocks())
+            self._counters.show("catalogue_exposed_permille", round(1_000 * self._chooser.coverage()))
+            predictor = self._chooser.predictor
+            self._counters.show("model_version_ms", 0 if predictor is None else predictor.model_version)
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterable[Row]:
         """Event time: exposures and sessions end. Processing time: the bucket's agenda."""
@@ -232,7 +221,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         now_ms = wall_clock_ms()
         if given.session_id in self._taken:
             self._publish(given.session_id)
-        if given.partition <= HINT_PARTITION:
+        if given.kind is Kind.HINT:
             self._take_hint(given, now_ms)
             return
         self._watch.take(given.record_ms, now_ms, ctx)
@@ -295,7 +284,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         if isinstance(found, Rejection):
             self._counters.add("hints_failed", 1)
             topic = self._settings.kafka.topics.session_hints
-            origin = Origin(topic, HINT_PARTITION - given.partition, given.offset, given.record_ms)
+            origin = Origin(topic, given.partition, given.offset, given.record_ms)
             self._refuse(found, origin, given.origin_key, given.payload)
             return
         self._carry_out(found, session_id)
@@ -382,7 +371,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             for session_id in entry.names:
                 self._publish_owed(session_id, now_ms)
         elif entry.task == Task.DUE:
-            self._end_some(int(entry.names[0]), ctx)
+            self._end_some(entry.time_ms, ctx)
 
     def _is_unanswered(self, name: str, entry: Entry, now_ms: int) -> bool:
         """Whether any of what was written is not known to have arrived. What was written before this start is written again, as it
@@ -419,7 +408,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
                 if effect.session is not None and self._rebuilder.is_busy_with(bucket):
                     self._bring_back(session_id, wall_clock_ms())  # it moves from a chunk that may be still to come
         if are_more:
-            self._agenda.add(bucket, Task.DUE, wall_clock_ms() + 1, [str(time_ms)], ctx.timer_service())
+            self._agenda.add_time(bucket, wall_clock_ms() + 1, time_ms, ctx.timer_service())
 
     def _write_again(self, session_id: str, now_ms: int) -> None:
         session = self._load(session_id)
@@ -474,6 +463,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         logger.info("reference data restored", entries=count)
 
     def _remember(self, name: str | None, payload: bytes | None, ctx: Any) -> None:
+        """Brings broadcast state up to date; `name` is the record's entry in it, None for a record that it does not hold."""
         forgotten = self._reference.take_forgotten()
         if name is None and not forgotten:
             return
