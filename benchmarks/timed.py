@@ -38,7 +38,7 @@ STAGES = (
     Stage("attribution", Personalizer, "_attribute"),
     Stage("the rest of taking an event", Personalizer, "take"),
     Stage("the rest of publishing", Personalizer, "publish"),
-    Stage("the rest of publishing", Personalizer, "publish_owed"),
+    Stage("the rest of publishing", Personalizer, "publish_pending"),
     Stage("state: its bytes", Session, "decode"),
     Stage("state: its bytes", Session, "encode"),
     Stage("state: reading and writing", SessionStore, "get"),

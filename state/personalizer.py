@@ -41,9 +41,9 @@ class Effect(msgspec.Struct):
     """What follows from an input.
 
     `session` is to be stored, None to be cleared; `write` is the profile to publish, or `delete` to take it away; `timer_ms` is an
-    event-time timer to set, None where the one that is set will do; `owed_ms` is a wall-clock timer to set for `publish_owed`,
-    None likewise; `counts` are increments of metrics by name; `accepted` tells the rest of the job of the event. `is_due` says that
-    `Personalizer.publish` is to follow.
+    event-time timer to set, None where the one that is set will do; `pending_ms` is a wall-clock timer to set for
+    `publish_pending`, None likewise; `counts` are increments of metrics by name; `accepted` tells the rest of the job of the event.
+    `is_due` says that `Personalizer.publish` is to follow.
     """
 
     session: Session | None
@@ -51,7 +51,7 @@ class Effect(msgspec.Struct):
     write: Write | None = None
     delete: bool = False
     timer_ms: int | None = None
-    owed_ms: int | None = None
+    pending_ms: int | None = None
     counts: dict[str, int] = {}
     accepted: str | None = None
     is_due: bool = False
@@ -61,7 +61,7 @@ class Personalizer:
     """Applies inputs to sessions. Holds the newest catalogue and model through its chooser, and nothing of any session.
 
     An input is applied in full whenever it comes. Its profile waits where the session's last publication is less than an interval
-    ago: the session then owes it, and a timer pays. Erasure and withdrawal never wait.
+    ago: it is pending then, and a timer publishes it. Erasure and withdrawal never wait.
 
     `tasks` is how many tasks share the sessions, and so what is bounded over all of them.
 
@@ -113,7 +113,7 @@ class Personalizer:
         if session.newest_input_ms + self.settings.session.ttl_ms <= timer_ms:
             attribution.enter()
             effect = Effect(None, attribution.finish(), counts={"sessions_ended": 1})
-            if session.owed_ms:
+            if session.pending_ms:
                 self._publish(effect, session, session_id, now_ms)
             return effect
         attribution.close_due(timer_ms)
@@ -126,10 +126,10 @@ class Personalizer:
             self._publish(effect, effect.session, session_id, now_ms)
         return effect
 
-    def publish_owed(self, session: Session, session_id: str, now_ms: int) -> Effect:
-        """The session's interval is over: publishes what it owes, if anything."""
+    def publish_pending(self, session: Session, session_id: str, now_ms: int) -> Effect:
+        """The session's interval is over: publishes what is pending, if anything."""
         effect = Effect(session)
-        if session.owed_ms:
+        if session.pending_ms:
             self.chooser.refresh(now_ms)
             self._publish(effect, session, session_id, now_ms)
         return effect
@@ -279,24 +279,24 @@ class Personalizer:
         )
 
     def _publish_soon(self, effect: Effect, session: Session, now_ms: int, cause: bytes = b"") -> None:
-        """Lets a publication follow now or, where the last one is too recent, owes it.
+        """Lets a publication follow now or, where the last one is too recent, when a timer fires.
 
         `cause` is the digest of the event that asks for a new slate, empty where the same slate will do. A publication that is
-        owed already is one with this one.
+        pending already is one with this one.
         """
-        if session.owed_ms:
+        if session.pending_ms:
             effect.counts["profiles_coalesced"] = 1
-        session.owed_cause = cause or session.owed_cause
+        session.pending_cause = cause or session.pending_cause
         due_ms = min(session.updated_at_ms, now_ms) + self._interval_ms()  # the clock may have been set back
         if due_ms <= now_ms:
             effect.is_due = True
-        elif not session.owed_ms or due_ms < session.owed_ms:
-            session.owed_ms = effect.owed_ms = due_ms
+        elif not session.pending_ms or due_ms < session.pending_ms:
+            session.pending_ms = effect.pending_ms = due_ms
 
     def _publish(self, effect: Effect, session: Session, session_id: str, now_ms: int) -> None:
         """Publishes a new slate where an event asked for one, else the same with the new counts."""
-        cause = session.owed_cause
-        session.owed_ms, session.owed_cause = 0, b""
+        cause = session.pending_cause
+        session.pending_ms, session.pending_cause = 0, b""
         if cause:
             self._publish_new(effect, session, session_id, cause, now_ms)
         else:
@@ -439,7 +439,7 @@ class Personalizer:
         newest = fresh.recent.newest
         if newest is not None:
             fresh.applied = len(fresh.recent.events)
-            fresh.owed_cause = newest.digest
+            fresh.pending_cause = newest.digest
             self._publish(effect, fresh, event.session_id, now_ms)
         return self._with_timer(effect)
 

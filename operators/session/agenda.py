@@ -1,4 +1,4 @@
-"""What a bucket has to do by the wall clock: see to writes without an answer, publish what is owed, go on with what is due."""
+"""What a bucket has to do by the wall clock: see to writes without an answer, publish what is pending, go on with what is due."""
 
 import enum
 from typing import Any
@@ -14,8 +14,8 @@ class Task(enum.IntEnum):
 
     WRITTEN = 0
     """Profiles were sent to Redis: are they known to be there?"""
-    OWED = 1
-    """Sessions owe a publication."""
+    PENDING = 1
+    """Publications are pending."""
     DUE = 2
     """More sessions are due at an event time than one call should look at."""
 

@@ -101,7 +101,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self._outbox = Outbox(settings.popularity.slide_ms)
         self._taken: dict[str, tuple[Input, Effect]] = {}
         self._written: set[str] = set()
-        self._owed: dict[str, int] = {}
+        self._pending: dict[str, int] = {}
         timeout_s = settings.redis.socket_timeout_ms / 1_000
         client = redis.Redis.from_url(
             settings.redis.url,
@@ -309,8 +309,8 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self._sessions.put(session_id, None if effect.session is None else effect.session.encode())
         if effect.timer_ms is not None:
             self._due.add(session_id, effect.timer_ms)
-        if effect.owed_ms is not None:
-            self._owed[session_id] = effect.owed_ms
+        if effect.pending_ms is not None:
+            self._pending[session_id] = effect.pending_ms
         self._counters.add_all(effect.counts)
         for name in BY_VARIANT & effect.counts.keys():
             variant = self._chooser.of(session_id).settings.bandit.variant
@@ -320,7 +320,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._writer.delete(session_id)
         if effect.write is not None:
             self._put(session_id, effect.write, self._timings.is_published(session_id))
-        elif effect.session is None or not effect.session.owed_ms:
+        elif effect.session is None or not effect.session.pending_ms:
             self._timings.is_published(session_id)  # no profile follows
         if effect.delete:
             self._written.add(session_id)
@@ -331,9 +331,9 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self._say_what_is_left_out()
         self._sessions.store()
         self._due.store(bucket, timers)
-        if self._owed:
-            self._agenda.add(bucket, Task.OWED, max(self._owed.values()), list(self._owed), timers)
-            self._owed = {}
+        if self._pending:
+            self._agenda.add(bucket, Task.PENDING, max(self._pending.values()), list(self._pending), timers)
+            self._pending = {}
         if self._written:
             self._agenda.add(bucket, Task.WRITTEN, next_tick_ms(WRITTEN_AFTER_MS), list(self._written), timers)
             self._written = set()
@@ -367,9 +367,9 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._agenda.postpone(entry, next_tick_ms(WRITTEN_AFTER_MS), ctx.timer_service())
             return
         self._agenda.done(bucket, name)
-        if entry.task == Task.OWED:
+        if entry.task == Task.PENDING:
             for session_id in entry.names:
-                self._publish_owed(session_id, now_ms)
+                self._publish_pending(session_id, now_ms)
         elif entry.task == Task.DUE:
             self._end_some(entry.time_ms, ctx)
 
@@ -383,16 +383,16 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             return False
         return not self._writer.have_arrived(entry.names)
 
-    def _publish_owed(self, session_id: str, now_ms: int) -> None:
+    def _publish_pending(self, session_id: str, now_ms: int) -> None:
         session = self._load(session_id)
-        if session is None or not session.owed_ms or now_ms < session.owed_ms:
+        if session is None or not session.pending_ms or now_ms < session.pending_ms:
             return
         try:
-            effect = self._personalizer.publish_owed(session, session_id, now_ms)
+            effect = self._personalizer.publish_pending(session, session_id, now_ms)
         except Exception:  # as for an event
-            logger.exception("an owed profile could not be made")
+            logger.exception("a pending profile could not be made")
             self._counters.add("profiles_failed", 1)
-            self._owed[session_id] = now_ms + RETRY_AFTER_MS
+            self._pending[session_id] = now_ms + RETRY_AFTER_MS
             return
         self._carry_out(effect, session_id)
 

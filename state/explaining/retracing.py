@@ -171,7 +171,7 @@ class _Way:
         self._session = effect.session
         self._counts.update(effect.counts)
         if effect.session is not None:
-            effect.session.owed_ms = 0
+            effect.session.pending_ms = 0
 
     def _note(self, event: Event) -> None:
         session = self._session

@@ -21,7 +21,7 @@ class Session(msgspec.Struct, array_like=True, dict=True):
 
     `generation` is the Kafka time of the record that created it, `applied` the inputs applied since (also the profile's version).
     `newest_input_ms` is the newest event time of any input, kept or not; `timer_ms` the event-time timer that is set, 0 for none.
-    `owed_ms` is the wall-clock time at which a publication is owed, 0 for none, and `owed_cause` the digest of the event that asks
+    `pending_ms` is the wall-clock time of a pending publication, 0 for none, and `pending_cause` the digest of the event that asks
     for a new slate by then, empty where the same slate will do. The last publication was at `updated_at_ms`.
     `region` and `moment` are the newest event's that told, `user` is the hash of the user's id, and `hint` what is known of that
     user from elsewhere, empty while that has not come. `shown` says how often each product was seen since its last reward, as
@@ -41,8 +41,8 @@ class Session(msgspec.Struct, array_like=True, dict=True):
     sends_impressions: bool = False
     packed_slates: msgspec.Raw = _NO_SLATES
     exposures: list[Exposure] = []
-    owed_ms: int = 0
-    owed_cause: bytes = b""
+    pending_ms: int = 0
+    pending_cause: bytes = b""
     region: str = ""
     moment: list[str] = []
     user: str = ""

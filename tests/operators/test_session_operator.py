@@ -131,7 +131,7 @@ class Bench:
         self.fire(TimeDomain.PROCESSING_TIME, max(self.operator._rebuilder._next_ms.get(key, 0), now_ms()), key)
 
     def flush_writes(self, session_id: str = "s") -> dict[str, Any] | None:
-        """As `flush`, but sessions go on owing what they owe."""
+        """As `flush`, but pending publications stay pending."""
         self.operator._writer.settle()
         return self.stored(session_id)
 
@@ -158,11 +158,11 @@ class Bench:
         value: Any = self.redis.get(f"heliotrope:profile:{session_id}")
         return None if value is None else dict(json.loads(value))
 
-    def owed(self) -> list[tuple[str, int]]:
-        """Bucket and time of publications that are owed."""
+    def pending(self) -> list[tuple[str, int]]:
+        """Bucket and time of pending publications."""
         self.context.key = BUCKET
         entries = self.operator._agenda.due(BUCKET, 2**62)
-        return sorted((BUCKET, entry.due_ms) for _, entry in entries if entry.task == Task.OWED)
+        return sorted((BUCKET, entry.due_ms) for _, entry in entries if entry.task == Task.PENDING)
 
     def gauge(self, name: str) -> int:
         return self.runtime.distributions[name].value
@@ -425,10 +425,10 @@ def test_what_waits_for_the_interval_is_published_by_its_timer(server: RedisServ
     bench.product("p1")
     assert [row._values[0] for row in bench.view()] == ["decisions"]
     started_ms = now_ms()
-    assert bench.owed() == []
+    assert bench.pending() == []
     for _ in range(3):
         assert records_of(bench.view(timestamp=now_ms() + 1, event_id=str(time.time_ns()))) == []
-    [(key, due_ms)] = bench.owed()
+    [(key, due_ms)] = bench.pending()
     assert started_ms + 59_000 < due_ms <= started_ms + 60_000
     profile = bench.flush_writes()
     assert profile is not None
@@ -445,7 +445,7 @@ def test_a_timer_of_an_earlier_debt_pays_no_later_one(server: RedisServer) -> No
     bench = Bench(server, **SPACED)
     bench.view()
     bench.view(timestamp=now_ms() + 1)
-    [(key, due_ms)] = bench.owed()
+    [(key, due_ms)] = bench.pending()
     assert bench.fire(TimeDomain.PROCESSING_TIME, due_ms - 2, key) == []
     profile = bench.flush_writes()
     assert profile is not None
@@ -457,7 +457,7 @@ def test_a_debt_outlives_a_restart(server: RedisServer) -> None:
     bench.product("p1")
     bench.view()
     bench.view(timestamp=now_ms() + 1, product_id="p2")
-    [(key, due_ms)] = bench.owed()
+    [(key, due_ms)] = bench.pending()
     bench.flush_writes()
     bench.operator = bench.opened()
     bench.fire(TimeDomain.PROCESSING_TIME, due_ms, key)
@@ -470,7 +470,7 @@ def test_a_debt_of_a_session_that_was_erased_is_void(server: RedisServer) -> Non
     bench = Bench(server, **SPACED)
     bench.view()
     bench.view(timestamp=now_ms() + 1)
-    [(key, due_ms)] = bench.owed()
+    [(key, due_ms)] = bench.pending()
     erase = {"session_id": "s", "event_type": "erase", "timestamp": now_ms() + 2}
     bench.send(json.dumps(erase).encode(), "s")
     bench.fire(TimeDomain.PROCESSING_TIME, due_ms, key)
@@ -483,12 +483,12 @@ def test_an_error_of_ours_in_a_timer_stops_no_one(server: RedisServer, monkeypat
     bench = Bench(server, **SPACED)
     bench.view()
     bench.view(timestamp=now_ms() + 1)
-    [(key, due_ms)] = bench.owed()
+    [(key, due_ms)] = bench.pending()
     with monkeypatch.context() as broken:
         broken.setattr("state.personalizer.build_profile", lambda *_: 1 / 0)
         assert bench.fire(TimeDomain.PROCESSING_TIME, due_ms, key) == []
     assert bench.count("profiles_failed") == 1
-    [(key, again_ms)] = bench.owed()
+    [(key, again_ms)] = bench.pending()
     bench.fire(TimeDomain.PROCESSING_TIME, again_ms, key)
     profile = bench.flush_writes()
     assert profile is not None
@@ -496,7 +496,7 @@ def test_an_error_of_ours_in_a_timer_stops_no_one(server: RedisServer, monkeypat
 
 
 def test_a_batch_sets_few_timers_and_takes_each_session_once(server: RedisServer) -> None:
-    """Two hundred events of a hundred sessions: one look at what was written, one at what is owed."""
+    """Two hundred events of a hundred sessions: one look at what was written, one at what is pending."""
     bench = Bench(server)
     at_ms = now_ms()
     events = [
@@ -558,7 +558,7 @@ def test_a_backlog_spaces_profiles_and_says_so_until_it_is_worked_off(server: Re
     assert bench.count("overload_entered") == 2
     behind(0, 0)
     assert bench.gauge("overload_level") == 0
-    [*_, (key, due_ms)] = bench.owed()
+    [*_, (key, due_ms)] = bench.pending()
     bench.fire(TimeDomain.PROCESSING_TIME, due_ms, key)
     profile = bench.flush_writes()
     assert profile is not None

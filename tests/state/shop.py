@@ -77,11 +77,11 @@ class Visit:
             )
         return self.effects[-1]
 
-    def pay(self, now_ms: int) -> Effect | None:
-        """Fires the timer of what the session owes by then."""
-        if self.data is None or not 0 < self.session.owed_ms <= now_ms:
+    def flush_pending(self, now_ms: int) -> Effect | None:
+        """Publishes what is pending by then, as its timer does."""
+        if self.data is None or not 0 < self.session.pending_ms <= now_ms:
             return None
-        self._store(self.personalizer.publish_owed(self.session, SESSION, self.session.owed_ms))
+        self._store(self.personalizer.publish_pending(self.session, SESSION, self.session.pending_ms))
         return self.effects[-1]
 
     def pass_watermark(self, watermark_ms: int) -> list[Effect]:

@@ -165,4 +165,4 @@ def test_nothing_is_published_on_the_way_and_models_and_sessions_stay_apart() ->
     retraced = retrace(fresh.settings, fresh.chooser, SESSION, [arrival(event(at_ms=at)) for at in (0, 1, 2, 3)])
     assert retraced.session is not None
     assert retraced.session.slates == []
-    assert retraced.session.owed_ms == 0
+    assert retraced.session.pending_ms == 0

@@ -61,12 +61,12 @@ class Job:
             while (session := self.session(session_id)) is not None and 0 < session.timer_ms <= watermark_ms:
                 self._keep(session_id, self.personalizer.on_timer(session, session_id, session.timer_ms, watermark_ms))
 
-    def pay(self, now_ms: int) -> None:
-        """Publishes what sessions owe by then."""
+    def flush_pending(self, now_ms: int) -> None:
+        """Publishes what is pending by then."""
         for session_id in list(self.states):
             session = self.session(session_id)
-            if session is not None and 0 < session.owed_ms <= now_ms:
-                self._keep(session_id, self.personalizer.publish_owed(session, session_id, session.owed_ms))
+            if session is not None and 0 < session.pending_ms <= now_ms:
+                self._keep(session_id, self.personalizer.publish_pending(session, session_id, session.pending_ms))
 
     def _keep(self, session_id: str, effect: Effect) -> None:
         assert not effect.counts.get("exposures_closed_early")
@@ -240,7 +240,7 @@ def test_the_logs_alone_give_the_learners_sums(
     now_ms = watermark_ms = T0
     for number, (what, later_ms, back_ms, who) in enumerate(steps):
         now_ms += later_ms
-        job.pay(now_ms)
+        job.flush_pending(now_ms)
         session = job.session(f"s{who}")
         slates = [s for s in session.slates if s.published_at_ms > now_ms - WINDOW_MS] if session is not None else []
         slate = slates[what["slate"] % len(slates)] if slates else None

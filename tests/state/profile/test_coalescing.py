@@ -30,7 +30,7 @@ def test_the_first_event_after_a_pause_is_answered_at_once() -> None:
     visitor = visit()
     assert visitor.send(view(0)).write is not None
     assert visitor.send(view(INTERVAL_MS)).write is not None
-    assert visitor.session.owed_ms == 0
+    assert visitor.session.pending_ms == 0
 
 
 def test_what_comes_sooner_is_applied_and_answered_when_the_interval_is_over() -> None:
@@ -38,29 +38,29 @@ def test_what_comes_sooner_is_applied_and_answered_when_the_interval_is_over() -
     visitor.send(view(0))
     published_ms = visitor.session.updated_at_ms
     first = visitor.send(view(300, 2))
-    assert (first.write, first.owed_ms, first.counts) == (None, published_ms + INTERVAL_MS, {"events_applied": 1})
+    assert (first.write, first.pending_ms, first.counts) == (None, published_ms + INTERVAL_MS, {"events_applied": 1})
     second = visitor.send(view(600, 3))
-    assert (second.write, second.owed_ms) == (None, None)
+    assert (second.write, second.pending_ms) == (None, None)
     assert second.counts == {"events_applied": 1, "exposures": 5, "profiles_coalesced": 1}
     assert visitor.session.applied == 3
-    paid = visitor.pay(published_ms + INTERVAL_MS)
-    assert paid is not None
-    assert paid.write is not None
-    assert (paid.write.version, paid.write.updated_at_ms) == (3, published_ms + INTERVAL_MS)
+    flushed = visitor.flush_pending(published_ms + INTERVAL_MS)
+    assert flushed is not None
+    assert flushed.write is not None
+    assert (flushed.write.version, flushed.write.updated_at_ms) == (3, published_ms + INTERVAL_MS)
     assert visitor.profile is not None
     assert visitor.profile["last_event"]["event_id"] == "e3-600"
     slate = visitor.session.slates[-1]
     assert (slate.published_at_ms, slate.profile_version) == (published_ms + INTERVAL_MS, 3)
-    assert (visitor.session.owed_ms, visitor.session.owed_cause) == (0, b"")
-    assert visitor.pay(published_ms + 10 * INTERVAL_MS) is None
+    assert (visitor.session.pending_ms, visitor.session.pending_cause) == (0, b"")
+    assert visitor.flush_pending(published_ms + 10 * INTERVAL_MS) is None
 
 
 def test_a_timer_for_a_session_that_owes_nothing_does_nothing() -> None:
     visitor = visit()
     visitor.send(view(0))
     before = visitor.data
-    effect = visitor.personalizer.publish_owed(visitor.session, SESSION, T0 + HOUR)
-    assert (effect.write, effect.records, effect.owed_ms) == (None, [], None)
+    effect = visitor.personalizer.publish_pending(visitor.session, SESSION, T0 + HOUR)
+    assert (effect.write, effect.records, effect.pending_ms) == (None, [], None)
     assert effect.session is not None
     assert effect.session.encode() == before
 
@@ -72,7 +72,7 @@ def test_an_event_before_a_late_timer_pays() -> None:
     assert effect.write is not None
     assert effect.write.version == 3
     assert effect.counts["profiles_coalesced"] == 1
-    assert visitor.session.owed_ms == 0
+    assert visitor.session.pending_ms == 0
 
 
 def test_duplicates_and_dropped_events_wait_too_and_keep_the_slate() -> None:
@@ -81,7 +81,7 @@ def test_duplicates_and_dropped_events_wait_too_and_keep_the_slate() -> None:
     assert visitor.profile is not None
     decision = visitor.profile["decision_id"]
     assert [visitor.send(view(0), lag_ms=lag).write for lag in (20, 30, 40)] == [None] * 3
-    visitor.pay(T0 + HOUR)
+    visitor.flush_pending(T0 + HOUR)
     assert visitor.profile["decision_id"] == decision
     assert visitor.profile["counts"] == {"applied": 1, "duplicates": 3, "dropped": 0}
 
@@ -93,7 +93,7 @@ def test_a_new_event_among_duplicates_gets_its_slate() -> None:
     decision = visitor.profile["decision_id"]
     visitor.send(view(100, 2))
     visitor.send(view(0), lag_ms=200)
-    visitor.pay(T0 + HOUR)
+    visitor.flush_pending(T0 + HOUR)
     assert visitor.profile["decision_id"] != decision
     assert visitor.profile["counts"] == {"applied": 2, "duplicates": 1, "dropped": 0}
 
@@ -102,7 +102,7 @@ def test_an_impression_publishes_nothing_and_owes_nothing() -> None:
     visitor = visit()
     visitor.send(view(0))
     effect = visitor.send(visitor.impression(100))
-    assert (effect.write, visitor.session.owed_ms) == (None, 0)
+    assert (effect.write, visitor.session.pending_ms) == (None, 0)
 
 
 def test_what_was_seen_meanwhile_is_the_slate_that_stood_there() -> None:
@@ -117,14 +117,14 @@ def test_what_was_seen_meanwhile_is_the_slate_that_stood_there() -> None:
 
 
 @pytest.mark.parametrize("word", [event("erase", 200), event("consent", 200, granted=False)])
-def test_erasure_and_withdrawal_do_not_wait_and_clear_what_is_owed(word: Event) -> None:
+def test_erasure_and_withdrawal_do_not_wait_and_clear_what_is_pending(word: Event) -> None:
     visitor = visit()
     visitor.send(view(0), view(100, 2))
-    assert visitor.session.owed_ms
+    assert visitor.session.pending_ms
     effect = visitor.send(word)
     assert (effect.delete, effect.write) == (True, None)
-    assert visitor.session.owed_ms == 0
-    assert visitor.pay(T0 + HOUR) is None
+    assert visitor.session.pending_ms == 0
+    assert visitor.flush_pending(T0 + HOUR) is None
 
 
 def test_what_an_erasure_leaves_is_published_at_once() -> None:
@@ -159,7 +159,7 @@ def test_a_session_that_ends_pays_first() -> None:
 def test_published_decisions_are_those_that_were_published() -> None:
     visitor = visit(decisions={"log": "published"}, exposure={"mode": "explicit"})
     visitor.send(view(0), view(100, 2), view(200, 3))
-    visitor.pay(T0 + HOUR)
+    visitor.flush_pending(T0 + HOUR)
     assert [decision["profile_version"] for decision in visitor.records("decisions")] == [1, 3]
 
 
@@ -169,7 +169,7 @@ def test_an_event_is_not_rewarded_by_the_slate_that_it_asked_for() -> None:
     asked = view(100, 2)
     visitor.send(asked)
     visitor.send(visitor.impression(200))
-    visitor.pay(T0 + HOUR)
+    visitor.flush_pending(T0 + HOUR)
     digest = next(e.digest for e in visitor.session.recent.events if e.event_id == asked.event_id)
     assert visitor.session.slates[-1].cause == digest
 
@@ -178,12 +178,12 @@ def test_a_clock_that_is_set_back_delays_no_longer_than_the_interval() -> None:
     visitor = visit()
     visitor.send(view(HOUR))
     effect = visitor.send(view(0, 2))
-    assert effect.owed_ms == T0 + 10 + INTERVAL_MS
-    assert visitor.pay(T0 + 10 + INTERVAL_MS) is not None
+    assert effect.pending_ms == T0 + 10 + INTERVAL_MS
+    assert visitor.flush_pending(T0 + 10 + INTERVAL_MS) is not None
     visitor.personalizer.overload.level = Level.SPACING
     visitor.send(view(2 * HOUR, 3), view(2 * HOUR + 1, 4))
-    assert visitor.session.owed_ms > T0 + 2 * HOUR
-    assert visitor.send(view(1, 5)).owed_ms == T0 + 11 + 2_000
+    assert visitor.session.pending_ms > T0 + 2 * HOUR
+    assert visitor.send(view(1, 5)).pending_ms == T0 + 11 + 2_000
 
 
 @pytest.mark.parametrize(("own_ms", "spacing_ms", "wait_ms"), [(20, 2_000, 2_000), (5_000, 2_000, 5_000), (0, 0, 0)])
@@ -191,8 +191,8 @@ def test_behind_its_time_a_task_spaces_profiles(own_ms: int, spacing_ms: int, wa
     visitor = visit(profile={"min_interval": own_ms}, overload={"spacing": spacing_ms})
     visitor.personalizer.overload.level = Level.SPACING
     visitor.send(view(0))
-    owed_ms = visitor.send(view(10, 2)).owed_ms
-    assert (owed_ms or T0 + 10) - T0 - 10 == wait_ms
+    pending_ms = visitor.send(view(10, 2)).pending_ms
+    assert (pending_ms or T0 + 10) - T0 - 10 == wait_ms
 
 
 def test_state_from_before_is_read_and_owes_nothing() -> None:
@@ -201,10 +201,17 @@ def test_state_from_before_is_read_and_owes_nothing() -> None:
     session = visitor.session
     assert visitor.data is not None
     fields = msgspec.msgpack.decode(visitor.data[1:])
-    older = visitor.data[:1] + msgspec.msgpack.encode(fields[: Session.__struct_fields__.index("owed_ms")])
+    older = visitor.data[:1] + msgspec.msgpack.encode(fields[: Session.__struct_fields__.index("pending_ms")])
     read = Session.decode(older)
     assert read.slates == session.slates
-    assert (read.owed_ms, read.owed_cause, read.region, read.moment, read.user, read.hint) == (0, b"", "", [], "", b"")
+    assert (read.pending_ms, read.pending_cause, read.region, read.moment, read.user, read.hint) == (
+        0,
+        b"",
+        "",
+        [],
+        "",
+        b"",
+    )
 
 
 class Line:
@@ -226,13 +233,13 @@ class Line:
     def fire(self, now_ms: int) -> None:
         for session_id, state in list(self.states.items()):
             session = Session.decode(state)
-            if 0 < session.owed_ms <= now_ms:
-                self._keep(session_id, self.personalizer.publish_owed(session, session_id, now_ms))
+            if 0 < session.pending_ms <= now_ms:
+                self._keep(session_id, self.personalizer.publish_pending(session, session_id, now_ms))
 
     def _keep(self, session_id: str, effect: Effect) -> None:
         assert effect.session is not None
         self.states[session_id] = effect.session.encode()
-        assert (effect.owed_ms is None) or effect.owed_ms == effect.session.owed_ms
+        assert (effect.pending_ms is None) or effect.pending_ms == effect.session.pending_ms
         self.counts.update(effect.counts)
         if effect.write is not None:
             self.writes += 1
@@ -271,7 +278,7 @@ def test_after_the_last_timer_nothing_is_different(steps: list[Any], interval_ms
             apart.send(made, now_ms)
             together.send(made, now_ms)
     together.fire(now_ms + interval_ms)
-    assert not any(Session.decode(state).owed_ms for state in together.states.values())
+    assert not any(Session.decode(state).pending_ms for state in together.states.values())
     found, expected = (line_profiles(line) for line in (together, apart))
     assert found == expected
     assert sum(sum(profile["counts"].values()) for profile in found.values()) == arrivals
