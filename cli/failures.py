@@ -36,14 +36,6 @@ def discard_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def one_line(message: str) -> str:
-    """The message on one line, control characters as escapes: parts of it come from files."""
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in " ".join(message.split())
-    )
-
-
 def is_no_text(argument: str) -> bool:
     """Whether a word of the command line was not UTF-8."""
     return any("\ud800" <= character <= "\udfff" for character in argument)

@@ -20,7 +20,6 @@ from cli.failures import (
     explain_os_error,
     flush_output,
     make_streams_safe,
-    one_line,
     report_unexpected,
 )
 from cli.model import model
@@ -32,6 +31,7 @@ from cli.replay.verb import replay
 from cli.simulate.verb import simulate
 from cli.stack.submitting import submit
 from cli.stack.verbs import down, fetch, status, up
+from cli.text import one_line
 from cli.trace import trace
 from jobs.settings import ConfigurationError, SecretError
 

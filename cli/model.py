@@ -12,7 +12,8 @@ from rich.table import Table
 from cli.delivery import Delivery
 from cli.errors import UserError
 from cli.options import Config, Sets, Target, Workdir, find_target
-from cli.output import stdout_console, visible, write_json
+from cli.output import stdout_console, write_json
+from cli.text import visible
 from cli.topic_reader import TopicReader
 from operators.names import CHANGE_SUFFIX, COMMAND_KEY, MODEL_KEY, key_of_model
 from state.choosing.variants import models_of, settings_by_variant

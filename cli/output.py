@@ -12,38 +12,9 @@ from rich.segment import Segment
 from rich.table import Table
 from rich.text import Text
 
+from cli.text import UNSEEN, visible
+
 PLAIN_WIDTH = 120  # columns where the output is a file or a pipe and so has no width of its own
-
-
-_UNSEEN = re.compile(
-    r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069\ufeff\ufff9-\ufffb\ud800-\udfff\U000e0000-\U000e007f]"
-)
-"""Characters that do something to a screen instead of being seen: controls, among them escape; separators of lines; what turns the
-direction of writing; tags; and halves of surrogate pairs, which no encoding has."""
-
-
-def visible(text: str) -> str:
-    """The text with what cannot be seen as Python would write it, for example `\\x1b`.
-
-    Whatever a person reads that came from outside goes through here: product ids, sessions and titles may hold what a terminal
-    obeys.
-    """
-    return _UNSEEN.sub(_as_escape, text)
-
-
-def visible_tree(tree: Any) -> Any:
-    """Plain values, as JSON has them, with all their texts and keys `visible`."""
-    if isinstance(tree, str):
-        return visible(tree)
-    if isinstance(tree, dict):
-        return {visible_tree(key): visible_tree(value) for key, value in tree.items()}
-    if isinstance(tree, list | tuple):
-        return [visible_tree(value) for value in tree]
-    return tree
-
-
-def _as_escape(match: re.Match[str]) -> str:
-    return match[0].encode("unicode_escape").decode()
 
 
 class PlainSpokenConsole(Console):
@@ -77,7 +48,7 @@ def _console(stderr: bool) -> Console:
 def write_json(text: str) -> None:
     """Writes JSON for programs: no wrapping, no markup, and the same values. As programs are run by people too, characters that a
     terminal would obey are written as JSON's own escapes."""
-    sys.stdout.write(_UNSEEN.sub(_as_json, text) + "\n")
+    sys.stdout.write(UNSEEN.sub(_as_json, text) + "\n")
     sys.stdout.flush()
 
 

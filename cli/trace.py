@@ -11,9 +11,10 @@ import typer
 from cli.errors import UserError
 from cli.explain.verb import since_time
 from cli.options import Config, Sets, Target, Workdir, find_target
-from cli.output import progress_bar, stderr_console, stdout_console, summary_table, visible, write_json
+from cli.output import progress_bar, stderr_console, stdout_console, summary_table, write_json
 from cli.profile.verb import decode_profile, read_profile
 from cli.redis_client import open_redis
+from cli.text import visible
 
 if TYPE_CHECKING:
     from cli.explain.history import History

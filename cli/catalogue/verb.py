@@ -9,12 +9,12 @@ from rich.markup import escape
 from cli.catalogue.loading import LoadReport, checked, load_products
 from cli.delivery import Delivery
 from cli.errors import UserError
-from cli.failures import one_line
 from cli.files.options import Delimiter, Encoding, override, with_progress
 from cli.files.rows import open_rows
 from cli.files.source import Source
 from cli.options import Config, Sets, Workdir, find_target
 from cli.output import number, progress_bar, stderr_console, stdout_console, summary_table
+from cli.text import one_line
 
 EXAMPLE_CHARACTERS = 160
 

@@ -78,12 +78,3 @@ class Tally:
 
     def _shrink(self) -> None:
         self._recent = sorted(self._recent, key=lambda entry: entry[0])[-self._keep :] if self._keep else []
-
-
-def printable(payload: bytes, limit: int) -> str:
-    """Bytes for a terminal: text where it is text, escapes where not, cut to `limit` characters."""
-    text = "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode()
-        for character in payload[: 4 * limit].decode("utf-8", errors="backslashreplace")
-    )
-    return text if len(text) <= limit else text[: limit - 1] + "…"

@@ -10,8 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from cli.dead_letters.dead_letter import DeadLetter, Tally, printable
-from cli.output import number, visible
+from cli.dead_letters.dead_letter import DeadLetter, Tally
+from cli.output import number
+from cli.text import excerpt, visible
 
 PAYLOAD_CHARACTERS = 240
 DETAIL_CHARACTERS = 160
@@ -34,11 +35,11 @@ def letter_view(time_ms: int, key: bytes | None, letter: DeadLetter) -> Renderab
     if letter.field:
         head.append(f"  {visible(letter.field)}", style="yellow")
     head.append(f"  {visible(letter.topic)}/{letter.partition}@{letter.offset}", style="dim")
-    head.append(f"  key {printable(key, 40) if key is not None else 'none'}", style="dim")
+    head.append(f"  key {excerpt(key, 40) if key is not None else 'none'}", style="dim")
     kept = "" if letter.is_whole else f", {number(len(letter.payload))} of them kept"
     size = Text.assemble(("  " + f"{number(letter.payload_bytes)} bytes{kept}: ", "dim"))
-    size.append(printable(letter.payload, PAYLOAD_CHARACTERS), style="cyan")
-    return Group(head, Text("  " + printable(letter.detail.encode(errors="backslashreplace"), DETAIL_CHARACTERS)), size)
+    size.append(excerpt(letter.payload, PAYLOAD_CHARACTERS), style="cyan")
+    return Group(head, Text("  " + excerpt(letter.detail.encode(errors="backslashreplace"), DETAIL_CHARACTERS)), size)
 
 
 def tally_view(tally: Tally) -> RenderableType:

@@ -11,11 +11,12 @@ from rich.rule import Rule
 from rich.text import Text
 
 from cli.endpoints import Endpoints
-from cli.output import duration_text, visible_tree
+from cli.output import duration_text
 from cli.profile.view import WIDE, profile_view
 from cli.simulate.report import Trend, live_view, percent
 from cli.simulate.runner import Runner
 from cli.stack.record import without_password
+from cli.text import visible_tree
 
 RATE_WINDOW_S = 5.0
 ROWS_BESIDE_ITEMS = 21  # of the screen; more where the profile has no room for two parts beside each other

@@ -9,9 +9,10 @@ from rich.text import Text
 
 from cli.explain.heading import FATES, notes, session_lines, time_text
 from cli.explain.report import Report, ReportedInput, ReportedItem
-from cli.output import number, visible_tree
+from cli.output import number
 from cli.profile.view import bars, headline, proposals
 from cli.reasons import WHY_NOT, term_name
+from cli.text import visible_tree
 from state.explaining.contenders import GENERAL, Contender
 from state.explaining.explanation import Explanation, UsedEvent
 

@@ -14,9 +14,10 @@ from rich.markup import escape
 
 from cli.errors import UserError
 from cli.options import Config, Sets, Target, Workdir, find_target
-from cli.output import stdout_console, visible, write_json
+from cli.output import stdout_console, write_json
 from cli.profile.view import profile_view
 from cli.redis_client import explained, open_redis, profile_channel, profile_key
+from cli.text import visible
 
 REFRESH_S = 1.0  # ages change although the profile does not
 

@@ -9,8 +9,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from cli.output import duration_text, number, visible_tree
+from cli.output import duration_text, number
 from cli.reasons import NO_TITLES, sentence
+from cli.text import visible_tree
 
 BAR_WIDTH = 16
 WIDE = 132  # columns from which on there is room for two parts beside each other

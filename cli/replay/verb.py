@@ -14,11 +14,10 @@ from rich.markup import escape
 from cli.delivery import Delivery
 from cli.errors import UserError
 from cli.event_clock import event_clock_ms
-from cli.failures import one_line
 from cli.files.options import Delimiter, Encoding, override, with_progress
 from cli.files.rows import open_rows
 from cli.options import Config, Sets, Target, Workdir, find_target
-from cli.output import duration_text, number, progress_bar, stderr_console, stdout_console, summary_table, visible
+from cli.output import duration_text, number, progress_bar, stderr_console, stdout_console, summary_table
 from cli.pacing import Pacer
 from cli.replay.acceptance import as_utc, check_age, check_future, newest_of
 from cli.replay.examination import MOST_BAD_SHARE, Examination, absent_fields
@@ -26,6 +25,7 @@ from cli.replay.formats import Format, load_format
 from cli.replay.mapping import RowMapper
 from cli.replay.prepare import MOST_SESSIONS_COUNTED, Prepared, prepare
 from cli.replay.sending_order import SendingOrder, sending_order
+from cli.text import one_line, visible
 
 PROGRESS_EVERY = 500
 

@@ -8,10 +8,11 @@ from rich.markup import escape
 from rich.progress import Progress, SpinnerColumn, TaskID, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
-from cli.output import duration_text, visible
+from cli.output import duration_text
 from cli.stack.health import Health
 from cli.stack.progress import Step
 from cli.stack.record import StackRecord, without_password
+from cli.text import visible
 
 
 class StepDisplay:

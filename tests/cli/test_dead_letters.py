@@ -10,11 +10,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from cli.dead_letters.dead_letter import UNREADABLE, DeadLetter, Tally, printable, read_dead_letter
+from cli.dead_letters.dead_letter import UNREADABLE, DeadLetter, Tally, read_dead_letter
 from cli.dead_letters.resending import NOT_OURS, TRUNCATED, refusal
 from cli.dead_letters.view import tally_json, tally_view
 from cli.endpoints import Endpoints
 from cli.options import Target
+from cli.text import excerpt
 from state.configuration import Settings
 from state.events.rejection import Origin, Reason, Rejection, dead_letter, not_stored
 
@@ -111,6 +112,6 @@ def test_a_letter_that_counts_others_counts_for_them_and_is_never_sent_again() -
 
 @given(st.binary(max_size=300), st.integers(2, 50))
 def test_printed_bytes_are_printable_and_short(payload: bytes, limit: int) -> None:
-    text = printable(payload, limit)
+    text = excerpt(payload, limit)
     assert len(text) <= limit
     assert text.isprintable()

@@ -22,10 +22,11 @@ from cli.dead_letters.view import letter_view, tally_view
 from cli.demo.view import Figures, demo_line
 from cli.explain.report import Rebuilt, Report, ReportedDecision, ReportedInput, ReportedItem
 from cli.explain.view import report_view
-from cli.output import PlainSpokenConsole, summary_table, visible, visible_tree, write_json
+from cli.output import PlainSpokenConsole, summary_table, write_json
 from cli.profile.view import profile_view
 from cli.stack.display import status_table
 from cli.stack.record import Job, ProcessRecord, Restart, StackRecord
+from cli.text import visible, visible_tree
 from state.explaining.contenders import Contender
 from state.explaining.explanation import Acquaintance, Difference, Explanation, UsedEvent
 from state.explaining.left_out import LeftOut

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import cli.main
-from cli.failures import PIPE_STATUS, TRACEBACK_VARIABLE, UNEXPECTED_STATUS, one_line
+from cli.failures import PIPE_STATUS, TRACEBACK_VARIABLE, UNEXPECTED_STATUS
+from cli.text import one_line
 from jobs.settings import ConfigurationError, load_settings
 
 ROOT = Path(__file__).parents[2]
