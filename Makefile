@@ -69,7 +69,7 @@ metrics: $(READY)
 
 # The documents as pages in site/. An environment of its own: what builds them does not fit the packages that Flink pins.
 docs: $(VENV)-docs/.ready
-	@$(VENV)-docs/bin/mkdocs build --quiet && echo "site/index.html"
+	@NO_MKDOCS_2_WARNING=1 $(VENV)-docs/bin/mkdocs build --quiet && echo "site/index.html"
 
 $(VENV)-docs/.ready: requirements-docs.lock
 	@$(PYTHON) -m venv $(VENV)-docs
