@@ -18,7 +18,8 @@ from jobs.flink.jvm import flush_after, keyed_in_jvm
 from jobs.flink.sql import RECORD_MS
 from jobs.personalize import environment_for
 from jobs.settings import load_settings
-from jobs.streams.tables import BYTES, SESSION_KEY, create_events_table
+from jobs.streams.kafka import events_table
+from jobs.streams.tables import BYTES, SESSION_KEY
 
 OPERATOR = "floor"
 EVENT_TYPE = Types.ROW([Types.STRING(), Types.ROW([BYTES, BYTES, Types.INT(), Types.LONG(), Types.LONG()])])
@@ -46,10 +47,9 @@ def main() -> None:
     settings = load_settings(parser.parse_args().config, ())
     environment = environment_for(settings)
     tables = StreamTableEnvironment.create(environment)
-    create_events_table(tables, settings)
     keyed = tables.sql_query(
         f"""SELECT {SESSION_KEY} AS k, ROW(payload, origin_key, `partition`, `offset`, {RECORD_MS}) AS v
-FROM user_interactions"""
+FROM {events_table(tables, settings)}"""
     )
     events = tables.to_append_stream(keyed, EVENT_TYPE)
     flush_after(events, settings.flink.buffer_timeout_ms)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 
 from pyflink.common import Configuration
-from pyflink.datastream import StreamExecutionEnvironment
+from pyflink.datastream import KeyedStream, StreamExecutionEnvironment
 from pyflink.table import StreamTableEnvironment
 
 from jobs.flink.jvm import always_idle, evenly_spread_keys, flush_after, gathered, keyed_in_jvm, put_beside, set_uids
@@ -23,24 +23,21 @@ from jobs.settings import (
     redis_password,
     user_salt,
 )
-from jobs.streams.accepted import create_accepted_view
-from jobs.streams.catalogue import catalogue_lists
-from jobs.streams.popularity import popularity_stream, write_popularity
-from jobs.streams.tables import (
-    KEYED_BATCH_TYPE,
-    events_stream,
-    examples_stream,
-    model_stream,
-    reference_stream,
-    write_records,
-)
+from jobs.streams.accepted import accepted_events, records_table
+from jobs.streams.catalogue import candidate_lists, directory_table
+from jobs.streams.ends import OpenSinks, OpenSource, Source
+from jobs.streams.kafka import kafka_sinks, kafka_source
+from jobs.streams.popularity import popularity_stream
+from jobs.streams.tables import KEYED_BATCH_TYPE, events_stream, examples_stream, model_stream, reference_stream
 from jobs.streams.together import together_stream
-from jobs.streams.users import hints_stream, lists_as_messages, user_lists_stream, user_messages_stream, write_hints
+from jobs.streams.users import hints_stream, lists_as_messages, user_lists_stream, user_messages_stream
+from jobs.streams.writing import Written, write, write_records
 from operators.build import BUILD_ID
 from operators.model.learner import UPDATE_TYPE, LearnerOperator
 from operators.model.operator import SNAPSHOT_TYPE, ModelOperator
 from operators.names import LEARNER, MODEL, POPULARITY, SESSION, USER_LISTS, USERS, session_uid
 from operators.popularity import LIST_TYPE, PopularityOperator
+from operators.redis.writers import REDIS, Writers
 from operators.session.operator import REFERENCE_STATE, Secrets, SessionOperator
 from operators.session.outbox import OUTPUT_TYPE
 from operators.users.user_lists import USER_LIST_TYPE, UserListOperator
@@ -52,59 +49,77 @@ BUFFER_TIMEOUT = "100 ms"
 """Of all that no visitor waits for. Each task has a thread that wakes so often; at 2 ms they took an eighth of a core together."""
 
 
-def build_graph(environment: StreamExecutionEnvironment, settings: Settings) -> list[str]:
+def build_graph(
+    environment: StreamExecutionEnvironment,
+    settings: Settings,
+    source: OpenSource,
+    sinks: OpenSinks,
+    writers: Writers = REDIS,
+) -> list[str]:
     """The topology; returns the uids of all its operators.
+
+    The order of the steps is a part of it: the uids of SQL's operators are counted in the order in which they are made.
 
     Raises:
         ConfigurationError: the cluster's parallelism is more than there are buckets of sessions.
     """
     check_buckets(settings, environment.get_parallelism())
     tables = StreamTableEnvironment.create(environment)
+    given, taken = source(tables, settings), sinks(tables, settings)
+
+    inputs = inputs_by_bucket(tables, settings, given)  # (bucket, Row(sessions, payloads, keys, places))
+    reference = always_idle(reference_stream(tables, given))  # Row(kind, key, value, partition, offset, ms)
+    session = SessionOperator(settings, partial(read_secrets, settings), BUILD_ID, writers)
+    sessions = inputs.connect(reference.broadcast(REFERENCE_STATE)).process(session, OUTPUT_TYPE)
+    sessions = sessions.name(SESSION).uid(session_uid(bucket_count(settings))).disable_chaining()
+    records = records_table(
+        tables, sessions
+    )  # kind, key, value, outcomes, shard, examples, accepted; see decision 0006
+    accepted = accepted_events(tables, records)  # a row for each product of an accepted event
+
+    examples = keyed_in_jvm(examples_stream(tables, settings, records))  # (shard, messages)
+    updates = examples.process(LearnerOperator(learners_of(settings), BUILD_ID), UPDATE_TYPE)
+    updates = updates.name(LEARNER).uid(LEARNER)  # Row(model, update)
+    model_inputs = updates.union(model_stream(tables, settings, given.model))  # (model, update, snapshot or command)
+    model = ModelOperator(terms_by_key(settings), settings.bandit, BUILD_ID)
+    snapshots = keyed_in_jvm(model_inputs).process(model, SNAPSHOT_TYPE)
+    snapshots = snapshots.set_parallelism(1).name(MODEL).uid(MODEL)  # Row(key, snapshot or change)
+
+    directory = directory_table(tables, settings, given.products, records)  # category_id, message, kind, key, value
+    candidates = candidate_lists(tables, settings, directory)  # Row(key, list of candidates or None)
+    companions = together_stream(tables, settings, accepted)  # Row(key, list of companions or None)
+
+    user_list = UserListOperator(settings, partial(user_salt, settings), BUILD_ID)
+    listed = user_lists_stream(tables, given.user_lists).process(user_list, USER_LIST_TYPE)
+    user_lists = tables.from_data_stream(
+        listed.name(USER_LISTS).uid(USER_LISTS)
+    )  # user_hash, message, key, dead_letter
+    messages = always_idle(lists_as_messages(tables, user_lists))
+    messages = messages.union(user_messages_stream(tables, settings, records))  # (user, messages)
+    hints = keyed_in_jvm(messages).process(UserOperator(settings, BUILD_ID), HINT_TYPE)
+    hints = hints.name(USERS).uid(USERS)  # Row(session, hint)
+    write(tables, taken.hints, hints)
+
+    counted = keyed_in_jvm(popularity_stream(tables, settings, accepted))  # (shard, a window's counts)
+    popularity = PopularityOperator(settings, partial(redis_password, settings), BUILD_ID, writers)
+    popular = counted.process(popularity, LIST_TYPE).name(POPULARITY).uid(POPULARITY)  # Row(region…, list)
+    write(tables, taken.popularity, popular)
+
+    write_records(tables, settings, taken, Written(records, directory, user_lists, snapshots, candidates, companions))
+    put_beside(sessions)
+    return set_uids(environment)
+
+
+def inputs_by_bucket(tables: StreamTableEnvironment, settings: Settings, source: Source) -> KeyedStream:
+    """Events and hints as KEYED_BATCH_TYPE, by the buckets of their sessions. A visitor waits for them, so buffers leave early."""
     buckets = evenly_spread_keys(bucket_count(settings), settings.flink.max_parallelism)
-    given = events_stream(tables, settings), always_idle(hints_stream(tables, settings))
+    given = (
+        events_stream(tables, settings, source.events),
+        always_idle(hints_stream(tables, settings, source.hints)),
+    )
     events, hints = (gathered(inputs, buckets, settings.flink.gather_ms, KEYED_BATCH_TYPE) for inputs in given)
     flush_after(events, settings.flink.buffer_timeout_ms)
-    inputs = keyed_in_jvm(events.union(hints))  # (bucket, Row(sessions, payloads, keys, places))
-    reference = always_idle(reference_stream(tables, settings))  # Row(kind, key, value, partition, offset, ms)
-
-    session = SessionOperator(settings, partial(read_secrets, settings), BUILD_ID)
-    records = inputs.connect(reference.broadcast(REFERENCE_STATE)).process(session, OUTPUT_TYPE)
-    records = (
-        records.name(SESSION).uid(session_uid(bucket_count(settings))).disable_chaining()
-    )  # Row(kind, key, value, outcomes, shard, examples, accepted); see docs/decisions/0006
-    create_accepted_view(tables, records)
-
-    examples = keyed_in_jvm(examples_stream(tables, settings))  # (shard, messages)
-    learner = LearnerOperator(learners_of(settings), BUILD_ID)
-    updates = examples.process(learner, UPDATE_TYPE)
-    updates = updates.name(LEARNER).uid(LEARNER)  # Row(model, update)
-
-    told = keyed_in_jvm(updates.union(model_stream(tables, settings)))  # (model, update, snapshot or command)
-    model = ModelOperator(terms_by_key(settings), settings.bandit, BUILD_ID)
-    snapshots = told.process(model, SNAPSHOT_TYPE)
-    snapshots = snapshots.set_parallelism(1).name(MODEL).uid(MODEL)  # Row(MODEL…, snapshot or change)
-
-    candidates = catalogue_lists(tables, settings)  # Row(category/… or product/…, record)
-    companions = together_stream(tables, settings)  # Row(key, list of companions or None)
-
-    lists = user_lists_stream(tables, settings).process(
-        UserListOperator(settings, partial(user_salt, settings), BUILD_ID), USER_LIST_TYPE
-    )
-    lists = lists.name(USER_LISTS).uid(USER_LISTS)  # Row(user, message, key, dead letter)
-    messages = always_idle(lists_as_messages(tables, lists)).union(user_messages_stream(tables, settings))
-    hints = keyed_in_jvm(messages).process(UserOperator(settings, BUILD_ID), HINT_TYPE)  # from (user, messages)
-    hints = hints.name(USERS).uid(USERS)  # Row(session, hint)
-    write_hints(tables, settings, hints)
-
-    counted = keyed_in_jvm(popularity_stream(tables, settings))  # (shard, a window's counts)
-    popularity = PopularityOperator(settings, partial(redis_password, settings), BUILD_ID)
-    lists = counted.process(popularity, LIST_TYPE)
-    lists = lists.name(POPULARITY).uid(POPULARITY)  # Row(region…, list)
-    write_popularity(tables, settings, lists)
-
-    write_records(tables, settings, snapshots, candidates, companions)
-    put_beside(records)
-    return set_uids(environment)
+    return keyed_in_jvm(events.union(hints))
 
 
 def environment_for(settings: Settings) -> StreamExecutionEnvironment:
@@ -160,7 +175,7 @@ def main(arguments: list[str]) -> None:
             if not value:
                 raise ConfigurationError(f"{key}: must be set for a job that runs on a cluster")
         environment = environment_for(settings)
-        build_graph(environment, settings)
+        build_graph(environment, settings, kafka_source, kafka_sinks)
         check_resume(environment, settings)
     except (ConfigurationError, SecretError) as error:
         sys.exit(f"heliotrope: {error}")

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from heapq import nsmallest
 from typing import Any
 
-import redis
 import structlog
 from pyflink.common import Row, Types
 from pyflink.datastream import KeyedProcessFunction, RuntimeContext
@@ -12,9 +11,8 @@ from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from operators.counters import Counters
 from operators.names import MOMENTS_KEY
-from operators.redis.lists import PopularWriter
+from operators.redis.writers import REDIS, Writers
 from operators.task import begin_task
-from state.candidates.sources.popularity import LIFE_WINDOWS
 from state.configuration import Settings
 from state.popularity.baseline import Baseline
 from state.popularity.listing import Listing, listing, popular_json
@@ -26,8 +24,8 @@ from state.popularity.window import Counted, read_lists, read_moments
 logger = structlog.get_logger()
 
 _BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
-LIST_TYPE = Types.ROW([_BYTES, _BYTES])
-"""Row(key, list), None for a list that ended."""
+LIST_TYPE = Types.ROW_NAMED(["key", "value"], [_BYTES, _BYTES])
+"""Row(key, value): a list and its name; the value is None for a list that ended."""
 MOST_LISTS = 2_000
 """Lists of a shard whose past is kept: region names come from visitors."""
 KEPT_HALF_LIVES = 3
@@ -40,8 +38,11 @@ class PopularityOperator(KeyedProcessFunction):  # type: ignore[misc]
     categories were viewed at moments. See `state/popularity/window.py` and `jobs/streams/popularity.py`.
     """
 
-    def __init__(self, settings: Settings, password: Callable[[], str | None], build_id: str) -> None:
+    def __init__(
+        self, settings: Settings, password: Callable[[], str | None], build_id: str, writers: Writers = REDIS
+    ) -> None:
         self._settings = settings
+        self._writers = writers
         self._rules = settings.popularity
         self._password = password
         self._build_id = build_id
@@ -55,13 +56,7 @@ class PopularityOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._baselines = runtime_context.get_map_state(baselines)
         self._moments = runtime_context.get_state(ValueStateDescriptor("moments", Types.PICKLED_BYTE_ARRAY()))
         self._counters = Counters(runtime_context.get_metrics_group(), "popularity")
-        settings = self._settings.redis
-        timeout_s = settings.socket_timeout_ms / 1_000
-        client = redis.Redis.from_url(
-            settings.url, password=self._password(), socket_timeout=timeout_s, socket_connect_timeout=timeout_s
-        )
-        life_ms = LIFE_WINDOWS * self._rules.window_ms
-        self._writer = PopularWriter(client, settings.prefix, life_ms, self._counters.add)
+        self._writer = self._writers.lists(self._settings, self._password(), self._counters.add)
 
     def close(self) -> None:
         """Gives Redis up."""

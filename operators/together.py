@@ -13,8 +13,10 @@ from state.configuration import Together
 from state.together.periods import read_chunk
 from state.together.shard import Lists, Shard
 
-LIST_TYPE = Types.ROW([Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.PRIMITIVE_ARRAY(Types.BYTE())])
-"""Row(key, list); the list is None where there is none any more."""
+LIST_TYPE = Types.ROW_NAMED(
+    ["key", "value"], [Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.PRIMITIVE_ARRAY(Types.BYTE())]
+)
+"""Row(key, value): a list of companions, None where there is none any more."""
 PUBLISH_INTERVAL_MS, PUBLISH_AFTER_MS = 5_000, 2_500
 """A product's list is handed on at most so often, and not at full minutes, when windows end."""
 LISTS_AT_ONCE, SLICE_MS = 100, 100

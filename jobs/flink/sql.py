@@ -2,7 +2,6 @@
 
 from py4j.protocol import Py4JError
 from pyflink.java_gateway import get_gateway
-from pyflink.table import StreamTableEnvironment
 
 from jobs.settings import kafka_graph_properties
 from state.configuration import Settings
@@ -57,12 +56,6 @@ def sink_options(settings: Settings, topic: str) -> dict[str, str]:
         "value.fields-include": "EXCEPT_KEY",
         "properties.max.request.size": "2097152",
     }
-
-
-def create_plain_sink(tables: StreamTableEnvironment, settings: Settings, name: str, topic: str) -> None:
-    """A table (k, v) that writes to the topic at once and outside of transactions, at least once: for what may come twice."""
-    sink = sink_options(settings, topic) | {"sink.delivery-guarantee": "at-least-once"}
-    tables.execute_sql(f"CREATE TEMPORARY TABLE {name} (k BYTES, v BYTES) WITH ({options(sink)})")
 
 
 def options(found: dict[str, str]) -> str:

@@ -1,34 +1,40 @@
-"""The accepted events as SQL tables: what popularity, companions and users are counted from."""
+"""The session operator's records and its accepted events as tables: what popularity, companions and users are counted from."""
 
 from pyflink.datastream import DataStream
-from pyflink.table import Schema, StreamTableEnvironment
+from pyflink.table import Schema, StreamTableEnvironment, Table
 
 _FIELD = "CHR(31)"
 
 
-def create_accepted_view(tables: StreamTableEnvironment, records: DataStream) -> None:
-    """The views `records` and `accepted` over the session operator's output.
+def records_table(tables: StreamTableEnvironment, records: DataStream) -> Table:
+    """The session operator's output as a table.
 
-    `accepted` has a row for each product of an event: rowtime (event time, or that of another event in the same slide of
-    popularity's windows), arrived (processing time), second (the event's time in s since the epoch), event_type, region,
-    product_id, category_id, user_hash, moment and companions; the last two are lists, separated by CHR(29). What is not known is
-    empty. See `state/events/accepted.py`.
+    Beside the columns of OUTPUT_TYPE it has arrived (processing time) and rowtime (event time of the accepted events, or that of
+    another event in the same slide of popularity's windows).
     """
+    rowtime = f"TO_TIMESTAMP_LTZ(COALESCE(TRY_CAST(SPLIT_INDEX(accepted, {_FIELD}, 0) AS BIGINT), 0), 3)"
     schema = (
         Schema.new_builder()
         .column_by_expression("arrived", "PROCTIME()")
-        .column_by_expression(
-            "rowtime", f"TO_TIMESTAMP_LTZ(COALESCE(TRY_CAST(SPLIT_INDEX(f6, {_FIELD}, 0) AS BIGINT), 0), 3)"
-        )
+        .column_by_expression("rowtime", rowtime)
         .watermark("rowtime", "SOURCE_WATERMARK()")
         .build()
     )
-    tables.create_temporary_view("records", records, schema)
+    return tables.from_data_stream(records, schema)
+
+
+def accepted_events(tables: StreamTableEnvironment, records: Table) -> Table:
+    """A row for each product of an accepted event, from `records_table`.
+
+    The columns are rowtime, arrived, second (the event's time in s since the epoch), event_type, region, product_id, category_id,
+    user_hash, moment and companions. The last two are lists, separated by CHR(29). What is not known is empty. See
+    `state/events/accepted.py`.
+    """
     fields = ("event_type", "region", "product_id", "category_id", "user_hash", "moment", "companions")
     columns = ", ".join(f"SPLIT_INDEX(line, {_FIELD}, {at}) AS {name}" for at, name in enumerate(fields, start=1))
     second = f"CAST(TRY_CAST(SPLIT_INDEX(line, {_FIELD}, 0) AS BIGINT) / 1000 AS STRING)"
-    told = "(SELECT rowtime, arrived, f6 FROM records WHERE f6 IS NOT NULL)"  # alone: a row is some kilobytes
-    tables.execute_sql(
-        f"""CREATE TEMPORARY VIEW accepted AS SELECT rowtime, arrived, {second} AS `second`, {columns}
-FROM {told} CROSS JOIN UNNEST(SPLIT(f6, CHR(30))) AS lines (line)"""
+    narrow = f"(SELECT rowtime, arrived, accepted FROM {records} WHERE accepted IS NOT NULL)"  # a row is some kilobytes
+    return tables.sql_query(
+        f"""SELECT rowtime, arrived, {second} AS `second`, {columns}
+FROM {narrow} CROSS JOIN UNNEST(SPLIT(accepted, CHR(30))) AS lines (line)"""
     )

@@ -8,9 +8,9 @@ the same region, product and category.
 
 from pyflink.common import Types
 from pyflink.datastream import DataStream
-from pyflink.table import StreamTableEnvironment
+from pyflink.table import StreamTableEnvironment, Table
 
-from jobs.flink.sql import create_plain_sink, interval, remainder
+from jobs.flink.sql import interval, remainder
 from operators.names import MOMENTS_KEY
 from state.configuration import Settings
 from state.popularity.names import CATEGORY, RESERVED, WHOLE
@@ -29,109 +29,85 @@ _END_MS = "CAST(CAST(EXTRACT(EPOCH FROM window_end) AS BIGINT) * 1000 + EXTRACT(
 _EVENT_TYPE = {"views": "product_view", "purchases": "checkout"}
 
 
-def popularity_stream(tables: StreamTableEnvironment, settings: Settings) -> DataStream:
-    """What was counted in the windows, out of the view `accepted`, as COUNTED_TYPE: text in the form of
+def popularity_stream(tables: StreamTableEnvironment, settings: Settings, accepted: Table) -> DataStream:
+    """What of the accepted events was counted in the windows, as COUNTED_TYPE: text in the form of
     `state/popularity/window.py`.
 
     For each slide a row per shard of lists; for each window a row of what was viewed at which moment.
     """
-    _create_lists(tables, settings)
-    _create_moments(tables, settings)
+    lists = _popular_lists(tables, settings, accepted)
+    moments = _popular_moments(tables, settings, accepted)
     shard = remainder("HASH_CODE(list)", SHARDS)
     text = f"CONCAT(list, {_FIELD}, kind, {_FIELD}, entry, {_FIELD}, CAST(number AS STRING))"
     query = f"""SELECT CONCAT('lists/', CAST({shard} AS STRING)) AS shard,
   CONCAT({_END_MS}, {_LINE}, ARRAY_JOIN(ARRAY_AGG({text}), {_LINE})) AS text
-FROM popular_lists GROUP BY window_start, window_end, {shard}
+FROM {lists} GROUP BY window_start, window_end, {shard}
 UNION ALL
 SELECT '{MOMENTS_KEY}', CONCAT({_END_MS}, {_LINE}, ARRAY_JOIN(ARRAY_AGG({text}), {_LINE}))
-FROM popular_moments GROUP BY window_start, window_end"""
+FROM {moments} GROUP BY window_start, window_end"""
     return tables.to_append_stream(tables.sql_query(query), COUNTED_TYPE)
 
 
-def write_popularity(tables: StreamTableEnvironment, settings: Settings, lists: DataStream) -> None:
-    """Lists to their topic, at once and outside of transactions: one that comes twice changes nothing."""
-    create_plain_sink(tables, settings, "popularity_out", settings.kafka.topics.popularity)
-    tables.create_temporary_view("popularity_records", lists)
-    statements = tables.create_statement_set()
-    statements.add_insert_sql("INSERT INTO popularity_out SELECT f0, f1 FROM popularity_records")
-    statements.attach_as_datastream()
-
-
-def _create_lists(tables: StreamTableEnvironment, settings: Settings) -> None:
-    """The view `popular_lists`: window_start, window_end, list, kind, entry, number.
+def _popular_lists(tables: StreamTableEnvironment, settings: Settings, accepted: Table) -> Table:
+    """The most counted by list: window_start, window_end, list, kind, entry, number.
 
     Each list has its most counted products and categories, equal counts by id, and the count of all; a category's list has products
     alone.
     """
     rules = settings.popularity
     slide, window = interval(rules.slide_ms), interval(rules.window_ms)
-    _create_view(
-        tables,
-        "counted",
+    counted = tables.sql_query(
         f"""SELECT rowtime, product_id, category_id,
   CASE WHEN region = '{WHOLE}' OR region LIKE '{RESERVED}%' THEN '' ELSE region END AS region
-FROM accepted WHERE event_type = '{_EVENT_TYPE[rules.counts]}'""",
+FROM {accepted} WHERE event_type = '{_EVENT_TYPE[rules.counts]}'"""
     )
-    _create_view(
-        tables,
-        "counted_slides",
+    counted_slides = tables.sql_query(
         f"""SELECT window_time AS counted_at, region, product_id, category_id, COUNT(*) AS number
-FROM TABLE(TUMBLE(TABLE counted, DESCRIPTOR(rowtime), {slide}))
-GROUP BY window_start, window_end, window_time, region, product_id, category_id""",
+FROM TABLE(TUMBLE(TABLE {counted}, DESCRIPTOR(rowtime), {slide}))
+GROUP BY window_start, window_end, window_time, region, product_id, category_id"""
     )
-    _create_view(
-        tables,
-        "counted_windows",
+    counted_windows = tables.sql_query(
         f"""SELECT window_start, window_end, region, product_id, category_id, SUM(number) AS number,
   GROUPING(region) = 0 AS is_region, GROUPING(product_id) = 0 AS is_product, GROUPING(category_id) = 0 AS is_category
-FROM TABLE(HOP(TABLE counted_slides, DESCRIPTOR(counted_at), {slide}, {window}))
+FROM TABLE(HOP(TABLE {counted_slides}, DESCRIPTOR(counted_at), {slide}, {window}))
 GROUP BY window_start, window_end, GROUPING SETS (
-  (region, product_id), (region, category_id), (region), (product_id), (category_id), (), (category_id, product_id))""",
+  (region, product_id), (region, category_id), (region), (product_id), (category_id), (), (category_id, product_id))"""
     )
     entries = f"""SELECT window_start, window_end, number,
   CASE WHEN is_region THEN region WHEN is_product AND is_category THEN CONCAT('{CATEGORY}', category_id)
     ELSE '{WHOLE}' END AS list,
   CASE WHEN is_product THEN '{PRODUCT}' WHEN is_category THEN '{CATEGORY_KIND}' ELSE '{TOTAL}' END AS kind,
   CASE WHEN is_product THEN product_id WHEN is_category THEN category_id ELSE '' END AS entry
-FROM counted_windows WHERE (NOT is_region OR region <> '') AND (NOT is_category OR category_id <> '')"""
-    _create_view(tables, "popular_lists", _most_counted(entries, "list, kind", rules.tracked))
+FROM {counted_windows} WHERE (NOT is_region OR region <> '') AND (NOT is_category OR category_id <> '')"""
+    return tables.sql_query(_most_counted(entries, "list, kind", rules.tracked))
 
 
-def _create_moments(tables: StreamTableEnvironment, settings: Settings) -> None:
-    """The view `popular_moments`, in the same form: the lists are moments by name, "" for all, and categories are counted.
+def _popular_moments(tables: StreamTableEnvironment, settings: Settings, accepted: Table) -> Table:
+    """The most viewed by moment, in the same form: the lists are moments by name, "" for all, and categories are counted.
 
     Events of the same moment and category are counted first, so that the moment's names are taken apart once for all of them. A
     name counts once for an event that tells it twice.
     """
     window = interval(settings.popularity.window_ms)
-    _create_view(
-        tables,
-        "viewed",
-        "SELECT rowtime, moment, category_id FROM accepted WHERE event_type = 'product_view' AND category_id <> ''",
+    viewed = tables.sql_query(
+        f"""SELECT rowtime, moment, category_id FROM {accepted}
+WHERE event_type = 'product_view' AND category_id <> ''"""
     )
-    _create_view(
-        tables,
-        "viewed_moments",
+    viewed_moments = tables.sql_query(
         f"""SELECT window_time AS counted_at, moment, category_id, COUNT(*) AS number
-FROM TABLE(TUMBLE(TABLE viewed, DESCRIPTOR(rowtime), {window}))
-GROUP BY window_start, window_end, window_time, moment, category_id""",
+FROM TABLE(TUMBLE(TABLE {viewed}, DESCRIPTOR(rowtime), {window}))
+GROUP BY window_start, window_end, window_time, moment, category_id"""
     )
-    _create_view(
-        tables,
-        "viewed_names",
-        f"""SELECT counted_at, name, category_id, number FROM viewed_moments
-CROSS JOIN UNNEST(ARRAY_DISTINCT(SPLIT(CONCAT({_ENTRY}, moment), {_ENTRY}))) AS names (name)""",
+    viewed_names = tables.sql_query(
+        f"""SELECT counted_at, name, category_id, number FROM {viewed_moments}
+CROSS JOIN UNNEST(ARRAY_DISTINCT(SPLIT(CONCAT({_ENTRY}, moment), {_ENTRY}))) AS names (name)"""
     )
     entries = f"""SELECT window_start, window_end, name AS list, '{CATEGORY_KIND}' AS kind, category_id AS entry,
-  SUM(number) AS number FROM TABLE(TUMBLE(TABLE viewed_names, DESCRIPTOR(counted_at), {window}))
+  SUM(number) AS number FROM TABLE(TUMBLE(TABLE {viewed_names}, DESCRIPTOR(counted_at), {window}))
 GROUP BY window_start, window_end, name, category_id"""
-    _create_view(tables, "popular_moments", _most_counted(entries, "kind", MOST_OF_MOMENTS))
+    return tables.sql_query(_most_counted(entries, "kind", MOST_OF_MOMENTS))
 
 
 def _most_counted(entries: str, by: str, most: int) -> str:
     return f"""SELECT window_start, window_end, list, kind, entry, number FROM (SELECT *, ROW_NUMBER() OVER (
   PARTITION BY window_start, window_end, {by} ORDER BY number DESC, entry ASC) AS place FROM ({entries})) WHERE place <= {most}"""
-
-
-def _create_view(tables: StreamTableEnvironment, name: str, query: str) -> None:
-    tables.create_temporary_view(name, tables.sql_query(query))

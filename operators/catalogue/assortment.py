@@ -20,8 +20,8 @@ from state.configuration import Candidates
 from state.configuration import Catalogue as Rules
 
 BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
-LIST_TYPE = Types.ROW([BYTES, BYTES])
-"""Row(key, record) for the topic `candidate_lists`; a null record takes the former one away."""
+LIST_TYPE = Types.ROW_NAMED(["key", "value"], [BYTES, BYTES])
+"""Row(key, value) for the topic `candidate_lists`; a null value takes the former one away."""
 
 CATEGORIES_HELD = 2_048
 """Categories whose lists an operator keeps unpacked; others are read from state when they change."""

@@ -18,8 +18,10 @@ from state.events.rejection import Origin, dead_letter
 BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
 GATHERED_TYPE = Types.ROW([Types.OBJECT_ARRAY(BYTES), Types.OBJECT_ARRAY(BYTES), Types.OBJECT_ARRAY(Types.STRING())])
 """Row(keys, payloads, places), parallel: see `jobs/streams/catalogue.py`."""
-DIRECTORY_TYPE = Types.ROW([Types.STRING(), BYTES, Types.STRING(), BYTES, BYTES])
-"""Row(category, message, kind, key, value): a message for a category, or a record of a kind that is a topic."""
+DIRECTORY_TYPE = Types.ROW_NAMED(
+    ["category_id", "message", "kind", "key", "value"], [Types.STRING(), BYTES, Types.STRING(), BYTES, BYTES]
+)
+"""Row(category_id, message, kind, key, value): a message for a category, or a record of a kind that is a topic."""
 
 
 class Shard:

@@ -26,7 +26,9 @@ from state.model.snapshot import Snapshot
 
 logger = structlog.get_logger()
 
-SNAPSHOT_TYPE = Types.ROW([Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.PRIMITIVE_ARRAY(Types.BYTE())])
+SNAPSHOT_TYPE = Types.ROW_NAMED(
+    ["key", "value"], [Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.PRIMITIVE_ARRAY(Types.BYTE())]
+)
 """Row(key, value) for the model's topic; a null value removes an archived snapshot."""
 LEARNT_WITHIN = 4
 """In this part of an interval, which begins as the learner's does, its shards have told what they learned."""

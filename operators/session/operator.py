@@ -7,7 +7,6 @@ from typing import Any
 
 import msgspec
 import numpy as np
-import redis
 import structlog
 from pyflink.common import Row, Types
 from pyflink.datastream import KeyedBroadcastProcessFunction, RuntimeContext, TimeDomain
@@ -21,9 +20,8 @@ from operators.names import (
     POPULARITY_RECORD,
     SESSION,
 )
-from operators.redis.lists import PopularWriter
-from operators.redis.profiles import ProfileWriter
 from operators.redis.watch import RedisWatch
+from operators.redis.writers import REDIS, Writers
 from operators.session.agenda import Agenda, Entry, Task
 from operators.session.batch import Input, Kind, read_batch
 from operators.session.due_sessions import DueSessions
@@ -34,7 +32,6 @@ from operators.session.reference_data import ReferenceData
 from operators.session.store import SessionStore
 from operators.task import begin_task, next_tick_ms, subtask_count, subtask_index, wall_clock_ms
 from operators.timings import Timings
-from state.candidates.sources.popularity import LIFE_WINDOWS
 from state.choosing.choice import Chooser
 from state.configuration import Settings
 from state.events.dead_letter_budget import DeadLetterBudget
@@ -71,10 +68,13 @@ class Secrets(msgspec.Struct, frozen=True):
 class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
     """Input 1: batches of events and hints by bucket, see `operators/session/batch.py`. Input 2: reference records, broadcast."""
 
-    def __init__(self, settings: Settings, secrets: Callable[[], Secrets], build_id: str) -> None:
+    def __init__(
+        self, settings: Settings, secrets: Callable[[], Secrets], build_id: str, writers: Writers = REDIS
+    ) -> None:
         self._settings = settings
         self._secrets = secrets
         self._build_id = build_id
+        self._writers = writers
 
     def open(self, runtime_context: RuntimeContext) -> None:
         """Connects, and refuses to run with other code than the client's."""
@@ -102,25 +102,9 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self._taken: dict[str, tuple[Input, Effect]] = {}
         self._written: set[str] = set()
         self._pending: dict[str, int] = {}
-        timeout_s = settings.redis.socket_timeout_ms / 1_000
-        client = redis.Redis.from_url(
-            settings.redis.url,
-            password=secrets.redis_password,
-            socket_timeout=timeout_s,
-            socket_connect_timeout=timeout_s,
-        )
-        self._writer = ProfileWriter(
-            client,
-            settings.redis.prefix,
-            settings.session.ttl_ms,
-            settings.redis.batch,
-            settings.redis.block_max_ms,
-            self._counters.add,
-            acknowledged=self._acknowledged,
-        )
-        self._popular_writer = PopularWriter(
-            client, settings.redis.prefix, LIFE_WINDOWS * settings.popularity.window_ms, self._counters.add
-        )
+        password, count = secrets.redis_password, self._counters.add
+        self._writer = self._writers.profiles(settings, password, count, self._acknowledged)
+        self._popular_writer = self._writers.lists(settings, password, count)
         self._memory = MemoryBudget(settings.redis.max_bytes, settings.redis.short_ttl_ms)
         self._letters = DeadLetterBudget(settings.events.dead_letters_per_second)
         self._redis_watch = RedisWatch(self._writer, settings.redis.prefix, self._counters, self._memory)

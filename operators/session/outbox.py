@@ -9,7 +9,10 @@ from state.events.accepted import LINE, told_by
 from state.session.log import Record
 
 _BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
-OUTPUT_TYPE = Types.ROW([Types.STRING(), _BYTES, _BYTES, _BYTES, Types.STRING(), _BYTES, Types.STRING()])
+OUTPUT_TYPE = Types.ROW_NAMED(
+    ["kind", "key", "value", "outcomes", "shard", "examples", "accepted"],
+    [Types.STRING(), _BYTES, _BYTES, _BYTES, Types.STRING(), _BYTES, Types.STRING()],
+)
 """Row(kind, key, value, outcomes, shard, examples, accepted): a record for the topic of that kind or for the operator that wants
 it, outcomes of that key, a message for the learner's shard, lines of `state/events/accepted.py`; each None where there is none.
 Lines of several events stand together where all fall into one of popularity's slides and tell of no user."""

@@ -18,8 +18,10 @@ from state.users.user_list import read_user_list
 logger = structlog.get_logger()
 
 _BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
-USER_LIST_TYPE = Types.ROW([Types.STRING(), Types.STRING(), _BYTES, _BYTES])
-"""Row(user, message, None, None), or Row(None, None, key, dead letter); an array could not be null."""
+USER_LIST_TYPE = Types.ROW_NAMED(
+    ["user_hash", "message", "key", "dead_letter"], [Types.STRING(), Types.STRING(), _BYTES, _BYTES]
+)
+"""Row(user_hash, message, None, None), or Row(None, None, key, dead letter); an array could not be null."""
 
 
 class UserListOperator(ProcessFunction):  # type: ignore[misc]

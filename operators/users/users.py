@@ -15,8 +15,10 @@ from state.users.hint import Hint
 from state.users.user import User
 from state.users.user_input import Forget, Hello, Listed, Message, read_message
 
-HINT_TYPE = Types.ROW([Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.PRIMITIVE_ARRAY(Types.BYTE())])
-"""Row(session, hint) for the topic of hints."""
+HINT_TYPE = Types.ROW_NAMED(
+    ["key", "value"], [Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.PRIMITIVE_ARRAY(Types.BYTE())]
+)
+"""Row(key, value) for the topic of hints: a session and its hint."""
 
 MOST_EVENTS = 1_000
 """Events of a user that are learned from in one batch: a shop may give the same id to all its guests."""

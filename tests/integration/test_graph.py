@@ -176,10 +176,11 @@ PROGRAM = """
 import json, sys
 from jobs.personalize import build_graph, environment_for
 from jobs.settings import load_settings
+from jobs.streams.kafka import kafka_sinks, kafka_source
 settings = load_settings(None, ["kafka.bootstrap=127.0.0.1:1", "redis.url=redis://127.0.0.1:1/0"], {})
 environment = environment_for(settings)
 environment.add_jars(*sys.argv[1:])
-print("UIDS " + json.dumps(build_graph(environment, settings)))
+print("UIDS " + json.dumps(build_graph(environment, settings, kafka_source, kafka_sinks)))
 tasks = environment._j_stream_execution_environment.getStreamGraph().getJobGraph().getVerticesAsArray()
 print("TASKS " + json.dumps([task.getName() for task in tasks]))
 """

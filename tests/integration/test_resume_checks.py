@@ -21,6 +21,7 @@ from jobs import resuming
 from jobs.kept_state import ResumeError, missing_files, read_kept
 from jobs.personalize import build_graph, environment_for
 from jobs.settings import load_settings
+from jobs.streams.kafka import kafka_sinks, kafka_source
 
 folder, half, empty = map(Path, sys.argv[1:4])
 def settings(*sets):
@@ -29,7 +30,7 @@ def settings(*sets):
 
 environment = environment_for(settings())
 environment.add_jars(*sys.argv[4:])
-build_graph(environment, settings())
+build_graph(environment, settings(), kafka_source, kafka_sinks)
 kept, operators = read_kept(str(folder)), resuming.new_operators(environment)
 wider = {operator: one._replace(parallelism=1) for operator, one in operators.items()}
 java = environment._j_stream_execution_environment.getConfiguration()
