@@ -37,7 +37,6 @@ from operators.model.learner import UPDATE_TYPE, LearnerOperator
 from operators.model.operator import SNAPSHOT_TYPE, ModelOperator
 from operators.names import LEARNER, MODEL, POPULARITY, SESSION, USER_LISTS, USERS, session_uid
 from operators.popularity import LIST_TYPE, PopularityOperator
-from operators.redis.writers import REDIS, Writers
 from operators.session.operator import REFERENCE_STATE, Secrets, SessionOperator
 from operators.session.outbox import OUTPUT_TYPE
 from operators.users.user_lists import USER_LIST_TYPE, UserListOperator
@@ -50,11 +49,7 @@ BUFFER_TIMEOUT = "100 ms"
 
 
 def build_graph(
-    environment: StreamExecutionEnvironment,
-    settings: Settings,
-    source: OpenSource,
-    sinks: OpenSinks,
-    writers: Writers = REDIS,
+    environment: StreamExecutionEnvironment, settings: Settings, source: OpenSource, sinks: OpenSinks
 ) -> list[str]:
     """The topology; returns the uids of all its operators.
 
@@ -65,16 +60,14 @@ def build_graph(
     """
     check_buckets(settings, environment.get_parallelism())
     tables = StreamTableEnvironment.create(environment)
-    given, taken = source(tables, settings), sinks(tables, settings)
+    given, ends = source(tables, settings), sinks(tables, settings)
 
     inputs = inputs_by_bucket(tables, settings, given)  # (bucket, Row(sessions, payloads, keys, places))
     reference = always_idle(reference_stream(tables, given))  # Row(kind, key, value, partition, offset, ms)
-    session = SessionOperator(settings, partial(read_secrets, settings), BUILD_ID, writers)
+    session = SessionOperator(settings, partial(read_secrets, settings), BUILD_ID, ends.writers)
     sessions = inputs.connect(reference.broadcast(REFERENCE_STATE)).process(session, OUTPUT_TYPE)
     sessions = sessions.name(SESSION).uid(session_uid(bucket_count(settings))).disable_chaining()
-    records = records_table(
-        tables, sessions
-    )  # kind, key, value, outcomes, shard, examples, accepted; see decision 0006
+    records = records_table(tables, sessions)  # kind, key, value, outcomes, shard, examples, accepted; decision 0006
     accepted = accepted_events(tables, records)  # a row for each product of an accepted event
 
     examples = keyed_in_jvm(examples_stream(tables, settings, records))  # (shard, messages)
@@ -91,21 +84,20 @@ def build_graph(
 
     user_list = UserListOperator(settings, partial(user_salt, settings), BUILD_ID)
     listed = user_lists_stream(tables, given.user_lists).process(user_list, USER_LIST_TYPE)
-    user_lists = tables.from_data_stream(
-        listed.name(USER_LISTS).uid(USER_LISTS)
-    )  # user_hash, message, key, dead_letter
+    listed = listed.name(USER_LISTS).uid(USER_LISTS)
+    user_lists = tables.from_data_stream(listed)  # user_hash, message, key, dead_letter
     messages = always_idle(lists_as_messages(tables, user_lists))
     messages = messages.union(user_messages_stream(tables, settings, records))  # (user, messages)
     hints = keyed_in_jvm(messages).process(UserOperator(settings, BUILD_ID), HINT_TYPE)
     hints = hints.name(USERS).uid(USERS)  # Row(session, hint)
-    write(tables, taken.hints, hints)
+    write(tables, ends.hints, hints)
 
     counted = keyed_in_jvm(popularity_stream(tables, settings, accepted))  # (shard, a window's counts)
-    popularity = PopularityOperator(settings, partial(redis_password, settings), BUILD_ID, writers)
+    popularity = PopularityOperator(settings, partial(redis_password, settings), BUILD_ID, ends.writers)
     popular = counted.process(popularity, LIST_TYPE).name(POPULARITY).uid(POPULARITY)  # Row(region…, list)
-    write(tables, taken.popularity, popular)
+    write(tables, ends.popularity, popular)
 
-    write_records(tables, settings, taken, Written(records, directory, user_lists, snapshots, candidates, companions))
+    write_records(tables, settings, ends, Written(records, directory, user_lists, snapshots, candidates, companions))
     put_beside(sessions)
     return set_uids(environment)
 

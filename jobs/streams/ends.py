@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from pyflink.table import StreamTableEnvironment, Table
 
+from operators.redis.writers import REDIS, Writers
 from state.configuration import Settings
 
 
@@ -26,7 +27,7 @@ class Source(NamedTuple):
 
 
 class Sinks(NamedTuple):
-    """The paths of the tables that the job inserts into.
+    """The paths of the tables that the job inserts into, and the makers of what writes to Redis.
 
     `log` takes rows of (topic STRING, k BYTES, v BYTES): dead letters, late events, decisions, outcomes and audit records. The
     others take records of one topic each, as (k BYTES, v BYTES).
@@ -37,6 +38,7 @@ class Sinks(NamedTuple):
     candidate_lists: str
     hints: str
     popularity: str
+    writers: Writers = REDIS
 
 
 OpenSource = Callable[[StreamTableEnvironment, Settings], Source]
