@@ -1,4 +1,4 @@
-"""What is read, in which form it reaches the session operator and the learner, and what is written at the end.
+"""The forms in which what is read reaches the session operator, the learner and the model.
 
 Reading, keys, time and watermarks stay in the JVM: that is two to three times as fast as the same in Python.
 """
