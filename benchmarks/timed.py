@@ -49,7 +49,7 @@ STAGES = (
     Stage("what is to be done later", Agenda, "done"),
     Stage("what is to be done later", DueSessions, "store"),
     Stage("records for topics and operators", Outbox, "add_all"),
-    Stage("records for topics and operators", Outbox, "take"),
+    Stage("records for topics and operators", Outbox, "drain"),
     Stage("the operator itself", SessionOperator, "process_element"),
     Stage("the operator itself", SessionOperator, "on_timer"),
 )

@@ -18,12 +18,12 @@ from state.session.attribution import Attribution
 from state.session.exposure import open_for_ms
 from state.session.interest import IMPRESSION, Interest, bought_in, interest, offered_in
 from state.session.log import Record, audit_record, decision_record
-from state.session.recent_events import LoggedEvent, Offer, logged
+from state.session.recent_events import InsertResult, LoggedEvent, logged
 from state.session.session import SLATES_KEPT, Session
 from state.session.shown import hidden_products
 from state.session.slate import Slate
 from state.users.hint import Hint
-from state.users.user_link import forgetting, met, takes_hint
+from state.users.user_link import forget_messages, identify_user, takes_hint
 from state.users.warm_start import warmed
 
 
@@ -104,7 +104,7 @@ class Personalizer:
         if event.timestamp <= session.consent.usable_after_ms(self._denied_by_default):
             session.dropped += 1
             return self._finish(session, now_ms, {"events_dropped": 1})
-        return self._offer(session, event, record_ms, now_ms, watermark_ms)
+        return self._insert(session, event, record_ms, now_ms, watermark_ms)
 
     def on_timer(self, session: Session, session_id: str, timer_ms: int, now_ms: int) -> Effect:
         """The watermark has passed `timer_ms`: closes exposures that are due, and the session when its life is over."""
@@ -176,15 +176,15 @@ class Personalizer:
         write.life_ms = min(left_ms, self.settings.session.ttl_ms)
         return Effect(None, write=write)
 
-    def _offer(self, session: Session, event: Event, record_ms: int, now_ms: int, watermark_ms: int) -> Effect:
-        """Offers the event to the log, and where it is new attributes rewards, learns, and asks for a new slate."""
+    def _insert(self, session: Session, event: Event, record_ms: int, now_ms: int, watermark_ms: int) -> Effect:
+        """Inserts the event into the log, and if it is new attributes rewards, learns, and asks for a new slate."""
         session.recent.complete(self.chooser.catalogue.category_of)
         entry = logged(event, self._categories(event), self._bundles_bought(event))
-        offer, evicted = session.recent.offer(entry, self.settings.session.max_events)
-        if offer is Offer.DUPLICATE:
+        result, evicted = session.recent.insert(entry, self.settings.session.max_events)
+        if result is InsertResult.DUPLICATE:
             session.duplicates += 1
             return self._finish(session, now_ms, {"events_duplicate": 1})
-        if offer is Offer.DROPPED:
+        if result is InsertResult.DROPPED:
             session.dropped += 1
             return self._finish(session, now_ms, {"events_dropped": 1})
         if not session.applied:
@@ -221,8 +221,8 @@ class Personalizer:
         if is_newest:
             session.region = event.region or session.region
             session.moment = moment
-        user, questions = met(session, event, is_newest, self._salt)
-        effect.records += questions
+        user, hint_requests = identify_user(session, event, is_newest, self._salt)
+        effect.records += hint_requests
         viewed = session.recent.viewed(COMPANIONS_VIEWED + 1) if event.event_type in TOLD else ()
         region, categories = self._admitted(event, entry.categories, effect, now_ms)
         return accepted_lines(event, categories, viewed, moment, user, region)
@@ -425,9 +425,9 @@ class Personalizer:
             action = "consent_withdrawn"
         records: list[Record] = []
         if (consent.denied_ms, consent.erased_ms) != before:
-            users, farewells = forgetting(session, event, self._salt)
+            users, messages = forget_messages(session, event, self._salt)
             records.append(audit_record(event.session_id, action, event.timestamp, now_ms, self._salt, users))
-            records += farewells
+            records += messages
         attribution = self._attribution(session, event.session_id, event.identity, now_ms)
         attribution.discard()
         fresh = Session.begin(record_ms)

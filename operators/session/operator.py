@@ -172,7 +172,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._refuse(found, origin, key, payload)
             self._say_what_is_left_out()
             self._counters.flush()
-            yield from self._outbox.take()
+            yield from self._outbox.drain()
 
     def _show_reference_data(self, kind: str) -> None:
         """Counts what a record of that kind changed, and brings the gauges up to date."""
@@ -330,7 +330,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         if product_ids:
             self._counters.add("products_wanted", len(product_ids))
             self._outbox.want(product_ids)
-        return self._outbox.take()
+        return self._outbox.drain()
 
     def _say_what_is_left_out(self) -> None:
         """Of a flood of dead letters, in the call that left it out."""

@@ -52,7 +52,7 @@ class Outbox:
         """Asks the directory for products."""
         self._rows += [_row(WANTED, product_id.encode(), b"") for product_id in product_ids]
 
-    def take(self) -> list[Row]:
+    def drain(self) -> list[Row]:
         """All of it; the outbox is empty then."""
         rows = self._rows
         for lines in self._accepted.values():

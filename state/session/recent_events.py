@@ -1,6 +1,6 @@
 """The newest events of a session: bounded, in order, each once, whatever the order in which they arrive.
 
-What is kept is always the newest part, by (timestamp, id), of everything that was ever offered. The horizon is the newest event
+What is kept is always the newest part, by (timestamp, id), of everything that ever came. The horizon is the newest event
 that had to go; what is not newer than it is dropped. So the same set of events gives the same log in any order of arrival.
 """
 
@@ -24,8 +24,8 @@ _CREDIT = "\x00"
 _NO_BUNDLES: list[list[str]] = []
 
 
-class Offer(enum.Enum):
-    """What became of an event that was offered to the log."""
+class InsertResult(enum.Enum):
+    """Outcome of an insertion into the log."""
 
     APPLIED = "applied"
     DUPLICATE = "duplicate"
@@ -147,19 +147,19 @@ class RecentEvents(msgspec.Struct, array_like=True):
                     break
         return products[:limit]
 
-    def offer(self, event: LoggedEvent, max_events: int) -> tuple[Offer, list[LoggedEvent]]:
-        """Takes the event in, unless it is known or older than the horizon; also returns what had to go for it."""
+    def insert(self, event: LoggedEvent, max_events: int) -> tuple[InsertResult, list[LoggedEvent]]:
+        """Inserts the event, unless it is known or older than the horizon; also returns what had to go for it."""
         identity = event.identity
         for known in self.events:
             if known.identity == identity:
-                return Offer.DUPLICATE, []
+                return InsertResult.DUPLICATE, []
         if event.timestamp_ms <= self.horizon[0] and event.order <= self.horizon:
-            return Offer.DROPPED, []
-        self._insert(event)
+            return InsertResult.DROPPED, []
+        self._insert_in_order(event)
         evicted = self._evict(max_events)
         if evicted and any(gone is event for gone in evicted):
-            return Offer.DROPPED, [gone for gone in evicted if gone is not event]
-        return Offer.APPLIED, evicted
+            return InsertResult.DROPPED, [gone for gone in evicted if gone is not event]
+        return InsertResult.APPLIED, evicted
 
     def complete(self, category_of: Callable[[str], str]) -> None:
         """Fills in categories that were not known when their events came, and are by now."""
@@ -172,7 +172,7 @@ class RecentEvents(msgspec.Struct, array_like=True):
         """Removes the events that are not later than the time."""
         self.events = [event for event in self.events if event.timestamp_ms > timestamp_ms]
 
-    def _insert(self, event: LoggedEvent) -> None:
+    def _insert_in_order(self, event: LoggedEvent) -> None:
         if not self.events or self.events[-1].timestamp_ms < event.timestamp_ms:
             self.events.append(event)
         else:

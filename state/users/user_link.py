@@ -7,8 +7,8 @@ from state.users.hint import Hint
 from state.users.user_input import Forget, Hello, Message, encode_message
 
 
-def met(session: Session, event: Event, is_newest: bool, salt: bytes) -> tuple[str, list[Record]]:
-    """The hash of the event's user, "" for none, and where the session has met somebody new, the question what is known of them.
+def identify_user(session: Session, event: Event, is_newest: bool, salt: bytes) -> tuple[str, list[Record]]:
+    """The hash of the event's user, "" for none, and if that is a new one for the session, a request for its hint.
 
     An event that names no user is of the session's; the newest event that names one says whose session it is.
     """
@@ -21,8 +21,8 @@ def met(session: Session, event: Event, is_newest: bool, salt: bytes) -> tuple[s
     return user, [_record(user, Hello(event.session_id, event.timestamp))]
 
 
-def forgetting(session: Session, event: Event, salt: bytes) -> tuple[list[str], list[Record]]:
-    """Whom an erasure or a withdrawal reaches: the session's user and the one that the event names; and what is said of them.
+def forget_messages(session: Session, event: Event, salt: bytes) -> tuple[list[str], list[Record]]:
+    """Whom an erasure or a withdrawal reaches, the session's user and the one that the event names; and the messages that say so.
 
     A withdrawal reaches them too: what a session told stays in the long-lived profile, which cannot be taken apart.
     """
