@@ -25,6 +25,7 @@ TEST_SETTINGS = (
     "local.start_timeout=5 min",  # other work may share the machine
     "flink.checkpoint_interval=1 s",
     "bandit.seed=1",
+    "redis.block_max=5 s",  # its end is waited for
     "decisions.log=published",
     "bandit.variants={weekly: {share: 0.3, policy: lin_ucb, half_life: 7 d}}",
 )

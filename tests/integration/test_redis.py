@@ -1,0 +1,114 @@
+"""Redis holds another program's keys, loses its data, is full for long: the job mends it by itself."""
+
+import os
+import signal
+from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
+
+import msgspec
+import pytest
+import redis
+from typer.testing import CliRunner
+
+from cli.main import app
+from cli.options import find_target
+from cli.redis_client import open_redis
+from cli.stack.flink_rest import FlinkRest
+from tests.integration.conftest import Stack
+from tests.integration.shop import Shop, open_shop
+
+PROFILE = "heliotrope:profile:{}"
+SESSIONS = 200
+
+
+@pytest.fixture(scope="module")
+def shop(stack: Stack) -> Iterator[Shop]:
+    with open_shop(stack) as shop:
+        yield shop
+
+
+@pytest.fixture(scope="module")
+def admin(stack: Stack) -> Iterator[redis.Redis]:
+    """The stack's own Redis, which these tests spoil."""
+    if stack.kind != "embedded":
+        pytest.skip("this Redis is not the stack's own")
+    with open_redis(find_target(None, (), stack.workdir)) as client:
+        yield client
+
+
+def profiles(client: redis.Redis, sessions: list[str]) -> list[tuple[Any, ...] | None]:
+    """What the sessions' profiles are told by, None where there is none; nothing while Redis is away.
+
+    Scores are not of it: they are by the newest model, which goes on learning.
+    """
+    with suppress(redis.ConnectionError):
+        found: Any = client.mget([PROFILE.format(session) for session in sessions])
+        return [None if value is None else _told_by(value) for value in found]
+    return []
+
+
+def _told_by(value: bytes) -> tuple[Any, ...]:
+    profile = msgspec.json.decode(value)
+    items = [item["product_id"] for item in profile["score_data"]]
+    return profile["version"], profile["generation"], profile["updated_at"], profile["decision_id"], items
+
+
+def test_a_key_of_another_type_stops_nobody(shop: Shop, admin: redis.Redis, stack: Stack) -> None:
+    before = stack.record().processes["taskmanager-1"]
+    strange, other = shop.session(), shop.session()
+    admin.hset(PROFILE.format(strange), "a", "b")
+    for session in (strange, other):
+        shop.send(session)
+        assert shop.profile_of_version(session, 1)
+    assert stack.record().processes["taskmanager-1"] == before
+
+
+def test_what_redis_loses_comes_back_from_state(shop: Shop, admin: redis.Redis, stack: Stack) -> None:
+    """By a flush, by a dump that is old, and on demand; never what was erased."""
+    sessions = [shop.session() for _ in range(SESSIONS)]
+    erased = shop.session()
+    for session in (*sessions, erased):
+        shop.send(session)
+    stack.wait_until(lambda: None not in profiles(admin, [*sessions, erased]))
+    admin.config_set("save", "")
+    admin.save()  # the dump: as of now
+    shop.send(erased, "erase")
+    for session in sessions:
+        shop.send(session, "add_to_cart", product_id="kettle")
+    stack.wait_until(lambda: not admin.exists(PROFILE.format(erased)))
+    stack.wait_until(lambda: {found and found[0] for found in profiles(admin, sessions)} == {2})
+    newest = profiles(admin, sessions)
+
+    restarts = stack.record().processes["redis"].restarts
+    os.kill(stack.record().processes["redis"].pid, signal.SIGKILL)
+    stack.wait_until(lambda: stack.record().processes["redis"].restarts > restarts)
+    stack.wait_until(lambda: profiles(admin, [*sessions, erased]) == [*newest, None])
+
+    admin.flushall()
+    stack.wait_until(lambda: profiles(admin, [*sessions, erased]) == [*newest, None])
+
+    admin.delete(*(PROFILE.format(session) for session in sessions))
+    answer = CliRunner().invoke(app, ["rebuild", "--json", "--workdir", str(stack.workdir)])
+    assert answer.exit_code == 0, answer.output
+    assert profiles(admin, [*sessions, erased]) == [*newest, None]
+    assert msgspec.json.decode(answer.stdout)["profiles"] >= SESSIONS
+
+
+def test_a_redis_that_is_full_for_long_fails_the_task_and_not_the_process(
+    shop: Shop, admin: redis.Redis, stack: Stack
+) -> None:
+    before = stack.record().processes["taskmanager-1"]
+    rest, job = FlinkRest(stack.flink), stack.record().job.id
+    failures, session = len(rest.failures(job)), shop.session()
+    shop.send(session)
+    shop.profile_of_version(session, 1)
+    try:
+        admin.config_set("maxmemory", 1)
+        shop.send(session, "add_to_cart", product_id="kettle")
+        stack.wait_until(lambda: len(rest.failures(job)) > failures, 90)
+    finally:
+        admin.config_set("maxmemory", 0)
+    shop.profile_of_version(session, 2)
+    stack.wait_until(stack.is_running)
+    assert stack.record().processes["taskmanager-1"] == before
