@@ -52,6 +52,7 @@ class KeptSessions:
     def __init__(self, expected: dict[str, Any]) -> None:
         self._before, self._rounds = expected["profiles"], 0
         self._at_ms = expected["closed_ms"] + 10 * MINUTE_MS
+        self._impressions = dict.fromkeys(self._before, 0)
 
     def go_on(self, shop: Shop) -> None:
         """One more view of each; nothing of before is lost or counted twice."""
@@ -61,8 +62,9 @@ class KeptSessions:
             view = kept_shop.product(number % kept_shop.PRODUCTS)
             shop.send(session, timestamp=self._at_ms, event_id=f"{session}-again-{self._rounds}", **view)
         for session, before in self._before.items():
-            found = shop.profile_of_version(session, before["version"] + self._rounds)
-            counts = before["counts"] | {"applied": before["counts"]["applied"] + self._rounds}
+            more = self._rounds + self._impressions[session]
+            found = shop.profile_of_version(session, before["version"] + more)
+            counts = before["counts"] | {"applied": before["counts"]["applied"] + more}
             assert (found["generation"], found["counts"]) == (before["generation"], counts)
             # Of what was liked before, the latest event of all is still in the affinities, as the list has room for it.
             assert found["affinities"]["products"].keys() & before["affinities"]["products"].keys()
@@ -73,6 +75,7 @@ class KeptSessions:
         assert seen is not None
         items = [item["product_id"] for item in seen["score_data"]][:4]
         self._at_ms += 100
+        self._impressions[session] += 1  # an input as any other: it counts, and publishes nothing by itself
         shop.send(session, "impression", timestamp=self._at_ms, decision_id=seen["decision_id"], shown=items)
         return len(items)
 
