@@ -2,7 +2,6 @@
 
 import os
 import secrets
-import shutil
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -94,7 +93,7 @@ def make_plan(settings: Settings, layout: Layout, entry: Path | None = None) -> 
         flink=f"http://{LOOPBACK}:{rest_port}",
         java_home=str(java_home),
         jars=[str(jar) for jar in all_jars],
-        entry=str(shutil.copy(entry, layout.run)),  # a job that is submitted again is that of the packages beside it
+        entry=str(_copied(entry, layout)),
         own_kafka=not settings.kafka.bootstrap,
         own_redis=not settings.redis.url,
         inner_flink_port=inner_port,
@@ -117,6 +116,13 @@ def make_plan(settings: Settings, layout: Layout, entry: Path | None = None) -> 
     write_settings(resolved, layout.job_config)
     write_private(layout.plan, msgspec.json.encode(plan).decode())
     return plan
+
+
+def _copied(entry: Path, layout: Layout) -> Path:
+    """The job's module beside its packages: a job that is submitted again is that of the stack's own start."""
+    copy = layout.run / entry.name
+    write_private(copy, entry.read_text(encoding="utf-8"))
+    return copy
 
 
 def resolve(settings: Settings, plan: Plan, layout: Layout) -> Settings:

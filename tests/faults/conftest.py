@@ -16,13 +16,13 @@ from tests.integration.conftest import connectors  # noqa: F401 (a fixture)
 SETTINGS = ("kafka.partitions=2", "local.start_timeout=10 min", "flink.checkpoint_interval=1 s", "bandit.seed=1")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def world(
     request: pytest.FixtureRequest,
     tmp_path_factory: pytest.TempPathFactory,
     connectors: None,  # noqa: F811
 ) -> Iterator[World]:
-    """The stack, on ports that stay the same when it is started again; on a disk of its own if that is to be filled."""
+    """The stack of these tests alone, on ports that stay the same; on a disk of its own if that is to be filled."""
     taken: set[int] = set()
     ports = [f"local.{name}_port={choose(0, name, taken)}" for name in ("kafka", "redis", "flink")]
     workdir: Path = tmp_path_factory.mktemp("faults") / "stack"
