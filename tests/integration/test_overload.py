@@ -19,13 +19,16 @@ PAUSE_S = 8.0
 
 @contextmanager
 def paused(stack: Stack) -> Iterator[None]:
-    """The TaskManager stands still."""
-    pid = stack.record().processes["taskmanager-1"].pid
-    os.kill(pid, signal.SIGSTOP)
+    """The TaskManager stands still, and so does the supervisor, which would replace it."""
+    record = stack.record()
+    stopped = (record.supervisor.pid, record.processes["taskmanager-1"].pid)
+    for pid in stopped:
+        os.kill(pid, signal.SIGSTOP)
     try:
         yield
     finally:
-        os.kill(pid, signal.SIGCONT)
+        for pid in reversed(stopped):
+            os.kill(pid, signal.SIGCONT)
 
 
 def metric(stack: Stack, name: str) -> int:
