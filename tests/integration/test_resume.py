@@ -163,6 +163,6 @@ def test_kept_data_of_a_release_goes_on_with_other_task_managers_and_in_another_
         sessions.go_on(shop)
         submit_from_a_savepoint_of_ones_own(stack, folder / "kept-by-its-owner")
         sessions.go_on(shop)
-        assert len(shop.records("dead_letters")) == expected["dead_letters"]
+        stack.wait_for(lambda: len(shop.records("dead_letters")), expected["dead_letters"])
     control.stop_stack(moved)
     assert sorted(path.name for path in moved.iterdir()) == ["logs", "stack.lock"]
