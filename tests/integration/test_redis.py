@@ -4,6 +4,7 @@ import os
 import signal
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -60,6 +61,7 @@ def test_a_key_of_another_type_stops_nobody(shop: Shop, admin: redis.Redis, stac
     admin.hset(PROFILE.format(strange), "a", "b")
     for session in (strange, other):
         shop.send(session)
+        stack.wait_for(partial(admin.type, PROFILE.format(session)), b"string")
         assert shop.profile_of_version(session, 1)
     assert stack.record().processes["taskmanager-1"] == before
 

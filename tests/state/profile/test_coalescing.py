@@ -41,7 +41,9 @@ def test_what_comes_sooner_is_applied_and_answered_when_the_interval_is_over() -
     assert (first.write, first.pending_ms, first.counts) == (None, published_ms + INTERVAL_MS, {"events_applied": 1})
     second = visitor.send(view(600, 3))
     assert (second.write, second.pending_ms) == (None, None)
-    assert second.counts == {"events_applied": 1, "exposures": 5, "profiles_coalesced": 1}
+    explored = sum(visitor.session.slates[-1].explored[:5])
+    expected = {"events_applied": 1, "exposures": 5, "exposures_explored": explored, "profiles_coalesced": 1}
+    assert second.counts == {name: count for name, count in expected.items() if count}
     assert visitor.session.applied == 3
     flushed = visitor.flush_pending(published_ms + INTERVAL_MS)
     assert flushed is not None
@@ -284,7 +286,7 @@ def test_after_the_last_timer_nothing_is_different(steps: list[Any], interval_ms
     assert sum(sum(profile["counts"].values()) for profile in found.values()) == arrivals
     assert apart.writes == arrivals == together.writes + together.counts.pop("profiles_coalesced", 0)
     for counts in (together.counts, apart.counts):  # what is exposed depends on what was published
-        for name in ("exposures", "exposures_new", "exposures_retracted"):
+        for name in ("exposures", "exposures_explored", "exposures_new", "exposures_retracted"):
             counts.pop(name, None)
     assert together.counts == apart.counts
 
