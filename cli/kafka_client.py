@@ -1,12 +1,13 @@
 """Kafka clients made from the configuration; what goes wrong becomes one line that names the fix."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.codec import has_lz4
-from kafka.errors import KafkaError
+from kafka.errors import KafkaError, SaslAuthenticationFailedError
 
 from cli.errors import UserError
 from cli.kafka_security import security_options
@@ -74,12 +75,43 @@ def open_consumer(target: Target, **extra: Any) -> Any:
 def _open(kind: Any, target: Target, options: dict[str, Any]) -> Any:
     options |= client_options(kafka_client_properties(target.settings))
     servers = target.endpoints.kafka.split(",")
+    with refused_logins() as refusals:
+        try:
+            return kind(bootstrap_servers=servers, bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS, **options)
+        except (KafkaError, OSError) as error:
+            raise unreachable(target, refusals[-1] if refusals else error) from None
+        except ValueError as error:
+            raise UserError(f"kafka: {error}: correct kafka.bootstrap or kafka.properties") from None
+
+
+class _Refusals(logging.Handler):
+    """Keeps that a login was refused, and nothing of what was said: it may name the user."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.found: list[Exception] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """Looks at one entry of the client's log."""
+        if "authentication" in record.getMessage().lower() and "fail" in record.getMessage().lower():
+            self.found[:] = [SaslAuthenticationFailedError()]
+
+
+@contextmanager
+def refused_logins() -> Iterator[list[Exception]]:
+    """The refusal of a login meanwhile, if there was one: the client tries again until its time is over, says that it is over, and
+    leaves the cause in its log."""
+    logger, handler = logging.getLogger("kafka"), _Refusals()
+    level, propagates = logger.level, logger.propagate
+    logger.addHandler(handler)
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
     try:
-        return kind(bootstrap_servers=servers, bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS, **options)
-    except (KafkaError, OSError) as error:
-        raise unreachable(target, error) from None
-    except ValueError as error:
-        raise UserError(f"kafka: {error}: correct kafka.bootstrap or kafka.properties") from None
+        yield handler.found
+    finally:
+        logger.removeHandler(handler)
+        logger.setLevel(level)
+        logger.propagate = propagates
 
 
 def unreachable(target: Target, error: Exception | None = None) -> UserError:

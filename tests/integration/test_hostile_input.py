@@ -143,9 +143,8 @@ def test_whatever_is_made_up_is_counted_once(shop: Shop) -> None:
     read = [read_event(value, now_ms=now, max_bytes=65_536, max_future_ms=300_000) for _, value in made]
     given = sent(shop, "user_interactions", starmap(expected, zip(made, read, strict=True)))
     accepted = Counter(found.session_id for found in read if isinstance(found, Event))
-    assert (
-        min(sum(each.reason == "" for each in given.values()), sum(bool(each.reason) for each in given.values())) > 50
-    )
+    applied = sum(each.reason == "" for each in given.values())
+    assert min(applied, len(given) - applied) >= 25, "some of both kinds; 50 and more were seen"
     for session in accepted:
         shop.send(session)  # an impression publishes nothing, and so would be the last that is counted
     letters_found = check_letters(shop, "user_interactions", given)
