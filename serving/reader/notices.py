@@ -1,0 +1,50 @@
+"""Notices of written profiles within one worker: one subscription publishes, whoever waits for a session listens."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+
+class Notice(NamedTuple):
+    """A profile was written; what the channel `<prefix>:profile-updated` says of it, times in ms since the epoch."""
+
+    session_id: str
+    version: int
+    updated_at_ms: int
+
+
+Listener = Callable[[Notice], None]
+
+
+class NoticeBoard:
+    """Where the worker's one subscription hands on notices; belongs to one event loop, and no call of it waits.
+
+    Attributes:
+        is_live: the subscription stands. While it does not, notices are missed, so a listener must poll.
+    """
+
+    def __init__(self) -> None:
+        self._listeners: dict[str, list[Listener]] = {}
+        self.is_live = False
+
+    def listen(self, session_id: str, listener: Listener) -> Callable[[], None]:
+        """Calls `listener` at each notice of the session; returns what ends it, to be called once."""
+        self._listeners.setdefault(session_id, []).append(listener)
+
+        def end() -> None:
+            left = self._listeners[session_id]
+            left.remove(listener)
+            if not left:
+                del self._listeners[session_id]
+
+        return end
+
+    def publish(self, notice: Notice) -> None:
+        """Hands a notice to those who listen for its session; a listener must not raise."""
+        listeners = self._listeners.get(notice.session_id)
+        if listeners:
+            for listener in tuple(listeners):
+                listener(notice)
+
+    def __len__(self) -> int:
+        """How many sessions are listened for."""
+        return len(self._listeners)
