@@ -12,7 +12,7 @@ from kafka.errors import KafkaError, SaslAuthenticationFailedError
 from cli.errors import UserError
 from cli.kafka_security import security_options
 from cli.options import Target
-from jobs.settings import kafka_client_properties
+from jobs.secrets import kafka_client_properties
 
 MAX_VALUE_BYTES = 2 * 1024 * 1024  # what topics take, so that an oversized event arrives to become a dead letter
 MAX_REQUEST_BYTES = MAX_VALUE_BYTES + 64 * 1024

@@ -33,7 +33,7 @@ from cli.stack.submitting import submit
 from cli.stack.verbs import down, fetch, status, up
 from cli.text import one_line
 from cli.trace import trace
-from jobs.settings import ConfigurationError, SecretError
+from jobs.errors import ConfigurationError, SecretError
 
 app = typer.Typer(
     name="heliotrope",

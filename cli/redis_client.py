@@ -7,7 +7,7 @@ import redis
 from cli.errors import UserError
 from cli.options import Target
 from cli.stack.record import without_password
-from jobs.settings import redis_password
+from jobs.secrets import redis_password
 from operators.redis.errors import ADVICE, RedisTrouble, trouble_of
 
 _OTHER_MODES = {

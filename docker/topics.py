@@ -7,7 +7,8 @@ from pathlib import Path
 from kafka.errors import KafkaError
 
 from cli.stack.topics import create_topics
-from jobs.settings import ConfigurationError, SecretError, load_settings
+from jobs.errors import ConfigurationError, SecretError
+from jobs.settings import load_settings
 
 
 def main(arguments: list[str]) -> None:

@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from pyflink.java_gateway import get_gateway
 
-from jobs.settings import ConfigurationError
+from jobs.errors import ConfigurationError
 
 CANONICAL = "KeyGroupsSavepointStateHandle"
 MOST_CAUSES = 10

@@ -12,17 +12,12 @@ from pyflink.common import Configuration
 from pyflink.datastream import KeyedStream, StreamExecutionEnvironment
 from pyflink.table import StreamTableEnvironment
 
+from jobs.errors import ConfigurationError, SecretError
 from jobs.flink.jvm import always_idle, evenly_spread_keys, flush_after, gathered, keyed_in_jvm, put_beside, set_uids
 from jobs.resuming import check_resume
-from jobs.settings import (
-    ConfigurationError,
-    SecretError,
-    bucket_count,
-    check_buckets,
-    load_settings,
-    redis_password,
-    user_salt,
-)
+from jobs.secrets import redis_password, user_salt
+from jobs.settings import load_settings
+from jobs.settings_rules import bucket_count, check_buckets
 from jobs.streams.accepted import accepted_events, records_table
 from jobs.streams.catalogue import candidate_lists, directory_table
 from jobs.streams.ends import OpenSinks, OpenSource, Source

@@ -10,7 +10,7 @@ from pyflink.datastream import StreamExecutionEnvironment
 from pyflink.java_gateway import get_gateway
 
 from jobs.kept_state import KeptOperator, ResumeError, missing_files, operator_id, read_kept
-from jobs.settings import bucket_count
+from jobs.settings_rules import bucket_count
 from operators.names import session_uid
 from state.configuration import Settings
 

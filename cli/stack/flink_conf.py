@@ -12,7 +12,7 @@ from cli.stack.certificates import Identity
 from cli.stack.layout import Layout, file_uri, package_folder, write_private
 from cli.stack.login_modules import JAR_NAME, write_login_modules
 from cli.stack.ports import LOOPBACK
-from jobs.settings import local_parallelism
+from jobs.settings_rules import local_parallelism
 from state.configuration import Settings
 
 PYTHON_JAR = "flink-python-*.jar"

@@ -22,7 +22,9 @@ from cli.stack.resume import adopt_log, resume_point
 from cli.stack.services import FOREIGN, own_modules
 from cli.stack.submit import entry_file, pack
 from cli.stack.topics import broker_answers
-from jobs.settings import local_parallelism, redis_password, settings_from, to_tree
+from jobs.secrets import redis_password
+from jobs.settings import settings_from, to_tree
+from jobs.settings_rules import local_parallelism
 from state.configuration import Settings
 
 REDIS_TIMEOUT_SECONDS = 3.0

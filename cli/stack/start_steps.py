@@ -20,7 +20,7 @@ from cli.stack.ports import answers
 from cli.stack.process import describe_exit, spawn
 from cli.stack.topics import broker_answers
 from cli.stack.topics import create_topics as create_missing_topics
-from jobs.settings import redis_password
+from jobs.secrets import redis_password
 from state.configuration import Settings
 
 POLL_SECONDS = 0.2

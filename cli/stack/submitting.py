@@ -27,7 +27,9 @@ from cli.stack.services import child_environment
 from cli.stack.start_steps import without_frames
 from cli.stack.submit import Origin, pack, refusal_in, run_service
 from cli.stack.topics import create_topics
-from jobs.settings import check_buckets, kafka_client_properties, load_settings, settings_from, to_tree
+from jobs.secrets import kafka_client_properties
+from jobs.settings import load_settings, settings_from, to_tree
+from jobs.settings_rules import check_buckets
 from state.configuration import Settings
 
 FORBIDDEN = 403

@@ -7,7 +7,7 @@ from kafka.errors import KafkaError, TopicAlreadyExistsError
 
 from cli.kafka_client import client_options
 from cli.stack.brokers import BATCH_MAX_BYTES, MEBIBYTE
-from jobs.settings import kafka_client_properties
+from jobs.secrets import kafka_client_properties
 from state.configuration import HOUR_MS, Settings
 
 REQUEST_TIMEOUT_MS = 15_000

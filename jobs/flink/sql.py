@@ -3,7 +3,7 @@
 from py4j.protocol import Py4JError
 from pyflink.java_gateway import get_gateway
 
-from jobs.settings import kafka_graph_properties
+from jobs.secrets import kafka_graph_properties
 from state.configuration import Settings
 
 FILE_PROVIDER = "org.apache.kafka.common.config.provider.FileConfigProvider"

@@ -3,7 +3,7 @@
 from pyflink.table import StreamTableEnvironment, Table
 
 from jobs.flink.sql import METADATA, interval, options, sink_options, source_options
-from jobs.settings import start_mode
+from jobs.settings_rules import start_mode
 from jobs.streams.ends import Sinks, Source
 from state.configuration import Settings
 

@@ -8,7 +8,7 @@ from pyflink.datastream import DataStream
 from pyflink.table import StreamTableEnvironment, Table
 
 from jobs.flink.sql import RECORD_MS, interval, remainder
-from jobs.settings import bucket_count
+from jobs.settings_rules import bucket_count
 from jobs.streams.ends import Source
 from operators.model.learner import UPDATE_TYPE
 from operators.names import (

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 import cli.main
 from cli.failures import PIPE_STATUS, TRACEBACK_VARIABLE, UNEXPECTED_STATUS
 from cli.text import one_line
-from jobs.settings import ConfigurationError, load_settings
+from jobs.errors import ConfigurationError
+from jobs.settings import load_settings
 
 ROOT = Path(__file__).parents[2]
 

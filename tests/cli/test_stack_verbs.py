@@ -15,7 +15,8 @@ from cli.stack import jars, plan
 from cli.stack.record import ProcessRecord, StackRecord, write_record
 from cli.stack.resume import MAGIC
 from cli.stack.submitting import origin_uri
-from jobs.settings import ConfigurationError, load_settings
+from jobs.errors import ConfigurationError
+from jobs.settings import load_settings
 
 NOTHING_RUNS = 3
 

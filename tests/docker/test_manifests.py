@@ -12,7 +12,8 @@ import yaml
 from cli.stack.brokers import BATCH_MAX_BYTES, TRANSACTION_MAX_MS
 from cli.stack.flink_conf import java_options, shipped_options
 from cli.stack.jars import Jar, read_lock
-from jobs.settings import SECRET_VARIABLES, load_settings, settings_from
+from jobs.secrets import SECRET_VARIABLES
+from jobs.settings import load_settings, settings_from
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"

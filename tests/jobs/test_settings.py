@@ -9,19 +9,10 @@ import msgspec
 import pytest
 import yaml
 
-from jobs import settings as module
-from jobs.settings import (
-    ConfigurationError,
-    SecretError,
-    kafka_client_properties,
-    kafka_graph_properties,
-    load_settings,
-    redis_password,
-    settings_from,
-    start_mode,
-    to_tree,
-    user_salt,
-)
+from jobs.errors import ConfigurationError, SecretError
+from jobs.secrets import SECRET_VARIABLES, kafka_client_properties, kafka_graph_properties, redis_password, user_salt
+from jobs.settings import load_settings, settings_from, to_tree
+from jobs.settings_rules import start_mode
 from state.configuration import Section, Settings
 
 CONF = Path(__file__).parents[2] / "conf"
@@ -257,7 +248,7 @@ def test_durations(text: str, milliseconds: int) -> None:
 
 @pytest.mark.parametrize("text", ["30 m", "30 minutes", "-5 s", "soon", "5 S", "1 h 30 min"])
 def test_what_is_no_duration_is_refused(text: str) -> None:
-    with pytest.raises(ConfigurationError, match=r"^reward\.window: .* is no time; accepted: .*min"):
+    with pytest.raises(ConfigurationError, match=r"^reward\.window: .* is not a duration; use .*min"):
         load(f"reward.window={text}")
 
 
@@ -308,7 +299,7 @@ def test_a_start_that_is_not_clear_is_refused(text: str) -> None:
 
 @pytest.fixture
 def no_secret_variables(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in module.SECRET_VARIABLES:
+    for name in SECRET_VARIABLES:
         monkeypatch.delenv(name, raising=False)
 
 

@@ -7,7 +7,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from jobs.settings import ConfigurationError, load_settings, settings_from, to_tree
+from jobs.errors import ConfigurationError
+from jobs.settings import load_settings, settings_from, to_tree
 from state.choosing.variants import Assignment, learners_of, models_of, settings_by_variant
 from state.configuration import Settings
 from state.feature_set import DIMENSION

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from jobs.settings import ConfigurationError, settings_from
+from jobs.errors import ConfigurationError
+from jobs.settings import settings_from
 from state.candidates.candidates import find_candidates
 from state.choosing.choice import Chooser
 from state.choosing.features import Context, described

@@ -7,7 +7,8 @@ import msgspec
 import numpy as np
 import pytest
 
-from jobs.settings import ConfigurationError, settings_from
+from jobs.errors import ConfigurationError
+from jobs.settings import settings_from
 from state.configuration import Bandit
 from state.feature_set import DIMENSION, FEATURE_SET, prior_of
 from state.model.drift import DriftWatch, Watches, shortened

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from jobs.settings import ConfigurationError, settings_from
+from jobs.errors import ConfigurationError
+from jobs.settings import settings_from
 from state.configuration import Bandit
 from state.feature_set import DIMENSION
 from state.model.learner import LearnerShard
