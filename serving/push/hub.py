@@ -1,0 +1,271 @@
+"""The worker's one subscription to profile updates, and everything in the worker that waits for them.
+
+    with hub.watch(session_id) as watch:      # woken by each notification of the session
+        while not fresh_enough(await read(session_id)) and await watch.next(timeout_s):
+            pass
+
+A watch that begins before the read misses nothing that is written after it. `hub.follow` is for streams: it is woken only when
+the session's profile in Redis has another position, and knows that position.
+
+While the subscription is lost no notification comes. Once it is back every watch is woken, and the positions of all followed
+sessions are read anew, so what was written meanwhile is found.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Iterable
+from itertools import islice
+from types import TracebackType
+
+import msgspec
+import redis.asyncio
+import structlog
+
+from serving.push import metrics
+from serving.push.position import HEAD_BYTES, Position, position_of
+from serving.push.subscription import PING_AFTER_S, Subscription
+
+logger = structlog.get_logger()
+
+FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.05, 2.0
+POSITIONS_PER_READ = 256
+"""Positions asked for at once. Those that come meanwhile are read next, each session once."""
+Pause = Callable[[float], Awaitable[None]]
+
+
+class Notification(msgspec.Struct, frozen=True, gc=False):
+    """What the job publishes after each write of a profile. Only the session is used; the rest is read from the profile."""
+
+    session_id: str
+
+
+_DECODER = msgspec.json.Decoder(Notification)
+
+
+class Watch:
+    """One waiter for a session's updates. However many come while it does not look, it is woken once.
+
+    Attributes:
+        position: of the newest profile that is known, for a watch by `follow`; None until it was read.
+        is_over: set once the hub closes: whoever waits should end.
+    """
+
+    __slots__ = ("_hub", "_is_due", "_session_id", "_waiting", "follows", "is_over", "position")
+
+    def __init__(self, hub: "Hub", session_id: str, follows: bool) -> None:
+        self._hub = hub
+        self._session_id = session_id
+        self._is_due = False
+        self._waiting: asyncio.Future[None] | None = None
+        self.follows = follows
+        self.position: Position | None = None
+        self.is_over = False
+
+    def __enter__(self) -> "Watch":
+        self._hub._add(self._session_id, self)
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._hub._remove(self._session_id, self)
+
+    async def next(self, timeout_s: float) -> bool:
+        """Wait until there may be something new, or all is over; False if the time passed first."""
+        if not self._is_due and not self.is_over and timeout_s > 0:
+            loop = asyncio.get_running_loop()
+            self._waiting = loop.create_future()
+            timer = loop.call_later(timeout_s, _finish, self._waiting)
+            try:
+                await self._waiting
+            finally:
+                timer.cancel()
+                self._waiting = None
+        was_due, self._is_due = self._is_due, False
+        return was_due or self.is_over
+
+    def wake(self) -> None:
+        """End the wait of `next`, or the next one if nobody waits now."""
+        self._is_due = True
+        if self._waiting is not None:
+            _finish(self._waiting)
+
+
+def _finish(waiting: asyncio.Future[None]) -> None:
+    if not waiting.done():
+        waiting.set_result(None)
+
+
+class Hub:
+    """Fans one subscription out. All methods belong to the worker's event loop.
+
+    Attributes:
+        is_subscribed: notifications come now. A reader with a deadline may poll while they do not.
+    """
+
+    def __init__(
+        self,
+        client: redis.asyncio.Redis,
+        prefix: str,
+        ping_after_s: float = PING_AFTER_S,
+        pause: Pause = asyncio.sleep,
+    ) -> None:
+        self._client = client
+        self._channel = f"{prefix}:profile-updated"
+        self._key_prefix = f"{prefix}:profile:"
+        self._ping_after_s = ping_after_s
+        self._pause = pause
+        self._watches: dict[str, list[Watch]] = {}
+        self._unread: dict[str, None] = {}  # a set in order: sessions whose position must be read
+        self._has_unread = asyncio.Event()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._is_closed = False
+        self.is_subscribed = False
+
+    def watch(self, session_id: str) -> Watch:
+        """Make a watch that is woken by each notification of the session; begins with its `with` block."""
+        return Watch(self, session_id, follows=False)
+
+    def follow(self, session_id: str) -> Watch:
+        """Make a watch that knows the session's position and is woken when it changes; likewise."""
+        return Watch(self, session_id, follows=True)
+
+    def count(self, session_id: str) -> int:
+        """Count the session's streams."""
+        return sum(watch.follows for watch in self._watches.get(session_id, ()))
+
+    def start(self) -> None:
+        """Begin to listen, in the running loop."""
+        loop = asyncio.get_running_loop()
+        self._tasks = [loop.create_task(self._listen()), loop.create_task(self._read_positions())]
+
+    def close(self) -> None:
+        """End all watches, so that their clients go to another worker."""
+        self._is_closed = True
+        for watches in self._watches.values():
+            for watch in watches:
+                watch.is_over = True
+                watch.wake()
+
+    async def aclose(self) -> None:
+        """Close, and end the connections."""
+        self.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _add(self, session_id: str, watch: Watch) -> None:
+        watch.is_over = self._is_closed
+        self._watches.setdefault(session_id, []).append(watch)
+        if watch.follows:
+            self._must_read((session_id,))
+
+    def _remove(self, session_id: str, watch: Watch) -> None:
+        watches = self._watches[session_id]
+        watches.remove(watch)
+        if not watches:
+            del self._watches[session_id]
+            self._unread.pop(session_id, None)
+
+    async def _listen(self) -> None:
+        failures = 0
+        while True:
+            subscription = Subscription(self._client, self._channel, self._ping_after_s)
+            try:
+                await subscription.open()
+                failures = 0
+                self._begin()
+                while True:
+                    self._notify(await subscription.read())
+            except Exception as error:  # of whatever kind: without this task no notification ever comes
+                self._lose(error, failures)
+            finally:
+                self.is_subscribed = False
+                await subscription.close()
+            await self._pause(backoff_s(failures))
+            failures += 1
+
+    def _begin(self) -> None:
+        """Look after everybody: what was published before now was not heard."""
+        self.is_subscribed = True
+        metrics.SUBSCRIBED.set(1)
+        self._must_read(self._watches)
+        for watches in self._watches.values():
+            _wake_watching(watches)
+
+    def _lose(self, error: Exception, failures: int) -> None:
+        metrics.SUBSCRIBED.set(0)
+        metrics.LOST.inc()
+        if not failures:  # once, not for each attempt
+            logger.warning("the subscription to profile updates is lost", watched=len(self._watches), error=str(error))
+
+    def _notify(self, payloads: list[bytes]) -> None:
+        metrics.NOTIFICATIONS.inc(len(payloads))
+        for payload in payloads:
+            try:
+                session_id = _DECODER.decode(payload).session_id
+            except msgspec.MsgspecError:  # another program's, on our channel
+                continue
+            watches = self._watches.get(session_id)
+            if watches is not None:
+                _wake_watching(watches)
+                self._must_read((session_id,))
+
+    def _must_read(self, session_ids: Iterable[str]) -> None:
+        for session_id in session_ids:
+            if any(watch.follows for watch in self._watches[session_id]):
+                self._unread[session_id] = None
+        if self._unread:
+            self._has_unread.set()
+
+    async def _read_positions(self) -> None:
+        failures = 0
+        while True:
+            await self._has_unread.wait()
+            batch = list(islice(self._unread, POSITIONS_PER_READ))
+            for session_id in batch:
+                del self._unread[session_id]
+            try:
+                self._move(batch, await self._positions(batch))
+                failures = 0
+            except Exception:
+                metrics.POSITIONS_FAILED.inc()
+                self._must_read(filter(self._watches.__contains__, batch))
+                await self._pause(backoff_s(failures))
+                failures += 1
+            if not self._unread:
+                self._has_unread.clear()
+
+    async def _positions(self, session_ids: list[str]) -> list[Position]:
+        pipeline = self._client.pipeline(transaction=False)
+        for session_id in session_ids:
+            pipeline.getrange(self._key_prefix + session_id, 0, HEAD_BYTES - 1)
+        heads = await pipeline.execute(raise_on_error=False)
+        refused = next((head for head in heads if _is_refusal(head)), None)
+        if refused is not None:
+            raise refused
+        return [position_of(head) for head in heads]
+
+    def _move(self, session_ids: list[str], positions: list[Position]) -> None:
+        for session_id, position in zip(session_ids, positions, strict=True):
+            for watch in self._watches.get(session_id, ()):
+                if watch.follows and (watch.position is None or position > watch.position):
+                    watch.position = position
+                    watch.wake()
+
+
+def _is_refusal(head: object) -> bool:
+    """Say if Redis did not serve the command at all. A key of another type is no refusal: it is no profile."""
+    return isinstance(head, Exception) and not str(head).startswith("WRONGTYPE")
+
+
+def _wake_watching(watches: list[Watch]) -> None:
+    for watch in watches:
+        if not watch.follows:
+            watch.wake()
+
+
+def backoff_s(failures: int) -> float:
+    """Double the pause with each failure, and spread it so that workers do not come back all at once."""
+    longest_s: float = min(FIRST_BACKOFF_S * 2 ** min(failures, 16), LONGEST_BACKOFF_S)
+    return longest_s * random.uniform(0.5, 1.0)  # noqa: S311
