@@ -1,13 +1,12 @@
 """Kafka clients made from the configuration; what goes wrong becomes one line that names the fix."""
 
 import logging
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer
 from kafka.codec import has_lz4
-from kafka.errors import KafkaError, SaslAuthenticationFailedError
+from kafka.errors import KafkaError
 
 from cli.errors import UserError
 from cli.kafka_security import security_options
@@ -75,51 +74,28 @@ def open_consumer(target: Target, **extra: Any) -> Any:
 def _open(kind: Any, target: Target, options: dict[str, Any]) -> Any:
     options |= client_options(kafka_client_properties(target.settings))
     servers = target.endpoints.kafka.split(",")
-    with refused_logins() as refusals:
-        try:
-            return kind(bootstrap_servers=servers, bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS, **options)
-        except (KafkaError, OSError) as error:
-            raise unreachable(target, refusals[-1] if refusals else error) from None
-        except ValueError as error:
-            raise UserError(f"kafka: {error}: correct kafka.bootstrap or kafka.properties") from None
-
-
-class _Refusals(logging.Handler):
-    """Keeps that a login was refused, and nothing of what was said: it may name the user."""
-
-    def __init__(self) -> None:
-        super().__init__(logging.DEBUG)
-        self.found: list[Exception] = []
-
-    def emit(self, record: logging.LogRecord) -> None:
-        """Looks at one entry of the client's log."""
-        if "authentication" in record.getMessage().lower() and "fail" in record.getMessage().lower():
-            self.found[:] = [SaslAuthenticationFailedError()]
-
-
-@contextmanager
-def refused_logins() -> Iterator[list[Exception]]:
-    """The refusal of a login meanwhile, if there was one: the client tries again until its time is over, says that it is over, and
-    leaves the cause in its log."""
-    logger, handler = logging.getLogger("kafka"), _Refusals()
-    level, propagates = logger.level, logger.propagate
-    logger.addHandler(handler)
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
     try:
-        yield handler.found
-    finally:
-        logger.removeHandler(handler)
-        logger.setLevel(level)
-        logger.propagate = propagates
+        return kind(bootstrap_servers=servers, bootstrap_timeout_ms=BOOTSTRAP_TIMEOUT_MS, **options)
+    except (KafkaError, OSError) as error:
+        raise unreachable(target, error) from None
+    except ValueError as error:
+        raise UserError(f"kafka: {error}: correct kafka.bootstrap or kafka.properties") from None
 
 
 def unreachable(target: Target, error: Exception | None = None) -> UserError:
-    """The error for a broker that does not answer, or refuses the login."""
+    """The error for a broker that does not answer, or refuses the login.
+
+    A broker closes the connection right after it has refused a login. The client often sees that end alone, and tries again until
+    its time is over.
+    """
     cause = f" ({type(error).__name__})" if error is not None else ""
     where = target.endpoints.kafka
     if isinstance(error, KafkaError) and not isinstance(error, OSError) and "Authentication" in type(error).__name__:
         return UserError(f"Kafka at {where} refuses the login{cause}: correct kafka.properties_file")
+    if "sasl_mechanism" in client_options(kafka_client_properties(target.settings)):
+        return UserError(
+            f"Kafka at {where} does not answer or refuses the login{cause}: correct kafka.bootstrap or kafka.properties_file"
+        )
     return UserError(
         f"Kafka at {where} does not answer{cause}: start it with `heliotrope up`, or correct kafka.bootstrap"
     )

@@ -252,6 +252,7 @@ class Bandit(Section, frozen=True):
     variants: Annotated[dict[Name, dict[str, Any]], Meta(max_length=8)] = {}
     variants_salt: str = ""
     seed: Annotated[int, Meta(ge=0)] | None = None
+    lineage: Annotated[str, Meta(max_length=64)] = ""
 
 
 class Pin(Section, frozen=True):
@@ -333,6 +334,7 @@ NOT_FOR_VARIANTS = frozenset(
         "variants",
         "variants_salt",
         "seed",
+        "lineage",
     }
 )
 """Attributes of `Bandit` that are the same for all variants."""

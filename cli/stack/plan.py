@@ -139,6 +139,9 @@ def resolve(settings: Settings, plan: Plan, layout: Layout) -> Settings:
     tree["flink"]["checkpoint_dir"] = flink_conf.checkpoint_uri(settings, layout)
     tree["flink"]["parallelism"] = local_parallelism(settings)
     tree["flink"]["buckets"] = _buckets(settings, layout)
+    tree["bandit"]["lineage"] = settings.bandit.lineage or _secret_file(layout.data / "lineage").read_text(
+        encoding="ascii"
+    )
     tree["events"]["salt_file"] = settings.events.salt_file or str(_secret_file(layout.data / "user_salt"))
     tree["local"]["workdir"] = str(layout.root)
     for section, key in (("redis", "password_file"), ("kafka", "properties_file"), ("events", "salt_file")):
@@ -181,7 +184,8 @@ def check_external(settings: Settings) -> None:
 
 
 def _secret_file(path: Path) -> Path:
-    """A secret made once for the life of the data: hashes of user ids must stay the same across `--keep-data`."""
+    """Random text made once for the life of the data: hashes of user ids must stay the same across `--keep-data`, and so must the
+    lineage of what was learned."""
     if not path.exists():
         write_private(path, secrets.token_hex(32))
     return path

@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import uuid
 from pathlib import Path
 from typing import Annotated
 from urllib.error import HTTPError
@@ -200,6 +201,7 @@ def _run(settings: Settings, layout: Layout, jobmanager: str, python: str, origi
     tree = to_tree(settings)
     if settings.kafka.start == "auto":
         tree["kafka"]["start"] = "latest"
+    tree["bandit"]["lineage"] = settings.bandit.lineage or uuid.uuid4().hex
     write_settings(settings_from(tree), layout.job_config)
     service = run_service(layout, jobmanager, origin)
     environment = {**child_environment(java_home, layout), **service.environment}

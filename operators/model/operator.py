@@ -1,5 +1,6 @@
 """The model operator: merges the learner's shards, publishes snapshots, and does what is asked of the model from outside."""
 
+import hashlib
 import uuid
 from collections.abc import Iterator, Mapping, Set
 from typing import Any
@@ -46,6 +47,7 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._default = bandit.variant
         self._interval_ms = bandit.publish_interval_ms // 2
         self._snapshot_interval_ms = bandit.snapshot_interval_ms
+        self._lineage = bandit.lineage or uuid.uuid4().hex
         self._build_id = build_id
 
     def open(self, runtime_context: RuntimeContext) -> None:
@@ -196,7 +198,7 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
             data, earlier = self._merged.value(), self._read_base()
             self._earlier[name] = earlier
             if data is None:
-                merger = Merger(self._models[name], uuid.uuid4().hex, now_ms)
+                merger = Merger(self._models[name], self._lineage_of(name), now_ms)
                 self._merged.update(merger.encode())
             else:
                 merger = Merger.decode(data, self._models[name])
@@ -208,6 +210,10 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
                     self._store(merger, None)
             self._mergers[name], self._publications[name] = merger, Publication(self._snapshot_interval_ms)
         return merger
+
+    def _lineage_of(self, name: str) -> str:
+        """The same after every restart of this job, so that what it published before it lost its state is known for its own."""
+        return hashlib.sha256(f"{self._lineage} {name}".encode()).hexdigest()[:32]
 
     def _read_base(self) -> LiveModel:
         """What the merged statistics stand on, as the topic had it."""

@@ -198,8 +198,10 @@ def test_the_job_is_given_every_address_and_a_secret_salt(layout: Layout) -> Non
     assert stat.S_IMODE(salt.stat().st_mode) == 0o600
     before = salt.read_text()
     assert len(before) >= 32
-    resolve(load_settings(environ={}), PLAN, layout)
+    again = resolve(load_settings(environ={}), PLAN, layout)
     assert salt.read_text() == before
+    assert len(settings.bandit.lineage) >= 32
+    assert again.bandit.lineage == settings.bandit.lineage
 
 
 def test_what_is_configured_stays(layout: Layout) -> None:

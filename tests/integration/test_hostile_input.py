@@ -65,7 +65,10 @@ def letters(shop: Shop, topic: str, places: Iterable[Place]) -> dict[Place, Lett
     wanted, found = set(places), dict[Place, Letter]()
     for record in shop.records("dead_letters"):
         letter = json.loads(record.value)
-        place = (letter["partition"], letter["offset"])
+        place = (
+            letter.get("partition"),
+            letter.get("offset"),
+        )  # other tests send letters of their own, which came from nowhere
         if letter["topic"] == topic and place in wanted:
             assert place not in found, f"two dead letters of {topic} {place}"
             found[place] = Letter(letter["reason"], record.key, base64.b64decode(letter["payload_base64"]))

@@ -140,6 +140,31 @@ def test_the_model_of_an_earlier_job_is_taken_over_once(bench: Bench) -> None:
     expect(bench.theta(), before + after + after[:1])
 
 
+def test_a_job_that_lost_its_first_state_does_not_learn_from_its_own_model(bench: Bench) -> None:
+    """It died before a checkpoint held what it had learned, reads all inputs again, and finds what it had published meanwhile."""
+    bandit, examples, before = Bandit(lineage="of-this-data"), made_examples(8, 30), made_examples(9, 30)
+
+    def begin_anew() -> None:
+        bench.contexts = (Context(), Context())
+        bench.runtimes = tuple(map(RuntimeContext, bench.contexts))
+        bench.restart()
+        bench.model = ModelOperator({TERMS.key: TERMS}, bandit, BUILD_ID)
+        bench.model.open(bench.runtimes[1])
+
+    begin_anew()
+    bench.tell(base_of(before).encode())
+    bench.learn(examples)
+    bench.tick()
+    topic = [base_of(before).encode(), *(value for key, value in bench.published if value is not None)]
+    bench.now_ms += 60_000
+    begin_anew()
+    for record in topic:
+        bench.tell(record)
+    bench.learn(examples)
+    bench.tick()
+    expect(bench.theta(), before + examples)
+
+
 def test_an_import_replaces_what_was_learned(bench: Bench) -> None:
     bench.learn(made_examples(5, 30))
     bench.tick()
