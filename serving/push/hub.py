@@ -1,14 +1,14 @@
-"""The worker's one subscription to profile updates, and everything in the worker that waits for them.
+"""The worker's one subscription to profile updates, fanned out.
 
-    with hub.watch(session_id) as watch:      # woken by each notification of the session
-        while not fresh_enough(await read(session_id)) and await watch.next(timeout_s):
-            pass
+    with hub.follow(session_id) as watch:
+        while await watch.next(timeout_s):
+            send(watch.position)
 
-A watch that begins before the read misses nothing that is written after it. `hub.follow` is for streams: it is woken only when
-the session's profile in Redis has another position, and knows that position.
+A watch knows its session's position in Redis and is woken when that moves on, once however often it did meanwhile. Whoever needs
+the notifications themselves listens on the worker's board, see `serving/reader/notices.py`.
 
-While the subscription is lost no notification comes. Once it is back every watch is woken, and the positions of all followed
-sessions are read anew, so what was written meanwhile is found.
+While the subscription is lost nothing comes. Once it is back the positions of all followed sessions are read anew, so what was
+written meanwhile is found.
 """
 
 import asyncio
@@ -24,6 +24,7 @@ import structlog
 from serving.push import metrics
 from serving.push.position import HEAD_BYTES, Position, position_of
 from serving.push.subscription import PING_AFTER_S, Subscription
+from serving.reader.notices import Notice, NoticeBoard
 
 logger = structlog.get_logger()
 
@@ -34,30 +35,31 @@ Pause = Callable[[float], Awaitable[None]]
 
 
 class Notification(msgspec.Struct, frozen=True, gc=False):
-    """What the job publishes after each write of a profile. Only the session is used; the rest is read from the profile."""
+    """What the job publishes after each write of a profile."""
 
     session_id: str
+    version: int
+    updated_at: int
 
 
 _DECODER = msgspec.json.Decoder(Notification)
 
 
 class Watch:
-    """One waiter for a session's updates. However many come while it does not look, it is woken once.
+    """One follower of a session. However many updates come while it does not look, it is woken once and sees the newest.
 
     Attributes:
-        position: of the newest profile that is known, for a watch by `follow`; None until it was read.
+        position: of the newest profile that is known; None until it was read, `NOWHERE` if there is none.
         is_over: set once the hub closes: whoever waits should end.
     """
 
-    __slots__ = ("_hub", "_is_due", "_session_id", "_waiting", "follows", "is_over", "position")
+    __slots__ = ("_hub", "_is_due", "_session_id", "_waiting", "is_over", "position")
 
-    def __init__(self, hub: "Hub", session_id: str, follows: bool) -> None:
+    def __init__(self, hub: "Hub", session_id: str) -> None:
         self._hub = hub
         self._session_id = session_id
         self._is_due = False
         self._waiting: asyncio.Future[None] | None = None
-        self.follows = follows
         self.position: Position | None = None
         self.is_over = False
 
@@ -97,20 +99,18 @@ def _finish(waiting: asyncio.Future[None]) -> None:
 
 
 class Hub:
-    """Fans one subscription out. All methods belong to the worker's event loop.
-
-    Attributes:
-        is_subscribed: notifications come now. A reader with a deadline may poll while they do not.
-    """
+    """Fans one subscription out. All methods belong to the worker's event loop."""
 
     def __init__(
         self,
         client: redis.asyncio.Redis,
         prefix: str,
+        board: NoticeBoard,
         ping_after_s: float = PING_AFTER_S,
         pause: Pause = asyncio.sleep,
     ) -> None:
         self._client = client
+        self._board = board
         self._channel = f"{prefix}:profile-updated"
         self._key_prefix = f"{prefix}:profile:"
         self._ping_after_s = ping_after_s
@@ -120,19 +120,14 @@ class Hub:
         self._has_unread = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
         self._is_closed = False
-        self.is_subscribed = False
-
-    def watch(self, session_id: str) -> Watch:
-        """Make a watch that is woken by each notification of the session; begins with its `with` block."""
-        return Watch(self, session_id, follows=False)
 
     def follow(self, session_id: str) -> Watch:
-        """Make a watch that knows the session's position and is woken when it changes; likewise."""
-        return Watch(self, session_id, follows=True)
+        """Make a watch of the session; it begins with its `with` block."""
+        return Watch(self, session_id)
 
     def count(self, session_id: str) -> int:
-        """Count the session's streams."""
-        return sum(watch.follows for watch in self._watches.get(session_id, ()))
+        """Count who follows the session."""
+        return len(self._watches.get(session_id, ()))
 
     def start(self) -> None:
         """Begin to listen, in the running loop."""
@@ -157,8 +152,7 @@ class Hub:
     def _add(self, session_id: str, watch: Watch) -> None:
         watch.is_over = self._is_closed
         self._watches.setdefault(session_id, []).append(watch)
-        if watch.follows:
-            self._must_read((session_id,))
+        self._must_read((session_id,))
 
     def _remove(self, session_id: str, watch: Watch) -> None:
         watches = self._watches[session_id]
@@ -180,18 +174,16 @@ class Hub:
             except Exception as error:  # of whatever kind: without this task no notification ever comes
                 self._lose(error, failures)
             finally:
-                self.is_subscribed = False
+                self._board.is_live = False
                 await subscription.close()
             await self._pause(backoff_s(failures))
             failures += 1
 
     def _begin(self) -> None:
         """Look after everybody: what was published before now was not heard."""
-        self.is_subscribed = True
+        self._board.is_live = True
         metrics.SUBSCRIBED.set(1)
         self._must_read(self._watches)
-        for watches in self._watches.values():
-            _wake_watching(watches)
 
     def _lose(self, error: Exception, failures: int) -> None:
         metrics.SUBSCRIBED.set(0)
@@ -203,18 +195,17 @@ class Hub:
         metrics.NOTIFICATIONS.inc(len(payloads))
         for payload in payloads:
             try:
-                session_id = _DECODER.decode(payload).session_id
-            except msgspec.MsgspecError:  # another program's, on our channel
+                notification = _DECODER.decode(payload)
+            except (msgspec.MsgspecError, UnicodeDecodeError):  # another program's, on our channel
+                metrics.FOREIGN.inc()
                 continue
-            watches = self._watches.get(session_id)
-            if watches is not None:
-                _wake_watching(watches)
+            session_id = notification.session_id
+            self._board.publish(Notice(session_id, notification.version, notification.updated_at))
+            if session_id in self._watches:
                 self._must_read((session_id,))
 
     def _must_read(self, session_ids: Iterable[str]) -> None:
-        for session_id in session_ids:
-            if any(watch.follows for watch in self._watches[session_id]):
-                self._unread[session_id] = None
+        self._unread.update(dict.fromkeys(session_ids))
         if self._unread:
             self._has_unread.set()
 
@@ -249,7 +240,7 @@ class Hub:
     def _move(self, session_ids: list[str], positions: list[Position]) -> None:
         for session_id, position in zip(session_ids, positions, strict=True):
             for watch in self._watches.get(session_id, ()):
-                if watch.follows and (watch.position is None or position > watch.position):
+                if watch.position is None or position > watch.position:
                     watch.position = position
                     watch.wake()
 
@@ -257,12 +248,6 @@ class Hub:
 def _is_refusal(head: object) -> bool:
     """Say if Redis did not serve the command at all. A key of another type is no refusal: it is no profile."""
     return isinstance(head, Exception) and not str(head).startswith("WRONGTYPE")
-
-
-def _wake_watching(watches: list[Watch]) -> None:
-    for watch in watches:
-        if not watch.follows:
-            watch.wake()
 
 
 def backoff_s(failures: int) -> float:
