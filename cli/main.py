@@ -28,6 +28,7 @@ from cli.produce import produce
 from cli.profile.verb import profile
 from cli.rebuild import rebuild
 from cli.replay.verb import replay
+from cli.serve import serve
 from cli.simulate.verb import simulate
 from cli.stack.submitting import submit
 from cli.stack.verbs import down, fetch, status, up
@@ -50,6 +51,7 @@ app.command("status")(status)
 app.command("doctor")(doctor)
 app.command("down")(down)
 app.command("submit")(submit)
+app.command("serve")(serve)
 app.command("produce")(produce)
 app.command("replay")(replay)
 app.add_typer(catalog, name="catalog")

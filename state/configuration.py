@@ -427,6 +427,37 @@ class Local(Section, frozen=True):
     start_timeout_ms: PositiveMillis = 120_000
 
 
+RateLimit = Annotated[str, Meta(pattern=r"\A(\d{1,9}/(second|minute|hour))?\Z")]
+"""For example `100/second`; empty for none."""
+
+
+class RateLimits(Section, frozen=True):
+    """How many events are taken of one key, one session and one address."""
+
+    key: RateLimit = ""
+    session: RateLimit = "50/second"
+    address: RateLimit = "2000/second"
+
+
+class Serving(Section, frozen=True):
+    """The way in and the way out over HTTP."""
+
+    enabled: bool = True
+    host: Annotated[str, Meta(min_length=1, max_length=253)] = "127.0.0.1"
+    port: Port = 0
+    workers: Annotated[int, Meta(ge=1, le=256)] = 1
+    write_keys_file: str = ""
+    session_tokens: bool = False
+    session_tokens_file: str = ""
+    origins: Annotated[list[Annotated[str, Meta(min_length=1, max_length=256)]], Meta(max_length=100)] = []
+    trusted_proxies: Annotated[list[Annotated[str, Meta(min_length=1, max_length=64)]], Meta(max_length=100)] = []
+    rate_limits: RateLimits = RateLimits()
+    max_connections: Annotated[int, Meta(ge=16, le=1_000_000)] = 12_000
+    header_timeout_ms: Annotated[int, Meta(ge=100, le=5 * MINUTE_MS)] = 10_000
+    body_timeout_ms: Annotated[int, Meta(ge=100, le=5 * MINUTE_MS)] = 10_000
+    stop_timeout_ms: Annotated[int, Meta(ge=1_000, le=5 * MINUTE_MS)] = 10_000
+
+
 class Settings(Section, frozen=True):
     """The whole configuration."""
 
@@ -450,4 +481,5 @@ class Settings(Section, frozen=True):
     bundles: Bundles = Bundles()
     users: Users = Users()
     flink: Flink = Flink()
+    serving: Serving = Serving()
     local: Local = Local()

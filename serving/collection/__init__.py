@@ -1,0 +1,1 @@
+"""Events in: `POST /v1/track` and the forms of other trackers."""

@@ -1,0 +1,40 @@
+"""What every room of a worker shares: the settings, a Redis client, and the news that the worker is about to stop."""
+
+import asyncio
+from typing import Any
+
+import structlog
+from redis.asyncio import Redis
+from redis.asyncio.retry import Retry
+from redis.backoff import NoBackoff
+
+from jobs.secrets import redis_password
+from state.configuration import Settings
+
+MOST_REDIS_CONNECTIONS = 64
+"""Of one worker's shared client; a request beyond that waits for no more than the socket's timeout."""
+
+
+class Context:
+    """One worker's shared things. Rooms get it once, when the application is made."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.log: Any = structlog.get_logger("serving")
+        self.redis = open_redis(settings)
+        self.stopping = asyncio.Event()
+        """Set when the worker is asked to stop: streams end now, requests are finished."""
+
+
+def open_redis(settings: Settings) -> Redis:
+    """A client that answers or fails within `redis.socket_timeout`; it connects with its first command."""
+    timeout_s = settings.redis.socket_timeout_ms / 1_000
+    client: Redis = Redis.from_url(
+        settings.redis.url or "redis://127.0.0.1:6379/0",
+        password=redis_password(settings),
+        socket_timeout=timeout_s,
+        socket_connect_timeout=timeout_s,
+        max_connections=MOST_REDIS_CONNECTIONS,
+        retry=Retry(NoBackoff(), 1),  # a connection that was closed meanwhile is opened again at once
+    )
+    return client

@@ -1,0 +1,1 @@
+"""Profiles out, within a budget."""

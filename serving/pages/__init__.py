@@ -1,0 +1,1 @@
+"""Pages and scripts for browsers."""

@@ -1,0 +1,27 @@
+"""The form in which a room hands over its part: routes, its OpenAPI, what it opens and closes, and what it needs to be ready."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, nullcontext
+from typing import Any, NamedTuple
+
+from starlette.routing import BaseRoute
+
+Lifespan = Callable[[], AbstractAsyncContextManager[Any]]
+Check = Callable[[], Awaitable[None]]
+
+
+class Part(NamedTuple):
+    """A room's part of the OpenAPI document: its paths, and the types that become components."""
+
+    paths: Mapping[str, Any] = {}
+    types: Sequence[Any] = ()
+
+
+class Room(NamedTuple):
+    """What a room gives to the application. `checks` raise when the room cannot serve, for `/readyz`."""
+
+    name: str
+    routes: Sequence[BaseRoute] = ()
+    part: Part = Part()
+    lifespan: Lifespan = nullcontext
+    checks: Mapping[str, Check] = {}

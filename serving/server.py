@@ -1,0 +1,178 @@
+"""Granian with our application: workers as processes of their own, a port that is held, and an end that finishes what was begun."""
+
+import asyncio
+import ipaddress
+import multiprocessing
+import os
+import resource
+import shutil
+import signal
+import socket
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any
+
+import granian._signals
+from granian.constants import HTTPModes, Interfaces, Loops
+from granian.http import HTTP1Settings
+from granian.server.mp import MPServer
+from starlette.types import ASGIApp
+
+from serving.logs import configure_logs, log_configuration
+from serving.metrics_folder import FOLDER
+from state.configuration import Serving, Settings
+
+MOST_HEADER_BYTES = 32 * 1024
+BACKLOG = 2_048
+LOOK_SECONDS = 0.05
+
+
+class ServingError(Exception):
+    """The server cannot start; the message names the key and what to do."""
+
+
+def serve(settings: Settings, ready: Callable[[str], None]) -> None:
+    """Serves until SIGTERM or SIGINT. `ready` gets the address once a connection is taken.
+
+    Raises:
+        ServingError: the address is taken, or is open to others without write keys.
+    """
+    serving = settings.serving
+    check_open_door(serving)
+    with _held_port(serving) as port, _metrics_folder():
+        configure_logs()
+        _raise_file_limit()
+        multiprocessing.set_start_method(
+            "spawn", force=True
+        )  # a worker reads the environment anew, see serving/metrics.py
+        server = _server(serving, port)
+        address = f"http://{_written(serving.host)}:{port}"
+        threading.Thread(target=_announce, args=(serving.host, port, partial(ready, address)), daemon=True).start()
+        server.serve(target_loader=partial(load_worker, settings), wrap_loader=False)
+
+
+def load_worker(settings: Settings) -> ASGIApp:
+    """The application of a worker, called in its process before anything else runs there."""
+    from serving.app import create_app  # only in workers: the metrics' folder is in the environment now
+
+    configure_logs()
+    app = create_app(settings)
+    _hear_of_the_end(app.state.context.stopping)
+    return app
+
+
+def check_open_door(serving: Serving) -> None:
+    """Refuses to listen for others without write keys.
+
+    Raises:
+        ServingError: it would.
+    """
+    if not serving.write_keys_file and not is_loopback(serving.host):
+        raise ServingError(
+            f"serving.host: {serving.host} is open to others, who could send events without a key: name a file of keys in "
+            "serving.write_keys_file, or listen on 127.0.0.1"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches a host's name or address."""
+    if host == "localhost":
+        return True
+    with suppress(ValueError):
+        return ipaddress.ip_address(host).is_loopback
+    return False
+
+
+def _server(serving: Serving, port: int) -> MPServer:
+    return MPServer(
+        target="serving",
+        address=serving.host,
+        port=port,
+        interface=Interfaces.ASGI,
+        workers=serving.workers,
+        loop=Loops.uvloop,
+        http=HTTPModes.http1,
+        backlog=BACKLOG,
+        backpressure=serving.max_connections,
+        http1_settings=HTTP1Settings(
+            header_read_timeout=serving.header_timeout_ms, max_buffer_size=MOST_HEADER_BYTES, keep_alive=True
+        ),
+        log_dictconfig=log_configuration(),
+        respawn_failed_workers=True,
+        respawn_interval=0,
+        workers_kill_timeout=-(-serving.stop_timeout_ms // 1_000),
+    )
+
+
+def _hear_of_the_end(stopping: asyncio.Event) -> None:
+    """Sets `stopping` at the signal that ends a worker: the server itself waits for open streams, and they for this."""
+    original = granian._signals.set_loop_signals
+
+    def set_loop_signals(loop: asyncio.AbstractEventLoop) -> Any:
+        event = original(loop)  # type: ignore[no-untyped-call]
+
+        def stop() -> None:
+            stopping.set()
+            event.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop)
+        return event
+
+    granian._signals.set_loop_signals = set_loop_signals
+
+
+@contextmanager
+def _held_port(serving: Serving) -> Iterator[int]:
+    """The port, bound but not listening for as long as the server lives: workers share it, and nobody else gets it meanwhile."""
+    family = socket.AF_INET6 if ":" in serving.host else socket.AF_INET
+    try:
+        with socket.socket(family, socket.SOCK_STREAM) as probe:  # without sharing: finds whoever listens there already
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((serving.host, serving.port))
+        held = socket.socket(family, socket.SOCK_STREAM)
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        held.bind((serving.host, serving.port))
+    except OSError as error:
+        raise ServingError(
+            f"serving.port: cannot listen on {serving.host}:{serving.port}: {error.strerror}: choose another, or 0 for a free one"
+        ) from None
+    with held:
+        yield held.getsockname()[1]
+
+
+@contextmanager
+def _metrics_folder() -> Iterator[None]:
+    """A new folder for the workers' metrics: those of an earlier life would be added to them."""
+    folder = tempfile.mkdtemp(prefix="heliotrope-metrics-")
+    os.environ[FOLDER] = folder
+    try:
+        yield
+    finally:
+        os.environ.pop(FOLDER, None)
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _raise_file_limit() -> None:
+    """Each connection is an open file, and the usual limit is 1,024."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+
+
+def _announce(host: str, port: int, ready: Callable[[], None]) -> None:
+    """Calls `ready` once a worker takes connections."""
+    target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # an address to ask, not to listen on
+    while True:
+        with suppress(OSError), socket.create_connection((target, port), timeout=1):
+            ready()
+            return
+        threading.Event().wait(LOOK_SECONDS)
+
+
+def _written(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,32 @@
+"""A real Redis and the application in this process, for tests that need no server."""
+
+from collections.abc import Iterator
+
+import pytest
+from starlette.testclient import TestClient
+
+from jobs.settings import settings_from
+from serving.app import create_app
+from state.configuration import Settings
+from tests.redis_server import RedisServer, redis_server
+
+
+@pytest.fixture(scope="session")
+def redis_place() -> Iterator[RedisServer]:
+    """One Redis for all of these tests; who needs it empty or broken takes one of its own."""
+    with redis_server() as server:
+        server.start()
+        yield server
+
+
+@pytest.fixture
+def settings(redis_place: RedisServer) -> Settings:
+    """The shipped settings with that Redis, and a broker that nobody runs."""
+    return settings_from({"redis": {"url": redis_place.url}, "kafka": {"bootstrap": "127.0.0.1:1"}})
+
+
+@pytest.fixture
+def client(settings: Settings) -> Iterator[TestClient]:
+    """A client of the whole application."""
+    with TestClient(create_app(settings), raise_server_exceptions=False) as found:
+        yield found
