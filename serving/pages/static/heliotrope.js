@@ -1,6 +1,6 @@
 // Heliotrope in the browser: docs/browser.md.
 /** @typedef {Record<string, any>} Fields */
-const KEY = 'heliotrope.', LIFE = 48 * 36e5, BATCH = 10, MOST = 500;
+const KEY = 'heliotrope.', LIFE = 1728e5, BATCH = 10, MOST = 500;
 const uuid = () => crypto.randomUUID?.() ?? URL.createObjectURL(new Blob()).slice(-36);
 
 /** @param {{url?: string, writeKey?: string, token?: string | ((id: string) => string), region?: string, fields?: Fields, fetch?: typeof fetch, log?: (told: any) => void}} [options] */
