@@ -9,6 +9,8 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from jobs.secrets import redis_password
+from serving.access import session_access
+from serving.reader.notices import NoticeBoard
 from state.configuration import Settings
 
 MOST_REDIS_CONNECTIONS = 64
@@ -22,6 +24,10 @@ class Context:
         self.settings = settings
         self.log: Any = structlog.get_logger("serving")
         self.redis = open_redis(settings)
+        self.access = session_access(settings.serving)
+        """Who may read a session: every route that reads one asks it."""
+        self.notices = NoticeBoard()
+        """Where the notifications of new profiles come in, for reads that wait."""
         self.stopping = asyncio.Event()
         """Set when the worker is asked to stop: streams end now, requests are finished."""
 

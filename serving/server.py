@@ -21,6 +21,7 @@ from granian.http import HTTP1Settings
 from granian.server.mp import MPServer
 from starlette.types import ASGIApp
 
+from serving.access import session_access
 from serving.logs import configure_logs, log_configuration
 from serving.metrics_folder import FOLDER
 from state.configuration import Serving, Settings
@@ -39,9 +40,11 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
 
     Raises:
         ServingError: the address is taken, or is open to others without write keys.
+        ConfigurationError, SecretError: session tokens without secrets that can be used.
     """
     serving = settings.serving
     check_open_door(serving)
+    session_access(serving)
     with _held_port(serving) as port, _metrics_folder():
         configure_logs()
         _raise_file_limit()

@@ -439,6 +439,17 @@ class RateLimits(Section, frozen=True):
     address: RateLimit = "2000/second"
 
 
+class Streams(Section, frozen=True):
+    """The open connections on which news of profiles is sent."""
+
+    max: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
+    per_session: Annotated[int, Meta(ge=1, le=1_000)] = 16
+    keep_alive_ms: Annotated[int, Meta(ge=100, le=10 * MINUTE_MS)] = 20_000
+    idle_ms: Annotated[int, Meta(ge=100, le=24 * HOUR_MS)] = 120_000
+    send_timeout_ms: Annotated[int, Meta(ge=100, le=10 * MINUTE_MS)] = 10_000
+    retry_ms: Annotated[int, Meta(ge=100, le=10 * MINUTE_MS)] = 3_000
+
+
 class Serving(Section, frozen=True):
     """The way in and the way out over HTTP."""
 
@@ -452,6 +463,7 @@ class Serving(Section, frozen=True):
     origins: Annotated[list[Annotated[str, Meta(min_length=1, max_length=256)]], Meta(max_length=100)] = []
     trusted_proxies: Annotated[list[Annotated[str, Meta(min_length=1, max_length=64)]], Meta(max_length=100)] = []
     rate_limits: RateLimits = RateLimits()
+    streams: Streams = Streams()
     max_connections: Annotated[int, Meta(ge=16, le=1_000_000)] = 12_000
     header_timeout_ms: Annotated[int, Meta(ge=100, le=5 * MINUTE_MS)] = 10_000
     body_timeout_ms: Annotated[int, Meta(ge=100, le=5 * MINUTE_MS)] = 10_000

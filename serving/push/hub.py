@@ -99,7 +99,11 @@ def _finish(waiting: asyncio.Future[None]) -> None:
 
 
 class Hub:
-    """Fans one subscription out. All methods belong to the worker's event loop."""
+    """Fans one subscription out. All methods belong to the worker's event loop.
+
+    Attributes:
+        is_closed: watches are over from their beginning.
+    """
 
     def __init__(
         self,
@@ -119,7 +123,7 @@ class Hub:
         self._unread: dict[str, None] = {}  # a set in order: sessions whose position must be read
         self._has_unread = asyncio.Event()
         self._tasks: list[asyncio.Task[None]] = []
-        self._is_closed = False
+        self.is_closed = False
 
     def follow(self, session_id: str) -> Watch:
         """Make a watch of the session; it begins with its `with` block."""
@@ -136,7 +140,7 @@ class Hub:
 
     def close(self) -> None:
         """End all watches, so that their clients go to another worker."""
-        self._is_closed = True
+        self.is_closed = True
         for watches in self._watches.values():
             for watch in watches:
                 watch.is_over = True
@@ -150,7 +154,7 @@ class Hub:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _add(self, session_id: str, watch: Watch) -> None:
-        watch.is_over = self._is_closed
+        watch.is_over = self.is_closed
         self._watches.setdefault(session_id, []).append(watch)
         self._must_read((session_id,))
 

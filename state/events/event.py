@@ -31,6 +31,7 @@ EVENT_TYPES: tuple[EventType, ...] = EventType.__args__  # type: ignore[attr-def
 LONGEST_ID = 128
 Identifier = Annotated[str, Meta(min_length=1, max_length=LONGEST_ID)]
 NO_CONTROLS = r"\A[^\x00-\x1f\x7f-\x9f]*\Z"
+SessionId = Annotated[str, Meta(min_length=1, max_length=128, pattern=NO_CONTROLS)]
 """`$` would let a newline at the end pass."""
 SMALLEST_TIMESTAMP_MS = 1
 
@@ -62,7 +63,7 @@ class Feedback(msgspec.Struct, frozen=True, gc=False):
 class Event(msgspec.Struct, frozen=True, gc=False):
     """An event in the form that producers send; times in ms since the epoch, UTC."""
 
-    session_id: Annotated[str, Meta(min_length=1, max_length=128, pattern=NO_CONTROLS)]
+    session_id: SessionId
     event_type: EventType
     timestamp: int
     event_id: Annotated[str, Meta(max_length=64)] | None = None

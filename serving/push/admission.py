@@ -1,0 +1,112 @@
+"""Who may open a stream: session id, token, what was seen before, and room for one more."""
+
+import re
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+from starlette.types import Scope
+
+from serving.access import SessionAccess, header_of, query_of, session_of
+from serving.problems import Refusal
+from serving.push import metrics
+from serving.push.feed import Feed
+from serving.push.hub import Hub
+from serving.push.position import parse_event_id
+from state.configuration import Serving
+
+RETRY_FULL_S, RETRY_SESSION_S = 10, 30
+NOTHING_SEEN = (0, 0)
+_ORIGIN = re.compile(rb"[!-~]{1,256}")
+
+
+class Visit(NamedTuple):
+    """A request for a stream that may be served, as far as the request alone says."""
+
+    session_id: str
+    seen: tuple[int, int] | None
+    ends_at_s: float | None
+
+
+class Admission:
+    """The bounds of one worker's streams."""
+
+    def __init__(self, hub: Hub, serving: Serving, access: SessionAccess) -> None:
+        self._hub = hub
+        self._streams = serving.streams
+        self._origins = frozenset(serving.origins)
+        self._access = access
+        self._open = 0
+
+    def examine(self, scope: Scope) -> Visit:
+        """Read the request.
+
+        Raises:
+            Refusal: 400, 401.
+        """
+        session_id = session_of(scope)
+        expires_at_ms = self._access.check(scope, session_id)
+        ends_at_s = None if expires_at_ms is None else time.monotonic() + expires_at_ms / 1_000 - time.time()
+        return Visit(session_id, _seen(scope), ends_at_s)
+
+    @contextmanager
+    def admit(self, visit: Visit, kind: str) -> Iterator[Feed]:
+        """Hold a place for as long as the block lasts.
+
+        Raises:
+            Refusal: 429, the session has too many; 503, the worker has too many or is stopping.
+        """
+        self._check_room(visit.session_id)
+        self._open += 1
+        metrics.STREAMS.labels(kind).inc()
+        try:
+            with self._hub.follow(visit.session_id) as watch:
+                yield Feed(watch, visit.seen, self._streams, visit.ends_at_s)
+        finally:
+            self._open -= 1
+            metrics.STREAMS.labels(kind).dec()
+
+    def admits_origin(self, origin: bytes | None) -> bool:
+        """Say if pages of an origin may open a stream; what is no browser names none."""
+        if origin is None or "*" in self._origins:
+            return True
+        return bool(_ORIGIN.fullmatch(origin)) and origin.decode() in self._origins
+
+    def _check_room(self, session_id: str) -> None:
+        if self._hub.is_closed:
+            raise Refusal(503, "the server is about to stop: try again", headers={"retry-after": "1"})
+        if self._open >= self._streams.max:
+            metrics.REFUSED.labels("worker").inc()
+            raise Refusal(
+                503, "the server has as many streams as it takes: try again", headers={"retry-after": str(RETRY_FULL_S)}
+            )
+        if self._hub.count(session_id) >= self._streams.per_session:
+            metrics.REFUSED.labels("session").inc()
+            raise Refusal(
+                429,
+                f"the session has {self._streams.per_session} streams already: close one of its tabs",
+                headers={"retry-after": str(RETRY_SESSION_S)},
+            )
+
+
+def _seen(scope: Scope) -> tuple[int, int] | None:
+    """The newest profile that the client knows, None if it names none.
+
+    The header is a browser's own doing, so one that cannot be read counts as having seen nothing; the query is its page's.
+    """
+    texts = (header_of(scope, b"last-event-id"), query_of(scope).get("last_event_id"))
+    found: list[tuple[int, int]] = []
+    if texts[0]:
+        found.append(parse_event_id(texts[0].decode("latin-1")) or NOTHING_SEEN)
+    if texts[1]:
+        asked = parse_event_id(texts[1])
+        if asked is None:
+            raise Refusal(
+                400,
+                "last_event_id has the form GENERATION-VERSION, two numbers of a profile",
+                reason="invalid_value",
+                field="last_event_id",
+            )
+        found.append(asked)
+    return max(found, default=None)
