@@ -8,7 +8,6 @@ from typing import Any
 
 from starlette.types import Receive, Scope, Send
 
-from serving.access import header_of
 from serving.problems import MEDIA_TYPE, ProblemResponse, Refusal
 from serving.push import messages, metrics
 from serving.push.admission import Admission, Visit
@@ -36,7 +35,7 @@ class Socket:
         if (await receive())["type"] != "websocket.connect":
             return
         try:
-            if not self._admission.admits_origin(header_of(scope, b"origin")):
+            if not self._admission.admits_origin(scope):
                 raise Refusal(403, "pages of this origin may not open a WebSocket: see serving.origins")
             visit = self._admission.examine(scope)
             with self._admission.admit(visit, "socket") as feed:

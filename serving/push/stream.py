@@ -83,7 +83,7 @@ class EventStream:
 
     def _allowed(self, scope: Scope) -> list[tuple[bytes, bytes]]:
         origin = header_of(scope, b"origin")
-        if origin is None or not self._admission.admits_origin(origin):
+        if origin is None or not self._admission.admits_origin(scope):
             return []
         return [(b"access-control-allow-origin", origin)]
 
