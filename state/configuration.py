@@ -468,6 +468,9 @@ class Serving(Section, frozen=True):
     header_timeout_ms: Annotated[int, Meta(ge=100, le=5 * MINUTE_MS)] = 10_000
     body_timeout_ms: Annotated[int, Meta(ge=100, le=5 * MINUTE_MS)] = 10_000
     stop_timeout_ms: Annotated[int, Meta(ge=1_000, le=5 * MINUTE_MS)] = 10_000
+    storefront: bool = True
+    storefront_catalogue: str = ""
+    admin_token_file: str = ""
 
 
 class Settings(Section, frozen=True):

@@ -7,10 +7,10 @@ from typing import Any
 import msgspec
 
 from cli.explain.history import History
-from cli.reasons import sentence
 from state.configuration import Settings
 from state.explaining.explanation import Difference, Explanation, differences
 from state.explaining.retracing import Input, Retraced
+from state.profile.reasons import sentence
 from state.session.log import LoggedDecision, LoggedOutcome
 
 

@@ -11,10 +11,10 @@ from cli.explain.heading import FATES, notes, session_lines, time_text
 from cli.explain.report import Report, ReportedInput, ReportedItem
 from cli.output import number
 from cli.profile.view import bars, headline, proposals
-from cli.reasons import WHY_NOT, term_name
 from cli.text import visible_tree
 from state.explaining.contenders import GENERAL, Contender
 from state.explaining.explanation import Explanation, UsedEvent
+from state.profile.reasons import WHY_NOT, term_name
 
 EVENTS_SHOWN = 20
 CONTENDERS_SHOWN = 15

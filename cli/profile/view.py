@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.output import duration_text, number
-from cli.reasons import NO_TITLES, sentence
 from cli.text import visible_tree
+from state.profile.reasons import NO_TITLES, sentence
 
 BAR_WIDTH = 16
 WIDE = 132  # columns from which on there is room for two parts beside each other

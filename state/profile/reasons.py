@@ -19,9 +19,9 @@ SENTENCES = {
     "general": "a good choice on the whole",
     "exploration": "we are trying something new",
 }
-"""By the codes of `reasons` in a profile. What a code names may be missing, see `_NAMELESS`."""
+"""By the codes of `reasons` in a profile. What a code names may be missing, see `NAMELESS`."""
 
-_NAMELESS = {
+NAMELESS = {
     "category_affinity": "because you like its category",
     "product_affinity": "because you viewed it",
     "goes_together": "goes together with what you viewed",
@@ -66,7 +66,7 @@ def sentence(reason: Mapping[str, Any], titles: Mapping[str, str] = NO_TITLES) -
         return code.replace("_", " ")
     pattern = SENTENCES[code]
     if any(f"{{{name}}}" in pattern and not value for name, value in named.items()):
-        pattern = _NAMELESS[code]
+        pattern = NAMELESS[code]
     return pattern.format(**named)
 
 

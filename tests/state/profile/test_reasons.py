@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
-from cli.reasons import SENTENCES, WHY_NOT, sentence, term_name
 from state.explaining.contenders import GENERAL, OWN_EFFECT
 from state.explaining.left_out import REASONS
 from state.profile.profile_items import REASON_CODES
+from state.profile.reasons import SENTENCES, WHY_NOT, sentence, term_name
 
 
 def test_every_code_has_a_sentence() -> None:
