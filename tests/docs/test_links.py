@@ -9,7 +9,15 @@ ROOT = Path(__file__).parents[2]
 LINK = re.compile(r"\[[^\]]+\]\((?!\w+:)([^)#\s]*)(?:#([^)\s]+))?\)")
 HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 FOLDERS = ("docs", "conf", "docker")
-DOCUMENTS = sorted((*ROOT.glob("*.md"), *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.md"))))
+OF_PACKAGES = ("clients/*/*.md", "examples/*/*.md")
+"""Not below: a package's `node_modules` has documents of others."""
+DOCUMENTS = sorted(
+    (
+        *ROOT.glob("*.md"),
+        *(path for folder in FOLDERS for path in (ROOT / folder).rglob("*.md")),
+        *(path for pattern in OF_PACKAGES for path in ROOT.glob(pattern)),
+    )
+)
 
 
 def anchors(text: str) -> set[str]:
