@@ -1,4 +1,4 @@
-"""How fast a large catalogue goes through the job, what it costs in memory, and how soon a change is told.
+"""How fast a large catalogue goes through the job, what it costs in memory, and how soon a change is shown_s.
 
 `python -m benchmarks.catalogue --products 1300000` starts a stack with RocksDB, writes the products, starts the job and waits until
 the lists of all categories are complete; then it changes and removes single products while nothing else happens. With `--file` it
@@ -68,14 +68,14 @@ def memory_mb(pid: int) -> dict[str, int]:
 def load(stack: Stack, lists: Lists, count: int) -> dict[str, Any]:
     """Waits until the lists know of all products; the rate is counted from the first that they tell of."""
     started = begun = time.monotonic()
-    first, told = 0, 0.0
+    first, shown_s = 0, 0.0
     while lists.products < count:
         lists.gather(LOOK_EVERY_S)
         now = time.monotonic()
         if not first and lists.products:
             first, begun = lists.products, now
-        if now - told > 2:
-            told = now
+        if now - shown_s > 2:
+            shown_s = now
             print(f"{now - started:6.0f} s  {lists.products:>9,} products, {memory(stack)}", flush=True)
     took = time.monotonic() - begun
     return {

@@ -44,7 +44,7 @@ class InProcess:
         self._publish_every = publish_every
         self._inputs = 0
 
-    def take(self, event: Event, now_ms: int) -> Effect:
+    def apply(self, event: Event, now_ms: int) -> Effect:
         """An event arrives at `now_ms`, which never goes back; its own timestamp may be older."""
         watermark_ms = now_ms - self.settings.popularity.allowed_lateness_ms
         self._fire_timers(watermark_ms)
@@ -64,7 +64,7 @@ class InProcess:
     def publish(self, now_ms: int) -> None:
         """The shards' updates become a model, which is chosen with from now on."""
         for name in sorted(self._changed):
-            self._merger.absorb(self.shards[name].take_update(), now_ms)
+            self._merger.absorb(self.shards[name].drain_update(), now_ms)
         self._changed.clear()
         if not self._merger.is_empty():
             snapshot = Snapshot.decode(self._merger.snapshot(now_ms).encode())

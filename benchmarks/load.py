@@ -64,7 +64,7 @@ def ticks(events: Traffic, due: Times, topic: str, partitions: int) -> list[tupl
 def send(kafka: str, requests: list[tuple[float, bytes]]) -> dict[str, float]:
     """Sends each request at its time; how late, in ms, the latest and the 99th percentile were."""
     connection = Connection(kafka)
-    answers = threading.Thread(target=connection.take_answers, args=(len(requests),))
+    answers = threading.Thread(target=connection.read_answers, args=(len(requests),))
     answers.start()
     late = np.zeros(len(requests))
     cpu, begun = time.process_time(), time.monotonic()

@@ -69,7 +69,7 @@ def teach(heliotrope: InProcess, random: np.random.Generator, now_ms: int) -> in
 def send(heliotrope: InProcess, now_ms: int, session: str, event_type: str, **fields: Any) -> dict[str, Any]:
     """Apply one event; give the profile that it brings about, empty if none."""
     known = {"session_id": session, "event_type": event_type, "timestamp": now_ms - 10, "event_id": str(now_ms)}
-    effect = heliotrope.take(msgspec.convert(known | fields, Event), now_ms)
+    effect = heliotrope.apply(msgspec.convert(known | fields, Event), now_ms)
     return {} if effect.write is None else dict(msgspec.json.decode(effect.write.profile))
 
 

@@ -39,7 +39,7 @@ class Session:
         self.events = 0
         self.published: dict[str, float] = {}
 
-    def take(self, product: str, category: str, weight: float) -> None:
+    def add(self, product: str, category: str, weight: float) -> None:
         """Decays what is known and adds an event."""
         for known, name in ((self.products, product), (self.categories, category)):
             for other in known:
@@ -80,7 +80,7 @@ class PlainLoop:
             cost = -reward / LARGEST_REWARD
             self._vw.learn([shared, f"0:{cost:.3f}:{probability:.5f} {self._lines[product]}"])
             self.learned += 1
-        session.take(product, category, reward)
+        session.add(product, category, reward)
         candidates = self._candidates(session)
         chances = self._vw.predict([self._shared(session), *(self._lines[candidate] for candidate in candidates)])
         ranked = sorted(zip(chances, candidates, strict=True), reverse=True)[:ITEMS]

@@ -122,8 +122,8 @@ def visitor() -> Context:
     products = {f"product-{50 * i + j}": 1.0 + i for i in range(3) for j in range(3)}
     categories = [f"category-{j}" for j in range(3)]
     interest = Interest(products, dict.fromkeys(categories, 2.0), 10.0, visits=dict.fromkeys(categories, 3))
-    in_vain = {"product-5": 2, "product-60": 1}
-    return Context(interest, "category-1", in_vain, NOW_MS, {"category-5": 2, "category-10": 1})
+    unrewarded = {"product-5": 2, "product-60": 1}
+    return Context(interest, "category-1", unrewarded, NOW_MS, {"category-5": 2, "category-10": 1})
 
 
 def preparation_timings(n: int) -> list[Timing]:

@@ -26,7 +26,7 @@ def preload(stack: Stack, topic: str, messages: Iterable[Message]) -> int:
             by_partition.setdefault(partition_of(message[0], stack.settings.kafka.partitions), []).append(message)
         now_ms = time.time_ns() // 1_000_000
         connection.send(request(topic, [(p, batch(m, now_ms)) for p, m in by_partition.items()], number))
-        connection.take_answer()
+        connection.read_answer()
         count += len(some)
     connection.close()
     return count

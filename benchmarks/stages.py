@@ -136,7 +136,7 @@ class _Scales(Heliotrope):
 
     def event(self, event: Event, now_ms: int) -> None:
         """See `Method.event`."""
-        effect = self.job.take(event, now_ms)
+        effect = self.job.apply(event, now_ms)
         if effect.write is not None:
             self.profiles.append(len(effect.write.profile))
 

@@ -90,12 +90,12 @@ class Connection:
         """Sends a request."""
         self._socket.sendall(data)
 
-    def take_answers(self, count: int) -> None:
+    def read_answers(self, count: int) -> None:
         """Waits for so many answers."""
         for _ in range(count):
-            self.take_answer()
+            self.read_answer()
 
-    def take_answer(self) -> None:
+    def read_answer(self) -> None:
         """Waits for the next answer.
 
         Raises:

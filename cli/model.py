@@ -20,7 +20,7 @@ from state.choosing.variants import models_of, settings_by_variant
 from state.codec import UnreadableError
 from state.feature_set import FEATURE_SET, NAMES
 from state.model.change import LiveModel
-from state.model.drift import Watched
+from state.model.drift import DriftState
 from state.model.merger import IncompatibleModelError, Terms, refuse_incompatible, refuse_unusable
 from state.model.model_input import Command
 from state.model.predictor import Predictor
@@ -157,7 +157,7 @@ def _overview(snapshot: Snapshot, users: dict[str, str]) -> Table:
     return table
 
 
-def _drift(watched: Watched) -> str:
+def _drift(watched: DriftState) -> str:
     mean, seen = f"mean reward {watched.mean:.4f}", f"{watched.exposures:,} closed exposures"
     if not watched.drifts:
         return f"none found in {seen}, {mean}"
@@ -202,7 +202,7 @@ def _read(target: Target, terms: Terms) -> tuple[Snapshot | None, dict[int, byte
         for key in (live_key, live_key + CHANGE_SUFFIX):
             value = newest.get(key)
             if value is not None:
-                live.take(value)
+                live.apply(value)
         archived = {
             int(key.removeprefix(prefix)): value
             for key, value in newest.items()

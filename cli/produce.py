@@ -98,18 +98,18 @@ def produce(
     name = "standard input" if file == "-" else file
     with _open_input(file) as stream, Delivery(target, linger_ms=20 if rate is None else 2) as delivery:
         topic = target.settings.kafka.topics.user_interactions
-        values, taken_for = _take(stream, name)
+        values, read_as = _read_values(stream, name)
         try:
             steps = send_lines(_explained(values, name), topic, delivery, RatePacer(rate), sent)
             _show_progress(steps, stream)
         finally:
             delivery.flush()
-            _print_summary(sent, taken_for, time.monotonic() - started)
+            _print_summary(sent, read_as, time.monotonic() - started)
     if sent.too_large:
         raise UserError(f"{sent.too_large} lines of over 2 MiB were not sent, as the topic takes none: shorten them")
 
 
-def _take(stream: io.BufferedReader, name: str) -> tuple[Iterator[bytes | None], str]:
+def _read_values(stream: io.BufferedReader, name: str) -> tuple[Iterator[bytes | None], str]:
     try:
         return events_of(stream, name)
     except BROKEN_FILE as error:
@@ -128,9 +128,9 @@ def _show_progress(steps: Iterator[Sent], stream: io.BufferedReader) -> None:
                 bar.update(task, completed=done, count=f"{number(state.lines)} events")
 
 
-def _print_summary(sent: Sent, taken_for: str, seconds: float) -> None:
+def _print_summary(sent: Sent, read_as: str, seconds: float) -> None:
     rows: list[tuple[str, str | float]] = [
-        ("read as", taken_for),
+        ("read as", read_as),
         ("events sent", sent.lines),
         ("without a readable session", sent.without_key),
         ("took", duration_text(seconds * 1_000)),

@@ -12,7 +12,7 @@ from cli.options import Config, Sets, Target, Workdir, find_target
 from cli.output import number, progress_bar, stderr_console, stdout_console, write_json
 from cli.redis_client import explained, open_redis
 from jobs.settings_rules import bucket_count
-from operators.redis.watch import marker_key, new_marker
+from operators.redis.health import marker_key, new_marker
 from operators.session.rebuild import Report, reports_key
 
 FIRST_ANSWER_S = 60.0

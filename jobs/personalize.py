@@ -75,7 +75,7 @@ def build_graph(
 
     directory = directory_table(tables, settings, given.products, records)  # category_id, message, kind, key, value
     candidates = candidate_lists(tables, settings, directory)  # Row(key, list of candidates or None)
-    companions = together_stream(tables, settings, accepted)  # Row(key, list of companions or None)
+    partners = together_stream(tables, settings, accepted)  # Row(key, list of partners or None)
 
     user_list = UserListOperator(settings, partial(user_salt, settings), BUILD_ID)
     listed = user_lists_stream(tables, given.user_lists).process(user_list, USER_LIST_TYPE)
@@ -92,7 +92,7 @@ def build_graph(
     popular = counted.process(popularity, LIST_TYPE).name(POPULARITY).uid(POPULARITY)  # Row(region…, list)
     write(tables, ends.popularity, popular)
 
-    write_records(tables, settings, ends, Written(records, directory, user_lists, snapshots, candidates, companions))
+    write_records(tables, settings, ends, Written(records, directory, user_lists, snapshots, candidates, partners))
     put_beside(sessions)
     return set_uids(environment)
 

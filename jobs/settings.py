@@ -113,7 +113,7 @@ def _normalise(value: Any, kind: Any, path: str) -> Any:
             hint = f"did you mean {close[0]}? " if close else ""
             raise ConfigurationError(f"unknown key {where}: {hint}accepted here: {', '.join(sorted(attributes))}")
         name = attributes[key]
-        if child is None and not _takes_none(hints[name]):
+        if child is None and not _accepts_none(hints[name]):
             continue
         if name.endswith("_ms") and isinstance(child, str):
             child = _milliseconds(child, where)
@@ -133,7 +133,7 @@ def _normalise_variant(value: Any, path: str) -> Any:
     return normal
 
 
-def _takes_none(kind: Any) -> bool:
+def _accepts_none(kind: Any) -> bool:
     return typing.get_origin(kind) in (types.UnionType, typing.Union) and types.NoneType in typing.get_args(kind)
 
 

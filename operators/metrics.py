@@ -314,7 +314,7 @@ _METRICS: tuple[Metric, ...] = (
         ("user_lists", "of another recommender, taken"),
         ("user_lists_before_erasure", "not taken: the user was erased after them"),
     ),
-    # --- popularity and companions
+    # --- popularity, and what goes together
     *_counters(
         "popularity",
         "lists",
@@ -334,7 +334,7 @@ _METRICS: tuple[Metric, ...] = (
     *_counters(
         "together",
         "lines",
-        ("together_lines_counted", "of accepted events, counted for companions"),
+        ("together_lines_counted", "of accepted events, counted for what is viewed or bought together"),
         ("together_lines_unreadable", "that could not be read"),
     ),
     *_counters("together", "pairs", ("together_pairs_left_out", "of products that found no room")),
@@ -346,8 +346,8 @@ _METRICS: tuple[Metric, ...] = (
     *_counters(
         "together",
         "lists",
-        ("together_lists_published", "of companions that were published"),
-        ("together_lists_ended", "of products without companions any more"),
+        ("together_lists_published", "of co-viewed or co-purchased products that were published"),
+        ("together_lists_ended", "of products that no other goes together with any more"),
     ),
 )
 

@@ -67,7 +67,7 @@ class PopularityOperator(KeyedProcessFunction):  # type: ignore[misc]
     def process_element(self, value: str, ctx: Any) -> Iterator[Row]:
         """A window of the shard's lists, or of all moments."""
         if ctx.get_current_key() == MOMENTS_KEY:
-            yield from self._take_moments(value)
+            yield from self._count_moments(value)
             return
         end_ms, lists = read_lists(value)
         is_whole = end_ms % self._rules.window_ms == 0
@@ -119,7 +119,7 @@ class PopularityOperator(KeyedProcessFunction):  # type: ignore[misc]
         )
         return baseline.encode()
 
-    def _take_moments(self, text: str) -> Iterator[Row]:
+    def _count_moments(self, text: str) -> Iterator[Row]:
         end_ms, views = read_moments(text)
         moments = Moments.decode(self._moments.value())
         gone = moments.add(end_ms, views, self._rules.moments_half_life_ms)

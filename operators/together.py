@@ -1,4 +1,4 @@
-"""What is bought and viewed together: counts by shard, and lists of companions by product."""
+"""What is bought and viewed together: counts by shard, and lists of partners by product."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -16,7 +16,7 @@ from state.together.shard import Lists, Shard
 LIST_TYPE = Types.ROW_NAMED(
     ["key", "value"], [Types.PRIMITIVE_ARRAY(Types.BYTE()), Types.PRIMITIVE_ARRAY(Types.BYTE())]
 )
-"""Row(key, value): a list of companions, None where there is none any more."""
+"""Row(key, value): a list of partners, None where there is none any more."""
 PUBLISH_INTERVAL_MS, PUBLISH_AFTER_MS = 5_000, 2_500
 """A product's list is handed on at most so often, and not at full minutes, when windows end."""
 LISTS_AT_ONCE, SLICE_MS = 100, 100
@@ -50,7 +50,7 @@ class TogetherOperator(KeyedProcessFunction):  # type: ignore[misc]
         """Counts what was gathered."""
         now_ms, shard = wall_clock_ms(), self._load(ctx)
         was_idle = not shard.pending
-        lines, left_out = shard.allowance.take(value, now_ms)
+        lines, left_out = shard.allowance.allocate(value, now_ms)
         tally = shard.tally(lines, now_ms)
         products_left_out = shard.leave_out(tally, self._hold(shard, tally.singles))
         rows, chunks = shard.add(tally, now_ms)
@@ -81,8 +81,8 @@ class TogetherOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._counters.add("together_lists_published", len(lists))
         self._counters.add("together_lists_ended", len(ended))
         self._counters.flush()
-        for key, companions in (*lists, *ended):
-            yield Row(key, companions)
+        for key, partners in (*lists, *ended):
+            yield Row(key, partners)
 
     def _some_lists(self, shard: Shard, ctx: Any) -> tuple[Lists, dict[str, bytes]]:
         """The next lists of the round, and the rows to store; more of them follow soon where the round is not over."""

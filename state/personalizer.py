@@ -6,12 +6,12 @@ from state.choosing.choice import Chooser
 from state.choosing.features import Context
 from state.choosing.overload import Level, Overload
 from state.configuration import Settings
-from state.events.accepted import COMPANIONS_VIEWED, TOLD, accepted_lines
+from state.events.accepted import COUNTED_TYPES, MOST_CO_VIEWED, accepted_lines
 from state.events.event import Event
 from state.events.moment import moment_of
 from state.popularity.admission import admission_of
 from state.profile.bundle_proposals import Proposal, propose
-from state.profile.profile import Offered, build_profile
+from state.profile.profile import ProfileExtras, build_profile
 from state.profile.trends import Trends
 from state.session.activation import status_of
 from state.session.attribution import Attribution
@@ -23,7 +23,7 @@ from state.session.session import SLATES_KEPT, Session
 from state.session.shown import hidden_products
 from state.session.slate import Slate
 from state.users.hint import Hint
-from state.users.user_link import forget_messages, identify_user, takes_hint
+from state.users.user_link import accepts_hint, forget_messages, identify_user
 from state.users.warm_start import warmed
 
 
@@ -86,10 +86,12 @@ class Personalizer:
     def apply(self, session: Session | None, event: Event, *, record_ms: int, now_ms: int, watermark_ms: int) -> Effect:
         """Applies an event that is not late, and publishes what is due. `record_ms` is the Kafka time of its record, `now_ms` the
         wall clock."""
-        effect = self.take(session, event, record_ms=record_ms, now_ms=now_ms, watermark_ms=watermark_ms)
+        effect = self.apply_unpublished(session, event, record_ms=record_ms, now_ms=now_ms, watermark_ms=watermark_ms)
         return self.publish(effect, event.session_id, now_ms)
 
-    def take(self, session: Session | None, event: Event, *, record_ms: int, now_ms: int, watermark_ms: int) -> Effect:
+    def apply_unpublished(
+        self, session: Session | None, event: Event, *, record_ms: int, now_ms: int, watermark_ms: int
+    ) -> Effect:
         """As `apply`, but what is due waits for `publish`: several events can be taken first, and then published for, so that
         the same code runs several times in a row."""
         session = session or Session.begin(record_ms)
@@ -111,7 +113,7 @@ class Personalizer:
         session.timer_ms = 0
         attribution = self._attribution(session, session_id, "", now_ms)
         if session.newest_input_ms + self.settings.session.ttl_ms <= timer_ms:
-            attribution.enter()
+            attribution.queue_for_learning()
             effect = Effect(None, attribution.finish(), counts={"sessions_ended": 1})
             if session.pending_ms:
                 self._publish(effect, session, session_id, now_ms)
@@ -134,12 +136,12 @@ class Personalizer:
             self._publish(effect, session, session_id, now_ms)
         return effect
 
-    def take_hint(self, session: Session | None, session_id: str, hint: Hint, now_ms: int) -> Effect:
+    def apply_hint(self, session: Session | None, session_id: str, hint: Hint, now_ms: int) -> Effect:
         """What is known of the session's user has come. It creates no session, and changes none but its user's.
 
         A young session is answered anew; one that is to forget what it was told, whatever its age.
         """
-        if session is None or not takes_hint(session, hint, self._denied_by_default):
+        if session is None or not accepts_hint(session, hint, self._denied_by_default):
             return Effect(session, counts={"hints_unwanted": 1})
         data = b"" if hint.is_empty else hint.encode()
         if data == session.hint:
@@ -197,7 +199,7 @@ class Personalizer:
             effect.counts |= attribution.counts
         if entry.bundles:
             effect.counts["bundles_bought"] = self._count_bundles(session, entry)
-        effect.accepted = self._tell(session, event, entry, effect, now_ms)
+        effect.accepted = self._report_accepted(session, event, entry, effect, now_ms)
         if entry.kind != IMPRESSION:
             self.chooser.catalogue.want(entry.products)
             self._publish_soon(effect, session, now_ms, entry.digest)
@@ -214,7 +216,9 @@ class Personalizer:
             and entry.kind != IMPRESSION
         )
 
-    def _tell(self, session: Session, event: Event, entry: LoggedEvent, effect: Effect, now_ms: int) -> str | None:
+    def _report_accepted(
+        self, session: Session, event: Event, entry: LoggedEvent, effect: Effect, now_ms: int
+    ) -> str | None:
         """Notes where, when and who, and tells the rest of the job."""
         moment = moment_of(event)
         is_newest = entry is session.recent.newest
@@ -223,14 +227,14 @@ class Personalizer:
             session.moment = moment
         user, hint_requests = identify_user(session, event, is_newest, self._salt)
         effect.records += hint_requests
-        viewed = session.recent.viewed(COMPANIONS_VIEWED + 1) if event.event_type in TOLD else ()
+        viewed = session.recent.viewed(MOST_CO_VIEWED + 1) if event.event_type in COUNTED_TYPES else ()
         region, categories = self._admitted(event, entry.categories, effect, now_ms)
         return accepted_lines(event, categories, viewed, moment, user, region)
 
     def _admitted(self, event: Event, categories: list[str], effect: Effect, now_ms: int) -> tuple[str, list[str]]:
         """The event's region and categories as they are counted: a name beyond the bounds is none, and only the whole counts it."""
         region = event.region or ""
-        if event.event_type not in TOLD:
+        if event.event_type not in COUNTED_TYPES:
             return region, categories
         if region and not self._regions.admits(region, now_ms):
             effect.counts["popular_regions_folded"] = 1
@@ -258,8 +262,8 @@ class Personalizer:
             attribution.expose_implicitly(entry)
         affected = entry.products if attribution.credits(entry) else ()
         if session.exposures:
-            attribution.reward([*affected, *[e.product_id for e in session.exposures if not e.entered]])
-            attribution.enter()
+            attribution.reward([*affected, *[e.product_id for e in session.exposures if not e.queued]])
+            attribution.queue_for_learning()
         if entry.kind == IMPRESSION:
             attribution.expose_explicitly(event)
             attribution.reward(event.shown or ())
@@ -334,20 +338,20 @@ class Personalizer:
     def context(self, session: Session, now_ms: int) -> Context:
         """What the session brings to a choice made now."""
         known = self._interest(session)
-        in_vain: dict[str, int] = {}
-        category_in_vain: dict[str, int] = {}
+        unrewarded: dict[str, int] = {}
+        category_unrewarded: dict[str, int] = {}
         for exposure in session.exposures:
             if exposure.reward <= 0:
-                in_vain[exposure.product_id] = in_vain.get(exposure.product_id, 0) + 1
-        for product, times in in_vain.items():
+                unrewarded[exposure.product_id] = unrewarded.get(exposure.product_id, 0) + 1
+        for product, times in unrewarded.items():
             category = self.chooser.catalogue.category_of(product)
-            category_in_vain[category] = category_in_vain.get(category, 0) + times
+            category_unrewarded[category] = category_unrewarded.get(category, 0) + times
         newest = session.recent.newest
         last = next((category for category in (newest.categories if newest else ()) if category), "")
         hidden = hidden_products(session.shown, session.recent.events, self.settings.variety)
         event_ms = newest.timestamp_ms if newest else 0
         place = (session.region, session.moment)
-        return Context(known, last, in_vain, now_ms, category_in_vain, *place, hidden, event_ms)
+        return Context(known, last, unrewarded, now_ms, category_unrewarded, *place, hidden, event_ms)
 
     def _choose(self, session: Session, session_id: str, cause: bytes, now_ms: int) -> tuple[Slate, Interest]:
         context = self.context(session, now_ms)
@@ -365,15 +369,15 @@ class Personalizer:
         chooser = self.chooser.of(session_id)
         values, theta = chooser.predict(slate), chooser.coefficients(slate)
         ratings = self.chooser.catalogue.category_rating
-        offered = self._offered(session, known, now_ms)
-        profile = build_profile(session_id, session, slate, values, theta, known, ratings, self.settings, offered)
+        extras = self._extras(session, known, now_ms)
+        profile = build_profile(session_id, session, slate, values, theta, known, ratings, self.settings, extras)
         return Write(session.generation, session.applied, session.updated_at_ms, profile)
 
-    def _offered(self, session: Session, known: Interest, now_ms: int) -> Offered:
+    def _extras(self, session: Session, known: Interest, now_ms: int) -> ProfileExtras:
         shelf = self.chooser.shelf
         newest = session.recent.newest
         popular = shelf.popularity.of(session.region, newest.timestamp_ms if newest else now_ms)
-        return Offered(
+        return ProfileExtras(
             status_of(session.recent.events, self.settings.session, shelf.together.viewed_with),
             shelf.because(known),
             self._trends.of(popular, known),

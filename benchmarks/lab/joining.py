@@ -36,7 +36,7 @@ class Joiner(Generic[Shown]):
         """Remembers what a slate was made of."""
         self._published[decision_id] = shown
 
-    def take(self, event: Event, now_ms: int) -> None:
+    def apply(self, event: Event, now_ms: int) -> None:
         """An impression begins to wait, a reaction is noted with it."""
         decision_id = event.decision_id or ""
         if event.event_type == "impression" and decision_id in self._published:
@@ -65,7 +65,7 @@ class Sessions:
         """Where an event does not say its product's category, this does."""
         self._category_of[product_id] = category_id
 
-    def take(self, event: Event) -> None:
+    def apply(self, event: Event) -> None:
         """An event of a session."""
         if event.event_type == "impression":
             vain = self._vain.setdefault(event.session_id, {})
@@ -86,6 +86,6 @@ class Sessions:
         events = self._events.get(session_id)
         return events[-1].categories[0] if events else ""
 
-    def shown_in_vain(self, session_id: str) -> dict[str, int]:
+    def shown_unrewarded(self, session_id: str) -> dict[str, int]:
         """How often products were shown without a click since."""
         return self._vain.get(session_id, {})

@@ -36,7 +36,7 @@ class Heliotrope(Method):
 
     def event(self, event: Event, now_ms: int) -> None:
         """See `Method.event`."""
-        self.job.take(event, now_ms)
+        self.job.apply(event, now_ms)
 
     def page(self, session_id: str, items: int, now_ms: int) -> Page:
         """See `Method.page`."""

@@ -52,8 +52,8 @@ class RiverPolicy(Method):
     def event(self, event: Event, now_ms: int) -> None:
         """See `Method.event`."""
         if self._contextual:
-            self._sessions.take(event)
-        self._joiner.take(event, now_ms)
+            self._sessions.apply(event)
+        self._joiner.apply(event, now_ms)
         for waiting in self._joiner.due(now_ms):
             for product_id, context in waiting.shown.items():
                 self._learn(product_id, context, int(product_id in waiting.clicked))

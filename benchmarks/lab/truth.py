@@ -40,7 +40,7 @@ class Truth:
         sizes = rng.dirichlet(np.full(c, 3.0))
         self.category = np.concatenate([np.arange(c), rng.choice(c, size=n - c, p=sizes)])
         self.price = np.exp(rng.normal(3.0, 0.8, c)[self.category] + rng.normal(0.0, 0.6, n))
-        self.dearness = _ranks_within(self.category, self.price)
+        self.relative_price = _ranks_within(self.category, self.price)
         self.visible = rng.beta(4.0, 2.0, n)
         self.reviews = np.exp(rng.normal(3.0, 1.5, n)).astype(np.int64)
         self._hidden = rng.random((spec.drifts + 1, n)) ** 1.5
@@ -95,12 +95,12 @@ class Truth:
         """
         match, appeal = visitor.match[self.category], self.appeal(now_ms)
         if self.spec.link == "linear":
-            chances = 0.01 + 0.16 * match + 0.12 * appeal - 0.05 * visitor.sensitivity * self.dearness
+            chances = 0.01 + 0.16 * match + 0.12 * appeal - 0.05 * visitor.sensitivity * self.relative_price
         elif self.spec.link == "logistic":
-            logit = -4.5 + 2.5 * match + 2.5 * appeal - 2 * np.abs(self.dearness - visitor.budget)
+            logit = -4.5 + 2.5 * match + 2.5 * appeal - 2 * np.abs(self.relative_price - visitor.budget)
             chances = 1 / (1 + np.exp(-logit))
         else:
-            chances = 0.45 * (0.15 + 0.85 * appeal) * match * np.exp(-visitor.sensitivity * self.dearness)
+            chances = 0.45 * (0.15 + 0.85 * appeal) * match * np.exp(-visitor.sensitivity * self.relative_price)
         clipped: Vector = np.clip(self.spec.click_scale * chances, 0.002, 0.9)
         clipped[self.arrives_ms > now_ms] = 0.0
         return clipped

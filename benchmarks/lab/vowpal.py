@@ -66,8 +66,8 @@ class VowpalWabbit(Method):
         if self._catalogue.refresh(now_ms):
             self._shelf.refresh()
         self._region[event.session_id] = event.region or ""
-        self._sessions.take(event)
-        self._joiner.take(event, now_ms)
+        self._sessions.apply(event)
+        self._joiner.apply(event, now_ms)
         for waiting in self._joiner.due(now_ms):
             for product_id, (shared, line, propensity) in waiting.shown.items():
                 self._learn(shared, line, propensity, is_clicked=product_id in waiting.clicked)
@@ -123,7 +123,7 @@ class VowpalWabbit(Method):
         total = sum(liked.values()) or 1.0
         seen = catalogue.listed(name for name, value in interest.products.items() if value > 0)
         usual = float(catalogue.static[seen, ProductColumn.PRICE].mean()) if seen else None
-        vain = self._sessions.shown_in_vain(session_id)
+        vain = self._sessions.shown_unrewarded(session_id)
         lines = []
         for row, product_id in zip(found.rows.tolist(), found.product_ids, strict=True):
             category = catalogue.category_ids[catalogue.category[row]]

@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.recommend.planted_shop import COMPANION_SHARES, HOUR_MS, REGIONS, START_MS, Plan, Shop, Visitor, best_of
+from benchmarks.recommend.planted_shop import HOUR_MS, PARTNER_SHARES, REGIONS, START_MS, Plan, Shop, Visitor, best_of
 from benchmarks.recommend.stream import Listed, Stream, split_at_ms
 from state.events.event import Event, Line
 
 REGION_SHARES = (0.5, 0.3, 0.2)
-ADDS_TO_CART, CHECKS_OUT, BUYS_COMPANION = 0.15, 0.5, 0.5
+ADDS_TO_CART, CHECKS_OUT, BUYS_PARTNER = 0.15, 0.5, 0.5
 BEGINS_WITH_CATEGORY = 0.15
 PAUSE_MS = (15_000, 90_000)
 
@@ -88,8 +88,8 @@ def _browse(shop: Shop, visit: Visit, rng: np.random.Generator) -> None:
             _emit(visit, "add_to_cart", rng, **_named(shop, row))
             cart.append(row)
     if cart and rng.random() < CHECKS_OUT:
-        if rng.random() < BUYS_COMPANION:
-            cart.append(int(rng.choice(shop.companions[cart[-1]], p=COMPANION_SHARES)))
+        if rng.random() < BUYS_PARTNER:
+            cart.append(int(rng.choice(shop.partners[cart[-1]], p=PARTNER_SHARES)))
         _emit(visit, "checkout", rng, items=[Line(f"product-{row}") for row in dict.fromkeys(cart)])
 
 

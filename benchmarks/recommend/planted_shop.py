@@ -1,6 +1,6 @@
 """What is true of a planted shop: all that could be foretold, with known probabilities, so that the best possible list is known.
 
-What a visitor turns to next is drawn from a mixture: a product of a liked category, a companion of the last product, what is
+What a visitor turns to next is drawn from a mixture: a product of a liked category, a partner of the last product, what is
 popular in the region, something else of the last category, or a product once more.
 """
 
@@ -31,7 +31,7 @@ class Plan:
         favourites: share of the products that are a region's own, `favoured` times as popular there.
         trends: products that rise at some time, in one region, for `trend_hours`, to a share `trend_share` of its popularity.
         moment: how many times as popular a category is at its own time of day.
-        liked, companion, popular, similar, again: the mixture, in this order; what cannot be falls to the first.
+        liked, partner, popular, similar, again: the mixture, in this order; what cannot be falls to the first.
         known: share of the sessions that are of a known user, of `users`.
     """
 
@@ -48,7 +48,7 @@ class Plan:
     trend_share: float = 0.15
     moment: float = 3.0
     liked: float = 0.4
-    companion: float = 0.2
+    partner: float = 0.2
     popular: float = 0.2
     similar: float = 0.1
     again: float = 0.1
@@ -56,7 +56,7 @@ class Plan:
     users: int = 300
 
 
-COMPANION_SHARES = (0.5, 0.3, 0.2)
+PARTNER_SHARES = (0.5, 0.3, 0.2)
 TASTE = (0.65, 0.35)
 
 
@@ -81,7 +81,7 @@ class Shop:
         for rows, size in zip(self.members, rng.dirichlet(np.full(c, 2.0)), strict=True):
             falling = (1.0 + rng.permutation(len(rows))) ** -plan.zipf
             self.weight[rows] = size * falling / falling.sum()
-        self.companions = rng.integers(n, size=(n, len(COMPANION_SHARES)))
+        self.partners = rng.integers(n, size=(n, len(PARTNER_SHARES)))
         self.daypart = rng.integers(24 // DAYPART_HOURS, size=c)
         self.favoured = np.where(rng.random((len(REGIONS), n)) < plan.favourites, plan.favoured, 1.0)
         self.rising = rng.integers(n, size=plan.trends)
@@ -114,13 +114,13 @@ class Shop:
         chances = plan.popular * popular
         liked = plan.liked
         if seen:
-            np.add.at(chances, self.companions[seen[-1]], plan.companion * np.array(COMPANION_SHARES))
+            np.add.at(chances, self.partners[seen[-1]], plan.partner * np.array(PARTNER_SHARES))
             rows = self.members[self.category[seen[-1]]]
             chances[rows] += plan.similar / len(rows)
             touched = np.unique(seen)
             chances[touched] += plan.again / len(touched)
         else:
-            liked += plan.companion + plan.similar + plan.again
+            liked += plan.partner + plan.similar + plan.again
         for code, share in zip(visitor.taste, TASTE, strict=True):
             rows = self.members[code]
             chances[rows] += liked * share * popular[rows] / popular[rows].sum()

@@ -17,7 +17,7 @@ from state.popularity.names import CATEGORY, MOMENT, WHOLE, is_region
 from state.popularity.trends import trends
 from state.popularity.window import Counted
 
-Take = Callable[[str, bytes], object]
+Feed = Callable[[str, bytes], object]
 _EVENT_TYPE = {"views": "product_view", "purchases": "checkout"}
 
 
@@ -39,11 +39,11 @@ class Counts:
 
 
 class PopularityFeed:
-    """Hands lists to `take`, by name, as the watermark passes the windows' ends."""
+    """Hands lists to `feed`, by name, as the watermark passes the windows' ends."""
 
-    def __init__(self, rules: Popularity, take: Take) -> None:
+    def __init__(self, rules: Popularity, feed: Feed) -> None:
         self._rules = rules
-        self._take = take
+        self._feed = feed
         self._slides: dict[int, dict[str, Counts]] = {}
         self._window: dict[str, Counts] = {}
         self._baselines: defaultdict[str, Baseline] = defaultdict(Baseline)
@@ -73,7 +73,7 @@ class PopularityFeed:
             if not self._window:  # nothing is counted until the next slide that has something
                 self._next_ms = min(self._slides, default=self._next_ms)
         for end_ms in sorted(end_ms for end_ms in self._viewed if end_ms <= watermark_ms):
-            self._tell_moments(end_ms, self._viewed.pop(end_ms))
+            self._feed_moments(end_ms, self._viewed.pop(end_ms))
 
     def _count(self, slide: dict[str, Counts], line: Line) -> None:
         for name in (WHOLE, line.region):
@@ -94,9 +94,9 @@ class PopularityFeed:
             if not self._window[name].products:
                 del self._window[name]
         for name, counts in self._window.items():
-            self._tell(name, end_ms, counts.counted(self._rules.tracked))
+            self._feed_list(name, end_ms, counts.counted(self._rules.tracked))
 
-    def _tell(self, name: str, end_ms: int, counted: Counted) -> None:
+    def _feed_list(self, name: str, end_ms: int, counted: Counted) -> None:
         rules = self._rules
         found = trends(counted, self._baselines.get(name), rules) if is_region(name) else []
         if end_ms % rules.window_ms == 0 and is_region(name) and rules.trend == "rise":
@@ -108,12 +108,12 @@ class PopularityFeed:
                 half_life_ms=rules.baseline_half_life_ms,
                 tracked=rules.tracked,
             )
-        self._take(name, listing(end_ms, rules.window_ms, counted, found, rules.top).encode())
+        self._feed(name, listing(end_ms, rules.window_ms, counted, found, rules.top).encode())
 
-    def _tell_moments(self, end_ms: int, viewed: Mapping[str, Mapping[str, int]]) -> None:
+    def _feed_moments(self, end_ms: int, viewed: Mapping[str, Mapping[str, int]]) -> None:
         gone = self._moments.add(end_ms, viewed, self._rules.moments_half_life_ms)
         for name in sorted(viewed.keys() - set(gone)):
-            self._take(MOMENT + name, self._moments.moments[name].encode())
+            self._feed(MOMENT + name, self._moments.moments[name].encode())
 
 
 def _end(time_ms: int, length_ms: int) -> int:

@@ -49,8 +49,8 @@ class Replay:
         self._next_listing_ms = 0
         self._touched: dict[str, set[str]] = {}
         self._last = {event.session_id: index for index, event in enumerate(stream.events)}
-        self._popularity = PopularityFeed(self._first.settings.popularity, self._take_popular)
-        self._together = TogetherFeed(self._first.settings.together, self._take_companions)
+        self._popularity = PopularityFeed(self._first.settings.popularity, self._feed_popularity)
+        self._together = TogetherFeed(self._first.settings.together, self._feed_together)
         self.observations: list[Observation] = []
 
     def run(self, progress: Callable[[int], None]) -> list[Observation]:
@@ -62,7 +62,7 @@ class Replay:
             self._advance(event.timestamp)
             if event.event_type in stream.targets and event.timestamp >= begin_ms:
                 self._observe(index, event)
-            self._take(event)
+            self._apply(event)
             if self._last[event.session_id] == index:
                 self._forget(event.session_id)
             if index % 100 == 0:
@@ -86,8 +86,8 @@ class Replay:
         self._popularity.advance(now_ms - self._first.settings.popularity.allowed_lateness_ms)
         self._together.advance(now_ms)
 
-    def _take(self, event: Event) -> None:
-        effects = [job.take(event, event.timestamp) for job in self._jobs]
+    def _apply(self, event: Event) -> None:
+        effects = [job.apply(event, event.timestamp) for job in self._jobs]
         for written, effect in zip(self._written, effects, strict=True):
             if effect.write is not None:
                 written[event.session_id] = effect.write.profile
@@ -129,13 +129,13 @@ class Replay:
         lists = [[item.product_id for item in profile.score_data] for profile in profiles]
         return profiles[0].status, [*lists, popular]
 
-    def _take_popular(self, name: str, payload: bytes) -> None:
+    def _feed_popularity(self, name: str, payload: bytes) -> None:
         for job in self._jobs:
-            job.chooser.shelf.popularity.take(name, payload)
+            job.chooser.shelf.popularity.apply(name, payload)
 
-    def _take_companions(self, key: bytes, payload: bytes | None) -> None:
+    def _feed_together(self, key: bytes, payload: bytes | None) -> None:
         for job in self._jobs:
-            job.chooser.shelf.together.take(key, payload)
+            job.chooser.shelf.together.apply(key, payload)
 
 
 def _settings(stream: Stream, arm: Mapping[str, Any]) -> Settings:

@@ -1,4 +1,4 @@
-"""Lists of companions from what sessions accepted: what SQL and its operator do in the job, by the same pure core.
+"""Lists of partners from what sessions accepted: what SQL and its operator do in the job, by the same pure core.
 
 See `jobs/streams/together.py` and `operators/together.py`. Lists are handed on once a minute instead of each five
 seconds, to save time.
@@ -12,15 +12,15 @@ from state.events.accepted import FIELD
 from state.together.shard import Shard
 from state.together.tally import BOUGHT, KINDS, VIEWED
 
-Take = Callable[[bytes, bytes | None], object]
+Feed = Callable[[bytes, bytes | None], object]
 INTERVAL_MS = 60_000
 
 
 class TogetherFeed:
-    """Hands lists to `take`, by key, None for one that ended. One shard of each kind; nothing is ever forgotten but by decay."""
+    """Hands lists to `feed`, by key, None for one that ended. One shard of each kind; nothing is ever forgotten but by decay."""
 
-    def __init__(self, rules: Together, take: Take) -> None:
-        self._take = take
+    def __init__(self, rules: Together, feed: Feed) -> None:
+        self._feed = feed
         self._shards = {kind: Shard.open(f"{kind}/0/1", None, rules) for kind in KINDS}
         self._rows: dict[str, dict[str, bytes]] = {kind: {} for kind in KINDS}
         self._lines: dict[str, list[str]] = {kind: [] for kind in KINDS}
@@ -28,11 +28,11 @@ class TogetherFeed:
 
     def add(self, line: Line) -> None:
         """An accepted product of an event."""
-        told = FIELD.join((str(line.time_ms // 1_000), line.product_id, line.companions))
+        text = FIELD.join((str(line.time_ms // 1_000), line.product_id, line.partners))
         if line.event_type == "checkout":
-            self._lines[BOUGHT].append(told)
-        elif line.event_type == "product_view" and line.companions:
-            self._lines[VIEWED].append(told)
+            self._lines[BOUGHT].append(text)
+        elif line.event_type == "product_view" and line.partners:
+            self._lines[VIEWED].append(text)
 
     def advance(self, now_ms: int) -> None:
         """Counts what has come and hands lists on, where it is time."""
@@ -53,8 +53,8 @@ class TogetherFeed:
         lists, changed = shard.lists()
         rows.update(changed)
         shard.trim()
-        for key, companions in lists:
-            self._take(key, companions)
+        for key, partners in lists:
+            self._feed(key, partners)
 
 
 def _hold(shard: Shard, rows: dict[str, bytes], products: list[str]) -> None:

@@ -51,7 +51,7 @@ class Load(threading.Thread):
             number += 1
             self.sent = number
 
-    def take_latencies(self) -> list[float]:
+    def drain_latencies(self) -> list[float]:
         """In seconds, of those whose profile came since the last call."""
         with self._lock:
             taken, self._latencies = self._latencies, []
@@ -90,8 +90,8 @@ class Load(threading.Thread):
                 with suppress(redis.RedisError):
                     message = ears.get_message(timeout=0.5)
                 if message is not None:
-                    told = json.loads(message["data"])
-                    self._answer(told["session_id"], int(told["version"]), time.time())
+                    update = json.loads(message["data"])
+                    self._answer(update["session_id"], int(update["version"]), time.time())
 
     def _answer(self, session: str, version: int, now: float) -> None:
         with self._lock:

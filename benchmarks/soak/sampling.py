@@ -83,7 +83,7 @@ class Probe:
             "unanswered": float(self._load.unanswered),
             "dead_letters": float(self._dead),
         }
-        latencies = self._load.take_latencies()
+        latencies = self._load.drain_latencies()
         if latencies:
             p50, p99 = np.percentile(latencies, [50, 99])
             found |= {"latency_p50_ms": float(p50) * 1_000, "latency_p99_ms": float(p99) * 1_000}

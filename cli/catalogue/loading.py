@@ -147,5 +147,5 @@ def _check_sample(rows: Rows, report: LoadReport, count: int) -> None:
 
 
 def _stop(rows: Rows, what: str, hint: str = "") -> UserError:
-    told = "; ".join(filter(None, (what, hint)))
-    return UserError(f"nothing of {rows.name} was loaded: {told}; read as {rows.read_as()}")
+    reasons = "; ".join(filter(None, (what, hint)))
+    return UserError(f"nothing of {rows.name} was loaded: {reasons}; read as {rows.read_as()}")

@@ -8,7 +8,7 @@ import numpy as np
 from rich.progress import Progress
 
 from cli.explain.history import History, read_history
-from cli.explain.reference import Taken, read_reference
+from cli.explain.reference import ReadReference, read_reference
 from cli.explain.report import Report, rebuilt, reported_decisions, reported_inputs, reported_items
 from cli.options import Target
 from state.choosing.choice import Chooser
@@ -42,7 +42,7 @@ def make_report(
     settings = target.settings
     warm()
     base = Chooser(settings, np.random.default_rng())
-    taken = read_reference(target, base, bar)
+    read = read_reference(target, base, bar)
     base.refresh(now_ms)
     oldest_ms = now_ms - settings.session.ttl_ms
     began_ms = max(oldest_ms, int(profile.get("generation") or 0))
@@ -66,7 +66,7 @@ def make_report(
         slate=reported_items(profile, explanation, history.outcomes),
         decisions=reported_decisions(history.decisions, history.outcomes),
         explanation=explanation,
-        notes=_notes(profile, chooser, taken, history, retraced),
+        notes=_notes(profile, chooser, read, history, retraced),
     )
 
 
@@ -132,7 +132,7 @@ def _consent(retraced: Retraced, denied_by_default: bool) -> dict[str, Any]:
 
 
 def _notes(
-    profile: Mapping[str, Any], chooser: Chooser, taken: Taken, history: History, retraced: Retraced
+    profile: Mapping[str, Any], chooser: Chooser, read: ReadReference, history: History, retraced: Retraced
 ) -> list[str]:
     """What a reader must know to read the rest rightly."""
     notes = []
@@ -158,8 +158,8 @@ def _notes(
         )
     if history.unreadable:
         notes.append(f"{history.unreadable} log records of another release could not be read")
-    if taken.refused:
-        refused = ", ".join(f"{reason} {count}" for reason, count in taken.refused.items())
+    if read.refused:
+        refused = ", ".join(f"{reason} {count}" for reason, count in read.refused.items())
         notes.append(f"refused of what the job knows of the shop: {refused}")
     if not len(chooser.catalogue):
         notes.append("the job holds no product: load some with `heliotrope catalog load FILE`")

@@ -14,8 +14,8 @@ from state.configuration import Topics
 from state.events.rejection import Rejection
 
 
-class Taken(NamedTuple):
-    """Records taken in by kind, and those refused, by reason."""
+class ReadReference(NamedTuple):
+    """Records read in by kind, and those refused, by reason."""
 
     records: Counter[str]
     refused: Counter[str]
@@ -31,19 +31,19 @@ def reference_topics(topics: Topics) -> dict[str, str]:
     }
 
 
-def read_reference(target: Target, chooser: Chooser, bar: Progress) -> Taken:
-    """Reads all of it to its end. Of the model's topic only the newest record of each key is taken, as models are large.
+def read_reference(target: Target, chooser: Chooser, bar: Progress) -> ReadReference:
+    """Reads all of it to its end. Of the model's topic only the newest record of each key is read, as models are large.
 
     Raises:
         UserError: the broker does not answer, or a topic does not exist.
     """
-    reference, taken = ReferenceData(chooser), Taken(Counter(), Counter())
+    reference, read = ReferenceData(chooser), ReadReference(Counter(), Counter())
     for kind, topic in reference_topics(target.settings.kafka.topics).items():
         records = ((record.key, record.value) for record in records_of(target, topic, bar))
         for key, value in dict(records).items() if kind == MODEL_RECORD else records:
-            result = reference.take(kind, key, value)
+            result = reference.apply(kind, key, value)
             if isinstance(result, Rejection):
-                taken.refused[result.reason] += 1
+                read.refused[result.reason] += 1
             elif result is not None:
-                taken.records[kind] += 1
-    return taken
+                read.records[kind] += 1
+    return read

@@ -100,7 +100,7 @@ class _Recoded(io.RawIOBase):
         return len(part)
 
 
-def take_head(stream: IO[bytes], size: int = HEAD_BYTES) -> tuple[bytes, io.BufferedReader]:
+def read_head(stream: IO[bytes], size: int = HEAD_BYTES) -> tuple[bytes, io.BufferedReader]:
     """The first bytes of a stream, and a stream that still begins with them."""
     parts: list[bytes] = []
     left = size
@@ -140,7 +140,7 @@ def open_raw(path: Path) -> io.BufferedReader:
 
 def unpack(raw: IO[bytes], name: str, encoding: str | None) -> Opened:
     """What `open_file` does with an open file."""
-    head, stream, packing = take_packing_off(raw, name)
+    head, stream, packing = open_packing(raw, name)
     if head.startswith(PARQUET_MAGIC):
         return Opened(stream, head, "binary", False, packing, raw)
     for magic, what in UNREADABLE_KINDS:
@@ -151,20 +151,20 @@ def unpack(raw: IO[bytes], name: str, encoding: str | None) -> Opened:
     return _as_text(stream, head, name, encoding, packing, raw)
 
 
-def take_packing_off(raw: IO[bytes], name: str) -> tuple[bytes, io.BufferedReader, str]:
+def open_packing(raw: IO[bytes], name: str) -> tuple[bytes, io.BufferedReader, str]:
     """The first bytes inside of all packing, the stream that begins with them, and what was taken off.
 
     Raises:
         UserError: an archive does not hold exactly one file.
     """
     packings: list[str] = []
-    head, stream = take_head(raw)
+    head, stream = read_head(raw)
     for _ in range(MOST_LAYERS):
         inner, packing = _inside(head, stream, raw, name)
         if inner is None:
             break
         packings.append(packing)
-        head, stream = take_head(inner)
+        head, stream = read_head(inner)
     return head, stream, ", ".join(packings)
 
 
@@ -216,7 +216,7 @@ def _as_text(
     if codecs.lookup(used).name == "utf-8":
         stream.read(len(mark))
         return Opened(stream, head[len(mark) :], used, False, packing, raw)
-    head, stream = take_head(cast(IO[bytes], io.BufferedReader(_Recoded(stream, used), BUFFER_BYTES)))
+    head, stream = read_head(cast(IO[bytes], io.BufferedReader(_Recoded(stream, used), BUFFER_BYTES)))
     return Opened(stream, head, used, True, packing, raw)
 
 

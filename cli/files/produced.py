@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 from cli.errors import UserError
 from cli.files.lines import is_json, json_layout, read_lines, read_values
-from cli.files.opening import BYTE_ORDER_MARKS, PARQUET_MAGIC, take_head, take_packing_off
+from cli.files.opening import BYTE_ORDER_MARKS, PARQUET_MAGIC, open_packing, read_head
 from cli.kafka_client import MAX_VALUE_BYTES
 
 UTF8_MARK = BYTE_ORDER_MARKS[0][0]
@@ -27,7 +27,7 @@ def events_of(raw: io.BufferedReader, name: str) -> tuple[Iterator[bytes | None]
     """
     stream, packing = raw, ""
     if stream.peek().startswith(PACKED):
-        _, stream, packing = take_packing_off(raw, name)
+        _, stream, packing = open_packing(raw, name)
     _refuse_bytes(stream.peek(), name)
     beginning = stream.peek()
     if beginning.startswith(UTF8_MARK) and beginning[len(UTF8_MARK) :].lstrip()[:1] in (b"{", b"["):
@@ -46,7 +46,7 @@ def _layout(stream: io.BufferedReader) -> tuple[str, io.BufferedReader]:
     opens = line.startswith((b"[", b"{")) and (not newline or line.rstrip().endswith((b"{", b"[", b",", b"]")))
     if not opens or (line.startswith(b"{") and is_json(line)):
         return "lines", stream
-    head, rewound = take_head(stream)
+    head, rewound = read_head(stream)
     return json_layout(head), rewound
 
 

@@ -130,8 +130,8 @@ class Examination:
         return ""
 
     def _stop(self, what: str, *more: str) -> UserError:
-        told = "; ".join(part for part in (what, *more) if part)
-        return UserError(f"nothing of {self._rows.name} was sent: {told}; read as {self._rows.read_as()}")
+        reasons = "; ".join(part for part in (what, *more) if part)
+        return UserError(f"nothing of {self._rows.name} was sent: {reasons}; read as {self._rows.read_as()}")
 
 
 def absent_fields(mapping: Format, columns: list[str] | None) -> list[str]:

@@ -33,7 +33,7 @@ class Shopper(msgspec.Struct, frozen=True):
 
 
 class Shop:
-    """The catalogue as columns of length n; `appeal` and `dearness` (the price's rank in its category) lie in [0, 1].
+    """The catalogue as columns of length n; `appeal` and `relative_price` (the price's rank in its category) lie in [0, 1].
 
     Raises:
         ValueError: fewer than two categories, or a category without products.
@@ -51,7 +51,7 @@ class Shop:
         self.members = [np.flatnonzero(self.category == index) for index in range(len(code))]
         self.row_of = {product_id: row for row, product_id in enumerate(self.product_ids)}
         self.appeal = np.array([appeal_of(product) for product in products])
-        self.dearness = _ranks_within(self.category, np.array([product.price or 0.0 for product in products]))
+        self.relative_price = _ranks_within(self.category, np.array([product.price or 0.0 for product in products]))
 
     def __len__(self) -> int:
         return len(self.product_ids)
@@ -61,7 +61,7 @@ class Shop:
         match = np.full(len(self.category_ids), MATCH_OTHERS)
         match[shopper.liked[1]] = MATCH_SECOND
         match[shopper.liked[0]] = MATCH_FIRST
-        price = np.exp(-shopper.price_sensitivity * self.dearness)
+        price = np.exp(-shopper.price_sensitivity * self.relative_price)
         probabilities: Vector = CLICK_AT_BEST * self.appeal * match[self.category] * price
         return probabilities
 

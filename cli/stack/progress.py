@@ -16,7 +16,7 @@ class Step(msgspec.Struct, frozen=True):
     tail: tuple[str, ...] = ()
 
 
-def tell(step: Step) -> None:
+def report(step: Step) -> None:
     """Sends one step to the command that waits; raises OSError where it is gone."""
     sys.stdout.write(msgspec.json.encode(step).decode() + "\n")
     sys.stdout.flush()

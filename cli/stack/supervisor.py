@@ -30,7 +30,7 @@ from cli.stack.metrics_gate import MetricsGate, stack_metrics
 from cli.stack.plan import REST_KEY, Plan, read_plan, redis_for_owner
 from cli.stack.ports import LOOPBACK
 from cli.stack.process import Keeper, adopt_orphans
-from cli.stack.progress import Step, tell
+from cli.stack.progress import Step, report
 from cli.stack.record import RESTARTS_KEPT, Restart, StackRecord, process_record, write_record
 from cli.stack.services import Service, child_environment
 from jobs.settings import load_settings
@@ -61,12 +61,12 @@ class Supervisor:
             await self._start()
             self.record.state = "running"
             self._save()
-            tell(Step("", "ready"))
+            report(Step("", "ready"))
             self._let_go()
             await self._keep()
         except steps.StepError as failure:
             log.error("step failed", step=failure.step, detail=failure.detail)
-            tell(Step(failure.step, "failed", detail=failure.detail, tail=failure.tail))
+            report(Step(failure.step, "failed", detail=failure.detail, tail=failure.tail))
         return 1
 
     def _serve_metrics(self) -> None:
@@ -118,14 +118,14 @@ class Supervisor:
 
     async def _step(self, name: str, work: Coroutine[Any, Any, str]) -> None:
         began = time.monotonic()
-        tell(Step(name, "begun"))
+        report(Step(name, "begun"))
         try:
             async with asyncio.timeout(self.settings.local.start_timeout_ms / 1_000):
                 detail = await work
         except TimeoutError:
             raise steps.timed_out(self, name) from None
         log.info("step done", step=name, seconds=round(time.monotonic() - began, 1), detail=detail)
-        tell(Step(name, "done", time.monotonic() - began, detail))
+        report(Step(name, "done", time.monotonic() - began, detail))
 
     async def start_service(self, service: Service) -> asyncio.subprocess.Process:
         """Starts a process that is kept from then on."""

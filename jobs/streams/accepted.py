@@ -1,4 +1,4 @@
-"""The session operator's records and its accepted events as tables: what popularity, companions and users are counted from."""
+"""The session operator's records and its accepted events as tables: what popularity, partners and users are counted from."""
 
 from pyflink.datastream import DataStream
 from pyflink.table import Schema, StreamTableEnvironment, Table

@@ -26,10 +26,10 @@ def directory_table(tables: StreamTableEnvironment, settings: Settings, products
         _gathered_products(tables, settings, products, records)
     )  # (shard, Row(keys, payloads, places))
     directory = DirectoryOperator(settings.kafka.topics.products, BUILD_ID)
-    told = gathered.process(directory, DIRECTORY_TYPE)
-    told = told.name(DIRECTORY).uid(DIRECTORY)  # Row(category_id, message, kind, key, value)
+    messages = gathered.process(directory, DIRECTORY_TYPE)
+    messages = messages.name(DIRECTORY).uid(DIRECTORY)  # Row(category_id, message, kind, key, value)
     schema = Schema.new_builder().column_by_expression("arrived", "PROCTIME()").build()
-    return tables.from_data_stream(told, schema)
+    return tables.from_data_stream(messages, schema)
 
 
 def candidate_lists(tables: StreamTableEnvironment, settings: Settings, directory: Table) -> DataStream:

@@ -1,4 +1,4 @@
-"""What is bought and viewed together, from the accepted events to lists of companions in their topic."""
+"""What is bought and viewed together, from the accepted events to lists of partners in their topic."""
 
 from pyflink.common import Types
 from pyflink.datastream import DataStream
@@ -17,7 +17,7 @@ LINES_TYPE = Types.ROW([Types.STRING(), Types.OBJECT_ARRAY(Types.STRING())])
 
 
 def together_stream(tables: StreamTableEnvironment, settings: Settings, accepted: Table) -> DataStream:
-    """Lists of companions as LIST_TYPE, from the accepted events."""
+    """Lists of partners as LIST_TYPE, from the accepted events."""
     lines = keyed_in_jvm(lines_stream(tables, settings, accepted))  # (shard, lines)
     lists = lines.process(TogetherOperator(settings.together, BUILD_ID), LIST_TYPE)
     return lists.name(TOGETHER).uid(TOGETHER)  # Row(key, value)

@@ -17,7 +17,7 @@ class Written(NamedTuple):
     user_lists: Table
     snapshots: DataStream
     lists: DataStream
-    companions: DataStream
+    partners: DataStream
 
 
 def write(tables: StreamTableEnvironment, sink: str, records: DataStream) -> None:
@@ -43,7 +43,7 @@ def write_records(tables: StreamTableEnvironment, settings: Settings, sinks: Sin
     choose_topic = " ".join(f"WHEN '{kind}' THEN '{topic}'" for kind, topic in names.items())
     kinds = ", ".join(f"'{kind}'" for kind in names)
     records, directory, user_lists = written.records, written.directory, written.user_lists
-    snapshots, lists, companions = map(tables.from_data_stream, (written.snapshots, written.lists, written.companions))
+    snapshots, lists, partners = map(tables.from_data_stream, (written.snapshots, written.lists, written.partners))
     statements = tables.create_statement_set()
     statements.add_insert_sql(
         f"""INSERT INTO {sinks.log} SELECT CASE kind {choose_topic} END, `key`, `value` FROM {records}
@@ -56,7 +56,7 @@ UNION ALL SELECT '{topics.dead_letters}', `key`, dead_letter FROM {user_lists} W
     statements.add_insert_sql(f"INSERT INTO {sinks.model} SELECT `key`, `value` FROM {snapshots}")
     statements.add_insert_sql(
         f"""INSERT INTO {sinks.candidate_lists} SELECT `key`, `value` FROM {lists}
-UNION ALL SELECT `key`, `value` FROM {companions}
+UNION ALL SELECT `key`, `value` FROM {partners}
 UNION ALL SELECT `key`, `value` FROM {directory} WHERE kind = 'candidate_lists'"""
     )
     statements.attach_as_datastream()

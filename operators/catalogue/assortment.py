@@ -11,11 +11,11 @@ from pyflink.datastream.state import ListStateDescriptor, MapStateDescriptor, Va
 
 from operators.counters import Counters
 from operators.task import begin_task, wall_clock_ms
+from state.catalogue.assortment.applying import Applied, Version, apply
 from state.catalogue.assortment.category import Category
 from state.catalogue.assortment.facts import read_stored, stored
 from state.catalogue.assortment.message import read_messages
 from state.catalogue.assortment.records import CategoryRecord, category_key
-from state.catalogue.assortment.telling import Applied, Version, apply
 from state.configuration import Candidates
 from state.configuration import Catalogue as Rules
 

@@ -9,7 +9,7 @@ from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from operators.counters import Counters
 from operators.task import begin_task, wall_clock_ms
-from state.catalogue.assortment.directory import Batch, Place, Refused, read_batch, take
+from state.catalogue.assortment.directory import Batch, Place, Refused, apply_batch, read_batch
 from state.catalogue.assortment.message import Message, encode_message
 from state.catalogue.assortment.newcomers import Newcomers
 from state.catalogue.assortment.records import product_key
@@ -56,7 +56,7 @@ class DirectoryOperator(KeyedProcessFunction):  # type: ignore[misc]
         keys, payloads, places = value._values
         batch = read_batch(_rows(keys, payloads, places))
         shard = self._shard(ctx.get_current_key())
-        outcome = take(batch, self._known(batch, shard))
+        outcome = apply_batch(batch, self._known(batch, shard))
         if outcome.entries:
             self._entries.put_all(outcome.entries)  # one by one, each would give up the interpreter
         for product_id in outcome.removed:
@@ -81,7 +81,7 @@ class DirectoryOperator(KeyedProcessFunction):  # type: ignore[misc]
     def _known(self, batch: Batch, shard: Shard) -> dict[str, bytes | None]:
         """The entries of the batch's products. Each look at the state takes longer than all else that is done with a product."""
         get, names = self._entries.get, {**batch.products, **dict.fromkeys(batch.wanted)}
-        are_new = zip(names, shard.newcomers.take(names), strict=True)
+        are_new = zip(names, shard.newcomers.add_new(names), strict=True)
         return {product_id: None if is_new else get(product_id) for product_id, is_new in are_new}
 
     def _next_version(self, shard: Shard) -> int:

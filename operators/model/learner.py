@@ -54,19 +54,19 @@ class LearnerOperator(KeyedProcessFunction):  # type: ignore[misc]
         if bandit is None:
             return  # of before a restart that took its variant out of the configuration
         shard = self._load(name)
-        examples = self._taken_apart(value, shard)
+        examples = self._read_examples(value, shard)
         refused = shard.sums.refused
         shard.learn(examples)
         self._counters.add("examples_learned", len(examples))
         self._counters.add("examples_refused", shard.sums.refused - refused)
         self._counters.add("drifts_detected", shard.observe(bandit, wall_clock_ms()))
-        update = shard.take_update()
+        update = shard.drain_update()
         self._counters.add("river_models_too_large", int(shard.river is not None and not update.river))
         self._counters.flush()
         self._shard.update(shard.encode())
         yield Row(model_of(name), encode_update(update))
 
-    def _taken_apart(self, messages: Sequence[bytes], shard: LearnerShard) -> list[Example]:
+    def _read_examples(self, messages: Sequence[bytes], shard: LearnerShard) -> list[Example]:
         """The examples of all messages; rewards to watch go to the shard."""
         examples: list[Example] = []
         for message in map(_messages.decode, messages):

@@ -70,7 +70,7 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
         name, now_ms = ctx.get_current_key(), wall_clock_ms()
         self._load(name, now_ms)
         try:
-            has_news = self._take(name, value, now_ms)
+            has_news = self._apply(name, value, now_ms)
         except IncompatibleModelError as error:
             self._counters.add("models_incompatible", 1)
             logger.warning("a model was not taken over", reason=str(error))
@@ -145,7 +145,7 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
             for old in removed:
                 yield Row(archive_key(live_key, old), None)
 
-    def _take(self, name: str, value: bytes, now_ms: int) -> bool:
+    def _apply(self, name: str, value: bytes, now_ms: int) -> bool:
         """Returns whether there is something to publish."""
         message, merger = read_model_input(value), self._mergers[name]
         if isinstance(message, ShardUpdate):
@@ -166,16 +166,16 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
             self._begin_anew(name)
             logger.info("the model was replaced", action=message.action, base=snapshot.model_version)
         else:
-            return self._take_published(name, message, value, now_ms)
+            return self._apply_published(name, message, value, now_ms)
         return True
 
-    def _take_published(self, name: str, message: Change | Snapshot, value: bytes, now_ms: int) -> bool:
+    def _apply_published(self, name: str, message: Change | Snapshot, value: bytes, now_ms: int) -> bool:
         """A snapshot or a change of the topic: what this job published itself tells it nothing."""
         merger, is_change = self._mergers[name], isinstance(message, Change)
         published = Snapshot.decode(message.snapshot) if isinstance(message, Change) else message
         if not merger.is_of_earlier_job(published):
             return False
-        newest = self._earlier[name].take(value)
+        newest = self._earlier[name].apply(value)
         if newest is None:
             return False
         self._mergers[name] = merger.succeeding(newest, now_ms)
@@ -203,7 +203,7 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
             else:
                 merger = Merger.decode(data, self._models[name])
                 damaged = merger.restore_products(dict(self._products.items()))
-                self._tell_dropped(merger.dropped + damaged)
+                self._count_dropped(merger.dropped + damaged)
                 merger.restore_base(earlier.newest)
                 if not merger.terms.shortens:
                     merger.use_half_life(merger.terms.half_life_ms, now_ms)
@@ -221,13 +221,13 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
         for stored in (self._base.value(), self._base_change.value()):
             if stored is not None:
                 try:
-                    live.take(stored)
+                    live.apply(stored)
                 except UnreadableError as error:
                     logger.warning("what the model stands on is left out", reason=str(error))
-                    self._tell_dropped(1)
+                    self._count_dropped(1)
         return live
 
-    def _tell_dropped(self, count: int) -> None:
+    def _count_dropped(self, count: int) -> None:
         """Of an earlier release, which took over what was not sound."""
         if count:
             self._counters.add("models_unreadable", count)

@@ -102,7 +102,7 @@ class ProfileWriter:
             self._sent_at_s = time.monotonic()
             return True
         except RedisError as error:
-            self._take_back()
+            self._requeue()
             if self._pending:
                 self._recover(error, time.monotonic() + self._block_max_s)
             return False
@@ -116,7 +116,7 @@ class ProfileWriter:
             while self._in_flight and self._pipe.has_answer():
                 self._read_answer()
         except RedisError:
-            self._take_back()
+            self._requeue()
 
     def settle(self) -> None:
         """Sends what is pending, and returns when all is written."""
@@ -163,7 +163,7 @@ class ProfileWriter:
         backoff_s = FIRST_BACKOFF_S
         named: set[RedisTrouble] = set()
         while True:
-            self._take_back()
+            self._requeue()
             trouble = self._name(error, named)
             if time.monotonic() + backoff_s > deadline_s:
                 self._has_failed = True
@@ -188,7 +188,7 @@ class ProfileWriter:
             logger.warning("Redis took no profiles", trouble=str(trouble), advice=ADVICE[trouble], error=str(error))
         return trouble
 
-    def _take_back(self) -> None:
+    def _requeue(self) -> None:
         """Makes all that has no answer pending again, the newest of each session."""
         self._pipe.drop()
         newest: Batch = {}

@@ -54,7 +54,7 @@ class DueSessions:
         self._map.put_all(entries)
         self._added.clear()
 
-    def take(self, bucket: str, time_ms: int, most: int) -> tuple[list[str], bool]:
+    def drain(self, bucket: str, time_ms: int, most: int) -> tuple[list[str], bool]:
         """Sessions that are due at that time, whole chunks of them until there are `most`, and whether any are left."""
         first, end = self._head(bucket, time_ms)
         taken: list[str] = []

@@ -20,13 +20,13 @@ from operators.names import (
     POPULARITY_RECORD,
     SESSION,
 )
-from operators.redis.watch import RedisWatch
+from operators.redis.health import RedisHealth
 from operators.redis.writers import REDIS, Writers
 from operators.session.agenda import Agenda, Entry, Task
 from operators.session.batch import Input, Kind, read_batch
 from operators.session.due_sessions import DueSessions
 from operators.session.outbox import Outbox
-from operators.session.overload import OverloadWatch
+from operators.session.overload import OverloadReport
 from operators.session.rebuild import Rebuilder
 from operators.session.reference_data import ReferenceData
 from operators.session.store import SessionStore
@@ -94,12 +94,12 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         metrics = runtime_context.get_metrics_group()
         self._counters = Counters(metrics, SESSION)
         self._timings = Timings(metrics)
-        self._watch = OverloadWatch(self._personalizer.overload, self._counters, settings.overload.recover_after_ms)
+        self._overload = OverloadReport(self._personalizer.overload, self._counters, settings.overload.recover_after_ms)
         self._sessions = SessionStore(runtime_context, self._counters.add)
         self._due = DueSessions(runtime_context)
         self._agenda = Agenda(runtime_context, wall_clock_ms())
         self._outbox = Outbox(settings.popularity.slide_ms)
-        self._taken: dict[str, tuple[Input, Effect]] = {}
+        self._accepted: dict[str, tuple[Input, Effect]] = {}
         self._written: set[str] = set()
         self._pending: dict[str, int] = {}
         password, count = secrets.redis_password, self._counters.add
@@ -107,10 +107,10 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self._popular_writer = self._writers.lists(settings, password, count)
         self._memory = MemoryBudget(settings.redis.max_bytes, settings.redis.short_ttl_ms)
         self._letters = DeadLetterBudget(settings.events.dead_letters_per_second)
-        self._redis_watch = RedisWatch(self._writer, settings.redis.prefix, self._counters, self._memory)
+        self._redis_health = RedisHealth(self._writer, settings.redis.prefix, self._counters, self._memory)
         self._rebuilder = Rebuilder(
             runtime_context,
-            self._redis_watch,
+            self._redis_health,
             self._writer,
             self._due,
             settings.redis.prefix,
@@ -139,8 +139,8 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self._rebuilder.see(ctx.get_current_key(), ctx.timer_service())
         watermark_ms = ctx.timer_service().current_watermark()
         for given in read_batch(value):
-            self._take(given, watermark_ms, ctx)
-        for session_id in list(self._taken):
+            self._apply(given, watermark_ms, ctx)
+        for session_id in list(self._accepted):
             self._publish(session_id)
         rows = self._end_of_call(ctx)
         self._timings.called(began_s)
@@ -152,7 +152,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._restore(ctx)
         kind, key, payload, partition, offset, record_ms = value._values
         try:
-            found = self._reference.take(kind, key, payload)
+            found = self._reference.apply(kind, key, payload)
         except Exception as error:  # as for an event: what was held before stays
             logger.exception("a reference record could not be taken", kind=kind, partition=partition, offset=offset)
             found = _of_ours(error)
@@ -177,7 +177,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
     def _show_reference_data(self, kind: str) -> None:
         """Counts what a record of that kind changed, and brings the gauges up to date."""
         if kind == CANDIDATES_RECORD:
-            self._counters.add_all(self._chooser.catalogue.take_counts())
+            self._counters.add_all(self._chooser.catalogue.drain_counts())
         if kind == MODEL_RECORD:
             self._counters.show("products_held", len(self._chooser.catalogue))
             self._counters.show("python_blocks", sys.getallocatedblocks())
@@ -191,7 +191,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._restore(ctx)
         if ctx.time_domain() == TimeDomain.PROCESSING_TIME:
             now_ms = max(timestamp, wall_clock_ms())
-            self._watch.on_timer(timestamp, now_ms, ctx)
+            self._overload.on_timer(timestamp, now_ms, ctx)
             bucket, is_behind = ctx.get_current_key(), self._personalizer.overload.level > 0
             for name, entry in self._agenda.due(bucket, now_ms):
                 self._see_to(name, entry, now_ms, ctx)
@@ -201,21 +201,21 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._end_some(timestamp, ctx)
         return self._end_of_call(ctx)
 
-    def _take(self, given: Input, watermark_ms: int, ctx: Any) -> None:
+    def _apply(self, given: Input, watermark_ms: int, ctx: Any) -> None:
         now_ms = wall_clock_ms()
-        if given.session_id in self._taken:
+        if given.session_id in self._accepted:
             self._publish(given.session_id)
         if given.kind is Kind.HINT:
-            self._take_hint(given, now_ms)
+            self._apply_hint(given, now_ms)
             return
-        self._watch.take(given.record_ms, now_ms, ctx)
+        self._overload.observe(given.record_ms, now_ms, ctx)
         effect = self._guarded(given, lambda: self._handle(given, watermark_ms, now_ms))
         if effect is not None:
-            self._taken[given.session_id] = given, effect
+            self._accepted[given.session_id] = given, effect
 
     def _publish(self, session_id: str) -> None:
         """Publishes what is due after the event of the session that was taken, and carries all of it out."""
-        given, taken = self._taken.pop(session_id)
+        given, taken = self._accepted.pop(session_id)
         effect = self._guarded(given, lambda: self._personalizer.publish(taken, session_id, wall_clock_ms()))
         if effect is not None:
             self._timings.clicked(session_id, given.record_ms)
@@ -247,7 +247,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._counters.add("events_late", 1)
             self._outbox.add("late_events", event.session_id.encode(), given.payload or b"")
             return None
-        return self._personalizer.take(
+        return self._personalizer.apply_unpublished(
             self._load(event.session_id), event, record_ms=given.record_ms, now_ms=now_ms, watermark_ms=watermark_ms
         )
 
@@ -257,7 +257,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         if self._letters.allows(rejection.reason, origin, wall_clock_ms()):
             self._outbox.add("dead_letters", key, dead_letter(rejection, origin, payload))
 
-    def _take_hint(self, given: Input, now_ms: int) -> None:
+    def _apply_hint(self, given: Input, now_ms: int) -> None:
         """What is known of the session's user. Hints are of our own making, but their topic may be anybody's to write to."""
         session_id = given.session_id
         try:
@@ -282,7 +282,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             return Rejection(Reason.INVALID_VALUE, None, str(error))
         if not hint.is_finite:
             return Rejection(Reason.INVALID_VALUE, None, "a hint with a number that is none")
-        return self._personalizer.take_hint(self._load(given.session_id), given.session_id, hint, now_ms)
+        return self._personalizer.apply_hint(self._load(given.session_id), given.session_id, hint, now_ms)
 
     def _load(self, session_id: str) -> Session | None:
         data = self._sessions.get(session_id)
@@ -326,7 +326,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._counters.flush()  # nothing is noted that would hand them on
         now_ms = wall_clock_ms()
         self._timings.flush(now_ms, timers)
-        product_ids = self._chooser.catalogue.take_wanted(now_ms)
+        product_ids = self._chooser.catalogue.poll_wanted(now_ms)
         if product_ids:
             self._counters.add("products_wanted", len(product_ids))
             self._outbox.want(product_ids)
@@ -334,7 +334,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
 
     def _say_what_is_left_out(self) -> None:
         """Of a flood of dead letters, in the call that left it out."""
-        left_out = self._letters.take()
+        left_out = self._letters.drain()
         if left_out is not None:
             count, letter = left_out
             self._counters.add("dead_letters_not_stored", count)
@@ -383,7 +383,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
     def _end_some(self, time_ms: int, ctx: Any) -> None:
         """Looks at sessions that are due at that event time; if many are, at the others in a call of their own."""
         bucket = ctx.get_current_key()
-        session_ids, are_more = self._due.take(bucket, time_ms, DUE_AT_ONCE)
+        session_ids, are_more = self._due.drain(bucket, time_ms, DUE_AT_ONCE)
         for session_id in session_ids:
             session = self._load(session_id)
             if session is not None and time_ms >= session.timer_ms:  # else gone, or another time is the one that counts
@@ -448,7 +448,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
 
     def _remember(self, name: str | None, payload: bytes | None, ctx: Any) -> None:
         """Brings broadcast state up to date; `name` is the record's entry in it, None for a record that it does not hold."""
-        forgotten = self._reference.take_forgotten()
+        forgotten = self._reference.drain_forgotten()
         if name is None and not forgotten:
             return
         state = self._broadcast

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pyflink.common import Row, Types
 
 from operators.names import EXAMPLES, OUTCOMES, WANTED
-from state.events.accepted import LINE, told_by
+from state.events.accepted import LINE, read_time_and_user
 from state.session.log import Record
 
 _BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
@@ -61,7 +61,7 @@ class Outbox:
         return rows
 
     def _accept(self, rows: list[Row], accepted: str) -> None:
-        at_ms, user = told_by(accepted)
+        at_ms, user = read_time_and_user(accepted)
         if user:
             _with_room(rows, ACCEPTED)[ACCEPTED] = accepted
         else:

@@ -10,7 +10,7 @@ from state.choosing.overload import Level, Overload
 logger = structlog.get_logger()
 
 
-class OverloadWatch:
+class OverloadReport:
     """Feeds the rule with records, and while it is above normal with a timer, so that it ends in a silence too."""
 
     def __init__(self, overload: Overload, counters: Counters, recover_after_ms: int) -> None:
@@ -22,19 +22,19 @@ class OverloadWatch:
         counters.show("overload_level", Level.NORMAL)
         counters.show("event_lag_ms", 0)
 
-    def take(self, record_ms: int, now_ms: int, ctx: Any) -> None:
+    def observe(self, record_ms: int, now_ms: int, ctx: Any) -> None:
         """A record of that Kafka time has come in."""
         if self._overload.observe(record_ms, now_ms):
-            self._tell(now_ms, ctx)
+            self._report(now_ms, ctx)
 
     def on_timer(self, timestamp: int, now_ms: int, ctx: Any) -> None:
         """Any processing-time timer has fired; looks for a silence where it is the watch's own."""
         if self._timer_ms and timestamp >= self._timer_ms:
             self._timer_ms = 0
             self._overload.pass_time(now_ms)
-            self._tell(now_ms, ctx)
+            self._report(now_ms, ctx)
 
-    def _tell(self, now_ms: int, ctx: Any) -> None:
+    def _report(self, now_ms: int, ctx: Any) -> None:
         level, lag_ms = self._overload.level, self._overload.lag_ms
         self._counters.show("event_lag_ms", lag_ms)
         if level != self._shown:

@@ -9,9 +9,9 @@ from pyflink.common import Types
 from pyflink.datastream import RuntimeContext
 from pyflink.datastream.state import ValueStateDescriptor
 
+from operators.redis.health import RedisHealth
 from operators.redis.profile_batch import packed
 from operators.redis.profiles import ProfileWriter, RedisUnavailableError
-from operators.redis.watch import RedisWatch
 from operators.session.due_sessions import DueSessions
 from operators.task import next_tick_ms
 
@@ -45,7 +45,7 @@ def reports_key(prefix: str) -> str:
 
 
 class Report(msgspec.Struct):
-    """How far a bucket is: `epoch` as `RedisWatch` has it, sessions looked at, and profiles written."""
+    """How far a bucket is: `epoch` as `RedisHealth` has it, sessions looked at, and profiles written."""
 
     epoch: str
     sessions: int = 0
@@ -76,7 +76,7 @@ class Rebuilder:
     def __init__(
         self,
         runtime_context: RuntimeContext,
-        watch: RedisWatch,
+        health: RedisHealth,
         writer: ProfileWriter,
         due: DueSessions,
         prefix: str,
@@ -86,7 +86,7 @@ class Rebuilder:
         count: Callable[[str, int], None],
     ) -> None:
         self._state = runtime_context.get_state(ValueStateDescriptor("redis-epoch", Types.PICKLED_BYTE_ARRAY()))
-        self._watch = watch
+        self._health = health
         self._writer = writer
         self._due = due
         self._reports_key = reports_key(prefix).encode()
@@ -117,7 +117,7 @@ class Rebuilder:
         if due_ms is None:
             self.see(bucket, timers)
         elif timestamp >= due_ms:
-            self._watch.ask(now_ms)
+            self._health.ask(now_ms)
             try:
                 self._go_on(bucket, now_ms)
             except RedisUnavailableError:
@@ -125,7 +125,7 @@ class Rebuilder:
             except Exception:  # events must go on; the next epoch or the next start tries again
                 logger.exception("a bucket's profiles could not be brought back")
                 self._count("rebuilds_failed", 1)
-                self._epochs[bucket], self._current = self._watch.epoch, None
+                self._epochs[bucket], self._current = self._health.epoch, None
             if self.is_busy_with(bucket):
                 self._set_timer(bucket, now_ms + SLICE_MS * (SLOWER_WHILE_BEHIND if is_behind else 1), timers)
             else:
@@ -136,7 +136,7 @@ class Rebuilder:
         timers.register_processing_time_timer(due_ms)
 
     def _go_on(self, bucket: str, now_ms: int) -> None:
-        epoch = self._watch.epoch
+        epoch = self._health.epoch
         if not epoch:
             return
         known = self._epochs[bucket]
@@ -169,7 +169,7 @@ class Rebuilder:
                 rebuild.seen.add(session_id)
                 rebuild.report.written += self._bring_back(session_id, now_ms)
                 left -= 1
-        self._tell(rebuild, now_ms)
+        self._report(rebuild, now_ms)
         rebuild.last_ms = now_ms
 
     def _fill(self, rebuild: _Rebuild) -> bool:
@@ -178,7 +178,7 @@ class Rebuilder:
             rebuild.waiting = self._due.chunk(rebuild.chunks.pop())
         return bool(rebuild.waiting)
 
-    def _tell(self, rebuild: _Rebuild, now_ms: int) -> None:
+    def _report(self, rebuild: _Rebuild, now_ms: int) -> None:
         """Says how far it is once a second, and ends what is at its end."""
         report = rebuild.report
         report.is_done = not rebuild.waiting and not rebuild.chunks

@@ -43,9 +43,9 @@ logger = structlog.get_logger()
 
 
 class ReferenceData:
-    """Feeds a chooser. Broadcast state holds one entry per category, bundle, list of companions, popularity list that is to last
+    """Feeds a chooser. Broadcast state holds one entry per category, bundle, list of partners, popularity list that is to last
     and product that was asked for, and two per model (the whole, and what changed since), under the names that `take` returns and
-    until `take_forgotten` names them.
+    until `drain_forgotten` names them.
     """
 
     def __init__(self, chooser: Chooser) -> None:
@@ -53,17 +53,17 @@ class ReferenceData:
         self._live: dict[str, LiveModel] = {}
         self._forgotten: list[str] = []
 
-    def take(self, kind: str, key: bytes | None, value: bytes | None) -> Rejection | str | None:
+    def apply(self, kind: str, key: bytes | None, value: bytes | None) -> Rejection | str | None:
         """Takes a record in, and returns under which name broadcast state holds it: None for one that it does not hold.
 
         A record that cannot be used is rejected, and then broadcast state must not hold it either.
         """
         if kind == BUNDLE_RECORD:
-            return self._take_bundle(key, value)
+            return self._apply_bundle(key, value)
         if kind == CANDIDATES_RECORD:
-            return self._take_candidates(key or b"", value)
+            return self._apply_candidates(key or b"", value)
         if kind == POPULARITY_RECORD:
-            return self._take_popularity((key or b"").decode(errors="replace"), value)
+            return self._apply_popularity((key or b"").decode(errors="replace"), value)
         if value is None or _ARCHIVED.fullmatch(key or b""):
             return None
         if _COMMAND.fullmatch(key or b""):
@@ -72,18 +72,18 @@ class ReferenceData:
         if part is None:
             return Rejection(Reason.INVALID_VALUE, None, "the record's key names no model")
         try:
-            return self._take_model((part["model"] or b"").decode(), (part["suffix"] or b"").decode(), value)
+            return self._apply_model((part["model"] or b"").decode(), (part["suffix"] or b"").decode(), value)
         except UnicodeDecodeError as error:
             return Rejection(Reason.NOT_UTF8, "key", f"byte {error.start} is not UTF-8")
 
-    def take_forgotten(self) -> list[str]:
+    def drain_forgotten(self) -> list[str]:
         """Names that broadcast state is to hold no longer, as what they stood for had to make room."""
         forgotten, self._forgotten = self._forgotten, []
-        for product_id in self._chooser.catalogue.take_forgotten():
+        for product_id in self._chooser.catalogue.drain_forgotten():
             forgotten.append(_name(CANDIDATES_RECORD, product_key(product_id)))
-        for kind, product_id in self._chooser.shelf.together.take_forgotten():
+        for kind, product_id in self._chooser.shelf.together.drain_forgotten():
             forgotten.append(_name(CANDIDATES_RECORD, list_key(kind, product_id)))
-        forgotten += (f"{POPULARITY_RECORD}/{key}" for key in self._chooser.shelf.popularity.take_forgotten())
+        forgotten += (f"{POPULARITY_RECORD}/{key}" for key in self._chooser.shelf.popularity.drain_forgotten())
         return forgotten
 
     def restore(self, entries: Iterable[tuple[str, bytes]]) -> int:
@@ -107,11 +107,11 @@ class ReferenceData:
         kind, _, name = key.partition("/")
         if kind.startswith(MODEL_RECORD):
             model_key = MODEL_KEY + kind.removeprefix(MODEL_RECORD).encode()
-            found = self.take(MODEL_RECORD, model_key, value)
+            found = self.apply(MODEL_RECORD, model_key, value)
             return found if isinstance(found, Rejection) else key
-        return None if kind == PRODUCT_RECORD else self.take(kind, name.encode(), value)
+        return None if kind == PRODUCT_RECORD else self.apply(kind, name.encode(), value)
 
-    def _take_bundle(self, key: bytes | None, value: bytes | None) -> Rejection | str:
+    def _apply_bundle(self, key: bytes | None, value: bytes | None) -> Rejection | str:
         bundles = self._chooser.shelf.bundles
         if value is None:
             name = _name(BUNDLE_RECORD, key)
@@ -126,44 +126,44 @@ class ReferenceData:
                 return Rejection(Reason.BUNDLES_FULL, None, "bundles.max are held already")
         return f"{BUNDLE_RECORD}/{bundle.bundle_id}"
 
-    def _take_candidates(self, key: bytes, value: bytes | None) -> Rejection | str | None:
+    def _apply_candidates(self, key: bytes, value: bytes | None) -> Rejection | str | None:
         try:
-            is_held = self._take_listed(key, value)
+            is_held = self._apply_listed(key, value)
         except ValueError as error:
             return Rejection(Reason.INVALID_VALUE, None, str(error))
         return _name(CANDIDATES_RECORD, key) if is_held else None
 
-    def _take_listed(self, key: bytes, value: bytes | None) -> bool:
-        """A category, a product that was asked for, or companions; whether broadcast state holds it."""
+    def _apply_listed(self, key: bytes, value: bytes | None) -> bool:
+        """A category, a product that was asked for, or partners; whether broadcast state holds it."""
         catalogue = self._chooser.catalogue
         if key.startswith(CATEGORY_PREFIX):
             if value is None:
                 catalogue.drop_category(key.removeprefix(CATEGORY_PREFIX).decode(errors="replace"))
             else:
-                catalogue.take_category(read_category(value))
+                catalogue.apply_category(read_category(value))
             return True
         if not key.startswith(PRODUCT_PREFIX):
-            return self._chooser.shelf.together.take(key, value)
+            return self._chooser.shelf.together.apply(key, value)
         product_id = key.removeprefix(PRODUCT_PREFIX).decode(errors="replace")
         if value is None:
             catalogue.remove(product_id)
             return True
-        return catalogue.take_product(product_id, read_listed_product(value))
+        return catalogue.apply_product(product_id, read_listed_product(value))
 
-    def _take_popularity(self, key: str, value: bytes | None) -> Rejection | str | None:
+    def _apply_popularity(self, key: str, value: bytes | None) -> Rejection | str | None:
         try:
-            is_lasting = self._chooser.shelf.popularity.take(key, value)
+            is_lasting = self._chooser.shelf.popularity.apply(key, value)
         except ValueError as error:
             return Rejection(Reason.INVALID_VALUE, None, str(error))
         return f"{POPULARITY_RECORD}/{key}" if is_lasting else None
 
-    def _take_model(self, model: str, suffix: str, value: bytes) -> Rejection | str | None:
+    def _apply_model(self, model: str, suffix: str, value: bytes) -> Rejection | str | None:
         """A whole snapshot, or with a suffix what changed since, of the default variant's model or of the one that is named."""
         name = model.removeprefix(":") or self._chooser.model
         if not self._chooser.knows(name):
             return None  # of an experiment that is over
         try:
-            snapshot = self._live.setdefault(name, LiveModel()).take(value)
+            snapshot = self._live.setdefault(name, LiveModel()).apply(value)
             predictor = self._live[name].predictor
             if snapshot is not None and snapshot.feature_set != FEATURE_SET:
                 return Rejection(Reason.INVALID_VALUE, "feature_set", f"{snapshot.feature_set} is not {FEATURE_SET}")

@@ -1,4 +1,4 @@
-"""What is kept of users over their sessions, and what a new session is told of its user."""
+"""What is kept of users over their sessions, and what a new session is events of its user."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +10,7 @@ from pyflink.datastream.state import ValueStateDescriptor
 from operators.counters import Counters
 from operators.task import begin_task, wall_clock_ms
 from state.configuration import HOUR_MS, Settings
-from state.events.accepted import Told, read_accepted
+from state.events.accepted import AcceptedEvent, read_accepted
 from state.users.hint import Hint
 from state.users.user import User
 from state.users.user_input import Forget, Hello, Listed, Message, read_message
@@ -58,15 +58,15 @@ class UserOperator(KeyedProcessFunction):  # type: ignore[misc]
         data = self._state.value()
         user = User() if data is None else User.decode(data)
         rows: list[Row] = []
-        told: list[Told] = []
+        events: list[AcceptedEvent] = []
         for text in value:
             message = read_message(text)
             if message is None:
-                told.append(read_accepted(text))
+                events.append(read_accepted(text))
             else:
                 rows += self._obey(name, user, message)
-        if told:
-            self._learn(user, told)
+        if events:
+            self._learn(user, events)
         self._store(user, data is not None, ctx)
         self._flush()
         return rows
@@ -94,7 +94,7 @@ class UserOperator(KeyedProcessFunction):  # type: ignore[misc]
                 self._counters.add("hints", 1)
                 return [Row(session_id.encode(), hint.encode())]
             case Listed(items, at_ms):
-                is_taken = user.take_list(items[: self._users.listed], at_ms)
+                is_taken = user.apply_list(items[: self._users.listed], at_ms)
                 self._counters.add("user_lists" if is_taken else "user_lists_before_erasure", 1)
                 return []
             case Forget(at_ms):
@@ -102,11 +102,11 @@ class UserOperator(KeyedProcessFunction):  # type: ignore[misc]
                 nothing = Hint(name).encode()
                 return [Row(session.encode(), nothing) for session in user.forget(at_ms)]
 
-    def _learn(self, user: User, told: list[Told]) -> None:
-        left_out = user.learn(told[:MOST_EVENTS], self._weights, self._users.half_life_ms)
-        self._counters.add("user_events", min(len(told), MOST_EVENTS) - left_out)
+    def _learn(self, user: User, events: list[AcceptedEvent]) -> None:
+        left_out = user.learn(events[:MOST_EVENTS], self._weights, self._users.half_life_ms)
+        self._counters.add("user_events", min(len(events), MOST_EVENTS) - left_out)
         self._counters.add("user_events_before_erasure", left_out)
-        self._counters.add("user_events_beyond_most", max(0, len(told) - MOST_EVENTS))
+        self._counters.add("user_events_beyond_most", max(0, len(events) - MOST_EVENTS))
 
     def _store(self, user: User, is_held: bool, ctx: Any) -> None:
         ends_ms = user.ends_ms(self._users.ttl_ms, self._mark_ms)

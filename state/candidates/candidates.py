@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from state.candidates.sources.names import OWN
-from state.candidates.sources.shelf import Asked, Offers, Shelf, own_products
+from state.candidates.sources.shelf import Asked, CandidateLists, Shelf, own_products
 from state.catalogue.catalogue import UNLISTED, Rows
 from state.kernels import gather
 
@@ -26,7 +26,7 @@ class Candidates:
         *,
         column_of_codes: Rows | None = None,
         column_of_ids: Sequence[str] = (),
-        offers: Offers | None = None,
+        offers: CandidateLists | None = None,
         codes_of_sources: Rows | None = None,
     ) -> None:
         self.rows = rows
@@ -91,7 +91,7 @@ def find_candidates(
     return gathered(shelf.offers(asked, limit, wanted), shelf, limit, rng)
 
 
-def gathered(offers: Offers, shelf: Shelf, limit: int, rng: np.random.Generator) -> Candidates:
+def gathered(offers: CandidateLists, shelf: Shelf, limit: int, rng: np.random.Generator) -> Candidates:
     """At most `limit` candidates of those that are offered."""
     catalogue = shelf.catalogue
     rows, sources = gather(
@@ -100,7 +100,7 @@ def gathered(offers: Offers, shelf: Shelf, limit: int, rng: np.random.Generator)
         catalogue.active,
         np.array(offers.excluded, dtype=np.float64),
         rng.random(limit),
-        offers.anywhere,
+        offers.random,
         catalogue.stamp,
         catalogue.next_mark(),
     )

@@ -21,7 +21,7 @@ REBUILD_INTERVAL_MS = 500
 """Candidate lists follow changes of the catalogue within this time, and 1 ms more for each `ROWS_PER_MS` products."""
 ROWS_PER_MS = 100
 
-DEARNESS_SCALE = 4
+RELATIVE_PRICE_SCALE = 4
 
 
 class CategoryMeans(NamedTuple):
@@ -36,8 +36,8 @@ class Catalogue(ProductRows):
     """What is held of the shop's products. One that was removed or cannot be bought is never a candidate, at once; lists are
     rebuilt at most twice a second.
 
-    Products come and go with their category's list (`take_category`); others are asked for (`want`), come by themselves
-    (`take_product`), and leave when room is needed, the longest unused first.
+    Products come and go with their category's list (`apply_category`); others are asked for (`want`), come by themselves
+    (`apply_product`), and leave when room is needed, the longest unused first.
 
     Attributes:
         pool: rows of all candidate lists, category by category, the best first.
@@ -56,7 +56,7 @@ class Catalogue(ProductRows):
         self._max_products = max_products
         self._per_category = per_category
         self._residents = Residents()
-        self._told: dict[int, CategoryMeans] = {}
+        self._means_by_code: dict[int, CategoryMeans] = {}
         self._forgotten: list[str] = []
         self._dirty = True
         self._built_ms = -REBUILD_INTERVAL_MS
@@ -68,12 +68,12 @@ class Catalogue(ProductRows):
             self._put(row, product.category_id, pack(product))
         return row is not None
 
-    def take_category(self, record: CategoryRecord) -> None:
+    def apply_category(self, record: CategoryRecord) -> None:
         """Holds what the category lists from now on, and of what it listed before only what was asked for."""
         code = self._code(record.category_id)
         means = CategoryMeans(record.rated, record.mean_rating, record.mean_price)
-        self._dirty = self._dirty or self._told.get(code) != means
-        self._told[code] = means
+        self._dirty = self._dirty or self._means_by_code.get(code) != means
+        self._means_by_code[code] = means
         rows, version = self._rows_for(code, record.product_ids), self._residents.version
         facts = packed(record.facts)
         changed = (rows >= 0) & (version[rows] <= record.version) & self._differ(rows, code, facts)
@@ -87,10 +87,10 @@ class Catalogue(ProductRows):
     def drop_category(self, category_id: str) -> None:
         """The category has no product any more."""
         code = self._code(category_id)
-        self._dirty = self._told.pop(code, None) is not None or self._dirty
+        self._dirty = self._means_by_code.pop(code, None) is not None or self._dirty
         self._let_go(self._residents.list_category(code, np.zeros(0, dtype=np.int64)))
 
-    def take_product(self, product_id: str, record: ProductRecord) -> bool:
+    def apply_product(self, product_id: str, record: ProductRecord) -> bool:
         """Holds a product that somebody asked for; False where there is no room for it and this catalogue did not ask."""
         is_full = len(self.row_of) >= self._max_products
         if is_full and product_id not in self.row_of and product_id not in self.wanted:
@@ -119,16 +119,16 @@ class Catalogue(ProductRows):
         if missing:
             self.wanted.note(missing)
 
-    def take_wanted(self, now_ms: int) -> list[str]:
+    def poll_wanted(self, now_ms: int) -> list[str]:
         """The products to ask for now."""
-        return self.wanted.take(now_ms)
+        return self.wanted.poll(now_ms)
 
-    def take_forgotten(self) -> list[str]:
+    def drain_forgotten(self) -> list[str]:
         """Products that were asked for and had to make room since the last time."""
         forgotten, self._forgotten = self._forgotten, []
         return forgotten
 
-    def take_counts(self) -> dict[str, int]:
+    def drain_counts(self) -> dict[str, int]:
         """How often since the last time a product found no room, in the catalogue or among those to ask for."""
         counts = {"products_left_out": self.left_out, "products_not_asked_for": self.wanted.left_out}
         self.left_out = self.wanted.left_out = 0
@@ -160,29 +160,29 @@ class Catalogue(ProductRows):
         size = len(self.category_ids)
         counts = np.bincount(codes[rated], minlength=size).astype(np.float64)
         sums = np.bincount(codes[rated], weights=rating[rated], minlength=size)
-        for code, told in self._told.items():
-            counts[code], sums[code] = told.rated, told.rated * told.rating
+        for code, category in self._means_by_code.items():
+            counts[code], sums[code] = category.rated, category.rated * category.rating
         overall = sums.sum() / counts.sum() if counts.any() else NEUTRAL_RATING
         means = np.where(counts > 0, sums / np.maximum(counts, 1), overall)
         rating = np.where(rated, rating, means[codes])
         self.static[rows, ProductColumn.RATING] = rating
-        self.static[rows, ProductColumn.DEARNESS] = self._dearness(rows, codes)
+        self.static[rows, ProductColumn.RELATIVE_PRICE] = self._relative_price(rows, codes)
         reviews = np.expm1(self.static[rows, ProductColumn.REVIEWS]) * rated
         quality = (means[codes] * PRIOR_REVIEWS + rating * reviews) / (PRIOR_REVIEWS + reviews)
         self._rebuild_lists(rows, codes, quality)
         present = np.bincount(codes, minlength=size)
         self.category_rating = {self.category_ids[code]: float(means[code]) for code in np.flatnonzero(present)}
 
-    def _dearness(self, rows: Rows, codes: Rows) -> NDArray[np.float64]:
+    def _relative_price(self, rows: Rows, codes: Rows) -> NDArray[np.float64]:
         """How far each product's log price lies above the mean one of its category; 0 without a price."""
         price, priced = self.static[rows, ProductColumn.PRICE].astype(np.float64), self._priced[rows]
         size = len(self.category_ids)
         counts = np.bincount(codes[priced], minlength=size)
         means = np.bincount(codes[priced], weights=price[priced], minlength=size) / np.maximum(counts, 1)
-        for code, told in self._told.items():
-            means[code] = told.price
-        dearness: NDArray[np.float64] = DEARNESS_SCALE * (price - means[codes]) * priced
-        return dearness
+        for code, category in self._means_by_code.items():
+            means[code] = category.price
+        relative_price: NDArray[np.float64] = RELATIVE_PRICE_SCALE * (price - means[codes]) * priced
+        return relative_price
 
     def _rebuild_lists(self, rows: Rows, codes: Rows, quality: NDArray[np.float64]) -> None:
         order = np.lexsort((-quality, codes))

@@ -36,12 +36,12 @@ class Product(msgspec.Struct, frozen=True):
         """Whether it can be bought: nothing says that it is out of stock."""
         in_stock, stock = self.in_stock, self.stock
         if self.attributes:
-            told = self.attributes.get("in_stock")
-            if in_stock is None and isinstance(told, bool):
-                in_stock = told
-            told = self.attributes.get("stock")
-            if stock is None and isinstance(told, int | float) and not isinstance(told, bool):
-                stock = told
+            value = self.attributes.get("in_stock")
+            if in_stock is None and isinstance(value, bool):
+                in_stock = value
+            value = self.attributes.get("stock")
+            if stock is None and isinstance(value, int | float) and not isinstance(value, bool):
+                stock = value
         return in_stock is not False and (stock is None or stock > 0)
 
 

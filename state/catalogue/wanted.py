@@ -42,7 +42,7 @@ class Wanted:
         self._asked_ms.pop(product_id, None)
         self._waiting.pop(product_id, None)
 
-    def take(self, now_ms: int) -> list[str]:
+    def poll(self, now_ms: int) -> list[str]:
         """The products to ask for now."""
         self._forget(now_ms)
         if not self._waiting:

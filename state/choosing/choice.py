@@ -82,7 +82,7 @@ class Chooser:
         self._prior = Posterior.of(Sums(DIMENSION, None), settings.bandit.ridge, 0, prior_of(FEATURE_SET, DIMENSION))
         self.arms = Arms.prior(DIMENSION, settings.bandit.ridge) if settings.bandit.form == "disjoint" else None
         self._slates = self._slates_at_once()
-        self._take_rates(self.rates)
+        self._use_rates(self.rates)
         self._newest: tuple[str, Values] = ("", np.zeros(0))
         models = models_of(settings)
         self.model = settings.bandit.variant
@@ -132,12 +132,12 @@ class Chooser:
     def _use(self, predictor: Predictor, rates: Rates, learner: RiverLearner | None) -> None:
         self.predictor = predictor
         self.arms = predictor.arms
-        self._take_rates(rates)
+        self._use_rates(rates)
         if learner is not None and isinstance(self.policy, RiverPolicy):
-            self.policy.take(learner)
+            self.policy.use_learner(learner)
         self.examination = predictor.examination if self.settings.exposure.model == "position" else []
 
-    def _take_rates(self, rates: Rates) -> None:
+    def _use_rates(self, rates: Rates) -> None:
         self.rates = rates
         if self._slates is not None:
             self._slates.use(self._posterior, rates)
@@ -164,7 +164,7 @@ class Chooser:
             predictors = {chooser.model: chooser.predictor for chooser in self._all}
             rates = {model: Rates(self.catalogue, predictor) for model, predictor in predictors.items()}
             for chooser in self._all:
-                chooser._take_rates(rates[chooser.model])
+                chooser._use_rates(rates[chooser.model])
 
     def predict(self, slate: Slate) -> Values:
         """Expected rewards (k,) of a slate's items; 0 before a model has come or for another feature set's features."""

@@ -26,16 +26,16 @@ _NO_MOMENT = _NO_LISTS = np.zeros(0)
 class Context(msgspec.Struct, frozen=True):
     """What a session brings to the choice.
 
-    `shown_in_vain` counts by product how often it was shown without a reward, `category_in_vain` the same by category. `region` and
-    `moment` are the session's. `hidden` are products that are not to be shown, beside those that the
-    visitor dislikes. `event_ms` is the time of the newest event, by which lists are fresh or old; 0 for the clock's, `now_ms`.
+    `shown_unrewarded` counts by product how often it was shown without a reward, `category_unrewarded` the same by category.
+    `region` and `moment` are the session's. `hidden` are products that are not to be shown, besides those that the visitor
+    dislikes. `event_ms` is the time of the newest event, by which lists are fresh or old; 0 for the clock's, `now_ms`.
     """
 
     interest: Interest
     last_category: str
-    shown_in_vain: Mapping[str, int]
+    shown_unrewarded: Mapping[str, int]
     now_ms: int
-    category_in_vain: Mapping[str, int] = {}
+    category_unrewarded: Mapping[str, int] = {}
     region: str = ""
     moment: Sequence[str] = ()
     hidden: Collection[str] = ()
@@ -101,27 +101,27 @@ def described(
 def known_categories(context: Context, catalogue: Catalogue) -> list[float]:
     """What the session knows of categories, four numbers of each: the category's code, its share of what the session likes, its
     share of the visits with one more visit elsewhere, and how often it was shown in vain."""
-    interest, code_of, in_vain = context.interest, catalogue.code_of, context.category_in_vain
+    interest, code_of, unrewarded = context.interest, catalogue.code_of, context.category_unrewarded
     liked, visits = interest.categories, interest.visits
     total = sum([value for value in liked.values() if value > 0]) or 1.0
     visited = 1 + sum(visits.values())
     numbers: list[float] = []
-    for name in {**liked, **visits, **in_vain}:
+    for name in {**liked, **visits, **unrewarded}:
         share = max(0.0, liked.get(name, 0.0)) / total
-        numbers += (code_of(name), share, visits.get(name, 0) / visited, in_vain.get(name, 0))
+        numbers += (code_of(name), share, visits.get(name, 0) / visited, unrewarded.get(name, 0))
     return numbers
 
 
 def known_products(context: Context, catalogue: Catalogue) -> list[float]:
     """What the session knows of listed products, three numbers of each: the product's row, its affinity, and how often it was
     shown in vain."""
-    affinity, in_vain, row_of = context.interest.products, context.shown_in_vain, catalogue.row_of
+    affinity, unrewarded, row_of = context.interest.products, context.shown_unrewarded, catalogue.row_of
     numbers: list[float] = []
     for name, value in affinity.items():
         row = row_of.get(name)
         if row is not None:
-            numbers += (row, value, in_vain.get(name, 0))
-    for name, times in in_vain.items():
+            numbers += (row, value, unrewarded.get(name, 0))
+    for name, times in unrewarded.items():
         row = row_of.get(name)
         if row is not None and name not in affinity:
             numbers += (row, NO_AFFINITY, times)

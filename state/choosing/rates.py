@@ -75,7 +75,7 @@ class Rates:
         )
         known = unexplained - own[0] * self.exposures * self.log_ratio - own[1] * self.rate * share
         noise = predictor.posterior.noise if predictor else PRIOR_NOISE
-        self._take_effects(typical, known, codes, noise, mean)
+        self._compute_effects(typical, known, codes, noise, mean)
         self.table = np.zeros((size, TABLE_COLUMNS), dtype=np.float32)
         self.table[:, :STATIC_COLUMNS] = catalogue.static[:size]
         shown = (self.effect, self.effect_variance, self.exposures, self.rewards, self.prior)
@@ -85,7 +85,7 @@ class Rates:
         self.table[:, ProductColumn.RATE] = self.rate
         self.table[:, ProductColumn.UNCERTAINTY] = self.uncertainty
 
-    def _take_effects(self, typical: Values, known: Values, codes: Rows, noise: float, mean: float) -> None:
+    def _compute_effects(self, typical: Values, known: Values, codes: Rows, noise: float, mean: float) -> None:
         """The own effect's mean is what is left when the features know the product's rate as they do now; its variance is
         that of a product about a typical one of its category, which is what nobody knows of one that was never shown.
 

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from state.candidates.sources.shelf import Offers, Shelf
+from state.candidates.sources.shelf import CandidateLists, Shelf
 from state.catalogue.catalogue import Rows
 from state.choosing.features import Context, known_categories, known_products
 from state.choosing.rates import Rates
@@ -113,7 +113,7 @@ class ThompsonSlates:
             drawn.category_ids = [catalogue.categories[row] for row in rows]
         return drawn
 
-    def _asked(self, context: Context, offers: Offers, most: int) -> list[float]:
+    def _asked(self, context: Context, offers: CandidateLists, most: int) -> list[float]:
         """What the session brings, as `thompson_slate` takes it, except the lists."""
         catalogue = self._shelf.catalogue
         categories, products = known_categories(context, catalogue), known_products(context, catalogue)
@@ -121,12 +121,12 @@ class ThompsonSlates:
             now_ms=context.now_ms,
             last_code=catalogue.code_of(context.last_category),
             visits=sum(context.interest.visits.values()),
-            anywhere=offers.anywhere,
+            random=offers.random,
             limit=most,
             personal=offers.personal,
             moment=offers.moment.address,
             moment_size=len(offers.moment.values),
-            uniforms=self._uniforms.take(most + 2 * self._slots),
+            uniforms=self._uniforms.allocate(most + 2 * self._slots),
             normals=self._normals.address(self._policy.draws * (DIMENSION + most)),
             mark=catalogue.next_mark(),
             categories=len(categories) // CATEGORY_COLUMNS,

@@ -11,10 +11,10 @@ from typing import NamedTuple
 from state.events.event import Event
 
 LINE, FIELD, ENTRY = "\x1e", "\x1f", "\x1d"
-TOLD = frozenset({"product_view", "add_to_cart", "checkout"})
-COMPANIONS_VIEWED = 3
+COUNTED_TYPES = frozenset({"product_view", "add_to_cart", "checkout"})
+MOST_CO_VIEWED = 3
 """Products that the session viewed before, newest first."""
-COMPANIONS_BOUGHT = 19
+MOST_CO_PURCHASED = 19
 """Other products of the same checkout."""
 
 _SEPARATORS = str.maketrans(dict.fromkeys((LINE, FIELD, ENTRY), " "))
@@ -34,22 +34,22 @@ def accepted_lines(
     `moment` names what is known of the moment; `user` is the user's hash, "" for none;
     `region` is what is counted as the event's region, "" for none, None for what the event says.
     """
-    if event.event_type not in TOLD:
+    if event.event_type not in COUNTED_TYPES:
         return None
     products = [_plain(product) for product in event.products()]
-    others, most = (products, COMPANIONS_BOUGHT) if event.event_type == "checkout" else (viewed, COMPANIONS_VIEWED)
+    others, most = (products, MOST_CO_PURCHASED) if event.event_type == "checkout" else (viewed, MOST_CO_VIEWED)
     head = (
         f"{event.timestamp}{FIELD}{event.event_type}{FIELD}{_plain((event.region or '') if region is None else region)}"
     )
     tail = f"{user}{FIELD}{ENTRY.join(map(_plain, moment))}"
     lines = []
     for product, category in zip(products, categories, strict=True):
-        companions = [_plain(other) for other in others if other != product][:most]
-        lines.append(FIELD.join((head, product, _plain(category), tail, ENTRY.join(companions))))
+        partners = [_plain(other) for other in others if other != product][:most]
+        lines.append(FIELD.join((head, product, _plain(category), tail, ENTRY.join(partners))))
     return LINE.join(lines)
 
 
-class Told(NamedTuple):
+class AcceptedEvent(NamedTuple):
     """An accepted event as its lines tell it: `categories` run parallel to `products`, "" where unknown."""
 
     timestamp_ms: int
@@ -58,7 +58,7 @@ class Told(NamedTuple):
     categories: list[str]
 
 
-def read_accepted(lines: str) -> Told:
+def read_accepted(lines: str) -> AcceptedEvent:
     """The event behind the lines that `accepted_lines` made."""
     products, categories = [], []
     fields: list[str] = []
@@ -66,10 +66,10 @@ def read_accepted(lines: str) -> Told:
         fields = line.split(FIELD, _CATEGORY + 1)
         products.append(fields[_PRODUCT])
         categories.append(fields[_CATEGORY])
-    return Told(int(fields[0]), fields[1], products, categories)
+    return AcceptedEvent(int(fields[0]), fields[1], products, categories)
 
 
-def told_by(lines: str) -> tuple[int, str]:
+def read_time_and_user(lines: str) -> tuple[int, str]:
     """The time in ms of an event that `accepted_lines` told of, and the user's hash, "" for none."""
     fields = lines.split(FIELD, _USER + 1)
     return int(fields[0]), fields[_USER]

@@ -33,7 +33,7 @@ class DeadLetterBudget:
         self._last = origin
         return False
 
-    def take(self) -> tuple[int, bytes] | None:
+    def drain(self) -> tuple[int, bytes] | None:
         """How many were left out since the last time, and the dead letter that says so; None where there were none."""
         if self._last is None:
             return None

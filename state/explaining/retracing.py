@@ -76,7 +76,7 @@ def retrace(
     """
     way = _Way(settings, chooser, session_id, decisions, published)
     for arrival in sorted(arrivals, key=lambda a: (a.record_ms, a.partition, a.offset)):
-        way.take(arrival)
+        way.apply(arrival)
     way.pass_time(until_ms)
     return way.result()
 
@@ -103,7 +103,7 @@ class _Way:
         self._counts: Counter[str] = Counter()
         self._causes: dict[int, bytes] = {}
 
-    def take(self, arrival: Arrival) -> None:
+    def apply(self, arrival: Arrival) -> None:
         """One input."""
         watermark_ms = self.pass_time(arrival.record_ms)
         event = self._read(arrival)

@@ -16,7 +16,7 @@ class ProductColumn(IntEnum):
     PRICE = 0
     RATING = 1
     REVIEWS = 2
-    DEARNESS = 3
+    RELATIVE_PRICE = 3
     CREATED_MS = 4
     CODE = 5
     EFFECT = 6
@@ -61,7 +61,7 @@ class KnownColumn(IntEnum):
 
 
 class ListHead(IntEnum):
-    """Numbers before a list's rows, see `Offers.lists`."""
+    """Numbers before a list's rows, see `CandidateLists.lists`."""
 
     SOURCE = 0
     MOST = 1
@@ -130,15 +130,15 @@ class AskedHead(NamedTuple):
     """What a session brings, numbers at the head of a buffer of float64.
 
     After it follow `categories` rows of `CategoryColumn`, `products` rows of `KnownColumn`, `excluded` rows of the catalogue, and
-    `lists` numbers in the form of `Offers.lists`. `uniforms` (limit + 2 slots,) and `normals` (draws (d + limit),) are addresses of
-    random numbers; bit s of `personal` is set if source s goes by what the session did. `moment` is the address of `moment_size`
-    numbers by category.
+    `lists` numbers in the form of `CandidateLists.lists`. `uniforms` (limit + 2 slots,) and `normals`
+    (draws (d + limit),) are addresses of random numbers; bit s of `personal` is set if source s goes by what the session did.
+    `moment` is the address of `moment_size` numbers by category.
     """
 
     now_ms: float
     last_code: float
     visits: float
-    anywhere: float
+    random: float
     limit: float
     personal: float
     moment: float

@@ -23,7 +23,7 @@ from state.kernels.halves import round_as_half
 NOVELTY_MS = 30 * 24 * 3_600_000
 MOST_UNREWARDED = 4
 HALFWAY_UNREWARDED = 4
-"""Unrewarded exposures at which a category's `category_in_vain` is one half."""
+"""Unrewarded exposures at which a category's `category_unrewarded` is one half."""
 NO_AFFINITY = -1e30
 OWN_COUNT = len(OWN_COLUMNS)
 
@@ -32,8 +32,8 @@ class Known(NamedTuple):
     """What a session knows when it asks.
 
     `categories` (c, 4) are `CategoryColumn`s of each category that it knows, `products` (p, 3) `KnownColumn`s of each product, with
-    NO_AFFINITY if it has none. `lists` give features that few candidates have, in the form of `Offers.lists`; of several values the
-    largest counts. `moment` (m,) is what the moment says of each category by code.
+    NO_AFFINITY if it has none. `lists` give features that few candidates have, in the form of `CandidateLists.lists`; of several
+    values the largest counts. `moment` (m,) is what the moment says of each category by code.
     """
 
     categories: Any
@@ -75,7 +75,7 @@ def describe(rows: Any, table: Any, known: Any, scratch: Any, theta: Any) -> Any
             if affinity > NO_AFFINITY:
                 x[Feature.PRODUCT_AFFINITY, i], x[Feature.PRODUCT_SEEN, i] = math.tanh(affinity / 3.0), 1.0
             unrewarded = min(products[p, KnownColumn.UNREWARDED], MOST_UNREWARDED)
-            x[Feature.SHOWN_IN_VAIN, i] = unrewarded / MOST_UNREWARDED
+            x[Feature.SHOWN_UNREWARDED, i] = unrewarded / MOST_UNREWARDED
     _add_list_features(x, known.lists, stamp, mark)
     _combine(x, rows, known.visits, _usual(products, table))
     round_as_half(x.ravel())
@@ -91,7 +91,7 @@ def _looked_up(rows: Any, table: Any, known: Any, code_slot: Any) -> Any:
     x, own = np.empty((DIMENSION, n), np.float32), np.empty((OWN_COUNT, n))
     x[Feature.PRODUCT_AFFINITY] = 0.0
     x[Feature.PRODUCT_SEEN] = 0.0
-    x[Feature.SHOWN_IN_VAIN] = 0.0
+    x[Feature.SHOWN_UNREWARDED] = 0.0
     x[Feature.REGIONAL_POPULARITY] = 0.0
     x[Feature.TRENDING] = 0.0
     x[Feature.TOGETHER] = 0.0
@@ -115,12 +115,12 @@ def _looked_up(rows: Any, table: Any, known: Any, code_slot: Any) -> Any:
             unrewarded = category[CategoryColumn.UNREWARDED]
         x[Feature.CATEGORY_SHARE, i] = share
         x[Feature.TASTE, i] = taste
-        x[Feature.CATEGORY_IN_VAIN, i] = unrewarded / (unrewarded + HALFWAY_UNREWARDED)
+        x[Feature.CATEGORY_UNREWARDED, i] = unrewarded / (unrewarded + HALFWAY_UNREWARDED)
         x[Feature.LAST_CATEGORY, i] = 1.0 if last_code and code == last_code else 0.0
         x[Feature.RATE_LOG_RATIO, i] = of[ProductColumn.LOG_RATIO]
         x[Feature.RATE_TIMES_CATEGORY_SHARE, i] = of[ProductColumn.RATE]
         x[Feature.UNCERTAINTY, i] = of[ProductColumn.UNCERTAINTY]
-        x[Feature.DEARNESS, i] = of[ProductColumn.DEARNESS]
+        x[Feature.RELATIVE_PRICE, i] = of[ProductColumn.RELATIVE_PRICE]
         x[Feature.MOMENT_MATCH, i] = moment[code] if code < len(moment) else 0.0
     for c in range(len(categories)):
         code_slot[int(categories[c, CategoryColumn.CODE])] = 0
@@ -150,32 +150,32 @@ class _Usual(NamedTuple):
     """Means over the products that the session likes, and how many they are."""
 
     price: float
-    dearness: float
+    relative_price: float
     products: int
 
 
 @compiled
 def _usual(products: Any, table: Any) -> Any:
     """Mean price and relative price of the products that the session likes."""
-    price, dearness, seen = 0.0, 0.0, 0
+    price, relative_price, seen = 0.0, 0.0, 0
     for p in range(len(products)):
         row = int(products[p, KnownColumn.ROW])
         if products[p, KnownColumn.AFFINITY] > 0 and row < len(table):
             price += table[row, ProductColumn.PRICE]
-            dearness += table[row, ProductColumn.DEARNESS]
+            relative_price += table[row, ProductColumn.RELATIVE_PRICE]
             seen += 1
-    return _Usual(price / max(1, seen), dearness / max(1, seen), seen)
+    return _Usual(price / max(1, seen), relative_price / max(1, seen), seen)
 
 
 @compiled
 def _combine(x: Any, rows: Any, visits: float, usual: Any) -> None:
     """The features that follow from those looked up; one loop without branches over all candidates."""
     trust, is_any = np.float32(visits / (visits + 1.0)), np.float32(usual.products > 0)
-    price, dearness = np.float32(usual.price), np.float32(usual.dearness)
+    price, relative_price = np.float32(usual.price), np.float32(usual.relative_price)
     for i in range(len(rows)):
         share, taste = x[Feature.CATEGORY_SHARE, i], x[Feature.TASTE, i]
         is_listed = is_any if rows[i] else np.float32(0.0)
-        own_price, own_dearness = x[Feature.PRICE, i], x[Feature.DEARNESS, i]
+        own_price, own_relative_price = x[Feature.PRICE, i], x[Feature.RELATIVE_PRICE, i]
         x[Feature.BIAS, i] = 1.0
         x[Feature.PRICE_SQUARED, i] = own_price * own_price
         x[Feature.CATEGORY_KNOWN, i] = 1.0 if share > 0 else 0.0
@@ -184,10 +184,10 @@ def _combine(x: Any, rows: Any, visits: float, usual: Any) -> None:
         x[Feature.TASTE_ROOT, i] = np.sqrt(taste)
         x[Feature.ACQUAINTANCE, i] = trust
         x[Feature.RATING_TIMES_TASTE, i] = x[Feature.RATING, i] * taste
-        x[Feature.CATEGORY_IN_VAIN_TIMES_TASTE, i] = x[Feature.CATEGORY_IN_VAIN, i] * taste
-        x[Feature.DEARNESS_TIMES_TASTE, i] = own_dearness * taste
-        x[Feature.DEARNESS_TIMES_USUAL, i] = is_any * own_dearness * dearness
-        x[Feature.DEARNESS_MATCH, i] = -is_listed * abs(own_dearness - dearness)
+        x[Feature.CATEGORY_UNREWARDED_TIMES_TASTE, i] = x[Feature.CATEGORY_UNREWARDED, i] * taste
+        x[Feature.RELATIVE_PRICE_TIMES_TASTE, i] = own_relative_price * taste
+        x[Feature.RELATIVE_PRICE_TIMES_USUAL, i] = is_any * own_relative_price * relative_price
+        x[Feature.RELATIVE_PRICE_MATCH, i] = -is_listed * abs(own_relative_price - relative_price)
 
 
 @compiled

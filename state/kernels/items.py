@@ -1,4 +1,4 @@
-"""The items of a profile as JSON: scores, and the reasons that a visitor could be told."""
+"""The items of a profile as JSON: scores, and the reasons that a visitor could be explained."""
 
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
@@ -42,7 +42,7 @@ class _Items(NamedTuple):
     flags: int
     quotes: Any
     numbers: Any
-    told: Any
+    explained: Any
     by_category: int
 
 
@@ -61,17 +61,17 @@ def write_items(packed: Any, k: int, flags: int, theta: Any, base: float, by_cat
     numbers = packed[_REASONS_BYTES : _REASONS_BYTES + 32 * k].view(np.float64)
     quotes = _quotes(packed, flags + 2 * k)
     reasons = len(quotes) // 2 - 3 * k - 3
-    told = _explained(packed, flags, numbers, theta, base, reasons, by_category)
-    items = _Items(packed, flags, quotes, numbers, told, by_category)
+    explained = _explained(packed, flags, numbers, theta, base, reasons, by_category)
+    items = _Items(packed, flags, quotes, numbers, explained, by_category)
     shares = _shares(items, room)
     count = len(shares)
     total = 0.0
     for i in range(count):
-        total += told[i, 0]
+        total += explained[i, 0]
     out = np.empty(max(0, room) + 2, np.uint8)
     at = _put(out, 0, b"[")
     for i in range(count):
-        score = told[i, 0] / total if total > 0 else 1.0 / count
+        score = explained[i, 0] / total if total > 0 else 1.0 / count
         at = _put_item(out, _put(out, at, b"," if i else b""), items, i, score, shares[i])
     return out[: _put(out, at, b"]")]
 
@@ -79,14 +79,14 @@ def write_items(packed: Any, k: int, flags: int, theta: Any, base: float, by_cat
 @_exactly
 def _shares(items: Any, room: int) -> Any:
     """For each of the items that fit the share of its first reason in hundredths: 100, or less where there is room for a second."""
-    k = len(items.told)
+    k = len(items.explained)
     shares = np.full(k, 100)
     for i in range(k):
         room -= _length(items, i, 100) + 1
         if room < 0:
             return shares[:i]
     for i in range(min(k, ITEMS_WITH_TWO_REASONS)):
-        share = int(items.told[i, 2])
+        share = int(items.explained[i, 2])
         if share < 100:
             room -= _length(items, i, share) - _length(items, i, 100)
             if room < 0:
@@ -99,14 +99,16 @@ def _shares(items: Any, room: int) -> Any:
 def _length(items: Any, i: int, share: int) -> Any:
     """How many bytes `_put_item` writes."""
     flag = items.flags + i
-    true = int(items.packed[flag]) + int(items.packed[flag + len(items.told)])
-    length = _ITEM_BYTES - true + _text_length(items.quotes, i) + _reason_length(items, i, int(items.told[i, 1]), share)
-    return length + 1 + _reason_length(items, i, int(items.told[i, 3]), 100 - share) if share < 100 else length
+    true = int(items.packed[flag]) + int(items.packed[flag + len(items.explained)])
+    length = (
+        _ITEM_BYTES - true + _text_length(items.quotes, i) + _reason_length(items, i, int(items.explained[i, 1]), share)
+    )
+    return length + 1 + _reason_length(items, i, int(items.explained[i, 3]), 100 - share) if share < 100 else length
 
 
 @_borrowing
 def _reason_length(items: Any, i: int, reason: int, share: int) -> Any:
-    k = len(items.told)
+    k = len(items.explained)
     length = _REASON_BYTES + _text_length(items.quotes, 3 * k + 1 + reason) + (share % 10 > 0)
     text = _named(items, i, reason)
     if text < 0:
@@ -119,7 +121,7 @@ def _reason_length(items: Any, i: int, reason: int, share: int) -> Any:
 @_borrowing
 def _named(items: Any, i: int, reason: int) -> int:
     """Which of the texts a reason of an item names; -1 for none, as where the text is empty."""
-    k, of = len(items.told), reason - items.by_category
+    k, of = len(items.explained), reason - items.by_category
     if of < 0 or of > 4:
         return -1
     text = 3 * k
@@ -154,14 +156,14 @@ def _explained(
     reason_of, x = packed[:_REASONS_BYTES].view(np.int64), packed[_REASONS_BYTES + 32 * k : flags].view(np.uint16)
     d = len(x) // k
     models = len(theta) // d if d else 0
-    told, terms = np.zeros((k, 4)), np.zeros(reasons)
+    explained, terms = np.zeros((k, 4)), np.zeros(reasons)
     for i in range(k):
         product, category = 0.5 * numbers[k + i], 0.5 * numbers[2 * k + i]
         product -= min(0.0, product + category + base)
-        told[i, 0] = min(1.0, max(SMALLEST_ENGAGEMENT, numbers[3 * k + i])) * (base + product + category)
-        told[i, 2] = 100
+        explained[i, 0] = min(1.0, max(SMALLEST_ENGAGEMENT, numbers[3 * k + i])) * (base + product + category)
+        explained[i, 2] = 100
         if packed[flags + i]:
-            told[i, 1] = reasons + 1
+            explained[i, 1] = reasons + 1
             continue
         terms[:] = 0.0
         if models:
@@ -171,13 +173,13 @@ def _explained(
         first = _best(terms)
         term = terms[first]
         if term <= 0:
-            told[i, 1] = reasons
+            explained[i, 1] = reasons
             continue
         terms[first] = -1.0
         second = _best(terms)
-        told[i, 1], told[i, 3] = first, second
-        told[i, 2] = _rounded(term / (term + max(0.0, terms[second])), 100)
-    return told
+        explained[i, 1], explained[i, 3] = first, second
+        explained[i, 2] = _rounded(term / (term + max(0.0, terms[second])), 100)
+    return explained
 
 
 @_borrowing
@@ -250,16 +252,16 @@ def _put_item(out: Any, at: int, items: Any, i: int, score: float, share: int) -
     at = _put_millionths(out, _put(out, at, b',"score":'), score)
     at = _put_millionths(out, _put(out, at, b',"propensity":'), items.numbers[i])
     at = _put_flag(out, _put(out, at, b',"explored":'), items.packed[flag])
-    at = _put_flag(out, _put(out, at, b',"pinned":'), items.packed[flag + len(items.told)])
-    at = _put_reason(out, _put(out, at, b',"reasons":['), items, i, int(items.told[i, 1]), share)
+    at = _put_flag(out, _put(out, at, b',"pinned":'), items.packed[flag + len(items.explained)])
+    at = _put_reason(out, _put(out, at, b',"reasons":['), items, i, int(items.explained[i, 1]), share)
     if share < 100:
-        at = _put_reason(out, _put(out, at, b","), items, i, int(items.told[i, 3]), 100 - share)
+        at = _put_reason(out, _put(out, at, b","), items, i, int(items.explained[i, 3]), 100 - share)
     return _put(out, at, b"]}")
 
 
 @_borrowing
 def _put_reason(out: Any, at: int, items: Any, i: int, reason: int, share: int) -> int:
-    k = len(items.told)
+    k = len(items.explained)
     at = _put_text(out, _put(out, at, b'{"code":'), items.packed, items.quotes, 3 * k + 1 + reason)
     at = _put_hundredths(out, _put(out, at, b',"share":'), share)
     text = _named(items, i, reason)

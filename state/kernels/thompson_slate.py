@@ -83,7 +83,7 @@ def _considered(fixed: Any, asked: Any, asked_at: int) -> Any:
         carray(pointer(fixed.usable), rows, np.bool_),
         numbers[of_excluded:of_lists],
         carray(pointer(int(asked.uniforms)), limit, np.float64),
-        int(asked.anywhere),
+        int(asked.random),
         scratch.stamp,
         scratch.mark,
     )

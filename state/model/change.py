@@ -60,7 +60,7 @@ class LiveModel:
         self._change: tuple[int, Snapshot] | None = None
         self._row_of: dict[str, int] = {}
 
-    def take(self, data: bytes) -> Snapshot | None:
+    def apply(self, data: bytes) -> Snapshot | None:
         """Takes a snapshot or a change in, in the order of the topic; returns the newest model where it is another now.
 
         A change whose base has not come is kept until it does.

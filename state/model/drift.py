@@ -47,7 +47,7 @@ class DriftWatch:
         return watch
 
 
-class Watched(msgspec.Struct, array_like=True):
+class DriftState(msgspec.Struct, array_like=True):
     """What is known of a variant's rewards: exposures that were watched, their mean reward since the last drift, how many drifts
     were found, how many of them downwards, and when the last was found, 0 for never."""
 
@@ -67,7 +67,7 @@ class Watches:
 
     def __init__(self) -> None:
         self.waiting: dict[str, list[float]] = {}
-        self.watched: dict[str, Watched] = {}
+        self.watched: dict[str, DriftState] = {}
         self._adwins: dict[str, DriftWatch] = {}
         self._encoded: dict[str, bytes] = {}
 
@@ -84,7 +84,7 @@ class Watches:
         before = self._count()
         for variant, rewards in self.waiting.items():
             watch = self._adwins.setdefault(variant, DriftWatch(delta))
-            watched = self.watched.setdefault(variant, Watched(variant))
+            watched = self.watched.setdefault(variant, DriftState(variant))
             for reward in rewards:
                 mean = watch.mean
                 if watch.observe(reward):
@@ -120,8 +120,8 @@ class Watches:
         return sum(each.drifts for each in watched), sum(each.falls for each in watched)
 
 
-_stored: msgspec.msgpack.Decoder[tuple[dict[str, list[float]], list[Watched], dict[str, bytes]]] = (
-    msgspec.msgpack.Decoder(tuple[dict[str, list[float]], list[Watched], dict[str, bytes]])
+_stored: msgspec.msgpack.Decoder[tuple[dict[str, list[float]], list[DriftState], dict[str, bytes]]] = (
+    msgspec.msgpack.Decoder(tuple[dict[str, list[float]], list[DriftState], dict[str, bytes]])
 )
 
 

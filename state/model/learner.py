@@ -7,7 +7,7 @@ import msgspec
 from state.codec import damaged, unpack
 from state.configuration import Bandit
 from state.decay import landmark_scale
-from state.model.drift import Watched, Watches, shortened
+from state.model.drift import DriftState, Watches, shortened
 from state.model.product_sums import ProductSums
 from state.model.river.learner import RiverLearner, create, made_from
 from state.model.sums import Example, Sums
@@ -29,7 +29,7 @@ class ShardUpdate(msgspec.Struct, array_like=True):
     sums: bytes
     products: dict[str, bytes]
     river: bytes = b""
-    watched: list[Watched] = []
+    watched: list[DriftState] = []
 
 
 class LearnerShard:
@@ -99,13 +99,13 @@ class LearnerShard:
             self.pending.scale(2.0 ** (moved.half_lives_to(now_ms) - self.sums.half_lives_to(now_ms)))
             self.sums = moved
 
-    def take_update(self) -> ShardUpdate:
+    def drain_update(self) -> ShardUpdate:
         """The update to hand on; what it holds of products is no longer pending."""
         river = self._river_bytes()
         return ShardUpdate(
             self.shard,
             self.sums.encode(),
-            self.pending.take(),
+            self.pending.drain(),
             river if len(river) <= RIVER_LIMIT_BYTES else b"",
             list(self.watches.watched.values()),
         )

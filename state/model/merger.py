@@ -10,7 +10,7 @@ from state.codec import UnreadableError, damaged, reading, unpack
 from state.configuration import Settings
 from state.decay import landmark_scale
 from state.feature_set import DIMENSION, FEATURE_SET, Feature, own_rate_columns, prior_of
-from state.model.drift import Watched
+from state.model.drift import DriftState
 from state.model.learner import ShardUpdate
 from state.model.predictor import Predictor
 from state.model.product_sums import FIXED, ProductSums
@@ -118,10 +118,10 @@ class Merger:
         self.half_life_ms = terms.half_life_ms
         self.turns: list[tuple[int, int | None]] = []
         self.base: Snapshot | None = None
-        self.base_taken_ms = 0
+        self.base_since_ms = 0
         self.base_sums: Sums | None = None
         self.base_scale = 1.0
-        self.watched: list[Watched] = []
+        self.watched: list[DriftState] = []
         self.products = ProductSums(terms.dimension, terms.form == "disjoint")
         self.landmark_ms = 0
         self.river = b""
@@ -172,14 +172,14 @@ class Merger:
         self.base = base
         if base is not None and self.base_sums is None:  # version 1 computed its sums anew each time
             original = Sums.decode(base.sums)
-            self.base_sums = original.under(self.half_life_ms, self.base_taken_ms)
-            self.base_scale = self._scale(original, self.base_sums, self.base_taken_ms)
+            self.base_sums = original.under(self.half_life_ms, self.base_since_ms)
+            self.base_scale = self._scale(original, self.base_sums, self.base_since_ms)
 
     def is_of_earlier_job(self, snapshot: Snapshot) -> bool:
         """Whether a snapshot of the topic was published by another learner before this one began."""
         return snapshot.lineage != self.lineage and snapshot.model_version < self.began_ms
 
-    def take_over(self, snapshot: Snapshot, now_ms: int) -> None:
+    def adopt(self, snapshot: Snapshot, now_ms: int) -> None:
         """Adds a snapshot of an earlier job to what the shards have learned, in place of an older such base.
 
         Raises:
@@ -223,8 +223,8 @@ class Merger:
         return self._tried(lambda copied: copied.start_from(snapshot, now_ms), now_ms)
 
     def succeeding(self, snapshot: Snapshot, now_ms: int) -> "Merger":
-        """`take_over` for a copy, likewise."""
-        return self._tried(lambda copied: copied.take_over(snapshot, now_ms), now_ms)
+        """`adopt` for a copy, likewise."""
+        return self._tried(lambda copied: copied.adopt(snapshot, now_ms), now_ms)
 
     def _tried(self, step: Callable[["Merger"], None], now_ms: int) -> "Merger":
         copied = self.copy()
@@ -292,7 +292,7 @@ class Merger:
 
     def encode(self) -> bytes:
         """Versioned bytes for Flink's state: all but `products`, which change one by one, and `base`, which hardly ever does."""
-        parts = [self.lineage, self.began_ms, self.landmark_ms, self.shards, self.marks, self.base_taken_ms, self.river]
+        parts = [self.lineage, self.began_ms, self.landmark_ms, self.shards, self.marks, self.base_since_ms, self.river]
         base_sums = b"" if self.base_sums is None else self.base_sums.encode()
         later = [self.half_life_ms, self.turns, base_sums, self.base_scale, self.watched]
         return _VERSION + msgspec.msgpack.encode(parts + later)
@@ -307,7 +307,7 @@ class Merger:
         """
         stored = unpack(data, (b"\x01", _VERSION), _stored, "a record of merged statistics")
         merger = cls(terms, stored.lineage, stored.began_ms)
-        merger.landmark_ms, merger.base_taken_ms, merger.river = stored.landmark_ms, stored.base_taken_ms, stored.river
+        merger.landmark_ms, merger.base_since_ms, merger.river = stored.landmark_ms, stored.base_since_ms, stored.river
         merger.shards, merger.marks = merger._sound(stored.shards), merger._sound(stored.marks)
         if stored.watched is not None:
             merger.half_life_ms, merger.turns, merger.base_scale = stored.half_life_ms, stored.turns, stored.base_scale
@@ -317,7 +317,7 @@ class Merger:
 
     def _set_base(self, snapshot: Snapshot, now_ms: int) -> None:
         original = Sums.decode(snapshot.sums)
-        self.base, self.base_taken_ms = snapshot, now_ms
+        self.base, self.base_since_ms = snapshot, now_ms
         self.base_sums = original.under(self.half_life_ms, now_ms)
         self._move_to(max(self.landmark_ms, self.base_sums.landmark_ms))
         self.base_scale = self._scale(original, self.base_sums, now_ms)
@@ -390,13 +390,13 @@ class _Stored(msgspec.Struct, array_like=True):
     landmark_ms: int
     shards: dict[str, bytes]
     marks: dict[str, bytes]
-    base_taken_ms: int
+    base_since_ms: int
     river: bytes
     half_life_ms: int | None = None
     turns: list[tuple[int, int | None]] = []
     base_sums: bytes = b""
     base_scale: float = 1.0
-    watched: list[Watched] | None = None
+    watched: list[DriftState] | None = None
 
 
 _stored = msgspec.msgpack.Decoder(_Stored)

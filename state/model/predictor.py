@@ -26,10 +26,10 @@ class Predictor:
 
     def __init__(self, snapshot: Snapshot) -> None:
         with reading("the model snapshot"), np.errstate(all="ignore"):
-            self._take(snapshot, check_snapshot(snapshot))
+            self._use(snapshot, check_snapshot(snapshot))
             self._check()
 
-    def _take(self, snapshot: Snapshot, sums: Sums) -> None:
+    def _use(self, snapshot: Snapshot, sums: Sums) -> None:
         self.model_version = snapshot.model_version
         prior = prior_of(snapshot.feature_set, sums.dimension)
         self.posterior = Posterior.of(sums, snapshot.ridge, snapshot.model_version, prior)

@@ -83,7 +83,7 @@ class ProductSums:
         held = ((product, self._row_of.get(product)) for product in product_ids)
         return {product: self._rows[row].astype("<f8").tobytes() for product, row in held if row is not None}
 
-    def take(self) -> dict[str, bytes]:
+    def drain(self) -> dict[str, bytes]:
         """All rows as float64 bytes by product; nothing is held afterwards."""
         taken = self.rows(self.product_ids)
         self.keep([])

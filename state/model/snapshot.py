@@ -3,7 +3,7 @@
 import msgspec
 
 from state.codec import damaged, unpack
-from state.model.drift import Watched
+from state.model.drift import DriftState
 
 SNAPSHOT_MOST_BYTES = 512 * 1024
 """What readers of the topic rely on."""
@@ -36,7 +36,7 @@ class Snapshot(msgspec.Struct, array_like=True, frozen=True):
     river: bytes = b""
     form: str = "shared"
     arms: bytes = b""
-    watched: list[Watched] = []
+    watched: list[DriftState] = []
 
     def encode(self) -> bytes:
         """Versioned bytes."""

@@ -12,7 +12,7 @@ import numpy as np
 from state.codec import damaged
 from state.feature_set import DIMENSION, FEATURE_SET
 from state.model.disjoint import arm_width
-from state.model.drift import Watched
+from state.model.drift import DriftState
 from state.model.snapshot import Snapshot
 from state.model.sums import LATEST_MS, Sums, Vector
 
@@ -67,7 +67,7 @@ def _check_head(snapshot: Snapshot) -> None:
     require(all(map(_is_sound, snapshot.watched)), "what it says of drift is not finite or negative")
 
 
-def _is_sound(watched: Watched) -> bool:
+def _is_sound(watched: DriftState) -> bool:
     counts = (watched.exposures, watched.drifts, watched.falls, watched.drifted_at_ms)
     return math.isfinite(watched.mean) and min(counts) >= 0 and watched.drifted_at_ms <= LATEST_MS
 

@@ -60,7 +60,7 @@ class Example(msgspec.Struct, array_like=True, frozen=True, gc=False):
         return np.frombuffer(self.x, dtype=np.float16).astype(np.float64)
 
 
-class Taken(NamedTuple):
+class Learned(NamedTuple):
     """n examples that were learned from: their features (n, d), and their numbers times their weights as of one landmark, (n, 6),
     as `state.kernels.learning` names them."""
 
@@ -117,7 +117,7 @@ class Sums:
             moment_ms, half_life_ms = turned_ms, before_ms
         return count + ((time_ms - moment_ms) / half_life_ms if half_life_ms else 0.0)
 
-    def add(self, examples: Sequence[Example]) -> "Taken":
+    def add(self, examples: Sequence[Example]) -> "Learned":
         """Adds examples, and returns those that were taken.
 
         What is not finite or out of range is refused and counted.
@@ -126,7 +126,7 @@ class Sums:
         self.refused += len(examples) - len(found)
         numbers = self._weighed(found)
         add_to_sums(x, numbers, self.a, self.b, self.totals, self.places)
-        return Taken(found, x, numbers)
+        return Learned(found, x, numbers)
 
     def _learnable(self, examples: Sequence[Example]) -> tuple[list[Example], Vector]:
         """Those of the examples that can be learned from, and their features."""

@@ -82,7 +82,7 @@ class Belief:
 
     def standard_normal(self, size: int, rng: np.random.Generator) -> Draws:
         """(size,) standard normal variables, independent of each other; to be read only."""
-        return rng.standard_normal(size, dtype=np.float32) if self.normals is None else self.normals.take(size)
+        return rng.standard_normal(size, dtype=np.float32) if self.normals is None else self.normals.draw(size)
 
     def rates(self, prior_exposures: float) -> tuple[Values, Values]:
         """Weighted counts and sums of rewards in [0, count] per product, (n,) each, the category's pseudo-counts included."""

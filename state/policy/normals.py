@@ -24,7 +24,7 @@ class Normals:
         self._own = self._table
         self._address = self._oldest = self._uses = 0
 
-    def take(self, size: int) -> NDArray[np.float32]:
+    def draw(self, size: int) -> NDArray[np.float32]:
         """(size,), to be read only."""
         if 4 * size > SIZE:
             return self._rng.standard_normal(size, dtype=np.float32)
@@ -34,7 +34,7 @@ class Normals:
     def address(self, size: int) -> int:
         """Where the same begin in memory; they stay there until the next call."""
         if 4 * size > SIZE:
-            self._own = self.take(size)
+            self._own = self.draw(size)
             return int(self._own.ctypes.data)
         start = self._start(size)
         return self._address + self._table.itemsize * start

@@ -55,7 +55,7 @@ class RiverPolicy(Policy):
         self.pulls = min(pulls, MOST_PULLS)
         self.floor = floor
 
-    def take(self, learner: RiverLearner) -> None:
+    def use_learner(self, learner: RiverLearner) -> None:
         """Decides with a newer state of the same model; that of another, from before a change of configuration, is left."""
         if learner.made_from == self.learner.made_from:
             self.learner = learner

@@ -114,7 +114,7 @@ NO_RULES = Rules()
 
 def combine(*parts: Rules) -> Rules:
     """All of the rules that say anything."""
-    telling = [part for part in parts if part is not NO_RULES]
-    if len(telling) > 1:
-        return Combined(telling)
-    return telling[0] if telling else NO_RULES
+    parts_with_rules = [part for part in parts if part is not NO_RULES]
+    if len(parts_with_rules) > 1:
+        return Combined(parts_with_rules)
+    return parts_with_rules[0] if parts_with_rules else NO_RULES

@@ -13,7 +13,7 @@ class Uniforms:
         self._numbers = np.zeros(0)
         self._address = self._next = 0
 
-    def take(self, size: int) -> int:
+    def allocate(self, size: int) -> int:
         """The address of so many float64 in [0, 1); they stay there until the next call."""
         if self._next + size > len(self._numbers):
             left = self._numbers[self._next :]

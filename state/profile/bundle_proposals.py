@@ -7,7 +7,7 @@ import msgspec
 
 from state.candidates.bundle import Bundle
 from state.candidates.sources.bundles import Bundles
-from state.candidates.sources.together import Companions
+from state.candidates.sources.together import TogetherLists
 from state.catalogue.catalogue import Catalogue
 from state.choosing.merchandise import Merchandise
 from state.session.interest import Interest
@@ -32,7 +32,7 @@ def propose(
     interest: Interest,
     bought: Collection[str],
     bundles: Bundles,
-    companions: Companions,
+    partners: TogetherLists,
     catalogue: Catalogue,
     merchandise: Merchandise,
     now_ms: int,
@@ -50,7 +50,7 @@ def propose(
     largest = max(interest.products.values())
     found: list[tuple[float, str, Bundle]] = []
     for affinity, product_id in liked:
-        lifts = dict(companions.bought_with(product_id))
+        lifts = dict(partners.bought_with(product_id))
         for bundle in bundles.of_primary(product_id)[:CONSIDERED]:
             if bundle.is_valid(now_ms):
                 found.append((-_score(bundle, affinity / largest, lifts), bundle.bundle_id, bundle))
@@ -88,10 +88,10 @@ def _is_at_hand(bundle: Bundle, interest: Interest, catalogue: Catalogue, mercha
 
 
 def _score(bundle: Bundle, share: float, lifts: Mapping[str, float]) -> float:
-    """Share of the affinity × mean of (1, companionship, discount), each in [0, 1].
+    """Share of the affinity × mean of (1, togetherness, discount), each in [0, 1].
 
     `share` is the affinity to the primary product over the session's largest one, `lifts` are those of what is bought together
-    with it. Companionship is the mean over the items of
+    with it. Togetherness is the mean over the items of
     1 - 1/lift where they are bought together with the primary product, 0 for others: the part of their sales that chance does not
     explain. So the score grows in each of the three, and without any affinity there is none.
     """

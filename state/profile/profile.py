@@ -27,7 +27,7 @@ Ranked = list[tuple[str, float]]
 _encoder = msgspec.json.Encoder()
 
 
-class Offered(msgspec.Struct, frozen=True):
+class ProfileExtras(msgspec.Struct, frozen=True):
     """What is told beside the choice: the session's `status`; `because`, with which of the session's products an item goes; and the
     proposals in the form that the profile gives them.
     """
@@ -38,7 +38,7 @@ class Offered(msgspec.Struct, frozen=True):
     bundles: Sequence[Proposal] = ()
 
 
-NOTHING_OFFERED = Offered()
+NO_EXTRAS = ProfileExtras()
 
 
 class BeforeItems(msgspec.Struct, gc=False):
@@ -79,24 +79,24 @@ def build_profile(
     interest: Interest,
     category_rating: dict[str, float],
     settings: Settings,
-    offered: Offered = NOTHING_OFFERED,
+    extras: ProfileExtras = NO_EXTRAS,
 ) -> bytes:
     """The profile's JSON, at most `profile.max_bytes`, of which bundles take no more than a part; items give way for what is left.
 
     `values` (k,) are the model's predictions for the slate's items and `theta` (d,) or (k, d) its coefficients, None before there
     are any. As affinities only those of the session itself are published, so that they are a function of its events.
     """
-    before = _encoder.encode(_before_items(session_id, session, slate, settings, offered.status))
-    rest = _after_items(session, interest, category_rating, settings, offered)
-    if offered.bundles:
-        rest.bundled_discount_suggestions = as_listed(offered.bundles, settings.profile.max_bytes // BUNDLES_PART)
+    before = _encoder.encode(_before_items(session_id, session, slate, settings, extras.status))
+    rest = _after_items(session, interest, category_rating, settings, extras)
+    if extras.bundles:
+        rest.bundled_discount_suggestions = as_listed(extras.bundles, settings.profile.max_bytes // BUNDLES_PART)
     after = _encoder.encode(rest)
     room = settings.profile.max_bytes - _AROUND_ITEMS - len(before) - len(after)
     if room < 0:
         rest.category_data = rest.category_data[:CATEGORIES_AT_LEAST]
         after = _encoder.encode(rest)
         room = settings.profile.max_bytes - _AROUND_ITEMS - len(before) - len(after)
-    return _joined(before, score_data(slate, values, theta, interest, room, offered.because, session.region), after)
+    return _joined(before, score_data(slate, values, theta, interest, room, extras.because, session.region), after)
 
 
 def _joined(before: bytes, items: bytes, after: bytes) -> bytes:
@@ -122,7 +122,7 @@ def _before_items(session_id: str, session: Session, slate: Slate, settings: Set
 
 
 def _after_items(
-    session: Session, interest: Interest, category_rating: dict[str, float], settings: Settings, offered: Offered
+    session: Session, interest: Interest, category_rating: dict[str, float], settings: Settings, extras: ProfileExtras
 ) -> AfterItems:
     limit = settings.profile.affinities
     categories = _largest(interest.categories, max(limit, CATEGORIES_LISTED))
@@ -131,7 +131,7 @@ def _after_items(
     return AfterItems(
         category_data=_category_data((liked or _largest(category_rating, CATEGORIES_LISTED))[:CATEGORIES_LISTED]),
         bundled_discount_suggestions=[],
-        trending_recommendations=offered.trends,
+        trending_recommendations=extras.trends,
         affinities={
             "products": _rounded(_largest(own.products, limit)),
             "categories": _rounded(categories[:limit] if own is interest else _largest(own.categories, limit)),

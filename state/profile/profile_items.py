@@ -26,7 +26,7 @@ FEATURE_REASONS = {
     "well_rated": ("rating", "reviews"),
     "popular": ("rate_log_ratio",),
     "new_arrival": ("novelty",),
-    "price_match": ("price_match", "dearness_times_usual", "dearness_match"),
+    "price_match": ("price_match", "relative_price_times_usual", "relative_price_match"),
     "right_now": ("moment_match",),
     "category_affinity": (
         "category_share",
@@ -36,7 +36,7 @@ FEATURE_REASONS = {
         "taste",
         "taste_root",
         "rating_times_taste",
-        "dearness_times_taste",
+        "relative_price_times_taste",
     ),
     "product_affinity": ("product_affinity", "product_seen"),
     "goes_together": ("together",),

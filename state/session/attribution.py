@@ -17,7 +17,7 @@ from state.session.interest import CATEGORY_VIEW, weight_of
 from state.session.log import LoggedOutcome, Record, decision_record, outcome, outcome_records
 from state.session.recent_events import LoggedEvent
 from state.session.session import Session
-from state.session.shown import count_shown, take_back_shown
+from state.session.shown import count_shown, count_unseen
 from state.session.slate import Slate
 
 
@@ -127,14 +127,14 @@ class Attribution:
             self._session.shown.pop(product, None)
         return True
 
-    def enter(self) -> None:
+    def queue_for_learning(self) -> None:
         """Hands the learner the exposures that it has not been told of."""
-        self._enter([e for e in self._session.exposures if not e.entered])
+        self._queue([e for e in self._session.exposures if not e.queued])
 
     def discard(self) -> None:
         """Drops all exposures; those that the learner has not been told of are retracted in the log."""
         for exposure in self._session.exposures:
-            if not exposure.entered:
+            if not exposure.queued:
                 self._write("retract", exposure)
         self._session.exposures = []
 
@@ -195,8 +195,8 @@ class Attribution:
         exposure = next(found, None)
         if exposure is None or (exposed_at_ms, shown_position) >= (exposure.exposed_at_ms, exposure.shown_position):
             return
-        if exposure.entered:
-            self._teach(exposure, 0)
+        if exposure.queued:
+            self._learn_difference(exposure, 0)
         exposure.exposed_at_ms, exposure.shown_position = exposed_at_ms, shown_position
         exposure.examination = self._examination_of(shown_position)
         exposure.seq += 1
@@ -225,10 +225,10 @@ class Attribution:
         for exposure in [e for e in self._session.exposures if e.decision_id == slate.decision_id and e.implicit]:
             exposure.seq += 1
             exposure.reward = 0
-            self._teach(exposure, 0)
+            self._learn_difference(exposure, 0)
             self._write("retract", exposure)
             self._session.exposures.remove(exposure)
-            take_back_shown(self._session.shown, exposure.product_id)
+            count_unseen(self._session.shown, exposure.product_id)
             self._count("exposures_retracted")
             self.reward([exposure.product_id])  # what it had earned may be another exposure's
             slate.seen &= ~(1 << exposure.position)
@@ -251,13 +251,13 @@ class Attribution:
         exposures = [e for e in self._session.exposures if e.decision_id == decision_id]
         weights = weights_of(exposures, self._settings.exposure.model)
         for exposure, weight in zip(exposures, weights, strict=True):
-            if exposure.entered:
-                self._teach(exposure, weight)
+            if exposure.queued:
+                self._learn_difference(exposure, weight)
 
     def _close(self, closing: Sequence[Exposure]) -> None:
         if not closing:
             return
-        self._enter([e for e in closing if not e.entered])
+        self._queue([e for e in closing if not e.queued])
         named = [event for event in self._session.recent.events if event.reaction]
         for exposure in closing if named else ():
             mark_credited(exposure, named, self._settings.reward)
@@ -265,21 +265,21 @@ class Attribution:
         gone = set(map(id, closing))
         self._session.exposures = [e for e in self._session.exposures if id(e) not in gone]
 
-    def _enter(self, exposures: Sequence[Exposure]) -> None:
+    def _queue(self, exposures: Sequence[Exposure]) -> None:
         for exposure in exposures:
-            exposure.entered = True
+            exposure.queued = True
         for decision_id in dict.fromkeys([exposure.decision_id for exposure in exposures]):
             self._weigh(decision_id)
 
-    def _teach(self, exposure: Exposure, weight: Number) -> None:
+    def _learn_difference(self, exposure: Exposure, weight: Number) -> None:
         """Hands the learner the difference to what it was told of the exposure before, if that is to be learned.
 
         What an older release has taught goes on: half of an exposure would stay in the sums for ever.
         """
-        known = exposure.taught_weight
-        if (known, exposure.taught_reward) == (weight, exposure.reward) or not (known or is_learned(exposure)):
+        known = exposure.learned_weight
+        if (known, exposure.learned_reward) == (weight, exposure.reward) or not (known or is_learned(exposure)):
             return
-        earned, before = (exposure.reward if weight else 0.0), (exposure.taught_reward if known else 0.0)
+        earned, before = (exposure.reward if weight else 0.0), (exposure.learned_reward if known else 0.0)
         self.examples.append(
             Example(
                 exposure.exposed_at_ms,
@@ -293,7 +293,7 @@ class Attribution:
                 clicked=earned - before,
             )
         )
-        exposure.taught_weight, exposure.taught_reward = weight, exposure.reward
+        exposure.learned_weight, exposure.learned_reward = weight, exposure.reward
 
     def _write(self, kind: Literal["exposure", "reward", "retract"], exposure: Exposure) -> None:
         self._outcomes.append(outcome(kind, exposure, self._event_id, self._now_ms))

@@ -24,8 +24,8 @@ class Exposure(msgspec.Struct, array_like=True, gc=False):
     `position` is where it was published and `shown_position` where it was shown, both from 0; `cause` the digest of the event
     that produced the slate; `x` its features as float16 bytes; `seq` numbers its outcomes; `reward` is the aggregate that
     was last written. `examination` is the probability that the place was looked at, 1 unless positions are modelled; `explored`
-    says that the item was another than the best. `entered` says whether the learner has been told of it, and `taught_weight` and
-    `taught_reward` with which weight and reward.
+    says that the item was another than the best. `queued` says whether the learner has been told of it, and `learned_weight` and
+    `learned_reward` with which weight and reward.
     """
 
     decision_id: str
@@ -38,11 +38,11 @@ class Exposure(msgspec.Struct, array_like=True, gc=False):
     implicit: bool
     seq: int = 0
     reward: Number = 0
-    entered: bool = False
+    queued: bool = False
     explored: bool = False
     examination: Number = 1
-    taught_weight: Number = 0
-    taught_reward: Number = 0
+    learned_weight: Number = 0
+    learned_reward: Number = 0
 
 
 def is_learned(exposure: Exposure) -> bool:

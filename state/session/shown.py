@@ -18,7 +18,7 @@ def count_shown(shown: dict[str, int], product_id: str) -> None:
     shown[product_id] = times + 1
 
 
-def take_back_shown(shown: dict[str, int], product_id: str) -> None:
+def count_unseen(shown: dict[str, int], product_id: str) -> None:
     """It was not seen after all."""
     times = shown.get(product_id, 0)
     if times > 1:

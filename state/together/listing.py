@@ -1,4 +1,4 @@
-"""The list of a product's companions: which pairs stand above chance, the strongest first, and its form in the topic."""
+"""The list of a product's partners: which pairs stand above chance, the strongest first, and its form in the topic."""
 
 import hashlib
 import math
@@ -23,26 +23,26 @@ KEY_PREFIX = b"together/"
 
 
 class Pair(NamedTuple):
-    """A companion: its lift, and the decayed count of baskets with both."""
+    """A partner: its lift, and the decayed count of baskets with both."""
 
     product_id: str
     lift: float
     support: float
 
 
-def companions_of(row: Row, baskets: float, rules: Together) -> list[Pair]:
-    """The row's companions that have the support and the lift, at most `together.listed`, best first.
+def partners_of(row: Row, baskets: float, rules: Together) -> list[Pair]:
+    """The row's partners that have the support and the lift, at most `together.listed`, best first.
 
     They are ranked by support × ln lift, the local mutual information (Evert 2005, "The statistics of word cooccurrences",
     section 3.1): by lift alone, coincidences among rare products would come first. Never claims more than was seen: a pair counts
     by its least count.
     """
     found = []
-    for product_id, companion in row.companions.items():
-        support = companion.support
-        if support < rules.support or min(support, row.single, companion.single) <= 0:
+    for product_id, partner in row.partners.items():
+        support = partner.support
+        if support < rules.support or min(support, row.single, partner.single) <= 0:
             continue
-        lift = support * (baskets + PRIOR_BASKETS) / (row.single * companion.single)
+        lift = support * (baskets + PRIOR_BASKETS) / (row.single * partner.single)
         if lift >= rules.lift:
             found.append((-support * math.log(lift), product_id, lift, support))
     found.sort()
@@ -53,8 +53,8 @@ def digest_of(pairs: list[Pair]) -> bytes:
     """What tells one list from another: the order of its products and roughly their lifts; empty for an empty list."""
     if not pairs:
         return b""
-    told = [(pair.product_id, round(math.log2(pair.lift))) for pair in pairs]
-    return hashlib.blake2b(msgspec.msgpack.encode(told), digest_size=8).digest()
+    rounded = [(pair.product_id, round(math.log2(pair.lift))) for pair in pairs]
+    return hashlib.blake2b(msgspec.msgpack.encode(rounded), digest_size=8).digest()
 
 
 def list_key(kind: str, product_id: str) -> bytes:
@@ -82,9 +82,9 @@ def decode_list(data: bytes) -> list[Pair]:
     Raises:
         UnreadableError: the version is unknown, or the bytes are damaged.
     """
-    pairs = unpack(data, (_VERSION,), _decoder, "a list of companions")
+    pairs = unpack(data, (_VERSION,), _decoder, "a list of partners")
     if len(pairs) > MOST_LISTED or not all(0 < pair.lift < math.inf and 0 <= pair.support < math.inf for pair in pairs):
-        raise damaged("a list of companions", f"it has at most {MOST_LISTED} pairs of positive lift")
+        raise damaged("a list of partners", f"it has at most {MOST_LISTED} pairs of positive lift")
     return pairs
 
 

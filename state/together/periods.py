@@ -29,7 +29,7 @@ class Periods(msgspec.Struct, array_like=True):
         """Ends the period where another has begun; returns its last chunk, if any, by name."""
         if began_ms <= self.began_ms:
             return {}
-        chunk = self._take(self.fresh) if self.fresh else {}
+        chunk = self._collect(self.fresh) if self.fresh else {}
         self.began_ms, self.fresh = began_ms, []
         return chunk
 
@@ -37,7 +37,7 @@ class Periods(msgspec.Struct, array_like=True):
         """Chunks that are full, by name."""
         chunks: dict[str, bytes] = {}
         while len(self.fresh) >= CHUNK:
-            chunks |= self._take(self.fresh[:CHUNK])
+            chunks |= self._collect(self.fresh[:CHUNK])
             self.fresh = self.fresh[CHUNK:]
         return chunks
 
@@ -55,7 +55,7 @@ class Periods(msgspec.Struct, array_like=True):
         if not self.chunks[period_ms]:
             del self.chunks[period_ms]
 
-    def _take(self, products: list[str]) -> dict[str, bytes]:
+    def _collect(self, products: list[str]) -> dict[str, bytes]:
         number = self.chunks.get(self.began_ms, 0)
         self.chunks[self.began_ms] = number + 1
         return {_name(self.began_ms, number): msgspec.msgpack.encode(products)}

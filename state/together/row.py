@@ -12,10 +12,10 @@ _VERSION = b"\x01"
 _COLUMNS = 3
 
 
-class Companion:
+class Partner:
     """Counts of a pair as of the row's landmark.
 
-    `count` is at most `error` above the true one and never below it; `single` is what the companion itself counted when the pair
+    `count` is at most `error` above the true one and never below it; `single` is what the partner itself counted when the pair
     was last seen.
     """
 
@@ -33,9 +33,9 @@ class Companion:
 
 
 class Row:
-    """A product's count, and those of at most so many companions, as of `landmark_ms`.
+    """A product's count, and those of at most so many partners, as of `landmark_ms`.
 
-    Companions are held by space saving (Metwally, Agrawal, El Abbadi 2005, "Efficient computation of frequent and top-k elements in
+    Partners are held by space saving (Metwally, Agrawal, El Abbadi 2005, "Efficient computation of frequent and top-k elements in
     data streams"): a newcomer takes the place of the smallest count, and inherits it as its error. So the frequent ones stay, and
     nothing is taken for more than it is. While no more than `tracked` have come, the counts are exact.
 
@@ -43,7 +43,7 @@ class Row:
     last, empty for none, and `news` is what the product counted since it was looked at for that.
     """
 
-    __slots__ = ("companions", "landmark_ms", "listed", "news", "period_ms", "single")
+    __slots__ = ("landmark_ms", "listed", "news", "partners", "period_ms", "single")
 
     def __init__(self, landmark_ms: int) -> None:
         self.landmark_ms = landmark_ms
@@ -51,7 +51,7 @@ class Row:
         self.single = 0.0
         self.news = 0.0
         self.listed = b""
-        self.companions: dict[str, Companion] = {}
+        self.partners: dict[str, Partner] = {}
 
     def move(self, landmark_ms: int, half_life_ms: int) -> None:
         """Brings all counts to a landmark that is not earlier."""
@@ -61,10 +61,10 @@ class Row:
         self.landmark_ms = landmark_ms
         self.single *= factor
         self.news *= factor
-        for companion in self.companions.values():
-            companion.count *= factor
-            companion.error *= factor
-            companion.single *= factor
+        for partner in self.partners.values():
+            partner.count *= factor
+            partner.error *= factor
+            partner.single *= factor
 
     def count(self, weight: float) -> None:
         """Counts the product itself."""
@@ -73,25 +73,25 @@ class Row:
 
     def add(self, other: str, count: float, single: float, tracked: int) -> None:
         """Counts a pair; `single` is the other's own count by now."""
-        known = self.companions.get(other)
+        known = self.partners.get(other)
         if known is not None:
             known.count += count
             known.single = single
-        elif len(self.companions) < tracked:
-            self.companions[other] = Companion(count, 0.0, single)
+        elif len(self.partners) < tracked:
+            self.partners[other] = Partner(count, 0.0, single)
         else:
-            least = min(self.companions, key=self._count_of)
-            floor = self.companions.pop(least).count
-            self.companions[other] = Companion(floor + count, floor, single)
+            least = min(self.partners, key=self._count_of)
+            floor = self.partners.pop(least).count
+            self.partners[other] = Partner(floor + count, floor, single)
 
     def _count_of(self, other: str) -> float:
-        return self.companions[other].count
+        return self.partners[other].count
 
     def encode(self) -> bytes:
         """Versioned bytes; counts as float32, little endian."""
         numbers = array("f")
-        for companion in self.companions.values():
-            numbers.extend((companion.count, companion.error, companion.single))
+        for partner in self.partners.values():
+            numbers.extend((partner.count, partner.error, partner.single))
         if sys.byteorder == "big":
             numbers.byteswap()
         fields = (
@@ -100,7 +100,7 @@ class Row:
             self.single,
             self.news,
             self.listed,
-            list(self.companions),
+            list(self.partners),
             numbers.tobytes(),
         )
         return _VERSION + _encoder.encode(fields)
@@ -112,10 +112,10 @@ class Row:
         Raises:
             UnreadableError: the version is unknown, or the bytes are damaged.
         """
-        what = "a row of companions"
+        what = "a row of partners"
         landmark_ms, period_ms, single, news, listed, others, packed = unpack(data, (_VERSION,), _decoder, what)
         if len(packed) != len(others) * _COLUMNS * 4:
-            raise damaged(what, f"{len(others)} companions with {len(packed)} bytes of counts")
+            raise damaged(what, f"{len(others)} partners with {len(packed)} bytes of counts")
         row = cls(landmark_ms)
         row.period_ms, row.single, row.news, row.listed = period_ms, single, news, listed
         numbers = array("f")
@@ -123,7 +123,7 @@ class Row:
         if sys.byteorder == "big":
             numbers.byteswap()
         for at, other in enumerate(others):
-            row.companions[other] = Companion(*numbers[_COLUMNS * at : _COLUMNS * (at + 1)])
+            row.partners[other] = Partner(*numbers[_COLUMNS * at : _COLUMNS * (at + 1)])
         return row
 
 

@@ -1,4 +1,4 @@
-"""A shard: the companions of a share of the products, of one kind, and how it goes on from gather to gather."""
+"""A shard: the partners of a share of the products, of one kind, and how it goes on from gather to gather."""
 
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
@@ -8,7 +8,7 @@ import msgspec
 from state.codec import unpack
 from state.configuration import Together
 from state.decay import decay_between, landmark_of
-from state.together.listing import companions_of, digest_of, encode_list, list_key
+from state.together.listing import digest_of, encode_list, list_key, partners_of
 from state.together.periods import Periods, period_of
 from state.together.row import Row
 from state.together.tally import Allowance, Tally, span_of
@@ -62,7 +62,7 @@ class Shard:
         """
         if data is None:
             return cls(name, Head(Periods()), rules)
-        return cls(name, unpack(data, (_VERSION,), _decoder, "a shard of companions"), rules)
+        return cls(name, unpack(data, (_VERSION,), _decoder, "a shard of partners"), rules)
 
     def encode(self) -> bytes:
         """The head's versioned bytes."""
@@ -145,7 +145,7 @@ class Shard:
                 continue
             row.news = 0.0
             self._refresh(row)
-            pairs = companions_of(row, self.head.baskets, self._rules)
+            pairs = partners_of(row, self.head.baskets, self._rules)
             digest = digest_of(pairs)
             if digest != row.listed:
                 row.listed = digest
@@ -191,12 +191,12 @@ class Shard:
             self._rows.popitem(last=False)
 
     def _refresh(self, row: Row) -> None:
-        """What companions counted themselves, where that is in memory; else it stays as of when the pair was last seen."""
-        for other, companion in row.companions.items():
+        """What partners counted themselves, where that is in memory; else it stays as of when the pair was last seen."""
+        for other, partner in row.partners.items():
             known = self._rows.get(other)
             if known is not None:
                 factor = decay_between(known.landmark_ms, row.landmark_ms, self._rules.half_life_ms)
-                companion.single = known.single * factor
+                partner.single = known.single * factor
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -26,7 +26,7 @@ def span_of(half_life_ms: int) -> int:
 
 
 def owner_of(product_id: str, shards: int) -> int:
-    """The shard that counts the companions of a product, the same in every process."""
+    """The shard that counts the partners of a product, the same in every process."""
     return zlib.crc32(product_id.encode()) % shards if shards > 1 else 0
 
 
@@ -52,7 +52,7 @@ class Allowance:
         self._left = float(most)
         self._as_of_ms = 0
 
-    def take(self, lines: Sequence[str], now_ms: int) -> tuple[Sequence[str], int]:
+    def allocate(self, lines: Sequence[str], now_ms: int) -> tuple[Sequence[str], int]:
         """As `within`, of what is left now."""
         passed = max(0, now_ms - self._as_of_ms) / ALLOWANCE_MS
         self._left, self._as_of_ms = min(self._most, self._left + passed * self._most), now_ms

@@ -16,7 +16,7 @@ import msgspec
 from state.codec import unpack
 from state.configuration import Weights
 from state.decay import decay_between, landmark_of, landmark_scale
-from state.events.accepted import Told
+from state.events.accepted import AcceptedEvent
 from state.users.hint import Hint
 
 _VERSION = b"\x01"
@@ -48,7 +48,7 @@ class User(msgspec.Struct, array_like=True):
     sessions: list[str] = []
     timer_ms: int = 0
 
-    def learn(self, events: Sequence[Told], weights: Weights, half_life_ms: int) -> int:
+    def learn(self, events: Sequence[AcceptedEvent], weights: Weights, half_life_ms: int) -> int:
         """Adds accepted events, and returns how many were left out, as they are not later than what was forgotten."""
         usable = [event for event in events if event.timestamp_ms > self.forgotten_ms]
         if usable:
@@ -87,7 +87,7 @@ class User(msgspec.Struct, array_like=True):
             self.items,
         )
 
-    def take_list(self, items: list[str], at_ms: int) -> bool:
+    def apply_list(self, items: list[str], at_ms: int) -> bool:
         """Takes over the user's list; False where it is not later than what was forgotten."""
         if at_ms <= self.forgotten_ms:
             return False
@@ -140,7 +140,7 @@ class User(msgspec.Struct, array_like=True):
         """
         return unpack(data, (_VERSION,), _decoder, "a user")
 
-    def _add(self, event: Told, weight: float) -> None:
+    def _add(self, event: AcceptedEvent, weight: float) -> None:
         """As in a session: an event counts once for each of its products, and once for each of their categories."""
         weighted = weight * decay_between(event.timestamp_ms, self.landmark_ms, self.half_life_ms)
         self.total += weighted

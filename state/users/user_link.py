@@ -31,7 +31,7 @@ def forget_messages(session: Session, event: Event, salt: bytes) -> tuple[list[s
     return users, [_record(user, Forget(event.timestamp)) for user in users]
 
 
-def takes_hint(session: Session | None, hint: Hint, denied_by_default: bool) -> bool:
+def accepts_hint(session: Session | None, hint: Hint, denied_by_default: bool) -> bool:
     """Whether the hint is for this session as it is now: alive, consenting, and still that user's."""
     return (
         session is not None

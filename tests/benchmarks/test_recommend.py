@@ -187,7 +187,7 @@ def test_accepted_lines_are_read_as_they_were_written() -> None:
     (line,) = read_accepted(written)
     assert line[:6] == (5_000, "product_view", "EU", "p", "c", "u")
     assert line.moment == ["time:night", "season:winter"]
-    assert line.companions.split("\x1d") == ["q", "r"]
+    assert line.partners.split("\x1d") == ["q", "r"]
 
 
 def test_popularity_is_what_was_counted_in_the_window_that_the_watermark_has_passed() -> None:
@@ -222,7 +222,7 @@ def test_popularity_is_what_was_counted_in_the_window_that_the_watermark_has_pas
     assert set(lists) == {WHOLE, "EU", CATEGORY + "c"}
 
 
-def test_companions_come_from_checkouts_once_the_interval_is_over() -> None:
+def test_partners_come_from_checkouts_once_the_interval_is_over() -> None:
     lists: dict[bytes, list[str]] = {}
 
     def take(key: bytes, payload: bytes | None) -> None:

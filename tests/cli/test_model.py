@@ -17,7 +17,7 @@ from cli.main import app
 from jobs.settings import settings_from
 from state.choosing.variants import models_of
 from state.model.change import Change
-from state.model.drift import Watched
+from state.model.drift import DriftState
 from state.model.merger import Terms
 from state.model.model_input import Command, read_model_input
 from state.model.snapshot import Snapshot
@@ -39,7 +39,7 @@ def snapshot(count: int, terms: Terms, version: int) -> Snapshot:
 MODELS = models_of(SETTINGS)
 WHOLE = snapshot(20, MODELS["default"], T0)
 CHANGED = msgspec.structs.replace(
-    snapshot(30, MODELS["default"], T0 + 500), watched=[Watched("greedy", 9, 0.5, 2, 1, T0)]
+    snapshot(30, MODELS["default"], T0 + 500), watched=[DriftState("greedy", 9, 0.5, 2, 1, T0)]
 )
 OWN = snapshot(10, MODELS["own"], T0 + 7)
 

@@ -76,7 +76,7 @@ def model(shop: Shop, key: bytes = MODEL_KEY) -> Snapshot | None:
     live = LiveModel()
     for record in shop.records("bandit_model"):
         if record.key in (key, key + CHANGE_SUFFIX):
-            live.take(record.value)
+            live.apply(record.value)
     return live.newest
 
 

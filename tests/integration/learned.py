@@ -44,7 +44,7 @@ def newest_model(shop: Shop) -> Snapshot | None:
     for record in shop.records("bandit_model"):
         if record.key in (MODEL_KEY, MODEL_KEY + CHANGE_SUFFIX):
             with suppress(UnreadableError):  # some of the faults are such records
-                live.take(record.value)
+                live.apply(record.value)
     return live.newest
 
 

@@ -1,4 +1,4 @@
-"""Companions and bundles on the real stack: from checkouts and views to lists, from a bundle to a profile and out of it again."""
+"""Partners and bundles on the real stack: from checkouts and views to lists, from a bundle to a profile and out of it again."""
 
 import json
 from collections.abc import Iterator
@@ -21,13 +21,13 @@ def shop(stack: Stack) -> Iterator[Shop]:
         yield opened
 
 
-def companions(shop: Shop, key: str) -> list[Pair]:
+def partners(shop: Shop, key: str) -> list[Pair]:
     """The newest list under the key, empty for none."""
     values = [record.value for record in shop.records("candidate_lists") if record.key == key.encode()]
     return decode_list(values[-1]) if values and values[-1] is not None else []
 
 
-def test_checkouts_and_views_become_lists_of_companions(shop: Shop) -> None:
+def test_checkouts_and_views_become_lists_of_partners(shop: Shop) -> None:
     for number in range(60):
         basket = ("camera", "lens") if number % 2 else ("novel", "atlas")
         items = [{"product_id": product_id} for product_id in (*basket, "strap")]
@@ -35,12 +35,12 @@ def test_checkouts_and_views_become_lists_of_companions(shop: Shop) -> None:
         visitor = shop.session()
         for product_id in basket:
             shop.send(visitor, product_id=product_id)
-    shop.stack.wait_until(lambda: [p.product_id for p in companions(shop, "together/bought/camera")] == ["lens"])
-    [pair] = companions(shop, "together/bought/camera")
+    shop.stack.wait_until(lambda: [p.product_id for p in partners(shop, "together/bought/camera")] == ["lens"])
+    [pair] = partners(shop, "together/bought/camera")
     assert 3 <= pair.support <= 30 * 1.001  # as of a landmark, up to a thousandth of a half-life ago
     assert pair.lift >= 1.2
-    shop.stack.wait_until(lambda: [p.product_id for p in companions(shop, "together/viewed/atlas")] == ["novel"])
-    shop.stack.wait_until(lambda: companions(shop, "together/bought/strap") == [])
+    shop.stack.wait_until(lambda: [p.product_id for p in partners(shop, "together/viewed/atlas")] == ["novel"])
+    shop.stack.wait_until(lambda: partners(shop, "together/bought/strap") == [])
 
 
 def suggestions(profile: dict[str, Any]) -> list[str]:

@@ -52,7 +52,7 @@ class Bench:
         self.contexts[0].key = f"{TERMS.key}/{shard}"
         self.pass_on(self.learner.process_element((msgspec.msgpack.encode(examples),), self.contexts[0]))
 
-    def tell(self, message: bytes, model: str = TERMS.key) -> None:
+    def receive(self, message: bytes, model: str = TERMS.key) -> None:
         self.contexts[1].key = model
         self.model.process_element(message, self.contexts[1])
 
@@ -64,7 +64,7 @@ class Bench:
 
     def pass_on(self, updates: Iterable[Any]) -> None:
         for row in updates:
-            self.tell(row._values[1], row._values[0])
+            self.receive(row._values[1], row._values[0])
 
     def theta(self) -> Any:
         return Predictor(self.newest()).theta
@@ -74,7 +74,7 @@ class Bench:
         live = LiveModel()
         for key, value in self.published:
             if b"@" not in key and value is not None:
-                live.take(value)
+                live.apply(value)
         assert live.newest is not None
         return live.newest
 
@@ -128,12 +128,12 @@ def test_the_model_of_an_earlier_job_is_taken_over_once(bench: Bench) -> None:
     before, after = made_examples(3, 30), made_examples(4, 30)
     bench.learn(after)
     bench.tick()
-    bench.tell(base_of(before).encode())
+    bench.receive(base_of(before).encode())
     bench.tick()
     own = bench.published[0][1]
     assert own is not None
-    bench.tell(own)
-    bench.tell(base_of(before).encode())
+    bench.receive(own)
+    bench.receive(base_of(before).encode())
     bench.restart()
     bench.learn(after[:1])
     bench.tick()
@@ -152,14 +152,14 @@ def test_a_job_that_lost_its_first_state_does_not_learn_from_its_own_model(bench
         bench.model.open(bench.runtimes[1])
 
     begin_anew()
-    bench.tell(base_of(before).encode())
+    bench.receive(base_of(before).encode())
     bench.learn(examples)
     bench.tick()
     topic = [base_of(before).encode(), *(value for key, value in bench.published if value is not None)]
     bench.now_ms += 60_000
     begin_anew()
     for record in topic:
-        bench.tell(record)
+        bench.receive(record)
     bench.learn(examples)
     bench.tick()
     expect(bench.theta(), before + examples)
@@ -169,7 +169,7 @@ def test_an_import_replaces_what_was_learned(bench: Bench) -> None:
     bench.learn(made_examples(5, 30))
     bench.tick()
     imported = base_of(made_examples(6, 30))
-    bench.tell(Command("import", T0, imported.encode()).encode())
+    bench.receive(Command("import", T0, imported.encode()).encode())
     bench.tick()
     expect(bench.theta(), made_examples(6, 30))
 
@@ -177,8 +177,8 @@ def test_an_import_replaces_what_was_learned(bench: Bench) -> None:
 def test_what_cannot_be_used_changes_nothing_and_is_counted(bench: Bench) -> None:
     examples = made_examples(7, 30)
     bench.learn(examples)
-    bench.tell(b"\xffwhatever")
-    bench.tell(Command("import", T0, base_of(examples, feature_set="another").encode()).encode())
+    bench.receive(b"\xffwhatever")
+    bench.receive(Command("import", T0, base_of(examples, feature_set="another").encode()).encode())
     bench.tick()
     expect(bench.theta(), examples)
     counters = bench.runtimes[1].counters
@@ -199,10 +199,10 @@ def test_messages_with_unsound_models_change_nothing_and_are_counted(bench: Benc
         msgspec.structs.replace(sound, counts=np.full(2 * len(sound.product_ids), -9.0).tobytes()),
     ]
     for snapshot in unsound:
-        bench.tell(Command("import", T0, snapshot.encode()).encode())
-        bench.tell(msgspec.structs.replace(snapshot, lineage="earlier", model_version=T0 - 1).encode())
-    bench.tell(encode_update(ShardUpdate(f"{TERMS.key}/0", own, {})))
-    bench.tell(encode_update(ShardUpdate(f"{TERMS.key}/0", Sums(DIMENSION, None).encode(), {"p": b"\x00" * 8})))
+        bench.receive(Command("import", T0, snapshot.encode()).encode())
+        bench.receive(msgspec.structs.replace(snapshot, lineage="earlier", model_version=T0 - 1).encode())
+    bench.receive(encode_update(ShardUpdate(f"{TERMS.key}/0", own, {})))
+    bench.receive(encode_update(ShardUpdate(f"{TERMS.key}/0", Sums(DIMENSION, None).encode(), {"p": b"\x00" * 8})))
     bench.tick()
     expect(bench.theta(), examples)
     assert bench.runtimes[1].counters["models_unreadable"].count == 2 * len(unsound) + 2
@@ -218,7 +218,7 @@ def test_after_a_record_that_was_refused_the_topic_gets_the_whole_model_again(be
     bench.tick()
     bench.now_ms += 1_000
     bench.published.clear()
-    bench.tell(b"\x02damaged")
+    bench.receive(b"\x02damaged")
     bench.tick()
     assert [key for key, _ in bench.published] == [MODEL_KEY]
     expect(bench.theta(), examples)
@@ -295,9 +295,9 @@ def test_after_a_break_the_whole_goes_out(bench: Bench, how: str) -> None:
         bench.restart()
         bench.learn(made_examples(2, 1))
     elif how == "import":
-        bench.tell(Command("import", T0, base_of(made_examples(6, 30)).encode()).encode())
+        bench.receive(Command("import", T0, base_of(made_examples(6, 30)).encode()).encode())
     else:
-        bench.tell(base_of(made_examples(3, 3)).encode())
+        bench.receive(base_of(made_examples(3, 3)).encode())
     bench.tick()
     assert bench.published[-1][0] == MODEL_KEY
 
@@ -306,7 +306,7 @@ def test_what_the_job_published_itself_is_no_news(bench: Bench) -> None:
     bench.learn(made_examples(1, 200))
     bench.tick()
     for _ in range(2):
-        bench.tell(bench.published[0][1] or b"")
+        bench.receive(bench.published[0][1] or b"")
         bench.tick()
     assert [key for key, _ in bench.published if b"@" not in key] == [MODEL_KEY]
 
@@ -320,10 +320,10 @@ def test_an_earlier_jobs_model_is_taken_over_with_what_changed_since(bench: Benc
     changes = [Change(whole.model_version, s.encode()).encode() for s in later]
     bench.learn(after)
     bench.tick()
-    bench.tell(whole.encode())
-    bench.tell(changes[0])
+    bench.receive(whole.encode())
+    bench.receive(changes[0])
     bench.restart()
-    bench.tell(changes[1])
+    bench.receive(changes[1])
     bench.restart()
     bench.tick()
     bench.learn(after[:1])
@@ -419,7 +419,7 @@ def test_a_half_life_that_was_configured_anew_holds_for_all_from_the_restart_on(
     terms = msgspec.structs.replace(TERMS, half_life_ms=8 * 3_600_000)
     bench.model = ModelOperator({TERMS.key: terms}, Bandit(), BUILD_ID)
     bench.model.open(bench.runtimes[1])
-    bench.tell(bench.published[0][1] or b"")
+    bench.receive(bench.published[0][1] or b"")
     bench.now_ms = T0 + 8 * 3_600_000
     bench.learn([])
     bench.tick()

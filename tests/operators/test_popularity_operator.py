@@ -57,9 +57,9 @@ class Bench:
         self.operator.open(self.runtime)
 
     def count(self, end_ms: int, **lists: dict[str, int]) -> dict[str, Listing]:
-        return self.take(text(end_ms, lists))
+        return self.receive(text(end_ms, lists))
 
-    def take(self, message: str) -> dict[str, Listing]:
+    def receive(self, message: str) -> dict[str, Listing]:
         rows = self.operator.process_element(message, self.context)
         return {row._values[0].decode(): Listing.decode(row._values[1]) for row in rows}
 
@@ -82,7 +82,7 @@ class Bench:
 
 def test_a_window_becomes_a_list_in_redis_and_a_record(server: RedisServer) -> None:
     bench = Bench(server)
-    found = bench.take(text(START + MINUTE, {"EU": {"a": 30, "b": 10}, "@category/shoes": {"a": 30}}))
+    found = bench.receive(text(START + MINUTE, {"EU": {"a": 30, "b": 10}, "@category/shoes": {"a": 30}}))
     assert found["EU"].products == [("a", 30), ("b", 10)]
     assert found["EU"].trends == [("a", 30, 0.75)]  # by count, while there is no past
     assert found["@category/shoes"] == Listing(START + MINUTE, HOUR, 30, [("a", 30)], [], [])
@@ -114,7 +114,7 @@ def test_a_region_of_any_name_is_told_new_from_old(server: RedisServer) -> None:
     bench = Bench(server)
     names = ['","updated_at":9999999999999,"', '\\","updated_at":9999999999999', "🏝" * 64, "\x01" * 128, "a b/c:*"]
     for end_ms, count in ((START + MINUTE, 1), (START + 2 * MINUTE, 2), (START + MINUTE, 3)):
-        bench.take(text(end_ms, {name: {"a": count} for name in names}))
+        bench.receive(text(end_ms, {name: {"a": count} for name in names}))
     assert [bench.stored(name)["items"][0]["count"] for name in names] == [2] * len(names)
     assert [bench.stored(name)["region"] for name in names] == names
 
@@ -156,7 +156,7 @@ def test_the_past_of_a_region_ends_and_its_list_with_it(server: RedisServer) -> 
 
 def test_the_pasts_of_a_shard_are_bounded_and_the_smallest_go(server: RedisServer) -> None:
     bench = Bench(server)
-    bench.take(text(START + HOUR, {f"r{n}": {"a": 100 + n} for n in range(MOST_LISTS + 3)}))
+    bench.receive(text(START + HOUR, {f"r{n}": {"a": 100 + n} for n in range(MOST_LISTS + 3)}))
     assert bench.fire(START + 2 * HOUR) == [(b"r0", None), (b"r1", None), (b"r2", None)]
     assert len(list(bench.runtime.maps["baselines"].items())) == MOST_LISTS
 
@@ -181,7 +181,7 @@ def test_many_regions_are_few_round_trips(server: RedisServer) -> None:
     bench = Bench(server)
     regions = {f"r{n}": {"a": n + 1} for n in range(3 * GROUP + 1)}
     before = int(bench.redis.info("commandstats").get("cmdstat_evalsha", {}).get("calls", 0))  # type: ignore[union-attr]
-    bench.take(text(START + MINUTE, regions))
+    bench.receive(text(START + MINUTE, regions))
     calls = int(bench.redis.info("commandstats")["cmdstat_evalsha"]["calls"])  # type: ignore[index]
     assert calls - before <= 3 + 2  # one more that finds the script unknown
     assert bench.stored(f"r{3 * GROUP}")["items"][0]["count"] == 3 * GROUP + 1

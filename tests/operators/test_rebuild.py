@@ -9,7 +9,7 @@ import pytest
 from pyflink.datastream import TimeDomain
 
 from operators.names import POPULARITY_RECORD
-from operators.redis.watch import marker_key, new_marker
+from operators.redis.health import marker_key, new_marker
 from operators.session import due_sessions
 from operators.session import store as session_store
 from operators.session.rebuild import MOST_AT_ONCE, Report, reports_key
@@ -172,7 +172,7 @@ def test_many_sessions_come_back_a_few_at_a_time_and_a_crash_in_between_begins_a
     bench.look()
     bench.redis.flushall()
     for _ in range(3):
-        bench.operator._redis_watch._next_ms = 0
+        bench.operator._redis_health._next_ms = 0
         bench.look_once()
         bench.operator._writer.settle()
     assert 0 < len(profiles(bench)) <= 2 * MOST_AT_ONCE
@@ -196,7 +196,7 @@ def test_a_session_whose_timer_fires_meanwhile_is_not_missed(server: RedisServer
     bench.look()
     bench.redis.flushall()
     for _ in range(2):
-        bench.operator._redis_watch._next_ms = 0
+        bench.operator._redis_health._next_ms = 0
         bench.look_once()
         bench.operator._writer.settle()
     assert bench.operator._rebuilder.is_busy_with(BUCKET)
@@ -209,7 +209,7 @@ def test_a_session_whose_timer_fires_meanwhile_is_not_missed(server: RedisServer
 def test_events_come_first_and_a_redis_that_is_away_is_no_reason_to_fail(bench: Bench, server: RedisServer) -> None:
     server.kill()
     for _ in range(3):
-        bench.operator._redis_watch._next_ms = 0
+        bench.operator._redis_health._next_ms = 0
         bench.look_once()
     bench.redis = server.start()
     bench.look()

@@ -14,9 +14,9 @@ import redis
 from cli.errors import UserError
 from cli.redis_client import connect
 from operators.counters import Counters
+from operators.redis.health import RedisHealth
 from operators.redis.lists import PopularWriter
 from operators.redis.profiles import ProfileWriter
-from operators.redis.watch import RedisWatch
 from operators.session.rebuild import REPORT, reports_key
 from state.profile.memory_budget import MemoryBudget
 from tests.operators.flink_fakes import Context, RuntimeContext
@@ -57,7 +57,7 @@ def all_that_the_job_asks(url: str) -> Counter[str]:
 
     client = redis.Redis.from_url(url, socket_timeout=5)
     writer = ProfileWriter(client, "heliotrope", 60_000, 1, 100, count)
-    watch = RedisWatch(writer, "heliotrope", Counters(RuntimeContext(Context())), MemoryBudget(None, 1))
+    watch = RedisHealth(writer, "heliotrope", Counters(RuntimeContext(Context())), MemoryBudget(None, 1))
     writer.put("s", write())
     writer.delete("gone")
     writer.settle()

@@ -42,17 +42,17 @@ def version(chooser: Chooser) -> int | None:
 
 def test_a_change_is_scored_with_at_once() -> None:
     chooser, reference = opened()
-    assert reference.take(MODEL_RECORD, MODEL_KEY, WHOLE.encode()) == "model"
+    assert reference.apply(MODEL_RECORD, MODEL_KEY, WHOLE.encode()) == "model"
     assert version(chooser) == WHOLE.model_version
-    assert reference.take(MODEL_RECORD, MODEL_KEY + CHANGE_SUFFIX, CHANGE) == "model+"
+    assert reference.apply(MODEL_RECORD, MODEL_KEY + CHANGE_SUFFIX, CHANGE) == "model+"
     assert version(chooser) == LATER.model_version
 
 
 def test_a_change_without_its_base_waits_for_it() -> None:
     chooser, reference = opened()
-    assert reference.take(MODEL_RECORD, MODEL_KEY + CHANGE_SUFFIX, CHANGE) == "model+"
+    assert reference.apply(MODEL_RECORD, MODEL_KEY + CHANGE_SUFFIX, CHANGE) == "model+"
     assert version(chooser) is None
-    reference.take(MODEL_RECORD, MODEL_KEY, WHOLE.encode())
+    reference.apply(MODEL_RECORD, MODEL_KEY, WHOLE.encode())
     assert version(chooser) == LATER.model_version
 
 
@@ -66,22 +66,22 @@ def test_both_come_back_after_a_restart_in_whichever_order() -> None:
 
 def test_what_cannot_be_used_is_refused_and_the_model_stays() -> None:
     chooser, reference = opened()
-    reference.take(MODEL_RECORD, MODEL_KEY, WHOLE.encode())
+    reference.apply(MODEL_RECORD, MODEL_KEY, WHOLE.encode())
     foreign = msgspec.structs.replace(LATER, feature_set="another")
     for key, value in (
         (MODEL_KEY + CHANGE_SUFFIX, b"+?"),
         (MODEL_KEY, foreign.encode()),
     ):
-        assert isinstance(reference.take(MODEL_RECORD, key, value), Rejection)
+        assert isinstance(reference.apply(MODEL_RECORD, key, value), Rejection)
     assert version(chooser) == WHOLE.model_version
 
 
 def test_each_variants_model_comes_under_its_name() -> None:
     chooser = Chooser(settings(bandit={"variants": {"weekly": WEEKLY}}), np.random.default_rng(1))
     reference = ReferenceData(chooser)
-    assert reference.take(MODEL_RECORD, b"MODEL:weekly", WHOLE.encode()) == "model:weekly"
-    assert reference.take(MODEL_RECORD, b"MODEL:weekly+", CHANGE) == "model:weekly+"
-    assert reference.take(MODEL_RECORD, b"MODEL:over", WHOLE.encode()) is None
+    assert reference.apply(MODEL_RECORD, b"MODEL:weekly", WHOLE.encode()) == "model:weekly"
+    assert reference.apply(MODEL_RECORD, b"MODEL:weekly+", CHANGE) == "model:weekly+"
+    assert reference.apply(MODEL_RECORD, b"MODEL:over", WHOLE.encode()) is None
     weekly = next(own for i in range(99) if (own := chooser.of(f"visitor-{i}")) is not chooser)
     assert (version(chooser), version(weekly)) == (None, LATER.model_version)
     restored = Chooser(chooser.settings, np.random.default_rng(1))
@@ -94,7 +94,7 @@ def test_commands_and_archived_models_are_not_for_sessions() -> None:
     chooser, reference = opened()
     command = Command("import", T0, WHOLE.encode())
     for key, value in ((b"COMMAND", command.encode()), (b"MODEL@1763770000000", WHOLE.encode())):
-        assert reference.take(MODEL_RECORD, key, value) is None
+        assert reference.apply(MODEL_RECORD, key, value) is None
     assert version(chooser) is None
 
 
@@ -108,13 +108,13 @@ def test_what_no_operator_would_take_is_refused_here_where_there_are_dead_letter
         (b"ANYTHING", WHOLE.encode()),
         (None, b""),
     ):
-        assert isinstance(reference.take(MODEL_RECORD, key, value), Rejection)
+        assert isinstance(reference.apply(MODEL_RECORD, key, value), Rejection)
     assert version(chooser) is None
 
 
 def test_an_unsound_model_is_refused_and_the_last_good_one_stays() -> None:
     chooser, reference = opened()
-    reference.take(MODEL_RECORD, MODEL_KEY, WHOLE.encode())
+    reference.apply(MODEL_RECORD, MODEL_KEY, WHOLE.encode())
     sums = Sums.decode(LATER.sums)
     sums.b[0] = np.nan
     small = msgspec.structs.replace(LATER, sums=Sums(3, None).encode(), product_ids=[], counts=b"", residuals=b"")
@@ -123,13 +123,13 @@ def test_an_unsound_model_is_refused_and_the_last_good_one_stays() -> None:
         small,
         msgspec.structs.replace(LATER, sums=b"\x02?"),
     ):
-        answer = reference.take(MODEL_RECORD, MODEL_KEY, bad.encode())
+        answer = reference.apply(MODEL_RECORD, MODEL_KEY, bad.encode())
         assert isinstance(answer, Rejection)
         assert answer.reason == "invalid_value"
         change = Change(WHOLE.model_version, msgspec.structs.replace(bad, lineage=WHOLE.lineage).encode())
-        assert isinstance(reference.take(MODEL_RECORD, MODEL_KEY + CHANGE_SUFFIX, change.encode()), Rejection)
+        assert isinstance(reference.apply(MODEL_RECORD, MODEL_KEY + CHANGE_SUFFIX, change.encode()), Rejection)
         assert version(chooser) == WHOLE.model_version
-    reference.take(MODEL_RECORD, MODEL_KEY, LATER.encode())
+    reference.apply(MODEL_RECORD, MODEL_KEY, LATER.encode())
     assert version(chooser) == LATER.model_version
 
 
@@ -140,65 +140,65 @@ def popular(product: str) -> bytes:
 def test_popularity_is_held_and_comes_back_after_a_restart() -> None:
     chooser, reference = opened()
     records = {b"_all": popular("p1"), b"EU": popular("p2"), b"@moment/": Moment(1_000, 9, {"c": 9}).encode()}
-    names = [reference.take(POPULARITY_RECORD, key, value) for key, value in records.items()]
+    names = [reference.apply(POPULARITY_RECORD, key, value) for key, value in records.items()]
     assert names == ["popularity/_all", "popularity/EU", "popularity/@moment/"]
-    assert reference.take(POPULARITY_RECORD, b"@category/c", popular("p3")) is None  # comes again with the next slide
+    assert reference.apply(POPULARITY_RECORD, b"@category/c", popular("p3")) is None  # comes again with the next slide
     assert chooser.shelf.popularity.of("EU", 1_000).items == [("p2", 1.0, 5)]
     restored, reference = opened()
     assert reference.restore(zip(map(str, names), records.values(), strict=True)) == 3
     assert restored.shelf.popularity.of("EU", 1_000) == chooser.shelf.popularity.of("EU", 1_000)
-    assert reference.take(POPULARITY_RECORD, b"EU", None) == "popularity/EU"
+    assert reference.apply(POPULARITY_RECORD, b"EU", None) == "popularity/EU"
     assert restored.shelf.popularity.of("EU", 1_000).region == "_all"
-    assert isinstance(reference.take(POPULARITY_RECORD, b"EU", b"?"), Rejection)
-    assert isinstance(reference.take(POPULARITY_RECORD, None, popular("p")), Rejection)
+    assert isinstance(reference.apply(POPULARITY_RECORD, b"EU", b"?"), Rejection)
+    assert isinstance(reference.apply(POPULARITY_RECORD, None, popular("p")), Rejection)
 
 
 def test_a_list_that_had_to_make_room_is_named_so_that_broadcast_state_forgets_it() -> None:
     chooser, reference = opened()
     chooser.shelf.popularity._max_lists = 1
-    reference.take(POPULARITY_RECORD, b"EU", popular("p1"))
-    reference.take(POPULARITY_RECORD, b"US", popular("p1"))
-    assert reference.take_forgotten() == ["popularity/EU"]
-    assert reference.take_forgotten() == []
+    reference.apply(POPULARITY_RECORD, b"EU", popular("p1"))
+    reference.apply(POPULARITY_RECORD, b"US", popular("p1"))
+    assert reference.drain_forgotten() == ["popularity/EU"]
+    assert reference.drain_forgotten() == []
 
 
 BUNDLE = b'{"bundle_id": "b1", "primary_product": "p1", "bundle_items": ["p2"], "discount": 0.1}'
 LIST = encode_list([Pair("p2", 4.0, 9.0)])
 
 
-def test_bundles_and_lists_of_companions_come_and_go_and_come_back_after_a_restart() -> None:
+def test_bundles_and_lists_of_partners_come_and_go_and_come_back_after_a_restart() -> None:
     chooser, reference = opened()
-    assert reference.take(BUNDLE_RECORD, b"b1", BUNDLE) == "bundle/b1"
-    assert reference.take(CANDIDATES_RECORD, b"together/bought/p1", LIST) == "candidates/together/bought/p1"
+    assert reference.apply(BUNDLE_RECORD, b"b1", BUNDLE) == "bundle/b1"
+    assert reference.apply(CANDIDATES_RECORD, b"together/bought/p1", LIST) == "candidates/together/bought/p1"
     restored, again = opened()
     again.restore([("bundle/b1", BUNDLE), ("candidates/together/bought/p1", LIST)])
     for held in (chooser, restored):
         assert held.shelf.bundles.parts_with(["p1"], 1) == ["p2"]
         assert list(held.shelf.together.bought_with("p1")) == [("p2", 4.0)]
-    assert reference.take(BUNDLE_RECORD, b"b1", None) == "bundle/b1"
-    assert reference.take(CANDIDATES_RECORD, b"together/bought/p1", None) == "candidates/together/bought/p1"
+    assert reference.apply(BUNDLE_RECORD, b"b1", None) == "bundle/b1"
+    assert reference.apply(CANDIDATES_RECORD, b"together/bought/p1", None) == "candidates/together/bought/p1"
     assert (len(chooser.shelf.bundles), len(chooser.shelf.together)) == (0, 0)
-    assert reference.take(CANDIDATES_RECORD, b"together", LIST) is None
+    assert reference.apply(CANDIDATES_RECORD, b"together", LIST) is None
 
 
 def test_what_had_to_make_room_is_to_leave_broadcast_state() -> None:
     chooser = Chooser(settings(bundles={"max": 1}, together={"max_products": 1}), np.random.default_rng(1))
     reference = ReferenceData(chooser)
-    reference.take(CANDIDATES_RECORD, b"together/viewed/p1", LIST)
-    reference.take(CANDIDATES_RECORD, b"together/viewed/p2", LIST)
-    assert reference.take_forgotten() == ["candidates/together/viewed/p1"]
-    reference.take(BUNDLE_RECORD, b"b1", BUNDLE.replace(b"}", b', "valid_until": 1}'))
-    assert reference.take(BUNDLE_RECORD, b"b2", BUNDLE.replace(b"b1", b"b2")) == "bundle/b2"
-    assert reference.take_forgotten() == ["bundle/b1"]
-    answer = reference.take(BUNDLE_RECORD, b"b3", BUNDLE.replace(b"b1", b"b3"))
+    reference.apply(CANDIDATES_RECORD, b"together/viewed/p1", LIST)
+    reference.apply(CANDIDATES_RECORD, b"together/viewed/p2", LIST)
+    assert reference.drain_forgotten() == ["candidates/together/viewed/p1"]
+    reference.apply(BUNDLE_RECORD, b"b1", BUNDLE.replace(b"}", b', "valid_until": 1}'))
+    assert reference.apply(BUNDLE_RECORD, b"b2", BUNDLE.replace(b"b1", b"b2")) == "bundle/b2"
+    assert reference.drain_forgotten() == ["bundle/b1"]
+    answer = reference.apply(BUNDLE_RECORD, b"b3", BUNDLE.replace(b"b1", b"b3"))
     assert isinstance(answer, Rejection)
-    assert (answer.reason, reference.take_forgotten()) == ("bundles_full", [])
+    assert (answer.reason, reference.drain_forgotten()) == ("bundles_full", [])
 
 
 def test_a_list_of_another_release_is_refused() -> None:
     _, reference = opened()
-    assert isinstance(reference.take(CANDIDATES_RECORD, b"together/bought/p1", b"\x09"), Rejection)
-    assert isinstance(reference.take(BUNDLE_RECORD, b"b1", b"{}"), Rejection)
+    assert isinstance(reference.apply(CANDIDATES_RECORD, b"together/bought/p1", b"\x09"), Rejection)
+    assert isinstance(reference.apply(BUNDLE_RECORD, b"b1", b"{}"), Rejection)
 
 
 def test_what_an_earlier_release_held_and_this_one_refuses_leaves_broadcast_state() -> None:
@@ -206,5 +206,5 @@ def test_what_an_earlier_release_held_and_this_one_refuses_leaves_broadcast_stat
     unsound = msgspec.structs.replace(WHOLE, counts=b"\x00")
     entries = [("model", unsound.encode()), ("candidates/category/c", b"\x01?"), ("bundle/b", b"{}")]
     assert reference.restore(entries) == 3
-    assert reference.take_forgotten() == ["model", "candidates/category/c", "bundle/b"]
+    assert reference.drain_forgotten() == ["model", "candidates/category/c", "bundle/b"]
     assert version(chooser) is None

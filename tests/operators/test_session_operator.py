@@ -119,7 +119,7 @@ class Bench:
     def look(self, key: str = BUCKET) -> None:
         """Lets the bucket see to what Redis holds, until it has looked with the newest answers and nothing is left to do."""
         for _ in range(4):
-            self.operator._redis_watch._next_ms = 0
+            self.operator._redis_health._next_ms = 0
             self.look_once(key)
             self.operator._writer.settle()
         while self.operator._rebuilder.is_busy_with(key):
@@ -339,9 +339,9 @@ def test_a_bundle_that_cannot_be_used_or_held_is_a_dead_letter_of_its_topic(serv
 
 def test_broadcast_state_holds_no_more_lists_than_the_operator(server: RedisServer) -> None:
     bench = Bench(server, together={"max_products": 2})
-    companions = encode_list([Pair("p2", 4.0, 9.0)])
+    partners = encode_list([Pair("p2", 4.0, 9.0)])
     for number in range(5):
-        bench.refer(CANDIDATES_RECORD, f"together/bought/p{number}".encode(), companions)
+        bench.refer(CANDIDATES_RECORD, f"together/bought/p{number}".encode(), partners)
     held = [name for name, _ in bench.context.broadcast.items()]
     assert held == ["candidates/together/bought/p3", "candidates/together/bought/p4"]
 

@@ -1,4 +1,4 @@
-"""The operator of companions: from gathers to lists on a timer, over restarts, and until all is forgotten."""
+"""The operator of partners: from gathers to lists on a timer, over restarts, and until all is forgotten."""
 
 from typing import Any
 

@@ -151,5 +151,5 @@ def predictor_of(examples: list[Example], dimension: int, now_ms: int = T0) -> P
     shard = LearnerShard("default/0", Sums(dimension, None))
     shard.learn(examples)
     merger = make_merger(dimension=dimension)
-    merger.absorb(shard.take_update(), now_ms)
+    merger.absorb(shard.drain_update(), now_ms)
     return Predictor(merger.snapshot(now_ms))

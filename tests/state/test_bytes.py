@@ -12,22 +12,22 @@ from hypothesis import HealthCheck, given, seed
 from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 
+from state.catalogue.assortment.applying import Version
 from state.catalogue.assortment.category import Category
 from state.catalogue.assortment.directory import Entry
 from state.catalogue.assortment.facts import pack, read_stored
 from state.catalogue.assortment.facts import stored as stored_product
 from state.catalogue.assortment.message import Act, Message, encode_message, read_messages
-from state.catalogue.assortment.message import Change as Told
+from state.catalogue.assortment.message import Change as ProductChange
 from state.catalogue.assortment.records import CategoryRecord, ProductRecord, read_category, read_listed_product
 from state.catalogue.assortment.tally import Tally
-from state.catalogue.assortment.telling import Version
 from state.catalogue.product import Product
 from state.codec import UnreadableError
 from state.configuration import Together
 from state.feature_set import DIMENSION
 from state.model.archive import Archive
 from state.model.change import LiveModel
-from state.model.drift import Watched, Watches
+from state.model.drift import DriftState, Watches
 from state.model.learner import LearnerShard, ShardUpdate
 from state.model.merger import Merger, Terms, refuse_unusable
 from state.model.model_input import Command, encode_update, read_model_input
@@ -70,8 +70,8 @@ def golden(name: str) -> bytes:
 def taken(data: bytes) -> None:
     """As the operators take a record of the model's topic."""
     live = LiveModel()
-    live.take(SNAPSHOT.encode())
-    live.take(data)
+    live.apply(SNAPSHOT.encode())
+    live.apply(data)
 
 
 def told(data: bytes) -> None:
@@ -110,7 +110,7 @@ READERS = {
     "snapshot": Reader(SNAPSHOT.encode(), lambda data: Predictor(Snapshot.decode(data))),
     "live model": Reader(golden("change-1"), taken),
     "sums": Reader(SNAPSHOT.sums, Sums.decode),
-    "update": Reader(encode_update(learner_shard().take_update()), told),
+    "update": Reader(encode_update(learner_shard().drain_update()), told),
     "command": Reader(Command("import", T0, SNAPSHOT.encode()).encode(), told),
     "archive": Reader(Archive([T0, T0 + 1]).encode(), Archive.decode),
     "watches": Reader(Watches().encode(), Watches.decode),
@@ -121,16 +121,16 @@ READERS = {
     "popularity list": Reader(golden("popularity-1"), Listing.decode),
     "moment": Reader(golden("moment-1"), Moment.decode),
     "moments": Reader(golden("moments-1"), Moments.decode),
-    "companions": Reader(golden("together-list-1"), decode_list),
-    "row of companions": Reader(golden("together-row-1"), Row.decode),
-    "shard of companions": Reader(
+    "partners": Reader(golden("together-list-1"), decode_list),
+    "row of partners": Reader(golden("together-row-1"), Row.decode),
+    "shard of partners": Reader(
         golden("together-shard-1"), lambda data: Shard.open("bought/0/1", data, Together())
     ),
     "chunk": Reader(msgspec.msgpack.encode(["a", "b"]), read_chunk),
     "category": Reader(CategoryRecord("c", T0, 1, 0, 0.0, 0, 0.0, ["p"], FACTS).encode(), read_category),
     "listed product": Reader(ProductRecord("c", T0, FACTS).encode(), read_listed_product),
     "messages": Reader(
-        encode_message(Message(T0, [Told(Act.ADD, "p", FACTS)])), lambda data: read_messages([data])
+        encode_message(Message(T0, [ProductChange(Act.ADD, "p", FACTS)])), lambda data: read_messages([data])
     ),
     "tally": Reader(Version(T0).encode(Tally()), Version.decode),
     "category's lists": Reader(Category(3, 3, Tally()).encode_lists(), listed),
@@ -258,7 +258,7 @@ UNSOUND = {
     "another form": lambda: other(form="both"),
     "arms without the form": lambda: other(arms=b"\x00" * 8),
     "the form without arms": lambda: other(form="disjoint"),
-    "nan drift": lambda: other(watched=[Watched("default", 1, float("nan"))]),
+    "nan drift": lambda: other(watched=[DriftState("default", 1, float("nan"))]),
     "too many bytes": lambda: other(river=b"\x00" * 600_000),
 }  # fmt: skip
 
@@ -267,10 +267,10 @@ UNSOUND = {
 def test_a_snapshot_that_is_not_sound_is_refused_before_anything_is_replaced(how: str) -> None:
     data = UNSOUND[how]().encode()
     live = LiveModel()
-    live.take(SNAPSHOT.encode())
+    live.apply(SNAPSHOT.encode())
     before = live.newest, live.predictor
     with pytest.raises(UnreadableError):
-        live.take(data)
+        live.apply(data)
     assert (live.newest, live.predictor) == before
 
 

@@ -104,7 +104,7 @@ def test_a_model_of_the_first_feature_set_is_refused_and_never_misread() -> None
         merger.start_from(Snapshot.decode(data), 1_763_770_000_000)
     assert merger.is_empty()
     chooser = shop().chooser
-    answer = ReferenceData(chooser).take(MODEL_RECORD, MODEL_KEY, data)
+    answer = ReferenceData(chooser).apply(MODEL_RECORD, MODEL_KEY, data)
     assert isinstance(answer, Rejection)
     assert answer.detail == f"shop-1 is not {FEATURE_SET}"
     assert chooser.predictor is None
@@ -156,10 +156,10 @@ def test_merged_statistics_of_version_2() -> None:
 
 def test_a_snapshot_of_version_2_and_a_change_of_version_1() -> None:
     live = LiveModel()
-    base = live.take(read("snapshot-2.bin"))
+    base = live.apply(read("snapshot-2.bin"))
     assert base is not None
     assert (base.form, base.product_ids, base.watched[0].exposures) == ("disjoint", ["product-1", "product-0"], 2_300)
-    newest = live.take(read("change-1.bin"))
+    newest = live.apply(read("change-1.bin"))
     assert newest is not None
     assert newest.model_version == base.model_version + HOUR
     before, after = Predictor(base), Predictor(newest)
@@ -183,9 +183,9 @@ def test_popularity_of_version_1() -> None:
     )
 
 
-def test_companions_of_version_1() -> None:
+def test_partners_of_version_1() -> None:
     row = Row.decode(read("together-row-1.bin"))
-    assert {name: round(companion.support) for name, companion in row.companions.items()} == {"ink": 5, "paper": 5}
+    assert {name: round(partner.support) for name, partner in row.partners.items()} == {"ink": 5, "paper": 5}
     assert (round(row.single), len(row.listed)) == (5, 8)
     shard = Shard.open("bought/0/1", read("together-shard-1.bin"), Together())
     assert (round(shard.head.baskets), shard.pending) == (6, [])

@@ -38,9 +38,9 @@ class Bundles:
         """Takes a bundle out of every later proposal."""
         bundle = self._bundles.pop(bundle_id, None)
         if bundle is not None:
-            _take_out(self._by_primary, bundle.primary_product, bundle)
+            _remove_from(self._by_primary, bundle.primary_product, bundle)
             for product_id in bundle.products:
-                _take_out(self._by_part, product_id, bundle)
+                _remove_from(self._by_part, product_id, bundle)
 
     def drop_expired(self, now_ms: int) -> list[str]:
         """Makes room: removes the bundles that have expired, and returns their ids."""
@@ -92,7 +92,7 @@ class Bundles:
         ][:MOST_BOUGHT]
 
 
-def _take_out(index: dict[str, list[Bundle]], product_id: str, bundle: Bundle) -> None:
+def _remove_from(index: dict[str, list[Bundle]], product_id: str, bundle: Bundle) -> None:
     left = [other for other in index[product_id] if other.bundle_id != bundle.bundle_id]
     if left:
         index[product_id] = left

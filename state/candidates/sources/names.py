@@ -12,7 +12,7 @@ BOUGHT_TOGETHER: Final = 6
 VIEWED_TOGETHER: Final = 7
 BUNDLES: Final = 8
 USER_LISTS: Final = 9
-ANYWHERE: Final = 10
+RANDOM: Final = 10
 RULES: Final = 11
 
 SOURCES: Final = (

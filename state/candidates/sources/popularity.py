@@ -36,7 +36,7 @@ class PopularLists:
     """The newest list of at most `max_lists` regions and categories and of the whole, and the moments.
 
     The longest unused list goes first, that of the whole never. A list is kept as its bytes until it is asked for. Whoever keeps
-    records elsewhere, to give them back after a restart, learns from `take` which, and from `take_forgotten` which no more: every
+    records elsewhere, to give them back after a restart, learns from `take` which, and from `drain_forgotten` which no more: every
     other list comes again with the next slide of the windows.
     """
 
@@ -53,7 +53,7 @@ class PopularLists:
         """Lists held, but for that of the whole."""
         return len(self._lists)
 
-    def take(self, key: str, payload: bytes | None) -> bool:
+    def apply(self, key: str, payload: bytes | None) -> bool:
         """Takes a record of the topic `popularity` in, None for one that ended; says whether it is to last over a restart.
 
         Raises:
@@ -62,7 +62,7 @@ class PopularLists:
         if not key:
             raise ValueError("a popularity record has its list's name as its key")
         if key.startswith(MOMENT):
-            self._take_moment(key.removeprefix(MOMENT), payload)
+            self._apply_moment(key.removeprefix(MOMENT), payload)
             return True
         if payload is not None:
             Listing.decode(payload)
@@ -80,7 +80,7 @@ class PopularLists:
                 self._forgotten.append(gone)
         return self._is_lasting(key)
 
-    def take_forgotten(self) -> list[str]:
+    def drain_forgotten(self) -> list[str]:
         """Keys of records that were to last, and are to no longer."""
         forgotten, self._forgotten = self._forgotten, []
         return forgotten
@@ -132,7 +132,7 @@ class PopularLists:
         is_fresh = found.window_end_ms + LIFE_WINDOWS * found.window_ms > now_ms
         return found if is_fresh else None
 
-    def _take_moment(self, name: str, payload: bytes | None) -> None:
+    def _apply_moment(self, name: str, payload: bytes | None) -> None:
         if payload is None:
             self._moments.pop(name, None)
         else:

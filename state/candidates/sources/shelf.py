@@ -14,7 +14,7 @@ from state.candidates.sources import names
 from state.candidates.sources.bundles import Bundles
 from state.candidates.sources.popularity import Popular, PopularLists
 from state.candidates.sources.store import NOTHING, Resolved, RowCache, resolved
-from state.candidates.sources.together import Companions
+from state.candidates.sources.together import TogetherLists
 from state.catalogue.catalogue import Catalogue, Rows
 from state.configuration import Settings, Sources
 from state.feature_set import Feature
@@ -24,15 +24,15 @@ from state.session.interest import Interest
 
 OWN_LIMIT = 20
 LEADING = 5
-"""The session's own products whose companions are offered: the newest."""
+"""The session's own products whose partners are offered: the newest."""
 LIKED_CATEGORIES = 3
 LIKED_SHARE = 0.6
 """Of the candidates that the best rated products of the liked categories may fill where other sources lack."""
 HALF_EVIDENCE = 2.0
 """Visits at which the sources that go by the session have half of their weight."""
 STRONG_TOGETHER = 5.0
-"""Lift of a companion whose feature is one half."""
-NOT_TOLD = -1
+"""Lift of a partner whose feature is one half."""
+NO_FEATURE = -1
 """In place of a feature that a list tells."""
 MOST_OF_CATEGORIES = 10_000
 """Lists of categories that are kept ready, some 1 KB each."""
@@ -53,7 +53,7 @@ class Asked(msgspec.Struct, frozen=True):
     hidden: Collection[str] = ()
 
 
-class Offers(NamedTuple):
+class CandidateLists(NamedTuple):
     """What there is for a session, as the kernels take it.
 
     `lists` are lists of the catalogue's rows in the order of preference, as float64: the number of the source, most rows to take
@@ -61,7 +61,7 @@ class Offers(NamedTuple):
     its rows and of what it tells of them, and its length. Of several parts rows are taken in turn. A list of no parts has its own
     length there, and then the rows themselves. `kept` holds what the addresses are of.
 
-    `excluded` are rows that must not be shown; `anywhere` is for how many candidates of the `pool` there is place at least. Bit s
+    `excluded` are rows that must not be shown; `random` is for how many candidates of the `pool` there is place at least. Bit s
     of `personal` is set where source s goes by what the session did. `moment` says what the moment does of categories.
     """
 
@@ -69,7 +69,7 @@ class Offers(NamedTuple):
     kept: list[Resolved]
     pool: Rows
     excluded: list[int]
-    anywhere: int
+    random: int
     personal: int
     moment: "OfMoment"
 
@@ -92,7 +92,7 @@ class OfMoment(NamedTuple):
 
 
 class _OfCategory(NamedTuple):
-    """A category's lists in the form of `Offers.lists`: the best rated, more of them, the newest."""
+    """A category's lists in the form of `CandidateLists.lists`: the best rated, more of them, the newest."""
 
     kept: list[Resolved]
     best: bytes
@@ -112,7 +112,7 @@ class Shelf:
         new = Catalogue(candidates.max_products, candidates.per_category)
         self.catalogue = new if catalogue is None else catalogue
         self.popularity = PopularLists()
-        self.together = Companions(settings.together.max_products)
+        self.together = TogetherLists(settings.together.max_products)
         self.bundles = Bundles(settings.bundles.max)
         self._weights = _weights(candidates.sources)
         self._newest_most = candidates.newest_per_category
@@ -130,7 +130,7 @@ class Shelf:
         self._newest = self._newest_by_category() if self._weights[names.NEWEST] else {}
         self.pool = np.unique(np.concatenate([self.catalogue.pool, *self._newest.values()]))
 
-    def offers(self, asked: Asked, limit: int, wanted: Sequence[str] = ()) -> Offers:
+    def offers(self, asked: Asked, limit: int, wanted: Sequence[str] = ()) -> CandidateLists:
         """What there is for a session, `wanted` products first, for `limit` candidates."""
         interest = asked.interest
         popular = self.popularity.of(asked.region, asked.now_ms)
@@ -146,26 +146,26 @@ class Shelf:
             _add_rows(lists, names.OWN, quotas[names.OWN], listed(own))
         if interest.listed:
             _add_rows(lists, names.USER_LISTS, quotas[names.USER_LISTS], listed(interest.listed))
-        self._add_companions(lists, kept, own[:LEADING], quotas, asked.now_ms)
+        self._add_partners(lists, kept, own[:LEADING], quotas, asked.now_ms)
         self._add_popular(lists, kept, popular, asked.region, quotas)
         self._add_categories(lists, kept, liked or self._usual_categories(popular), quotas, limit, asked.now_ms)
-        return Offers(
+        return CandidateLists(
             lists,
             kept,
             self.pool,
             listed((*interest.disliked, *asked.hidden)) if interest.disliked or asked.hidden else [],
-            quotas[names.ANYWHERE],
+            quotas[names.RANDOM],
             _PERSONAL_BITS if liked else _PERSONAL_BITS_OF_NO_CATEGORY,
             self._of_moment(tuple(asked.moment)) if asked.moment else _NO_MOMENT,
         )
 
     def because(self, interest: Interest) -> dict[str, str]:
-        """The companions of the session's newest products, each with the first that it goes with."""
+        """The partners of the session's newest products, each with the first that it goes with."""
         causes: dict[str, str] = {}
         for product in own_products(interest, LEADING):
-            for companions in (self.together.bought_with(product), self.together.viewed_with(product)):
-                for companion, _ in companions:
-                    causes.setdefault(companion, product)
+            for partners in (self.together.bought_with(product), self.together.viewed_with(product)):
+                for partner, _ in partners:
+                    causes.setdefault(partner, product)
         return causes
 
     def _quotas(self, visits: int, limit: int, *, by_category: bool) -> list[int]:
@@ -180,20 +180,20 @@ class Shelf:
             self._quotas_of[key] = quotas
         return quotas
 
-    def _add_companions(
+    def _add_partners(
         self, lists: bytearray, kept: list[Resolved], leading: list[str], quotas: list[int], now_ms: int
     ) -> None:
         """What goes with the session's newest products, in turn."""
-        for source, companions in (
+        for source, partners in (
             (names.BOUGHT_TOGETHER, self.together.bought_with),
             (names.VIEWED_TOGETHER, self.together.viewed_with),
         ):
             if not quotas[source]:
                 continue
             found = [
-                self._rows.of(source, product, listed, _lift_told)
+                self._rows.of(source, product, listed, _lift_feature)
                 for product in leading
-                if (listed := companions(product))
+                if (listed := partners(product))
             ]
             if found:
                 _add(lists, kept, source, quotas[source], found, Feature.TOGETHER)
@@ -206,10 +206,10 @@ class Shelf:
         self, lists: bytearray, kept: list[Resolved], popular: Popular, region: str, quotas: list[int]
     ) -> None:
         if popular.trends:
-            found = self._rows.of(names.TRENDING, region, popular.trends, _trend_told)
+            found = self._rows.of(names.TRENDING, region, popular.trends, _trend_feature)
             _add(lists, kept, names.TRENDING, quotas[names.TRENDING], [found], Feature.TRENDING)
         if popular.items:
-            found = self._rows.of(names.POPULAR, region, popular.items, _popularity_told)
+            found = self._rows.of(names.POPULAR, region, popular.items, _popularity_feature)
             _add(lists, kept, names.POPULAR, quotas[names.POPULAR], [found], Feature.REGIONAL_POPULARITY)
 
     def _add_categories(
@@ -230,7 +230,7 @@ class Shelf:
             lists += of.best
             viewed = self.popularity.of(CATEGORY + category, now_ms).items if viewed_most else ()
             if viewed:
-                found = self._rows.of(names.MOST_VIEWED, category, viewed, _popularity_told)
+                found = self._rows.of(names.MOST_VIEWED, category, viewed, _popularity_feature)
                 _add(lists, kept, names.MOST_VIEWED, viewed_most, [found])
             lists += of.newest
             more.append(of.more)
@@ -243,7 +243,7 @@ class Shelf:
         rated = self.catalogue.pool[start : start + size]
         kept = [resolved(rated), resolved(rated[best:]), resolved(self._newest.get(category, NOTHING.rows))]
         packed = (
-            _head(source, wanted, NOT_TOLD, 1, len(part.rows)) + part.part
+            _head(source, wanted, NO_FEATURE, 1, len(part.rows)) + part.part
             for source, wanted, part in zip(
                 (names.BEST_RATED, names.BEST_RATED, names.NEWEST),
                 (best, most - best if best else 0, newest),
@@ -307,30 +307,30 @@ def _best(values: dict[str, float]) -> list[str]:
 
 
 def _add(
-    lists: bytearray, kept: list[Resolved], source: int, most: int, parts: list[Resolved], told: int = NOT_TOLD
+    lists: bytearray, kept: list[Resolved], source: int, most: int, parts: list[Resolved], feature: int = NO_FEATURE
 ) -> None:
-    """Adds a list of these parts in the form of `Offers.lists`, which tells the feature `told`."""
+    """Adds a list of these parts in the form of `CandidateLists.lists`, which tells the feature `feature`."""
     kept += parts
-    lists += _head(source, most, told, len(parts), max([len(part.rows) for part in parts]))
+    lists += _head(source, most, feature, len(parts), max([len(part.rows) for part in parts]))
     for part in parts:
         lists += part.part
 
 
 def _add_rows(lists: bytearray, source: int, most: int, rows: list[int]) -> None:
     """Adds a list of these rows."""
-    lists += _head(source, most, NOT_TOLD, 0, len(rows)) + array("d", rows).tobytes()
+    lists += _head(source, most, NO_FEATURE, 0, len(rows)) + array("d", rows).tobytes()
 
 
-def _lift_told(rank: int, entry: tuple[str, float], best: tuple[str, float]) -> float:
+def _lift_feature(rank: int, entry: tuple[str, float], best: tuple[str, float]) -> float:
     return entry[1] / (entry[1] + STRONG_TOGETHER)
 
 
-def _popularity_told(rank: int, entry: tuple[str, float, int], best: tuple[str, float, int]) -> float:
+def _popularity_feature(rank: int, entry: tuple[str, float, int], best: tuple[str, float, int]) -> float:
     """√ of the count as a share of the most popular product's."""
     return float((entry[2] / max(1, best[2])) ** 0.5)
 
 
-def _trend_told(rank: int, entry: tuple[str, int, float], best: tuple[str, int, float]) -> float:
+def _trend_feature(rank: int, entry: tuple[str, int, float], best: tuple[str, int, float]) -> float:
     return min(1.0, entry[2] / max(best[2], 1e-9))
 
 

@@ -12,7 +12,7 @@ from state.catalogue.catalogue import Catalogue, Rows
 
 MOST_KEPT = 20_000
 Entry = Any
-Telling = Callable[[int, Entry, Entry], float]
+FeatureOf = Callable[[int, Entry, Entry], float]
 """The value of the feature that a list tells of an entry, given its rank and the list's best."""
 
 
@@ -48,7 +48,7 @@ class RowCache:
         """The catalogue has changed."""
         self._kept.clear()
 
-    def of(self, source: int, name: str, listed: Sequence[Entry], telling: Telling) -> Resolved:
+    def of(self, source: int, name: str, listed: Sequence[Entry], feature_of: FeatureOf) -> Resolved:
         """The rows of a source's list of entries (product, …), best first; asks for the products that are not held."""
         if not listed:
             return NOTHING
@@ -57,7 +57,7 @@ class RowCache:
         if kept is not None and kept[0] is listed:
             self._kept.move_to_end(key)
             return kept[1]
-        entry = self._resolve(listed, telling)
+        entry = self._resolve(listed, feature_of)
         self._kept[key] = (listed, entry)
         if len(self._kept) > MOST_KEPT:
             self._kept.popitem(last=False)
@@ -70,13 +70,13 @@ class RowCache:
             self._ask(product_ids)
         return rows
 
-    def _resolve(self, listed: Sequence[Entry], telling: Telling) -> Resolved:
+    def _resolve(self, listed: Sequence[Entry], feature_of: FeatureOf) -> Resolved:
         row_of, rows, values = self._catalogue.row_of, [], []
         for rank, entry in enumerate(listed):
             row = row_of.get(entry[0])
             if row is not None:
                 rows.append(row)
-                values.append(telling(rank, entry, listed[0]))
+                values.append(feature_of(rank, entry, listed[0]))
         if len(rows) < len(listed):
             self._ask(entry[0] for entry in listed)
         return resolved(np.array(rows, dtype=np.int64), np.array(values, dtype=np.float64))

@@ -1,4 +1,4 @@
-"""The companions of products, as a session operator holds them."""
+"""The partners of products, as a session operator holds them."""
 
 from collections import OrderedDict
 from collections.abc import Sequence
@@ -10,10 +10,10 @@ Lifts = Sequence[tuple[str, float]]
 _NONE: Lifts = ()
 
 
-class Companions:
-    """Lists of companions by product, of at most so many products of each kind; the longest unused go first.
+class TogetherLists:
+    """Lists of partners by product, of at most so many products of each kind; the longest unused go first.
 
-    A list is kept as its bytes until it is first asked for. Whoever holds the same elsewhere asks `take_forgotten` what had to go.
+    A list is kept as its bytes until it is first asked for. Whoever holds the same elsewhere asks `drain_forgotten` what had to go.
     """
 
     def __init__(self, max_products: int) -> None:
@@ -25,7 +25,7 @@ class Companions:
         """Lists held."""
         return sum(map(len, self._lists.values()))
 
-    def take(self, key: bytes, payload: bytes | None) -> bool:
+    def apply(self, key: bytes, payload: bytes | None) -> bool:
         """Takes a record of the topic `candidate_lists` in, None for a list that ended; False where the key is another's.
 
         Raises:
@@ -54,7 +54,7 @@ class Companions:
         """Products that are viewed in the same sessions, likewise."""
         return self._list(VIEWED, product_id)
 
-    def take_forgotten(self) -> list[tuple[str, str]]:
+    def drain_forgotten(self) -> list[tuple[str, str]]:
         """Kinds and products of the lists that had to go since the last time."""
         forgotten, self._forgotten = self._forgotten, []
         return forgotten

@@ -60,11 +60,11 @@ class Category:
 
     def put(self, product_id: str, facts: bytes, former: bytes | None) -> tuple[bool, bool]:
         """Adds a product or replaces its `former` facts; see `change`."""
-        told = unpack(facts)
+        known = unpack(facts)
         if former is not None:
             self.tally.add(unpack(former), -1)
-        self.tally.add(told)
-        return self._change(product_id, facts, told)
+        self.tally.add(known)
+        return self._change(product_id, facts, known)
 
     def remove(self, product_id: str, former: bytes) -> tuple[bool, bool]:
         """Takes a product out; see `change`."""
@@ -98,9 +98,9 @@ class Category:
         self.facts = {}
         self._empty(self.tally.anchor, [None, None, None])
         for product_id, facts in products:
-            told = unpack(facts)
-            if told.is_available:
-                self._take_in(product_id, facts, told)
+            known = unpack(facts)
+            if known.is_available:
+                self._hold(product_id, facts, known)
 
     def encode_lists(self) -> bytes:
         """Versioned bytes for Flink's state; the tally is kept apart, as it changes with each product."""
@@ -122,7 +122,7 @@ class Category:
             self._empty(stored.anchor, stored.beyond)
             for place, product_id in enumerate(stored.product_ids):
                 facts = stored.facts[place * SIZE : (place + 1) * SIZE]
-                self._take_in(product_id, facts, unpack(facts))
+                self._hold(product_id, facts, unpack(facts))
 
     def _empty(self, anchor: float, beyond: list[Key | None]) -> None:
         self._anchor = anchor
@@ -130,29 +130,29 @@ class Category:
         self._unrated = Shortlist(RESERVE * self._best, beyond[1])
         self._newest = Shortlist(RESERVE * self._newest_most, beyond[2])
 
-    def _change(self, product_id: str, facts: bytes, told: Facts | None) -> tuple[bool, bool]:
+    def _change(self, product_id: str, facts: bytes, known: Facts | None) -> tuple[bool, bool]:
         held = self.facts.get(product_id)
-        was_shown = held is not None and self._take_out(product_id, unpack(held))
-        if told is None or not told.is_available:
+        was_shown = held is not None and self._release(product_id, unpack(held))
+        if known is None or not known.is_available:
             return held is not None, was_shown
-        return self._take_in(product_id, facts, told) or held is not None, False
+        return self._hold(product_id, facts, known) or held is not None, False
 
-    def _take_in(self, product_id: str, facts: bytes, told: Facts) -> bool:
+    def _hold(self, product_id: str, facts: bytes, known: Facts) -> bool:
         """Returns whether the product is held."""
-        places = [place for place in self._places(product_id, told) if place[0].has_room(place[1])]
-        if not places:
+        held_by = [each for each in self._lists_of(product_id, known) if each[0].has_room(each[1])]
+        if not held_by:
             return False
         self.facts[product_id] = facts
-        left = [shortlist.put(key) for shortlist, key in places]
+        left = [shortlist.put(key) for shortlist, key in held_by]
         for gone in {key[2] for key in left if key is not None}:
             self._let_go(gone)
         return product_id in self.facts
 
-    def _take_out(self, product_id: str, told: Facts) -> bool:
+    def _release(self, product_id: str, known: Facts) -> bool:
         """Returns whether it was, or may have been, among those that are shown."""
         del self.facts[product_id]
         was_shown = False
-        for shortlist, key in self._places(product_id, told):
+        for shortlist, key in self._lists_of(product_id, known):
             place = shortlist.remove(key)
             shown = self._newest_most if shortlist is self._newest else self._best
             was_shown = was_shown or (place is not None and place < shown)
@@ -160,22 +160,22 @@ class Category:
 
     def _let_go(self, product_id: str) -> None:
         """Forgets a product that no list holds."""
-        if not any(key in shortlist for shortlist, key in self._places(product_id, unpack(self.facts[product_id]))):
+        if not any(key in shortlist for shortlist, key in self._lists_of(product_id, unpack(self.facts[product_id]))):
             del self.facts[product_id]
 
-    def _places(self, product_id: str, told: Facts) -> list[tuple[Shortlist, Key]]:
+    def _lists_of(self, product_id: str, known: Facts) -> list[tuple[Shortlist, Key]]:
         """The lists that a product belongs to, with its key there."""
-        if told.reviews:
-            places = [(self._rated, self._rated_key(product_id, told))]
+        if known.reviews:
+            held_by = [(self._rated, self._rated_key(product_id, known))]
         else:
-            places = [(self._unrated, (0.0, _newer_first(told), product_id))]
-        if told.created_ms > 0:
-            places.append((self._newest, (-told.created_ms, 0.0, product_id)))
-        return places
+            held_by = [(self._unrated, (0.0, _newer_first(known), product_id))]
+        if known.created_ms > 0:
+            held_by.append((self._newest, (-known.created_ms, 0.0, product_id)))
+        return held_by
 
-    def _rated_key(self, product_id: str, told: Facts, anchor: float | None = None) -> Key:
+    def _rated_key(self, product_id: str, known: Facts, anchor: float | None = None) -> Key:
         mean = self._anchor if anchor is None else anchor
-        return (-quality(told.rating, told.reviews, mean), _newer_first(told), product_id)
+        return (-quality(known.rating, known.reviews, mean), _newer_first(known), product_id)
 
     def _ranked(self, anchor: float) -> tuple[list[Key], list[Key]]:
         """The best, and for each list that had to let products go, the key that none of those is before."""
@@ -200,8 +200,8 @@ def quality(rating: float, reviews: float, mean: float) -> float:
     return (mean * PRIOR_REVIEWS + rating * reviews) / (PRIOR_REVIEWS + reviews)
 
 
-def _newer_first(told: Facts) -> float:
-    return -told.created_ms if told.created_ms > 0 else 0.0
+def _newer_first(known: Facts) -> float:
+    return -known.created_ms if known.created_ms > 0 else 0.0
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -118,7 +118,7 @@ def is_id(key: bytes) -> bool:
         return False
 
 
-def take(batch: Batch, known: Mapping[str, bytes | None]) -> Outcome:
+def apply_batch(batch: Batch, known: Mapping[str, bytes | None]) -> Outcome:
     """Applies a batch; `known` has the entry of each product that the batch names, None where there is none."""
     outcome = Outcome({}, {}, [], [], 0)
     unchanged = 0
@@ -132,7 +132,7 @@ def take(batch: Batch, known: Mapping[str, bytes | None]) -> Outcome:
         else:
             outcome.removed.append(product_id)
             facts = bytes((WANTED,)) if entry.is_wanted else b""
-            _tell(outcome, entry.category_id, Change(Act.REMOVE, product_id, facts))
+            _add(outcome, entry.category_id, Change(Act.REMOVE, product_id, facts))
     for product_id in batch.wanted:
         _answer(outcome, product_id, known[product_id])
     return outcome._replace(unchanged=unchanged)
@@ -148,8 +148,8 @@ def _list(outcome: Outcome, product_id: str, category_id: str, facts: bytes, ent
         facts = with_flag(facts, WANTED)
     is_here = entry is not None and entry.category_id == category_id
     if entry is not None and not is_here:
-        _tell(outcome, entry.category_id, Change(Act.LEAVE, product_id))
-    _tell(outcome, category_id, Change(Act.CHANGE if is_here else Act.ADD, product_id, facts))
+        _add(outcome, entry.category_id, Change(Act.LEAVE, product_id))
+    _add(outcome, category_id, Change(Act.CHANGE if is_here else Act.ADD, product_id, facts))
     outcome.entries[product_id] = Entry(category_id, digest, is_wanted).encode()
     return True
 
@@ -162,8 +162,8 @@ def _answer(outcome: Outcome, product_id: str, data: bytes | None) -> None:
     entry = Entry.decode(data)
     if not entry.is_wanted:
         outcome.entries[product_id] = msgspec.structs.replace(entry, is_wanted=True).encode()
-    _tell(outcome, entry.category_id, Change(Act.TELL, product_id))
+    _add(outcome, entry.category_id, Change(Act.REPORT, product_id))
 
 
-def _tell(outcome: Outcome, category_id: str, change: Change) -> None:
+def _add(outcome: Outcome, category_id: str, change: Change) -> None:
     outcome.changes.setdefault(category_id, []).append(change)

@@ -16,7 +16,7 @@ class Act(enum.IntEnum):
     CHANGE = 1
     REMOVE = 2
     LEAVE = 3
-    TELL = 4
+    REPORT = 4
 
 
 class Change(msgspec.Struct, array_like=True, gc=False):

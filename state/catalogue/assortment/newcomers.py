@@ -21,7 +21,7 @@ class Newcomers:
         self._bits = np.zeros(BITS // 8, dtype=np.uint8) if is_empty else None
         self._names = 0
 
-    def take(self, product_ids: Collection[str]) -> list[bool]:
+    def add_new(self, product_ids: Collection[str]) -> list[bool]:
         """Of each of these different products, whether it has surely not been asked about before; from now on it has."""
         bits = self._bits
         if bits is None:

@@ -32,10 +32,10 @@ def rated(**ratings: float) -> dict[str, dict[str, Any]]:
 
 def test_a_list_is_held_and_what_leaves_it_is_not() -> None:
     held = catalogue()
-    held.take_category(listed_category("c", rated(a=5, b=4, d=3)))
+    held.apply_category(listed_category("c", rated(a=5, b=4, d=3)))
     held.refresh(T0)
     assert best(held, "c") == ["a", "b", "d"]
-    held.take_category(listed_category("c", rated(b=4, d=5), version=2))
+    held.apply_category(listed_category("c", rated(b=4, d=5), version=2))
     assert set(held.row_of) == {"b", "d"}
     assert not held.can_show(["a"])
     held.refresh(T0 + 1_000)
@@ -46,9 +46,9 @@ def test_a_list_is_held_and_what_leaves_it_is_not() -> None:
 
 def test_the_same_list_again_changes_nothing() -> None:
     held = catalogue()
-    held.take_category(listed_category("c", rated(a=5, b=4)))
+    held.apply_category(listed_category("c", rated(a=5, b=4)))
     assert held.refresh(T0)
-    held.take_category(listed_category("c", rated(a=5, b=4), version=2))
+    held.apply_category(listed_category("c", rated(a=5, b=4), version=2))
     assert not held.refresh(T0 + 10_000)
 
 
@@ -56,12 +56,12 @@ def test_means_are_those_of_the_whole_category() -> None:
     held, listing = catalogue(), {"a": {"rating": 5.0, "price": 1.0}, "b": {"price": 1.0}}
     record = listed_category("c", listing)
     record.mean_rating, record.rated, record.mean_price = 2.5, 1_000, 0.9
-    held.take_category(record)
+    held.apply_category(record)
     held.refresh(T0)
     row = held.row_of["b"]
     assert held.static[row, ProductColumn.RATING] == 2.5
     assert held.category_rating == {"c": 2.5}
-    assert held.static[row, ProductColumn.DEARNESS] < -3
+    assert held.static[row, ProductColumn.RELATIVE_PRICE] < -3
 
 
 def test_a_category_without_ratings_takes_the_mean_of_all_others() -> None:
@@ -69,21 +69,21 @@ def test_a_category_without_ratings_takes_the_mean_of_all_others() -> None:
     for category_id, mean, count in (("c1", 4.0, 300), ("c2", 2.0, 100)):
         record = listed_category(category_id, rated(**{category_id + "-p": 3}))
         record.mean_rating, record.rated = mean, count
-        held.take_category(record)
-    held.take_category(listed_category("c3", {"x": {}}))
+        held.apply_category(record)
+    held.apply_category(listed_category("c3", {"x": {}}))
     held.refresh(T0)
     assert held.category_rating["c3"] == pytest.approx(3.5)
 
 
 def test_what_is_not_held_is_asked_for_and_then_kept_up_to_date() -> None:
     held = catalogue()
-    held.take_category(listed_category("c", rated(a=5)))
+    held.apply_category(listed_category("c", rated(a=5)))
     held.want(["a", "x"])
-    assert held.take_wanted(T0) == ["x"]
+    assert held.poll_wanted(T0) == ["x"]
     assert held.category_of("x") == ""
-    assert held.take_product("x", listed_product("x", "c9", rating=2.0))
+    assert held.apply_product("x", listed_product("x", "c9", rating=2.0))
     assert (held.category_of("x"), held.can_show(["x"])) == ("c9", True)
-    held.take_product("x", listed_product("x", "c9", version=2, in_stock=False))
+    held.apply_product("x", listed_product("x", "c9", version=2, in_stock=False))
     assert (held.category_of("x"), held.can_show(["x"])) == ("c9", False)
     held.refresh(T0)
     assert held.row_of["x"] not in held.pool
@@ -95,55 +95,55 @@ def test_of_two_records_of_a_product_the_newer_counts_in_either_order() -> None:
     for newer_first in (False, True):
         held = catalogue()
         records = [
-            lambda held=held: held.take_category(listed_category("c", rated(a=5), version=5)),
-            lambda held=held: held.take_product("a", listed_product("a", "c", version=9, stock=0)),
+            lambda held=held: held.apply_category(listed_category("c", rated(a=5), version=5)),
+            lambda held=held: held.apply_product("a", listed_product("a", "c", version=9, stock=0)),
         ]
         for take in reversed(records) if newer_first else records:
             take()
         assert not held.can_show(["a"])
-        held.take_category(listed_category("c", rated(a=4), version=10))
+        held.apply_category(listed_category("c", rated(a=4), version=10))
         assert held.can_show(["a"])
 
 
 def test_a_product_that_was_asked_for_stays_when_its_category_lists_it_no_more() -> None:
     held = catalogue()
-    held.take_product("a", listed_product("a", "c", rating=5.0))
-    held.take_category(listed_category("c", rated(a=5, b=4), version=2))
-    held.take_category(listed_category("c", rated(b=4), version=3))
+    held.apply_product("a", listed_product("a", "c", rating=5.0))
+    held.apply_category(listed_category("c", rated(a=5, b=4), version=2))
+    held.apply_category(listed_category("c", rated(b=4), version=3))
     assert set(held.row_of) == {"a", "b"}
 
 
 def test_a_product_that_moved_stays_with_its_new_category() -> None:
     held = catalogue()
-    held.take_category(listed_category("c1", rated(a=5, b=5)))
-    held.take_category(listed_category("c2", rated(a=5), version=2))
-    held.take_category(listed_category("c1", rated(b=5), version=3))
+    held.apply_category(listed_category("c1", rated(a=5, b=5)))
+    held.apply_category(listed_category("c2", rated(a=5), version=2))
+    held.apply_category(listed_category("c1", rated(b=5), version=3))
     assert (held.category_of("a"), held.can_show(["a"])) == ("c2", True)
 
 
 def test_room_is_made_by_what_was_used_longest_ago_and_never_by_a_list() -> None:
     held = catalogue(most=6)
-    held.take_category(listed_category("c", rated(a=5, b=4)))
+    held.apply_category(listed_category("c", rated(a=5, b=4)))
     for name in ("w", "x", "y", "z"):
-        held.take_product(name, listed_product(name))
+        held.apply_product(name, listed_product(name))
     for name in ("x", "w", "z", "y"):
         held.stamp[held.row_of[name]] = held.next_mark()
-    assert not held.take_product("unasked", listed_product("unasked"))
+    assert not held.apply_product("unasked", listed_product("unasked"))
     held.want(["new"])
-    held.take_wanted(T0)
-    assert held.take_product("new", listed_product("new"))
-    assert held.take_forgotten() == ["x"]
+    held.poll_wanted(T0)
+    assert held.apply_product("new", listed_product("new"))
+    assert held.drain_forgotten() == ["x"]
     assert set(held.row_of) == {"a", "b", "w", "y", "z", "new"}
-    held.take_category(listed_category("c", rated(a=5, b=4, d=3, e=3, f=3, g=3, h=3), version=2))
+    held.apply_category(listed_category("c", rated(a=5, b=4, d=3, e=3, f=3, g=3, h=3), version=2))
     assert {"a", "b"} < set(held.row_of)
     assert len(held) == 6
-    assert set(held.take_forgotten()) == {"w", "y", "z", "new"}
-    assert held.take_counts() == {"products_left_out": 1}
+    assert set(held.drain_forgotten()) == {"w", "y", "z", "new"}
+    assert held.drain_counts() == {"products_left_out": 1}
 
 
 def test_a_row_stands_for_another_product_only_once_lists_are_rebuilt() -> None:
     held = catalogue()
-    held.take_category(listed_category("c", rated(a=5, b=4)))
+    held.apply_category(listed_category("c", rated(a=5, b=4)))
     held.refresh(T0)
     row = held.row_of["a"]
     held.remove("a")
@@ -171,13 +171,13 @@ def test_any_records_leave_what_the_last_ones_say(steps: list[tuple[str, str, se
     held, listed, asked = catalogue(most=1_000), {"c1": set[str](), "c2": set[str]()}, set[str]()
     for version, (kind, category_id, names) in enumerate(steps, 1):
         if kind == "list":
-            held.take_category(listed_category(category_id, {name: {} for name in sorted(names)}, version))
+            held.apply_category(listed_category(category_id, {name: {} for name in sorted(names)}, version))
             other = "c2" if category_id == "c1" else "c1"
             listed[category_id] = set(names)
             listed[other] -= names
         elif kind == "tell":
             for name in names:
-                held.take_product(name, listed_product(name, category_id, version))
+                held.apply_product(name, listed_product(name, category_id, version))
                 asked.add(name)
         else:
             for name in names:
@@ -195,8 +195,8 @@ def test_any_records_leave_what_the_last_ones_say(steps: list[tuple[str, str, se
 def test_a_product_that_does_not_come_is_asked_for_again() -> None:
     held = catalogue()
     for minute in range(3):
-        assert held.take_wanted(T0 + minute * ASK_AGAIN_MS) == []
+        assert held.poll_wanted(T0 + minute * ASK_AGAIN_MS) == []
         held.want(["x"])
-        assert held.take_wanted(T0 + minute * ASK_AGAIN_MS) == ["x"]
+        assert held.poll_wanted(T0 + minute * ASK_AGAIN_MS) == ["x"]
         held.want(["x"])
-        assert held.take_wanted(T0 + minute * ASK_AGAIN_MS + 1) == []
+        assert held.poll_wanted(T0 + minute * ASK_AGAIN_MS + 1) == []

@@ -30,12 +30,12 @@ def small_catalogue() -> Catalogue:
     return catalogue
 
 
-def columns(known: Interest, in_vain: dict[str, int] | None = None) -> dict[str, dict[str, float]]:
+def columns(known: Interest, unrewarded: dict[str, int] | None = None) -> dict[str, dict[str, float]]:
     """Feature by name, and in it each product's value."""
     catalogue = small_catalogue()
     rows = np.array(catalogue.listed(PRICES))
     found = Candidates(rows, catalogue.category[rows], list(PRICES))
-    x = features(found, Context(known, "", {}, T0, in_vain or {}), catalogue, Rates(catalogue, None))
+    x = features(found, Context(known, "", {}, T0, unrewarded or {}), catalogue, Rates(catalogue, None))
     return {name: dict(zip(PRICES, column, strict=True)) for name, column in zip(NAMES, x.T.tolist(), strict=True)}
 
 
@@ -46,7 +46,14 @@ def near(value: float) -> Any:
 
 def test_a_stranger_has_no_taste() -> None:
     x = columns(NOBODY)
-    for name in ("taste", "taste_root", "acquaintance", "rating_times_taste", "category_in_vain", "dearness_match"):
+    for name in (
+        "taste",
+        "taste_root",
+        "acquaintance",
+        "rating_times_taste",
+        "category_unrewarded",
+        "relative_price_match",
+    ):
         assert set(x[name].values()) == {0.0}
 
 
@@ -60,17 +67,17 @@ def test_taste_is_the_share_of_visits_with_one_more_elsewhere() -> None:
 
 def test_a_category_shown_in_vain_is_halfway_at_four() -> None:
     x = columns(Interest({}, {}, 0.0, visits={"a": 1}), {"a": 4, "b": 1, "not listed": 9})
-    assert [x["category_in_vain"][p] for p in ("a1", "b1")] == [near(1 / 2), near(1 / 5)]
-    assert x["category_in_vain_times_taste"]["a2"] == near(1 / 4)
+    assert [x["category_unrewarded"][p] for p in ("a1", "b1")] == [near(1 / 2), near(1 / 5)]
+    assert x["category_unrewarded_times_taste"]["a2"] == near(1 / 4)
 
 
 def test_dearness_is_the_log_price_about_the_categorys_mean() -> None:
     half = (math.log(41) - math.log(11)) / 4
     x = columns(Interest({"a2": 1.0}, {}, 1.0, visits={"a": 1}))
-    assert [x["dearness"][p] for p in PRICES] == [near(-half), near(half), near(0), near(0)]
-    assert x["dearness_times_taste"]["a1"] == near(-half / 2)
-    assert x["dearness_times_usual"]["a1"] == near(-half * half)
-    assert [x["dearness_match"][p] for p in ("a1", "a2", "b1")] == [near(-2 * half), near(0), near(-half)]
+    assert [x["relative_price"][p] for p in PRICES] == [near(-half), near(half), near(0), near(0)]
+    assert x["relative_price_times_taste"]["a1"] == near(-half / 2)
+    assert x["relative_price_times_usual"]["a1"] == near(-half * half)
+    assert [x["relative_price_match"][p] for p in ("a1", "a2", "b1")] == [near(-2 * half), near(0), near(-half)]
 
 
 def test_dearness_follows_the_catalogue() -> None:
@@ -78,10 +85,10 @@ def test_dearness_follows_the_catalogue() -> None:
     catalogue.put(Product("a3", "a", price=1_000.0))
     catalogue.refresh(T0 + 1_000)
     (row,) = catalogue.listed(["a2"])
-    assert catalogue.static[row, ProductColumn.DEARNESS] < 0
+    assert catalogue.static[row, ProductColumn.RELATIVE_PRICE] < 0
     catalogue.remove("a3")
     catalogue.refresh(T0 + 2_000)
-    assert catalogue.static[row, ProductColumn.DEARNESS] > 0
+    assert catalogue.static[row, ProductColumn.RELATIVE_PRICE] > 0
 
 
 def test_a_product_that_is_not_listed_is_neutral() -> None:
@@ -91,7 +98,7 @@ def test_a_product_that_is_not_listed_is_neutral() -> None:
     x = features(found, Context(nowhere, "c", {}, T0, {"c": 3}), catalogue, Rates(catalogue, None))
     assert found.rows.tolist() == [UNLISTED]
     assert x.shape == (1, DIMENSION)
-    for name in ("taste", "category_in_vain", "dearness", "dearness_match", "price_match"):
+    for name in ("taste", "category_unrewarded", "relative_price", "relative_price_match", "price_match"):
         assert x[0, NAMES.index(name)] == 0
 
 
@@ -102,7 +109,7 @@ def test_exposures_without_a_reward_are_in_vain_for_their_category() -> None:
     shown = visit.session.slates[-1].product_ids
     visit.send(event("product_view", 5_000, product_id=shown[0], category_id="category-0"))
     x = visit.session.slates[-1].matrix()
-    np.testing.assert_allclose(x[:, NAMES.index("category_in_vain")], 3 / 7, atol=1e-3)
+    np.testing.assert_allclose(x[:, NAMES.index("category_unrewarded")], 3 / 7, atol=1e-3)
 
 
 def test_a_thumb_down_is_no_visit() -> None:

@@ -18,7 +18,7 @@ def taught(count: int, half_life_ms: int | None = None) -> tuple[Merger, Learner
     merger = make_merger(half_life_ms)
     shard = LearnerShard("default/0", Sums(merger.terms.dimension, half_life_ms))
     shard.learn(made_examples(1, count, span_ms=HOUR))
-    merger.absorb(shard.take_update(), T0)
+    merger.absorb(shard.drain_update(), T0)
     return merger, shard
 
 
@@ -34,11 +34,11 @@ def test_base_and_change_are_the_whole_model(half_life_ms: int | None) -> None:
     later = [e for e in made_examples(2, 300, span_ms=HOUR) if e.product_id in ("product-0", "product-3")]
     later += [msgspec.structs.replace(later[0], product_id="new")]
     shard.learn(later)
-    merger.absorb(shard.take_update(), T0)
+    merger.absorb(shard.drain_update(), T0)
     now_ms = T0 + 20_000
     live = LiveModel()
-    assert live.take(base.encode()) == base
-    found = live.take(change_of(merger, base, now_ms, {"product-0", "product-3", "new"}))
+    assert live.apply(base.encode()) == base
+    found = live.apply(change_of(merger, base, now_ms, {"product-0", "product-3", "new"}))
     assert found is not None
     whole = merger.snapshot(now_ms)
     assert found.model_version == whole.model_version == now_ms
@@ -59,9 +59,9 @@ def test_models_of_products_travel_as_changes_too() -> None:
     for count in (100, 150):
         shard.learn(made_examples(count, count))
         if count == 100:
-            merger.absorb(shard.take_update(), T0)
+            merger.absorb(shard.drain_update(), T0)
             base = merger.snapshot(T0)
-    update = shard.take_update()
+    update = shard.drain_update()
     merger.absorb(update, T0)
     found = patched(base, merger.snapshot(T0 + 1, set(update.products)), rows_by_product(base))
     whole = merger.snapshot(T0 + 1)
@@ -78,15 +78,15 @@ def test_a_change_waits_for_its_base_and_gives_way_to_a_newer_one() -> None:
     first, second = merger.snapshot(T0), merger.snapshot(T0 + 100)
     of_second = change_of(merger, second, T0 + 200, {"product-1"})
     live = LiveModel()
-    assert live.take(of_second) is None
+    assert live.apply(of_second) is None
     assert live.newest is None
-    assert live.take(first.encode()) == first
-    newest = live.take(second.encode())
+    assert live.apply(first.encode()) == first
+    newest = live.apply(second.encode())
     assert newest is not None
     assert newest.model_version == T0 + 200
     third = merger.snapshot(T0 + 300)
-    assert live.take(third.encode()) == third
-    assert live.take(of_second) is None
+    assert live.apply(third.encode()) == third
+    assert live.apply(of_second) is None
     assert live.newest == third
 
 
@@ -95,21 +95,21 @@ def test_a_change_of_another_jobs_model_is_not_mixed_with_this() -> None:
     base = merger.snapshot(T0)
     other = msgspec.structs.replace(base, lineage="elsewhere")
     live = LiveModel()
-    live.take(base.encode())
-    assert live.take(Change(T0, other.encode()).encode()) is None
+    live.apply(base.encode())
+    assert live.apply(Change(T0, other.encode()).encode()) is None
 
 
 def test_what_cannot_be_read_leaves_the_reader_as_it_was() -> None:
     merger, _ = taught(50)
     base = merger.snapshot(T0)
     live = LiveModel()
-    live.take(base.encode())
+    live.apply(base.encode())
     change = change_of(merger, base, T0 + 1, {"product-1"})
     for data in (b"?", b"+\x63rest", change[:-9], b"+\x01\x93"):
         with pytest.raises(ValueError, match=r"version|damaged"):
-            live.take(data)
+            live.apply(data)
     assert live.newest == base
-    assert live.take(change) is not None
+    assert live.apply(change) is not None
 
 
 def test_when_the_whole_goes_out() -> None:

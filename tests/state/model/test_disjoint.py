@@ -75,10 +75,10 @@ def test_each_product_has_the_weighted_ridge_of_its_own_examples(
         parts[at].learn([example])
         if index % 11 == 0:
             parts[at] = LearnerShard.decode(parts[at].encode())
-            merger.absorb(parts[at].take_update(), T0)
+            merger.absorb(parts[at].drain_update(), T0)
             merger = restored_merger(merger)
     for part in parts:
-        merger.absorb(part.take_update(), T0)
+        merger.absorb(part.drain_update(), T0)
     now_ms = T0 + 60 * HOUR
     snapshot = Snapshot.decode(merger.snapshot(now_ms).encode())
     predictor = Predictor(snapshot)
@@ -98,7 +98,7 @@ def test_taking_examples_back_leaves_the_prior() -> None:
     merger, [shard] = opened()
     shard.learn(examples)
     shard.learn([Example(e.exposed_at_ms, e.product_id, e.x, -1, -e.reward, -e.reward_squared) for e in examples])
-    merger.absorb(shard.take_update(), T0)
+    merger.absorb(shard.drain_update(), T0)
     arms = Predictor(merger.snapshot(T0)).arms
     assert arms is not None
     np.testing.assert_allclose(arms.theta, 0, atol=1e-9)
@@ -118,11 +118,11 @@ def test_a_job_goes_on_from_the_snapshot_of_an_earlier_one() -> None:
     before, after = with_bias(made_examples(3, 60)), with_bias(made_examples(4, 60))
     earlier, [shard] = opened("7 h")
     shard.learn(before)
-    earlier.absorb(shard.take_update(), T0)
+    earlier.absorb(shard.drain_update(), T0)
     merger, [shard] = opened("7 h")
-    merger.take_over(earlier.snapshot(T0), T0)
+    merger.adopt(earlier.snapshot(T0), T0)
     shard.learn(after)
-    merger.absorb(shard.take_update(), T0)
+    merger.absorb(shard.drain_update(), T0)
     now_ms = T0 + 20 * HOUR
     expect(Predictor(restored_merger(merger).snapshot(now_ms)).arms, before + after, 7 * HOUR, now_ms)
 
@@ -130,7 +130,7 @@ def test_a_job_goes_on_from_the_snapshot_of_an_earlier_one() -> None:
 def test_statistics_of_the_other_form_are_refused() -> None:
     disjoint, _ = opened()
     with pytest.raises(IncompatibleModelError, match=r"bandit\.form"):
-        disjoint.take_over(make_merger(learned_from=disjoint.terms.learned_from).snapshot(T0), T0)
+        disjoint.adopt(make_merger(learned_from=disjoint.terms.learned_from).snapshot(T0), T0)
     shared = terms_of(settings_from({}))
     assert disjoint.terms.key != shared.key
 
@@ -140,9 +140,9 @@ def test_products_beyond_the_bound_keep_the_prior_and_are_counted() -> None:
     merger, [shard] = opened(disjoint_products=3)
     for product in range(5):
         shard.learn([Example(T0, f"p{product}", x, 1, 1.0, 1.0)])
-        merger.absorb(shard.take_update(), T0)
+        merger.absorb(shard.drain_update(), T0)
     shard.learn([Example(T0, "p0", x, 1, 1.0, 1.0)])
-    merger.absorb(shard.take_update(), T0)
+    merger.absorb(shard.drain_update(), T0)
     predictor = Predictor(merger.snapshot(T0))
     assert merger.beyond == 2
     assert predictor.arms is not None
@@ -161,7 +161,7 @@ def test_as_many_products_as_are_accepted_fit_into_a_snapshot() -> None:
     merger, [shard] = opened(disjoint_products=most)
     x = np.random.default_rng(1).normal(size=DIMENSION).astype(np.float16).tobytes()
     shard.learn([Example(T0, f"{i:0128}", x, 1, 1.0, 1.0) for i in range(most)])
-    merger.absorb(shard.take_update(), T0)
+    merger.absorb(shard.drain_update(), T0)
     snapshot = merger.snapshot(T0)
     assert len(snapshot.product_ids) == most
     assert len(snapshot.encode()) <= 512 * 1024

@@ -115,7 +115,7 @@ def test_a_turn_is_exact_for_what_came_before_after_and_late(first: int | None, 
     earlier = [msgspec.structs.replace(e, exposed_at_ms=T0) for e in made_examples(2, 20)] if form == "shared" else []
     if earlier:
         base = base_of(earlier, first, learned_from=merger.terms.learned_from)
-        merger.take_over(msgspec.structs.replace(base, model_version=T0), T0)
+        merger.adopt(msgspec.structs.replace(base, model_version=T0), T0)
     turns: list[tuple[int, int | None]] = []
     for index, example in enumerate(examples):
         shard.learn([example])
@@ -124,12 +124,12 @@ def test_a_turn_is_exact_for_what_came_before_after_and_late(first: int | None, 
             shard.watches.add({"default": [*rewards_of(0.5, 2_000), *rewards_of(0.0, 400)]})
             assert shard.observe(configuration.bandit, turn_at[index]) > 0
         if index % 9 == 0:
-            merger.absorb(shard.take_update(), T0 + 41 * HOUR)
+            merger.absorb(shard.drain_update(), T0 + 41 * HOUR)
             merger = restored_merger(merger)
             shard = LearnerShard.open("d/0", shard.encode(), {}, DIMENSION, configuration.bandit, T0 + 41 * HOUR)
     taken_back = [Example(e.exposed_at_ms, e.product_id, e.x, -1, -e.reward, -e.reward_squared) for e in unwanted]
     shard.learn(taken_back)
-    merger.absorb(shard.take_update(), T0 + 41 * HOUR)
+    merger.absorb(shard.drain_update(), T0 + 41 * HOUR)
     newest = 2 * HOUR if first else 3 * HOUR
     assert shard.sums.half_life_ms == newest
     now_ms = T0 + 42 * HOUR

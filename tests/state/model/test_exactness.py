@@ -88,9 +88,9 @@ class Job:
             learner = learners[shards[index % len(shards)]]
             learner.learn([example])
             if index % 3 == 0:
-                merger.absorb(learner.take_update(), T0)
+                merger.absorb(learner.drain_update(), T0)
         for learner in learners.values():
-            merger.absorb(learner.take_update(), T0)
+            merger.absorb(learner.drain_update(), T0)
         return merger.snapshot(T0)
 
 

@@ -72,7 +72,7 @@ def test_a_snapshot_states_products_as_of_its_time() -> None:
     shard = LearnerShard("default/0", Sums(2, HALF_LIFE_MS))
     shard.learn([example(T0, [1, 0.5], 1.0, "a")] * 4)
     merger = make_merger(HALF_LIFE_MS, 10, "plain", 2)
-    merger.absorb(shard.take_update(), T0)
+    merger.absorb(shard.drain_update(), T0)
     now = Predictor(merger.snapshot(T0)).statistics[0]
     later = Predictor(merger.snapshot(T0 + HALF_LIFE_MS)).statistics[0]
     assert np.allclose(now[:2], [4, 4], rtol=1e-6)
@@ -89,11 +89,11 @@ def test_residuals_are_taken_against_the_newest_coefficients() -> None:
     for i, item in enumerate(examples):
         shards[i % 2].learn([item])
         if i % 7 == 0:
-            merger.absorb(shards[i % 2].take_update(), T0)
+            merger.absorb(shards[i % 2].drain_update(), T0)
             merger = restored_merger(merger)
             shards[i % 2] = LearnerShard.decode(shards[i % 2].encode())
     for shard in shards:
-        merger.absorb(shard.take_update(), T0)
+        merger.absorb(shard.drain_update(), T0)
     now_ms = examples[-1].exposed_at_ms
     predictor = Predictor(merger.snapshot(now_ms))
     weights = np.array([2.0 ** ((e.exposed_at_ms - now_ms) / HALF_LIFE_MS) for e in examples])

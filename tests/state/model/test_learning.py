@@ -54,10 +54,10 @@ def learn(examples: list[Example], shards: int, half_life_ms: int | None) -> Mer
         shard = parts[index % shards]
         shard.learn([example])
         if index % 7 == 0:
-            merger.absorb(LearnerShard.decode(shard.encode()).take_update(), T0)
-            shard.take_update()
+            merger.absorb(LearnerShard.decode(shard.encode()).drain_update(), T0)
+            shard.drain_update()
     for shard in parts:
-        merger.absorb(shard.take_update(), T0)
+        merger.absorb(shard.drain_update(), T0)
     return merger
 
 
@@ -133,7 +133,7 @@ def test_a_snapshot_stays_below_what_readers_rely_on() -> None:
     merger = make_merger(max_products=20_000)
     shard = LearnerShard("default/0", Sums(DIMENSION, None))
     shard.pending = pending({f"{i:0128}": (float(i), 0.5) for i in range(20_000)})
-    merger.absorb(shard.take_update(), T0)
+    merger.absorb(shard.drain_update(), T0)
     data = merger.snapshot(T0).encode()
     assert len(data) <= 512 * 1024
     assert Snapshot.decode(data).product_ids[0] == f"{19_999:0128}"
@@ -159,7 +159,7 @@ def test_products_of_the_merged_model_are_bounded() -> None:
     for start in range(0, 1_000, 50):
         shard = LearnerShard("default/0", Sums(DIMENSION, None))
         shard.pending = pending({f"p{i}": (float(i), 0.0) for i in range(start, start + 50)})
-        merger.absorb(shard.take_update(), T0)
+        merger.absorb(shard.drain_update(), T0)
         assert len(merger.products) <= 125
     assert "p999" in merger.products.product_ids
 
@@ -184,7 +184,7 @@ def base_of(examples: list[Example], half_life_ms: int | None = None, **terms: A
     merger.lineage = "elsewhere"
     shard = LearnerShard("default/0", Sums(DIMENSION, half_life_ms))
     shard.learn(examples)
-    merger.absorb(shard.take_update(), T0)
+    merger.absorb(shard.drain_update(), T0)
     return merger.snapshot(T0 - 1)
 
 
@@ -196,11 +196,11 @@ def test_a_job_goes_on_from_the_snapshot_of_an_earlier_one(half_life_ms: int | N
     assert merger.is_of_earlier_job(base)
     shard = LearnerShard("default/0", Sums(DIMENSION, half_life_ms))
     shard.learn(after[:20])
-    merger.absorb(shard.take_update(), T0)
-    merger.take_over(base_of(before[:30], half_life_ms), T0)  # the topic may still hold an older one before the newest
-    merger.take_over(base, T0)
+    merger.absorb(shard.drain_update(), T0)
+    merger.adopt(base_of(before[:30], half_life_ms), T0)  # the topic may still hold an older one before the newest
+    merger.adopt(base, T0)
     shard.learn(after[20:])
-    merger.absorb(shard.take_update(), T0)
+    merger.absorb(shard.drain_update(), T0)
     now_ms = T0 + 20 * HOUR
     predictor = Predictor(restored_merger(merger).snapshot(now_ms))
     np.testing.assert_allclose(
@@ -228,13 +228,13 @@ def test_a_rollback_forgets_what_came_between_and_learns_on() -> None:
     merger = make_merger()
     shard = LearnerShard("default/0", Sums(DIMENSION, None))
     shard.learn(first)
-    merger.absorb(shard.take_update(), T0)
+    merger.absorb(shard.drain_update(), T0)
     archived = merger.snapshot(T0)
     shard.learn(unwanted)
-    merger.absorb(shard.take_update(), T0)
+    merger.absorb(shard.drain_update(), T0)
     merger.start_from(archived, T0)
     shard.learn(later)
-    merger.absorb(shard.take_update(), T0)
+    merger.absorb(shard.drain_update(), T0)
     theta = Predictor(restored_merger(merger).snapshot(T0)).theta
     np.testing.assert_allclose(theta, reference(first + later, None, T0, 1.0), rtol=1e-9, atol=1e-12)
 
@@ -262,7 +262,7 @@ def test_a_changed_half_life_takes_effect_from_then_on() -> None:
     change_ms = T0 + 2 * HOUR
     shard.use_half_life(4 * HOUR, change_ms)
     merger = make_merger(4 * HOUR)
-    merger.absorb(shard.take_update(), change_ms)
+    merger.absorb(shard.drain_update(), change_ms)
     at_change = Predictor(merger.snapshot(change_ms))
     np.testing.assert_allclose(at_change.theta, reference(examples, HOUR, change_ms, 1.0), rtol=1e-9, atol=1e-12)
     faded = [Example(change_ms, e.product_id, e.x, e.count * w, e.reward * w, 0) for e in examples

@@ -16,9 +16,9 @@ def test_rows_survive_growth_merging_and_bytes() -> None:
         expected[product] += weight * np.array([1, reward, *x])
     merged = ProductSums.decode(ProductSums.decode(one.encode()).encode())
     merged.scale(0.5)
-    merged.merge(two.take(), 0.5)
+    merged.merge(two.drain(), 0.5)
     assert len(two) == 0
-    assert len(two.take()) == 0
+    assert len(two.drain()) == 0
     for product, row in zip(merged.product_ids, merged.table, strict=True):
         np.testing.assert_allclose(row, expected[product] / 2)
 

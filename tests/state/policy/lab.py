@@ -67,7 +67,7 @@ class Experiment:
         self.now_ms += ROUND_MS
         self.chooser.refresh(self.now_ms)
         rewards = [reward for _ in range(sessions) for reward in self._session()]
-        self.merger.absorb(self.shard.take_update(), self.now_ms)
+        self.merger.absorb(self.shard.drain_update(), self.now_ms)
         self.chooser.use_model(Predictor(self.merger.snapshot(self.now_ms)))
         return float(np.mean(rewards))
 

@@ -14,7 +14,7 @@ from state.events.event import EVENT_TYPES
 from state.feature_set import NAMES
 from state.kernels import SMALLEST_ENGAGEMENT
 from state.profile.bundle_proposals import Proposal
-from state.profile.profile import CATEGORIES_AT_LEAST, CATEGORIES_LISTED, DIGITS, NOTHING_OFFERED, SCHEMA, Offered
+from state.profile.profile import CATEGORIES_AT_LEAST, CATEGORIES_LISTED, DIGITS, NO_EXTRAS, SCHEMA, ProfileExtras
 from state.profile.profile_items import FEATURE_REASONS
 from state.session.interest import Interest
 from state.session.recent_events import LoggedEvent
@@ -36,11 +36,11 @@ _EXPLORATION = '{"code":"exploration","share":1.0}'
 _GENERAL = '{"code":"general","share":1.0}'
 
 Values = NDArray[np.float64]
-Told = tuple[float, int, float, int, float]
+Explained = tuple[float, int, float, int, float]
 
 
 class Profile(msgspec.Struct):
-    """The profile's JSON; the first four fields stand first, where a newer write is told from an older one."""
+    """The profile's JSON; the first four fields stand first, where a newer write is explained from an older one."""
 
     schema: int
     generation: int
@@ -73,7 +73,7 @@ def plain_profile(
     interest: Interest,
     category_rating: dict[str, float],
     settings: Settings,
-    offered: Offered = NOTHING_OFFERED,
+    offered: ProfileExtras = NO_EXTRAS,
 ) -> bytes:
     """See `build_profile`."""
     newest = session.recent.newest
@@ -147,11 +147,11 @@ def score_data(
     """
     if not slate.product_ids:
         return NO_ITEMS
-    told = _explained(slate, values, theta, interest)
+    explained = _explained(slate, values, theta, interest)
     ids = [msgspec.json.encode(product).decode() for product in slate.product_ids]
     texts = [_named_by(*entry, region) for entry in zip(slate.product_ids, slate.category_ids, because, strict=True)]
     tails: list[str] = []
-    for i, (_, code, term, _, _) in enumerate(told):
+    for i, (_, code, term, _, _) in enumerate(explained):
         reason = _EXPLORATION
         if not slate.explored[i]:
             reason = _reason(int(code), 1.0, texts[i]) if term > 0 else _GENERAL
@@ -160,16 +160,16 @@ def score_data(
         if room < 0:
             break
         tails.append(tail)
-    _add_second_reasons(tails, slate, told, texts, room)
-    return _joined(ids, [line[0] for line in told[: len(tails)]], tails)
+    _add_second_reasons(tails, slate, explained, texts, room)
+    return _joined(ids, [line[0] for line in explained[: len(tails)]], tails)
 
 
-def _explained(slate: Slate, values: Values, theta: Values | None, interest: Interest) -> list[Told]:
+def _explained(slate: Slate, values: Values, theta: Values | None, interest: Interest) -> list[Explained]:
     """For each item its score, then twice a reason and the size of its terms, the largest first."""
     x = slate.matrix().astype(np.float64)
     base = base_weight(interest)
     by_product, by_category = personal_weight(slate.product_ids, slate.category_ids, interest).tolist()
-    told = []
+    explained = []
     for i, (product, category) in enumerate(zip(by_product, by_category, strict=True)):
         product -= min(0.0, product + category + base)
         score = min(1.0, max(SMALLEST_ENGAGEMENT, float(values[i]))) * (base + product + category)
@@ -179,8 +179,8 @@ def _explained(slate: Slate, values: Values, theta: Values | None, interest: Int
         terms[_BY_PRODUCT] += max(0.0, product)
         terms[_BY_CATEGORY] += max(0.0, category)
         first, second = sorted(range(len(terms)), key=lambda reason: -terms[reason])[:2]
-        told.append((score, first, terms[first], second, terms[second]))
-    return told
+        explained.append((score, first, terms[first], second, terms[second]))
+    return explained
 
 
 def _terms(x: list[float], theta: list[float], base: float) -> list[float]:
@@ -195,10 +195,10 @@ def _terms(x: list[float], theta: list[float], base: float) -> list[float]:
 
 
 def _add_second_reasons(
-    tails: list[str], slate: Slate, told: list[Told], texts: list[dict[str, str]], room: int
+    tails: list[str], slate: Slate, explained: list[Explained], texts: list[dict[str, str]], room: int
 ) -> None:
     for i in range(min(len(tails), ITEMS_WITH_TWO_REASONS)):
-        _, code, term, next_code, next_term = told[i]
+        _, code, term, next_code, next_term = explained[i]
         share = round(term / (term + max(0.0, next_term)), 2) if term > 0 else 1.0
         if slate.explored[i] or share >= 1:
             continue

@@ -46,7 +46,7 @@ def test_a_flood_stores_its_burst_and_then_so_many_a_second_and_counts_the_rest_
     assert burst == 2 * BURST_S
     assert budget.allows(Reason.EMPTY, ORIGIN, 1_000_500)
     assert not budget.allows(Reason.EMPTY, ORIGIN, 1_000_500)
-    taken = budget.take()
+    taken = budget.drain()
     assert taken is not None
     count, letter = taken
     assert count == BURST_S + 1
@@ -54,7 +54,7 @@ def test_a_flood_stores_its_burst_and_then_so_many_a_second_and_counts_the_rest_
     assert said["reason"] == "not_stored"
     assert said["not_stored"] == {"not_json": BURST_S, "empty": 1}
     assert (said["topic"], said["partition"], said["offset"], said["payload_bytes"]) == ("user_interactions", 3, 41, 0)
-    assert budget.take() is None
+    assert budget.drain() is None
 
 
 @given(
@@ -67,9 +67,9 @@ def test_every_dead_letter_is_stored_or_counted(per_second: int, letters: list[t
     for reason, passed_ms, is_end_of_call in letters:
         now_ms += passed_ms
         counted[reason] += budget.allows(reason, ORIGIN, now_ms)
-        if is_end_of_call and (taken := budget.take()):
+        if is_end_of_call and (taken := budget.drain()):
             counted.update(msgspec.json.decode(taken[1])["not_stored"])
-    if taken := budget.take():
+    if taken := budget.drain():
         counted.update(msgspec.json.decode(taken[1])["not_stored"])
     assert +counted == Counter(reason for reason, _, _ in letters)
 
@@ -77,4 +77,4 @@ def test_every_dead_letter_is_stored_or_counted(per_second: int, letters: list[t
 def test_without_a_bound_all_are_stored() -> None:
     budget = DeadLetterBudget(None)
     assert all(budget.allows(Reason.EMPTY, ORIGIN, 0) for _ in range(10_000))
-    assert budget.take() is None
+    assert budget.drain() is None

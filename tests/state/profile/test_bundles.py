@@ -123,7 +123,7 @@ def test_what_the_catalogue_does_not_hold_is_asked_for() -> None:
     visit = visit_of(bundle(bundle_items=["product-5", "absent"]))
     visit.send(event(at_ms=1))
     assert offered(visit) == []
-    assert visit.personalizer.chooser.catalogue.take_wanted(T0) == ["absent"]
+    assert visit.personalizer.chooser.catalogue.poll_wanted(T0) == ["absent"]
 
 
 def test_a_primary_product_that_was_bought_is_not_offered_again() -> None:
@@ -132,7 +132,7 @@ def test_a_primary_product_that_was_bought_is_not_offered_again() -> None:
     assert offered(visit) == []
 
 
-def test_scores_grow_with_affinity_companionship_and_discount_and_stay_in_bounds() -> None:
+def test_scores_grow_with_affinity_togetherness_and_discount_and_stay_in_bounds() -> None:
     visit = visit_of(
         bundle("plain", discount=0.0, bundle_items=["product-8"]),
         bundle("cheap", discount=1.0, bundle_items=["product-9"]),
@@ -141,7 +141,7 @@ def test_scores_grow_with_affinity_companionship_and_discount_and_stay_in_bounds
         profile={"bundles": 10, "max_bytes": 65_536},
     )
     pairs = encode_list([Pair("product-10", 50.0, 9.0)])
-    visit.personalizer.chooser.shelf.together.take(list_key("bought", PRIMARY), pairs)
+    visit.personalizer.chooser.shelf.together.apply(list_key("bought", PRIMARY), pairs)
     visit.send(event(at_ms=1, product_id="product-2"), event("add_to_cart", at_ms=2))
     scores = {suggestion["bundle_items"][0]: suggestion["score"] for suggestion in offered(visit)}
     assert scores["product-10"] == round((1 + 0.98) / 3, 4)

@@ -15,7 +15,7 @@ from state.events.event import EVENT_TYPES
 from state.feature_set import DIMENSION, FEATURE_SET
 from state.kernels import items as kernel
 from state.profile.bundle_proposals import Proposal
-from state.profile.profile import Offered, build_profile
+from state.profile.profile import ProfileExtras, build_profile
 from state.session.interest import Interest
 from state.session.recent_events import LoggedEvent, RecentEvents
 from state.session.session import Session
@@ -94,11 +94,11 @@ def sessions(draw: st.DrawFn) -> Session:
 
 
 @st.composite
-def offers(draw: st.DrawFn, product_ids: list[str]) -> Offered:
+def offers(draw: st.DrawFn, product_ids: list[str]) -> ProfileExtras:
     """What is told beside the choice."""
     proposals = st.builds(Proposal, IDS, st.lists(IDS, max_size=3), st.floats(0, 1), st.floats(0, 1))
     trend = st.fixed_dictionaries({"product_id": IDS, "region": IDS, "count": st.integers(0, 9), "score": SHARES})
-    return Offered(
+    return ProfileExtras(
         draw(st.sampled_from(("cold", "warming", "active"))),
         draw(st.dictionaries(st.sampled_from([*product_ids, "p1"]), IDS, max_size=5)),
         draw(st.lists(trend, max_size=2)),

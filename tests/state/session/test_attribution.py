@@ -191,7 +191,7 @@ def test_what_an_older_release_has_taught_of_it_is_taken_back_as_a_whole() -> No
     slate = visit.session.slates[-1]
     visit.send(event("category_view", 5_000, event_id="stays"))
     session = visit.session
-    session.exposures[0].taught_weight = 1
+    session.exposures[0].learned_weight = 1
     visit.data = session.encode()
     visit.send(event("impression", 1_500, decision_id=slate.decision_id, shown=["product-2"], event_id="late"))
     assert [e.count for e in visit.examples() if e.product_id == "product-1"] == [-1]

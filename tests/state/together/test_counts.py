@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from state.configuration import Together
 from state.events.accepted import ENTRY, FIELD
-from state.together.listing import Pair, companions_of
+from state.together.listing import Pair, partners_of
 from state.together.row import Row
 from state.together.shard import Shard
 from state.together.tally import ALLOWANCE_MS, BOUGHT, VIEWED, Allowance, owner_of, within
@@ -47,7 +47,7 @@ class Counts:
         """Goes on from what is stored."""
         self.shard = Shard.open(self.name, self.shard.encode(), self.rules)
 
-    def take(self, lines: list[str], now_ms: int = T0) -> None:
+    def count(self, lines: list[str], now_ms: int = T0) -> None:
         tally = self.shard.tally(lines, now_ms)
         self._hold(tally.singles)
         rows, chunks = self.shard.add(tally, now_ms)
@@ -60,12 +60,12 @@ class Counts:
         self.rows |= rows
         return dict(records)
 
-    def companions(self, product: str) -> list[Pair]:
-        return companions_of(Row.decode(self.rows[product]), self.shard.head.baskets, self.rules)
+    def partners(self, product: str) -> list[Pair]:
+        return partners_of(Row.decode(self.rows[product]), self.shard.head.baskets, self.rules)
 
     def support(self, product: str, other: str) -> float:
-        companion = Row.decode(self.rows[product]).companions.get(other)
-        return 0.0 if companion is None else companion.support
+        partner = Row.decode(self.rows[product]).partners.get(other)
+        return 0.0 if partner is None else partner.support
 
     def _hold(self, products: Any) -> None:
         for product in self.shard.missing(products):
@@ -82,76 +82,76 @@ def planted(seed: int, baskets: int) -> list[list[str]]:
     return made
 
 
-def test_a_planted_pair_is_found_and_what_is_everywhere_is_nobodys_companion() -> None:
+def test_a_planted_pair_is_found_and_what_is_everywhere_is_nobodys_partner() -> None:
     counts = Counts()
     for products in planted(1, 1_000):
-        counts.take(basket(*products))
-    [pair] = counts.companions("printer")
+        counts.count(basket(*products))
+    [pair] = counts.partners("printer")
     assert pair.product_id == "ink"
     assert pair.support == pytest.approx(200, rel=1e-3)
     assert pair.lift == pytest.approx(1_010 * 200 / (200 * 200), rel=1e-3)
-    assert [found.product_id for found in counts.companions("ink")] == ["printer"]
-    assert counts.companions("bag") == []
-    everyone = {found.product_id for product in counts.rows for found in counts.companions(product)}
+    assert [found.product_id for found in counts.partners("ink")] == ["printer"]
+    assert counts.partners("bag") == []
+    everyone = {found.product_id for product in counts.rows for found in counts.partners(product)}
     assert "bag" not in everyone
 
 
 def test_views_in_one_session_go_together_both_ways() -> None:
     counts, rng = Counts(VIEWED), random.Random(2)
     for number in range(300):
-        counts.take(view("desk", "lamp") if number % 10 == 0 else view(*rng.sample([f"p{i}" for i in range(30)], 4)))
-    assert [pair.product_id for pair in counts.companions("desk")] == ["lamp"]
-    assert [pair.product_id for pair in counts.companions("lamp")] == ["desk"]
+        counts.count(view("desk", "lamp") if number % 10 == 0 else view(*rng.sample([f"p{i}" for i in range(30)], 4)))
+    assert [pair.product_id for pair in counts.partners("desk")] == ["lamp"]
+    assert [pair.product_id for pair in counts.partners("lamp")] == ["desk"]
 
 
 def test_the_first_pair_of_a_young_shop_is_no_chance() -> None:
     counts = Counts()
     for _ in range(5):
-        counts.take(basket("printer", "ink"))
-    assert [pair.product_id for pair in counts.companions("printer")] == ["ink"]
+        counts.count(basket("printer", "ink"))
+    assert [pair.product_id for pair in counts.partners("printer")] == ["ink"]
 
 
-def test_too_little_support_is_no_companion() -> None:
+def test_too_little_support_is_no_partner() -> None:
     counts = Counts()
     for _ in range(2):
-        counts.take(basket("printer", "ink"))
-    assert counts.companions("printer") == []
-    counts.take(basket("printer", "ink"))
-    assert len(counts.companions("printer")) == 1
+        counts.count(basket("printer", "ink"))
+    assert counts.partners("printer") == []
+    counts.count(basket("printer", "ink"))
+    assert len(counts.partners("printer")) == 1
 
 
 def test_counts_fall_to_half_in_a_half_life_and_a_pair_falls_out_of_the_list() -> None:
     counts = Counts()
     for _ in range(10):
-        counts.take(basket("printer", "ink"))
+        counts.count(basket("printer", "ink"))
     assert counts.lists().keys() == {b"together/bought/printer", b"together/bought/ink"}
     later_ms = T0 + RULES.half_life_ms
-    counts.take(basket("printer", at_ms=later_ms), later_ms)
+    counts.count(basket("printer", at_ms=later_ms), later_ms)
     assert counts.support("printer", "ink") == pytest.approx(5, rel=2e-3)
     much_later_ms = T0 + 2 * RULES.half_life_ms
-    counts.take(basket("printer", "paper", at_ms=much_later_ms), much_later_ms)
+    counts.count(basket("printer", "paper", at_ms=much_later_ms), much_later_ms)
     assert counts.support("printer", "ink") == pytest.approx(2.5, rel=2e-3)
     assert counts.lists() == {b"together/bought/printer": None}
 
 
 def test_an_event_of_long_ago_counts_what_is_left_of_it() -> None:
     counts = Counts()
-    counts.take(basket("printer", "ink", at_ms=T0 - RULES.half_life_ms))
+    counts.count(basket("printer", "ink", at_ms=T0 - RULES.half_life_ms))
     assert counts.support("printer", "ink") == pytest.approx(0.5, rel=2e-3)
 
 
-def test_frequent_companions_stay_when_more_come_than_are_tracked() -> None:
+def test_frequent_partners_stay_when_more_come_than_are_tracked() -> None:
     rules = Together(tracked=10, listed=3)
     counts, rng = Counts(rules=rules), random.Random(3)
     for number in range(2_000):
-        counts.take(basket("printer", "ink" if number % 4 == 0 else f"p{rng.randrange(1_000)}"))
+        counts.count(basket("printer", "ink" if number % 4 == 0 else f"p{rng.randrange(1_000)}"))
         if number % 3 == 0:
-            counts.take(basket(*(f"q{i}" for i in rng.sample(range(100), 2))))
+            counts.count(basket(*(f"q{i}" for i in rng.sample(range(100), 2))))
     row = Row.decode(counts.rows["printer"])
-    assert len(row.companions) == 10
-    assert row.companions["ink"].support <= 500.1
-    assert row.companions["ink"].count >= 500
-    [first, *rest] = counts.companions("printer")
+    assert len(row.partners) == 10
+    assert row.partners["ink"].support <= 500.1
+    assert row.partners["ink"].count >= 500
+    [first, *rest] = counts.partners("printer")
     assert first.product_id == "ink"
     assert len(rest) <= 2
 
@@ -174,20 +174,20 @@ def test_order_gathers_and_restarts_change_no_count(views: Any, rng: random.Rand
         for line in (basket if kind == BOUGHT else view)(*products, at_ms=T0 - 1_000 * age_s)
     ]
     straight, shuffled = Counts(kind), Counts(kind)
-    straight.take(lines)
+    straight.count(lines)
     rng.shuffle(lines)
     for start in range(0, len(lines), size):
-        shuffled.take(lines[start : start + size], T0 + start)
+        shuffled.count(lines[start : start + size], T0 + start)
         shuffled.restart()
-    shuffled.take([], T0)
+    shuffled.count([], T0)
     assert straight.rows.keys() == shuffled.rows.keys()
     assert straight.shard.head.baskets == pytest.approx(shuffled.shard.head.baskets, rel=1e-3)
     for product, data in straight.rows.items():
         row, other = Row.decode(data), Row.decode(shuffled.rows[product])
         assert row.single == pytest.approx(other.single, rel=1e-3)
-        assert row.companions.keys() == other.companions.keys()
-        for name, companion in row.companions.items():
-            assert companion.support == pytest.approx(other.companions[name].support, rel=1e-3)
+        assert row.partners.keys() == other.partners.keys()
+        for name, partner in row.partners.items():
+            assert partner.support == pytest.approx(other.partners[name].support, rel=1e-3)
 
 
 @trials(deadline=None, max_examples=60)
@@ -197,22 +197,22 @@ def test_a_count_is_never_below_the_truth_and_its_support_never_above(pairs: Any
     for other, weight in pairs:
         row.add(other, weight, 1.0, tracked)
         truth[other] = truth.get(other, 0.0) + weight
-    assert len(row.companions) <= tracked
-    for other, companion in row.companions.items():
-        assert companion.support <= truth[other] + 1e-9
-        assert companion.count >= truth[other] - 1e-9
+    assert len(row.partners) <= tracked
+    for other, partner in row.partners.items():
+        assert partner.support <= truth[other] + 1e-9
+        assert partner.count >= truth[other] - 1e-9
     total = sum(truth.values())
     for other, weight in truth.items():  # what is frequent is held: Metwally et al. 2005, theorem 2
-        assert other in row.companions or weight <= total / tracked + 1e-9
+        assert other in row.partners or weight <= total / tracked + 1e-9
 
 
 def test_shards_count_the_same_together() -> None:
     whole, parts = Counts(), [Counts(shard=f"{number}/3") for number in range(3)]
     lines = [line for products in planted(4, 300) for line in basket(*products)]
     for counts in (whole, *parts):
-        counts.take(lines)
+        counts.count(lines)
     for product in whole.rows:
-        assert parts[owner_of(product, 3)].companions(product) == whole.companions(product)
+        assert parts[owner_of(product, 3)].partners(product) == whole.partners(product)
 
 
 @pytest.mark.parametrize("most", [1, 7, 100, 5_000])
@@ -225,28 +225,28 @@ def test_a_gather_is_thinned_to_its_bound_and_a_lift_stays(most: int) -> None:
     assert pairs <= most + 1
     if most == 5_000:
         counts = Counts()
-        counts.take(list(kept))
-        assert counts.companions("printer")[0].lift == pytest.approx(1_010 / 200, rel=0.2)
+        counts.count(list(kept))
+        assert counts.partners("printer")[0].lift == pytest.approx(1_010 / 200, rel=0.2)
 
 
 def test_an_allowance_is_spent_at_once_or_bit_by_bit_and_comes_back_with_time() -> None:
     pairs = basket("a", "b")  # two lines of a pair each
     allowance = Allowance(100)
-    assert allowance.take(pairs * 50, T0) == (pairs * 50, 0)  # a large basket after a quiet time
-    kept, left_out = allowance.take(pairs * 50, T0)
+    assert allowance.allocate(pairs * 50, T0) == (pairs * 50, 0)  # a large basket after a quiet time
+    kept, left_out = allowance.allocate(pairs * 50, T0)
     assert (len(kept), left_out) == (1, 99)
-    kept, left_out = allowance.take(pairs * 50, T0 + ALLOWANCE_MS // 10)
+    kept, left_out = allowance.allocate(pairs * 50, T0 + ALLOWANCE_MS // 10)
     assert len(kept) + left_out == 100
     assert 5 <= len(kept) <= 10
     later_ms = T0 + 3 * ALLOWANCE_MS
-    assert allowance.take(pairs * 50, later_ms) == (pairs * 50, 0)
-    assert allowance.take(pairs * 50, later_ms)[1] == 99  # no more than one allowance had been saved up
+    assert allowance.allocate(pairs * 50, later_ms) == (pairs * 50, 0)
+    assert allowance.allocate(pairs * 50, later_ms)[1] == 99  # no more than one allowance had been saved up
 
 
 def test_an_allowance_outlives_a_clock_that_is_set_back() -> None:
     allowance = Allowance(10)
-    allowance.take(basket("a", "b"), T0)
-    assert allowance.take(basket("a", "b"), T0 - ALLOWANCE_MS) == (basket("a", "b"), 0)
+    allowance.allocate(basket("a", "b"), T0)
+    assert allowance.allocate(basket("a", "b"), T0 - ALLOWANCE_MS) == (basket("a", "b"), 0)
 
 
 def test_lines_that_say_no_time_are_counted_and_left_out() -> None:

@@ -29,10 +29,10 @@ def swept(counts: Counts, now_ms: int) -> dict[bytes, bytes | None]:
 def test_a_product_that_was_not_seen_again_is_forgotten_and_its_list_ends() -> None:
     counts = Counts()
     for _ in range(5):
-        counts.take(basket("printer", "ink") + basket("novel", "atlas"))
+        counts.count(basket("printer", "ink") + basket("novel", "atlas"))
     counts.lists()
     later_ms = T0 + 2 * HALF_LIFE
-    counts.take(basket("novel", "atlas", at_ms=later_ms), later_ms)
+    counts.count(basket("novel", "atlas", at_ms=later_ms), later_ms)
     counts.restart()
     assert swept(counts, T0 + PERIODS_KEPT * HALF_LIFE) == {}
     ended = swept(counts, T0 + (PERIODS_KEPT + 2) * HALF_LIFE)
@@ -46,7 +46,7 @@ def test_a_product_that_was_not_seen_again_is_forgotten_and_its_list_ends() -> N
 def test_many_products_are_forgotten_chunk_by_chunk() -> None:
     counts = Counts()
     for number in range(3 * CHUNK):
-        counts.take(basket(f"p{number}"))
+        counts.count(basket(f"p{number}"))
     assert len(counts.chunks) == 3
     assert swept(counts, T0 + 9 * HALF_LIFE) == {}
     assert (counts.rows, counts.chunks) == ({}, {})
@@ -55,7 +55,7 @@ def test_many_products_are_forgotten_chunk_by_chunk() -> None:
 def test_memory_holds_the_newest_rows_only() -> None:
     counts = Counts()
     for number in range(ROWS_IN_MEMORY + 10):
-        counts.take(basket(f"p{number}"))
+        counts.count(basket(f"p{number}"))
         counts.shard.trim()
     assert counts.shard.missing(counts.rows) == [f"p{number}" for number in range(10)]
 
@@ -63,14 +63,14 @@ def test_memory_holds_the_newest_rows_only() -> None:
 def test_a_list_is_handed_on_again_only_when_it_changed() -> None:
     counts = Counts()
     for _ in range(40):
-        counts.take(basket("printer", "ink"))
+        counts.count(basket("printer", "ink"))
     assert set(counts.lists()) == {b"together/bought/printer", b"together/bought/ink"}
-    counts.take(basket("printer", "ink") + basket("novel"))
+    counts.count(basket("printer", "ink") + basket("novel"))
     counts.restart()
     assert counts.shard.pending == ["printer", "ink"]
     assert counts.lists() == {}
     for _ in range(5):
-        counts.take(basket("printer", "paper"))
+        counts.count(basket("printer", "paper"))
     assert set(counts.lists()) == {b"together/bought/printer", b"together/bought/paper"}
 
 
@@ -100,4 +100,4 @@ def test_a_row_goes_through_bytes_and_back() -> None:
     again = Row.decode(row.encode())
     assert again.encode() == row.encode()
     assert (again.landmark_ms, again.single, again.listed) == (T0, 7.5, b"12345678")
-    assert {name: c.count for name, c in again.companions.items()} == {n: c.count for n, c in row.companions.items()}
+    assert {name: c.count for name, c in again.partners.items()} == {n: c.count for n, c in row.partners.items()}

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from state.configuration import HOUR_MS, Weights
-from state.events.accepted import Told, accepted_lines, read_accepted
+from state.events.accepted import AcceptedEvent, accepted_lines, read_accepted
 from state.users.user import (
     CATEGORIES_HINTED,
     CATEGORIES_MOST,
@@ -29,11 +29,11 @@ WEIGHTS = Weights()
 KINDS = {"product_view": 1.0, "add_to_cart": 3.0, "checkout": 5.0}
 
 
-def view(product: str, at_ms: int = 0, category: str = "c1", kind: str = "product_view") -> Told:
-    return Told(T0 + at_ms, kind, [product], [category])
+def view(product: str, at_ms: int = 0, category: str = "c1", kind: str = "product_view") -> AcceptedEvent:
+    return AcceptedEvent(T0 + at_ms, kind, [product], [category])
 
 
-def user_of(*batches: list[Told], half_life_ms: int = HALF_LIFE) -> User:
+def user_of(*batches: list[AcceptedEvent], half_life_ms: int = HALF_LIFE) -> User:
     """A user as it comes out of state after each batch."""
     user = User()
     for batch in batches:
@@ -52,10 +52,10 @@ def affinities(user: User, at_ms: int) -> tuple[dict[str, float], dict[str, floa
     )
 
 
-def told(products: int) -> st.SearchStrategy[Told]:
+def accepted_events(products: int) -> st.SearchStrategy[AcceptedEvent]:
     names = st.lists(st.integers(0, products - 1), min_size=1, max_size=4, unique=True)
     return st.builds(
-        lambda at_ms, kind, numbers: Told(
+        lambda at_ms, kind, numbers: AcceptedEvent(
             T0 + at_ms, kind, [f"p{n}" for n in numbers], [f"c{n % 7}" if n % 5 else "" for n in numbers]
         ),
         st.integers(-90 * 24 * HOUR_MS, 90 * 24 * HOUR_MS),
@@ -64,7 +64,7 @@ def told(products: int) -> st.SearchStrategy[Told]:
     )
 
 
-def plainly(events: list[Told], at_ms: int) -> tuple[dict[str, float], dict[str, float], float]:
+def plainly(events: list[AcceptedEvent], at_ms: int) -> tuple[dict[str, float], dict[str, float], float]:
     """The definition: each event's weight, halved for each half-life, summed without rounding on the way."""
     products: dict[str, list[float]] = {}
     categories: dict[str, list[float]] = {}
@@ -83,8 +83,8 @@ def plainly(events: list[Told], at_ms: int) -> tuple[dict[str, float], dict[str,
     )
 
 
-@given(st.lists(told(PRODUCTS_MOST), max_size=60), st.randoms(use_true_random=False))
-def test_affinities_are_decayed_sums_in_any_order_and_any_batches(events: list[Told], random: object) -> None:
+@given(st.lists(accepted_events(PRODUCTS_MOST), max_size=60), st.randoms(use_true_random=False))
+def test_affinities_are_decayed_sums_in_any_order_and_any_batches(events: list[AcceptedEvent], random: object) -> None:
     shuffled = list(events)
     random.shuffle(shuffled)  # type: ignore[attr-defined]
     cuts = sorted(random.randint(0, len(shuffled)) for _ in range(3))  # type: ignore[attr-defined]
@@ -102,8 +102,8 @@ def test_affinities_are_decayed_sums_in_any_order_and_any_batches(events: list[T
 
 
 @settings(suppress_health_check=[HealthCheck.too_slow])  # long lists, on a machine that others use
-@given(st.lists(told(3 * PRODUCTS_MOST), min_size=200, max_size=300))
-def test_beyond_the_bound_nothing_is_too_large_and_the_total_is_exact(events: list[Told]) -> None:
+@given(st.lists(accepted_events(3 * PRODUCTS_MOST), min_size=200, max_size=300))
+def test_beyond_the_bound_nothing_is_too_large_and_the_total_is_exact(events: list[AcceptedEvent]) -> None:
     user = user_of(*([one] for one in events))
     assert len(user.products) <= PRODUCTS_MOST
     assert len(user.categories) <= CATEGORIES_MOST
@@ -138,7 +138,7 @@ def test_a_newcomer_among_many_strong_products_can_prove_itself() -> None:
 
 
 def test_a_checkout_of_one_category_counts_once_for_it() -> None:
-    user = user_of([Told(T0, "checkout", ["p1", "p2", "p3"], ["c1", "c1", "c2"])])
+    user = user_of([AcceptedEvent(T0, "checkout", ["p1", "p2", "p3"], ["c1", "c1", "c2"])])
     hint = user.hint("u", T0)
     assert hint.products == pytest.approx({"p1": 5.0, "p2": 5.0, "p3": 5.0})
     assert hint.categories == pytest.approx({"c1": 5.0, "c2": 5.0})
@@ -158,12 +158,12 @@ def test_a_hint_holds_the_largest_and_knows_when_it_says_nothing() -> None:
 def test_nothing_from_before_an_erasure_comes_back() -> None:
     user = user_of([view("p1"), view("p2", 5_000)])
     assert user.meet("s1", T0)
-    assert user.take_list(["p3"], T0)
+    assert user.apply_list(["p3"], T0)
     assert user.forget(T0 + 2_000) == ["s1"]
     assert user.hint("u", T0).is_empty
     assert user.learn([view("p1", 2_000), view("p4", 2_001)], WEIGHTS, HALF_LIFE) == 1
     assert not user.meet("s1", T0 + 2_000)
-    assert not user.take_list(["p3"], T0 + 2_000)
+    assert not user.apply_list(["p3"], T0 + 2_000)
     assert list(user.hint("u", T0).products) == ["p4"]
     assert user.forget(T0 + 1_000) == []
     assert user.forgotten_ms == T0 + 2_000  # an erasure that comes late does not move the mark back
@@ -183,7 +183,7 @@ def test_everything_ends() -> None:
     user.meet("s1", T0)
     user.forget(T0 - HOUR_MS)
     user.learn([view("p1")], WEIGHTS, HALF_LIFE)
-    user.take_list(["p2"], T0 + HOUR_MS)
+    user.apply_list(["p2"], T0 + HOUR_MS)
     assert user.ends_ms(TTL, MARK) == T0 - HOUR_MS + MARK
     assert user.expire(T0 - HOUR_MS + MARK, TTL, MARK) == T0 + TTL
     assert list(user.products) == ["p1"]
@@ -198,7 +198,7 @@ def test_everything_ends() -> None:
 def test_the_largest_user_is_small() -> None:
     """At most 16 KiB, with ids of 32 characters and a list of 100."""
     user = user_of([view(f"{n:032}", n, f"{n:032}") for n in range(10_000)])
-    user.take_list([f"{n:032}" for n in range(100)], T0)
+    user.apply_list([f"{n:032}" for n in range(100)], T0)
     for number in range(100):
         user.meet(f"{number:036}", T0)
     assert len(user.encode()) <= 16 * 1024
@@ -217,7 +217,7 @@ def test_accepted_events_are_read_as_they_were_told() -> None:
     bought = event("checkout", 5, product_id=None, items=items, region="EU")
     lines = accepted_lines(bought, ["c1", ""], ["p9"], ["evening"], "u")
     assert lines is not None
-    assert read_accepted(lines) == Told(T0 + 5, "checkout", ["p1", "p2"], ["c1", ""])
+    assert read_accepted(lines) == AcceptedEvent(T0 + 5, "checkout", ["p1", "p2"], ["c1", ""])
 
 
 def test_another_release_is_not_misread() -> None:

@@ -27,9 +27,9 @@ def told(effect: Effect) -> list[tuple[str, Any]]:
     return [(r.key.decode(), read_message(r.value.decode())) for r in effect.records if r.kind == "user"]
 
 
-def take(visit: Visit, hint: Hint, at_ms: int = 50) -> Effect:
+def give(visit: Visit, hint: Hint, at_ms: int = 50) -> Effect:
     session = None if visit.data is None else visit.session
-    effect = visit.personalizer.take_hint(session, SESSION, hint, T0 + at_ms)
+    effect = visit.personalizer.apply_hint(session, SESSION, hint, T0 + at_ms)
     visit._store(effect)
     return effect
 
@@ -62,11 +62,11 @@ def test_a_session_asks_once_for_each_user_that_it_meets() -> None:
 def test_another_user_does_not_inherit_the_hint() -> None:
     visit = Visit(shop())
     visit.send(event(user_id="ann"))
-    take(visit, LIKES)
+    give(visit, LIKES)
     assert visit.session.hint
     visit.send(event(at_ms=9, user_id="bob"))
     assert visit.session.hint == b""
-    assert take(visit, LIKES).counts == {"hints_unwanted": 1}
+    assert give(visit, LIKES).counts == {"hints_unwanted": 1}
     assert visit.session.hint == b""
 
 
@@ -75,7 +75,7 @@ def test_a_hint_leans_the_list_and_is_not_published_as_the_sessions_own() -> Non
     for visit in (warm, plain):
         visit.send(searching(user_id="ann"))
     before = warm.session
-    effect = take(warm, LIKES)
+    effect = give(warm, LIKES)
     assert effect.counts == {"hints_taken": 1}
     assert warm.profile is not None
     assert plain.profile is not None
@@ -93,7 +93,7 @@ def test_a_hint_leans_the_list_and_is_not_published_as_the_sessions_own() -> Non
 def test_the_hint_stays_with_the_session_and_fades_with_its_events() -> None:
     visit = Visit(shop(settings(candidates={"max": 40}), products=400, categories=20))
     visit.send(event(user_id="ann", product_id="product-1", category_id="category-1"))
-    take(visit, LIKES)
+    give(visit, LIKES)
     shares = []
     for number in range(2, 40):
         visit.send(event(at_ms=number * 1_000, product_id="product-1", category_id="category-1"))
@@ -110,27 +110,27 @@ def test_the_hint_stays_with_the_session_and_fades_with_its_events() -> None:
 
 def test_a_hint_for_nobody_creates_nothing_and_one_twice_changes_nothing() -> None:
     visit = Visit(shop())
-    assert take(visit, LIKES).session is None
+    assert give(visit, LIKES).session is None
     visit.send(searching())
-    assert take(visit, LIKES).counts == {"hints_unwanted": 1}
+    assert give(visit, LIKES).counts == {"hints_unwanted": 1}
     visit.send(event(user_id="ann"))
-    take(visit, LIKES)
-    again = take(visit, LIKES)
+    give(visit, LIKES)
+    again = give(visit, LIKES)
     assert (again.counts, again.write) == ({"hints_repeated": 1}, None)
 
 
 def test_an_active_session_takes_the_hint_without_a_new_list() -> None:
     visit = Visit(shop())
     visit.send(*(event(at_ms=number, user_id="ann") for number in range(6)))
-    assert take(visit, LIKES).write is None
+    assert give(visit, LIKES).write is None
     assert Hint.decode(visit.session.hint) == LIKES
 
 
 def test_an_empty_hint_takes_back_what_was_told_whatever_the_sessions_age() -> None:
     visit = Visit(shop())
     visit.send(*(event(at_ms=number, user_id="ann") for number in range(6)))
-    take(visit, LIKES)
-    effect = take(visit, Hint(ANN))
+    give(visit, LIKES)
+    effect = give(visit, Hint(ANN))
     assert effect.counts == {"hints_forgotten": 1}
     assert effect.write is not None
     assert visit.session.hint == b""
@@ -140,13 +140,13 @@ def test_an_empty_hint_takes_back_what_was_told_whatever_the_sessions_age() -> N
 def test_erasure_and_withdrawal_reach_the_user(farewell: dict[str, Any]) -> None:
     visit = Visit(shop())
     visit.send(event(user_id="ann"))
-    take(visit, LIKES)
+    give(visit, LIKES)
     effect = visit.send(event(at_ms=10, **farewell))
     assert told(effect) == [(ANN, Forget(T0 + 10))]
     audit = next(json.loads(r.value) for r in effect.records if r.kind == "audit")
     assert audit["user_hashes"] == [ANN]
     assert (visit.session.user, visit.session.hint) == ("", b"")
-    assert take(visit, LIKES).counts == {"hints_unwanted": 1}
+    assert give(visit, LIKES).counts == {"hints_unwanted": 1}
     again = visit.send(event(at_ms=10, event_id="again", **farewell))
     assert told(again) == []
 

@@ -30,8 +30,8 @@ def known(visits: int) -> Interest:
 class Fixed:
     """Stores that answer the same to everybody."""
 
-    def __init__(self, popular: Popular, companions: list[tuple[str, float]], lift: dict[str, float]) -> None:
-        self._popular, self._companions, self._lift = popular, companions, lift
+    def __init__(self, popular: Popular, partners: list[tuple[str, float]], lift: dict[str, float]) -> None:
+        self._popular, self._partners, self._lift = popular, partners, lift
 
     def of(self, region: str, now_ms: int) -> Popular:
         return Popular() if region.startswith("@") else self._popular
@@ -40,7 +40,7 @@ class Fixed:
         return self._lift
 
     def bought_with(self, product_id: str) -> list[tuple[str, float]]:
-        return self._companions if product_id == "p0-0" else []
+        return self._partners if product_id == "p0-0" else []
 
     def viewed_with(self, product_id: str) -> list[tuple[str, float]]:
         return []
@@ -146,7 +146,7 @@ def test_features_tell_what_the_stores_say() -> None:
 
 
 class Each(Fixed):
-    """Stores that have a list for each of two products, and one of which they share a companion."""
+    """Stores that have a list for each of two products, and one of which they share a partner."""
 
     def bought_with(self, product_id: str) -> list[tuple[str, float]]:
         lists = {"p0-0": ["p7-0", "p7-1", "p7-2"], "p0-1": ["p8-0", "p7-1", "p8-1", "p8-2", "p8-3"]}
@@ -154,7 +154,7 @@ class Each(Fixed):
         return [(product, strength[product_id]) for product in lists.get(product_id, [])]
 
 
-def test_companions_of_several_products_come_in_turn_and_the_strongest_tie_counts() -> None:
+def test_partners_of_several_products_come_in_turn_and_the_strongest_tie_counts() -> None:
     shelf = filled()
     shelf.popularity = shelf.together = Each(Popular(), [], {})  # type: ignore[assignment]
     context = Context(known(30), "c0", {}, T0)
@@ -171,7 +171,7 @@ def test_of_lists_in_turn_no_more_are_taken_than_the_source_may_give() -> None:
     shelf = filled(settings(candidates={"sources": {"bought_together": 0.4}}))
     shelf.popularity = shelf.together = Each(Popular(), [], {})  # type: ignore[assignment]
     assert shelf._quotas(30, 100, by_category=True)[names.BOUGHT_TOGETHER] == 4
-    assert found(shelf, known(30))["bought_together"] == 3, "the fourth place falls on a companion of both"
+    assert found(shelf, known(30))["bought_together"] == 3, "the fourth place falls on a partner of both"
 
 
 def test_only_so_many_lists_of_categories_are_kept_ready(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -184,9 +184,9 @@ def test_only_so_many_lists_of_categories_are_kept_ready(monkeypatch: pytest.Mon
 
 def test_an_item_says_what_it_goes_together_with() -> None:
     shelf = filled()
-    for product, companions in (("p0-0", ["p7-3"]), ("p0-1", ["p7-3", "p7-4"])):
-        pairs = [Pair(companion, 2.0, 5.0) for companion in companions]
-        shelf.together.take(list_key("viewed", product), encode_list(pairs))
+    for product, partners in (("p0-0", ["p7-3"]), ("p0-1", ["p7-3", "p7-4"])):
+        pairs = [Pair(partner, 2.0, 5.0) for partner in partners]
+        shelf.together.apply(list_key("viewed", product), encode_list(pairs))
     liked = Interest({"p0-0": 1.0, "p0-1": 1.0, "p0-2": 1.0}, {}, 3.0)
     assert shelf.because(liked) == {"p7-3": "p0-0", "p7-4": "p0-1"}, "the newest product comes first"
 

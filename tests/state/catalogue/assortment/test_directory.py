@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from state.catalogue.assortment.directory import Batch, Entry, Outcome, Place, read_batch, take
+from state.catalogue.assortment.directory import Batch, Entry, Outcome, Place, apply_batch, read_batch
 from state.catalogue.assortment.facts import AVAILABLE, WANTED, unpack
 from state.catalogue.assortment.message import Act, Change, Message, encode_message, read_messages
 from state.events.rejection import Reason
@@ -31,17 +31,17 @@ class Directory:
     def __init__(self) -> None:
         self.entries: dict[str, bytes] = {}
 
-    def take(self, *rows: Row) -> tuple[Batch, Outcome]:
+    def apply(self, *rows: Row) -> tuple[Batch, Outcome]:
         batch = read_batch(rows)
         names = {**batch.products, **dict.fromkeys(batch.wanted)}
-        outcome = take(batch, {name: self.entries.get(name) for name in names})
+        outcome = apply_batch(batch, {name: self.entries.get(name) for name in names})
         self.entries |= outcome.entries
         for name in outcome.removed:
             del self.entries[name]
         return batch, outcome
 
     def acts(self, *rows: Row) -> dict[str, list[tuple[Act, str]]]:
-        changes = self.take(*rows)[1].changes
+        changes = self.apply(*rows)[1].changes
         return {category: [(change.act, change.product_id) for change in told] for category, told in changes.items()}
 
 
@@ -51,14 +51,14 @@ def test_a_product_is_new_then_changed_then_gone() -> None:
     assert directory.acts(row(2, "p", price=6)) == {"c1": [(Act.CHANGE, "p")]}
     assert directory.acts(row(3, "p", None)) == {"c1": [(Act.REMOVE, "p")]}
     assert directory.entries == {}
-    _, outcome = directory.take(row(4, "p", None))
+    _, outcome = directory.apply(row(4, "p", None))
     assert (outcome.changes, outcome.unknown) == ({}, ["p"])
 
 
 def test_what_is_said_again_changes_nothing() -> None:
     directory = Directory()
     directory.acts(row(1, "p", price=5))
-    _, outcome = directory.take(row(2, "p", price=5, title="another title does not matter"))
+    _, outcome = directory.apply(row(2, "p", price=5, title="another title does not matter"))
     assert (outcome.changes, outcome.entries, outcome.unchanged) == ({}, {}, 1)
 
 
@@ -71,7 +71,7 @@ def test_a_move_leaves_one_category_and_is_new_in_the_other() -> None:
 
 def test_the_highest_offset_of_a_product_wins_however_they_were_gathered() -> None:
     directory = Directory()
-    _, outcome = directory.take(row(9, "p", price=9), row(7, "p", None), row(8, "p", price=8), row(6, "q"))
+    _, outcome = directory.apply(row(9, "p", price=9), row(7, "p", None), row(8, "p", price=8), row(6, "q"))
     assert unpack(outcome.changes["c1"][-1].facts).price == 9
     assert directory.acts(row(12, "p", None), row(11, "p", price=1)) == {"c1": [(Act.REMOVE, "p")]}
 
@@ -80,19 +80,19 @@ def test_what_is_asked_for_is_answered_and_told_of_from_then_on() -> None:
     directory = Directory()
     assert directory.acts(ask("p")) == {}, "the shop has none"
     directory.acts(row(1, "p"))
-    assert directory.acts(ask("p"), ask("p")) == {"c1": [(Act.TELL, "p")]}
-    _, outcome = directory.take(row(2, "p", stock=0))
+    assert directory.acts(ask("p"), ask("p")) == {"c1": [(Act.REPORT, "p")]}
+    _, outcome = directory.apply(row(2, "p", stock=0))
     assert outcome.changes["c1"][0].facts[0] == WANTED
-    _, outcome = directory.take(row(3, "p", "c2"))
+    _, outcome = directory.apply(row(3, "p", "c2"))
     assert outcome.changes["c2"][0].facts[0] == AVAILABLE | WANTED
-    _, outcome = directory.take(row(4, "p", None), ask("p"))
+    _, outcome = directory.apply(row(4, "p", None), ask("p"))
     assert outcome.changes == {"c2": [Change(Act.REMOVE, "p", bytes((WANTED,)))]}
     assert directory.entries == {}
 
 
 def test_a_product_that_comes_and_is_asked_for_at_once_is_answered_as_it_came() -> None:
     directory = Directory()
-    assert directory.acts(ask("p"), row(1, "p")) == {"c1": [(Act.ADD, "p"), (Act.TELL, "p")]}
+    assert directory.acts(ask("p"), row(1, "p")) == {"c1": [(Act.ADD, "p"), (Act.REPORT, "p")]}
     assert Entry.decode(directory.entries["p"]).is_wanted
 
 
@@ -118,7 +118,7 @@ def test_what_is_no_product_is_refused_and_the_product_stands(bad: Row, reason: 
     directory = Directory()
     directory.acts(row(1, "p"))
     before = dict(directory.entries)
-    batch, outcome = directory.take(bad)
+    batch, outcome = directory.apply(bad)
     [refused] = batch.refused
     assert (refused.rejection.reason, refused.place, refused.payload) == (reason, Place(3, 41, 5), bad[1])
     assert (outcome.changes, directory.entries) == ({}, before)

@@ -39,7 +39,7 @@ def new_marker() -> str:
     return uuid.uuid4().hex
 
 
-class RedisWatch:
+class RedisHealth:
     """Learns the data's epoch: the marker, and which run of which server holds it.
 
     A server that starts again with a dump of five minutes ago, or a replica that takes over, has the marker, but is another run.
@@ -72,15 +72,15 @@ class RedisWatch:
         self._next_ms = now_ms + (ASK_AGAIN_MS if self._is_open else ASK_EVERY_MS)
         self._is_open = True
         script = packed(b"EVAL", READ_OR_SET.encode(), b"1", self._key, new_marker().encode())
-        questions = ((script, self._take_marker), (self._memory, self._take_memory), (self._server, self._take_server))
+        questions = ((script, self._read_marker), (self._memory, self._read_memory), (self._server, self._read_server))
         all(self._writer.ask(*question) for question in questions)  # none after one that could not be sent
 
-    def _take_marker(self, answer: Any) -> None:
+    def _read_marker(self, answer: Any) -> None:
         self._marker = answer.decode(errors="replace") if isinstance(answer, bytes) else ""
         if isinstance(answer, Exception):
             self._say("the marker", answer)
 
-    def _take_memory(self, answer: Any) -> None:
+    def _read_memory(self, answer: Any) -> None:
         if isinstance(answer, bytes):
             self.used_bytes = int(_field(answer, b"used_memory") or 0)
             self._counters.show("redis_used_bytes", self.used_bytes)
@@ -91,7 +91,7 @@ class RedisWatch:
         else:
             self._say("INFO memory", answer)
 
-    def _take_server(self, answer: Any) -> None:
+    def _read_server(self, answer: Any) -> None:
         """The last of the three answers."""
         self._is_open = False
         if isinstance(answer, bytes):

@@ -66,7 +66,7 @@ def apply(category: Category, category_id: str, messages: Iterable[Message], for
     for message in messages:
         applied.version = message.version
         for change in message.changes:
-            if change.act is Act.TELL:
+            if change.act is Act.REPORT:
                 _answer(applied, category_id, change.product_id, known(change.product_id))
                 continue
             was_listed, is_urgent = _change(applied, category, category_id, change, known)
