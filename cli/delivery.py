@@ -17,7 +17,7 @@ ACKNOWLEDGE_TIMEOUT_S = 60.0
 
 
 class Delivery:
-    """Sends records in order per key; use as a context manager, which waits for what is on its way.
+    """Delivery of records in order per key; use as a context manager, which waits for what is on its way.
 
     Raises, from every method:
         UserError: a record could not be delivered.
@@ -31,7 +31,7 @@ class Delivery:
         self.acknowledged = 0
 
     def send(self, topic: str, value: bytes | None, key: bytes | None) -> None:
-        """Queues a record; blocks while too much is on its way."""
+        """Queue a record; blocks while too much is on its way."""
         try:
             future = self._producer.send(topic, value=value, key=key)
         except KafkaTimeoutError:
@@ -49,7 +49,7 @@ class Delivery:
             self._settle()
 
     def flush(self) -> None:
-        """Waits until everything is acknowledged."""
+        """Wait until everything is acknowledged."""
         try:
             self._producer.flush(timeout=ACKNOWLEDGE_TIMEOUT_S)
         except KafkaError as error:

@@ -47,7 +47,7 @@ def doctor(
 
 
 def examine(target: Target, flink: str, job_id: str = "") -> list[Finding]:
-    """Everything, the worst first."""
+    """Examine everything, and return findings with the worst first."""
     findings = [
         *look_at_kafka(target),
         *look_at_redis(target),
@@ -59,7 +59,7 @@ def examine(target: Target, flink: str, job_id: str = "") -> list[Finding]:
 
 
 def findings_table(findings: list[Finding]) -> Table:
-    """A line for each finding, and what to do."""
+    """Return a line for each finding, and what to do."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
     table.add_column(style="dim", no_wrap=True)

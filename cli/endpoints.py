@@ -19,7 +19,7 @@ class Endpoints(msgspec.Struct, frozen=True):
 
 
 def locate(settings: Settings, workdir: Path) -> Endpoints:
-    """The endpoints from the configuration, filled up from the stack file in `workdir`.
+    """Return the endpoints from the configuration, filled up from the stack file in `workdir`.
 
     Raises:
         UserError: neither names a broker and a Redis.

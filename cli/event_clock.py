@@ -13,7 +13,8 @@ TRIES = 4
 
 
 def event_clock_ms(flink: str) -> int | None:
-    """The session operators' event time, in ms since the epoch: the newest of the running jobs'; None where none has one yet.
+    """Return the session operators' event time, in ms since the epoch: the newest of the running jobs'; None where none has one
+    yet.
 
     Read from the watermark that they pass on: the one that REST calls their input's is the smaller of two inputs, and one of
     them never has any.
@@ -46,6 +47,6 @@ def _watermarks(rest: FlinkRest, jobs: list[str]) -> list[list[dict[str, str]]]:
 
 
 def clock_ms(metrics: list[dict[str, str]]) -> int | None:
-    """The watermark of an operator: the smallest of its subtasks; None where it has none yet."""
+    """Return the watermark of an operator: the smallest of its subtasks; None where it has none yet."""
     smallest = min((int(metric["value"]) for metric in metrics), default=NO_WATERMARK)
     return smallest if smallest > NO_WATERMARK else None

@@ -37,12 +37,12 @@ def discard_output() -> None:
 
 
 def is_no_text(argument: str) -> bool:
-    """Whether a word of the command line was not UTF-8."""
+    """Return whether a word of the command line was not UTF-8."""
     return any("\ud800" <= character <= "\udfff" for character in argument)
 
 
 def explain_encoding(arguments: list[str]) -> str | None:
-    """The message for a word that is not UTF-8 and cannot be an id; None if all are."""
+    """Return the message for a word that is not UTF-8 and cannot be an id; None if all are."""
     for argument in arguments:
         if is_no_text(argument):
             shown = argument.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
@@ -51,7 +51,7 @@ def explain_encoding(arguments: list[str]) -> str | None:
 
 
 def explain_os_error(error: OSError) -> str:
-    """What the operating system refused, and for which file."""
+    """Return what the operating system refused, and for which file."""
     what = error.strerror or str(error)
     if error.filename is None:
         return f"cannot write or read ({what}): look at the disk, the output and the rights"
@@ -59,7 +59,7 @@ def explain_os_error(error: OSError) -> str:
 
 
 def report_unexpected(error: BaseException) -> str:
-    """The line for an error that nobody foresaw; its traceback goes to a file of the owner's only."""
+    """Return the line for an error that nobody foresaw; its traceback goes to a file of the owner's only."""
     trace = "".join(traceback.format_exception(error))
     if os.environ.get(TRACEBACK_VARIABLE):
         sys.stderr.write(trace)

@@ -23,7 +23,7 @@ logging.getLogger("kafka").setLevel(logging.CRITICAL + 1)
 
 
 def client_options(properties: Mapping[str, str]) -> dict[str, Any]:
-    """The configured Java client properties (`security.protocol`, `sasl.jaas.config`, stores …) as options here.
+    """Return the configured Java client properties (`security.protocol`, `sasl.jaas.config`, stores …) as options here.
 
     What this client has no counterpart for is left to the job.
 
@@ -34,7 +34,7 @@ def client_options(properties: Mapping[str, str]) -> dict[str, Any]:
 
 
 def open_producer(target: Target, linger_ms: int, **extra: Any) -> Any:
-    """An idempotent producer (acks=all) for records of up to 2 MiB.
+    """Return an idempotent producer (acks=all) for records of up to 2 MiB.
 
     Raises:
         UserError: the broker does not answer.
@@ -56,7 +56,7 @@ def open_producer(target: Target, linger_ms: int, **extra: Any) -> Any:
 
 
 def open_consumer(target: Target, **extra: Any) -> Any:
-    """A consumer of committed records that commits nothing by itself.
+    """Return a consumer of committed records that commits nothing by itself.
 
     Raises:
         UserError: the broker does not answer.
@@ -83,7 +83,7 @@ def _open(kind: Any, target: Target, options: dict[str, Any]) -> Any:
 
 
 def unreachable(target: Target, error: Exception | None = None) -> UserError:
-    """The error for a broker that does not answer, or refuses the login.
+    """Return the error for a broker that does not answer, or refuse the login.
 
     A broker closes the connection right after it has refused a login. The client often sees that end alone, and tries again until
     its time is over.

@@ -26,7 +26,7 @@ KEYTOOL = "keytool -importkeystore -deststoretype PKCS12 -srckeystore OLD -destk
 
 
 def security_options(properties: Mapping[str, str]) -> dict[str, Any]:
-    """Options of `kafka-python` for the configured security.
+    """Return options of `kafka-python` for the configured security.
 
     Raises:
         UserError: this client does not have what is configured, or a store cannot be read; no secret is in the message.

@@ -118,7 +118,7 @@ def rollback(
 
 
 def summary(snapshot: Snapshot, archived: list[int]) -> dict[str, Any]:
-    """A snapshot for programs; coefficients by feature where the feature set is this release's."""
+    """Return a snapshot for programs; coefficients by feature where the feature set is this release's."""
     predictor, sums = Predictor(snapshot), Sums.decode(snapshot.sums)
     names = NAMES if snapshot.feature_set == FEATURE_SET else tuple(map(str, range(len(predictor.theta))))
     return {

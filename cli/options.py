@@ -24,12 +24,12 @@ class Target(NamedTuple):
 
 
 def workdir_of(settings: Settings, workdir: Path | None) -> Path:
-    """The work directory that was named, else the configured one."""
+    """Return the work directory that was named, else the configured one."""
     return workdir if workdir is not None else Path(settings.local.workdir)
 
 
 def find_target(config: Path | None, sets: Iterable[str] | None, workdir: Path | None) -> Target:
-    """Reads the configuration and locates Kafka, Redis and Flink.
+    """Read the configuration and locates Kafka, Redis and Flink.
 
     Where neither a file nor a broker is named, the configuration of the stack in the work directory is taken: its topics
     may have other names.

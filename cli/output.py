@@ -21,7 +21,7 @@ class PlainSpokenConsole(Console):
     """A console that sends a terminal no other control codes than its own: the last guard, where a view forgot `visible`."""
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Iterable[Segment]:
-        """As of any console, with texts that can be seen."""
+        """Render as any console does, with texts that can be seen."""
         for segment in super().render(renderable, options):
             text = segment.text
             if segment.control or text.isprintable() or text == "\n":
@@ -31,12 +31,12 @@ class PlainSpokenConsole(Console):
 
 
 def stdout_console() -> Console:
-    """The console for results."""
+    """Return the console for results."""
     return _console(stderr=False)
 
 
 def stderr_console() -> Console:
-    """The console for progress and remarks, so that results can be piped."""
+    """Return the console for progress and remarks, so that results can be piped."""
     return _console(stderr=True)
 
 
@@ -46,7 +46,7 @@ def _console(stderr: bool) -> Console:
 
 
 def write_json(text: str) -> None:
-    """Writes JSON for programs: no wrapping, no markup, and the same values. As programs are run by people too, characters that a
+    """Write JSON for programs: no wrapping, no markup, and the same values. As programs are run by people too, characters that a
     terminal would obey are written as JSON's own escapes."""
     sys.stdout.write(UNSEEN.sub(_as_json, text) + "\n")
     sys.stdout.flush()
@@ -65,13 +65,13 @@ class RateColumn(ProgressColumn):
     """Finished steps per second."""
 
     def render(self, task: Task) -> Text:
-        """The rate as text; empty before the first step."""
+        """Return the rate as text; empty before the first step."""
         speed = task.finished_speed or task.speed
         return Text("" if speed is None else f"{speed:,.0f}/s", style="cyan")
 
 
 def progress_bar(console: Console) -> Progress:
-    """A progress bar that stays silent where no terminal is."""
+    """Return a progress bar that stays silent where no terminal is."""
     return Progress(
         SpinnerColumn(),
         TextColumn("{task.description}"),
@@ -87,7 +87,7 @@ def progress_bar(console: Console) -> Progress:
 
 
 def summary_table(title: str, rows: Iterable[tuple[str, Any]]) -> RenderableType:
-    """A two-column summary; numbers are grouped by thousands. Rows are (label, value)."""
+    """Return a two-column summary; numbers are grouped by thousands. Rows are (label, value)."""
     table = Table(show_header=False, box=None)
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
@@ -98,12 +98,12 @@ def summary_table(title: str, rows: Iterable[tuple[str, Any]]) -> RenderableType
 
 
 def number(value: float) -> str:
-    """1234567 as `1,234,567`; fractions with at most two digits."""
+    """Format 1234567 as `1,234,567`; fractions with at most two digits."""
     return f"{value:,}" if isinstance(value, int) else f"{value:,.2f}".rstrip("0").rstrip(".")
 
 
 def duration_text(milliseconds: float) -> str:
-    """A time span with the two largest units that matter, for example `2 h 10 min`."""
+    """Return a time span with the two largest units that matter, for example `2 h 10 min`."""
     seconds = milliseconds / 1_000
     if seconds < 60:
         return f"{milliseconds:.0f} ms" if seconds < 1 else f"{seconds:.1f} s"

@@ -7,7 +7,7 @@ LONGEST_SLEEP_S = 0.2  # so that Ctrl-C and progress are prompt
 
 
 class Pacer:
-    """Waits until an offset from its first use.
+    """Pacer that waits until an offset from its first use.
 
     Args:
         clock: seconds, monotonic.
@@ -27,7 +27,7 @@ class Pacer:
         self._start: float | None = None
 
     def wait_until(self, offset_s: float) -> None:
-        """Returns once `offset_s` seconds have passed since the first call; at once if they already have."""
+        """Return once `offset_s` seconds have passed since the first call; at once if they already have."""
         if self._start is None:
             self._start = self._clock()
         while (left_s := self._start + offset_s - self._clock()) > 0:
@@ -45,7 +45,7 @@ class RatePacer:
         self._steps = 0
 
     def step(self) -> None:
-        """Waits for the next event's turn."""
+        """Wait for the next event's turn."""
         if self._rate is not None:
             self._pacer.wait_until(self._steps / self._rate)
             self._steps += 1

@@ -32,7 +32,7 @@ _decoder = msgspec.json.Decoder(_Keyed)
 
 
 def key_of_line(line: bytes) -> bytes | None:
-    """The session id of an event as the record's key; None where it cannot be read, so that bad lines are spread."""
+    """Return the session id of an event as the record's key; None where it cannot be read, so that bad lines are spread."""
     try:
         return _decoder.decode(line).session_id.encode() or None
     except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -40,7 +40,7 @@ def key_of_line(line: bytes) -> bytes | None:
 
 
 class Sent(msgspec.Struct):
-    """What `send_lines` did: lines and bytes sent, lines without a readable session, lines too large for the topic."""
+    """Result of `send_lines`: lines and bytes sent, lines without a readable session, lines too large for the topic."""
 
     lines: int = 0
     bytes: int = 0
@@ -51,7 +51,7 @@ class Sent(msgspec.Struct):
 def send_lines(
     lines: Iterable[bytes | None], topic: str, delivery: Delivery, pacer: RatePacer, sent: Sent
 ) -> Iterator[Sent]:
-    """Sends every line at its turn and yields `sent`, which it keeps up to date, after each."""
+    """Send every line at its turn and yield `sent`, which it keeps up to date, after each."""
     for line in lines:
         if line is None:
             sent.too_large += 1

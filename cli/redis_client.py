@@ -17,7 +17,7 @@ _OTHER_MODES = {
 
 
 def open_redis(target: Target) -> redis.Redis:
-    """A connection that has answered once.
+    """Return a connection that has answered once.
 
     Raises:
         UserError: Redis does not answer, refuses the login, or is in cluster mode.
@@ -27,7 +27,7 @@ def open_redis(target: Target) -> redis.Redis:
 
 
 def connect(url: str, password: str | None, timeout_s: float) -> redis.Redis:
-    """A connection that has answered once. No error holds the password.
+    """Return a connection that has answered once. No error holds the password.
 
     Raises:
         UserError: as `open_redis`.
@@ -49,7 +49,7 @@ def connect(url: str, password: str | None, timeout_s: float) -> redis.Redis:
 
 
 def explained(url: str, error: redis.RedisError) -> str:
-    """One line for a person: what is wrong with the Redis at that address, and what to do."""
+    """Return one line for a person: what is wrong with the Redis at that address, and what to do."""
     where, trouble = without_password(url), trouble_of(error)
     if trouble == RedisTrouble.AWAY:
         kind = "it did not answer in time" if isinstance(error, redis.TimeoutError) else str(error).rstrip(".")
@@ -73,10 +73,10 @@ def _mode(client: redis.Redis) -> str:
 
 
 def profile_key(prefix: str, session_id: str) -> str:
-    """The key of a session's profile."""
+    """Return the key of a session's profile."""
     return f"{prefix}:profile:{session_id}"
 
 
 def profile_channel(prefix: str) -> str:
-    """The channel on which each write of a profile is announced."""
+    """Return the channel on which each write of a profile is announced."""
     return f"{prefix}:profile-updated"

@@ -30,7 +30,7 @@ def serve(
 
 
 def settings_for(target: Target, given: dict[str, str | int | None]) -> Settings:
-    """The settings with the addresses that were found, and what the command line says of the server."""
+    """Return the settings with the addresses that were found, and what the command line says of the server."""
     tree = to_tree(target.settings)
     tree["kafka"]["bootstrap"], tree["redis"]["url"] = target.endpoints.kafka, target.endpoints.redis
     tree["serving"] |= {key: value for key, value in given.items() if value is not None}

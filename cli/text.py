@@ -11,7 +11,7 @@ direction of writing; tags; and halves of surrogate pairs, which no encoding has
 
 
 def visible(text: str) -> str:
-    """The text with what cannot be seen as Python would write it, for example `\\x1b`.
+    """Return the text with what cannot be seen as Python would write it, for example `\x1b`.
 
     Whatever a person reads that came from outside goes through here: product ids, sessions and titles may hold what a terminal
     obeys.
@@ -20,23 +20,24 @@ def visible(text: str) -> str:
 
 
 def printable(text: str) -> str:
-    """As `visible`, with everything else that Unicode does not call printable as an escape too: for lines that quote any bytes."""
+    """Escape as `visible` does, with everything else that Unicode does not call printable as an escape too: for lines that quote
+    any bytes."""
     return "".join(character if character.isprintable() else _escaped(character) for character in text)
 
 
 def one_line(message: str) -> str:
-    """The message on one line and `printable`: parts of it come from files."""
+    """Return the message on one line and `printable`: parts of it come from files."""
     return printable(" ".join(message.split()))
 
 
 def excerpt(payload: bytes, limit: int) -> str:
-    """Bytes as `printable` text, those that are no text as escapes, cut to `limit` characters."""
+    """Return bytes as `printable` text, those that are no text as escapes, cut to `limit` characters."""
     text = printable(payload[: 4 * limit].decode("utf-8", errors="backslashreplace"))
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 
 def visible_tree(tree: Any) -> Any:
-    """Plain values, as JSON has them, with all their texts and keys `visible`."""
+    """Return plain values, as JSON has them, with all their texts and keys `visible`."""
     if isinstance(tree, str):
         return visible(tree)
     if isinstance(tree, dict):

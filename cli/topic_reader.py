@@ -58,19 +58,19 @@ class TopicReader:
         return any(0 < self._first[partition] >= self._start[partition] for partition in self._partitions)
 
     def to_end(self) -> Iterator[list[Any]]:
-        """Batches of records up to the end as it was when the reader was made."""
+        """Yield batches of records up to the end as it was when the reader was made."""
         while not self._at_end():
             records = [record for record in self._poll() if record.offset < self._end[record_partition(record)]]
             if records:
                 yield records
 
     def on_and_on(self) -> Iterator[list[Any]]:
-        """Batches of records as they come, empty ones while none do; without end."""
+        """Yield batches of records as they come, empty ones while none do; without end."""
         while True:
             yield self._poll()
 
     def close(self) -> None:
-        """Leaves the broker."""
+        """Leave the broker."""
         self._consumer.close(autocommit=False)
 
     def _positions(self, group: str | None) -> dict[Any, int]:
@@ -104,5 +104,5 @@ class TopicReader:
 
 
 def record_partition(record: Any) -> Any:
-    """The topic and partition that a record was read from."""
+    """Return the topic and partition that a record was read from."""
     return TopicPartition(record.topic, record.partition)

@@ -66,7 +66,7 @@ def trace(
 
 
 def follow(target: Target, event_id: str, since_ms: int) -> Trace:
-    """Reads the topics from that Kafka time on.
+    """Read the topics from that Kafka time on.
 
     Raises:
         UserError: no such event has come.
@@ -102,7 +102,7 @@ def follow(target: Target, event_id: str, since_ms: int) -> Trace:
 
 
 def fates(records: Sequence[Any], refusals: dict[tuple[int, int], str], late: set[tuple[int, int]]) -> list[Way]:
-    """What became of each record of one event, oldest first: a second one that is read is a duplicate of the first."""
+    """Return what became of each record of one event, oldest first: a second one that is read is a duplicate of the first."""
     ways: list[Way] = []
     for record in records:
         place = (record.partition, record.offset)
@@ -157,7 +157,7 @@ def _read(value: bytes) -> _Event:
 
 
 def rows_of(found: Trace) -> list[tuple[str, str]]:
-    """The trace for a person."""
+    """Return the trace for a person."""
     rows = [("session", visible(found.session_id))]
     for way in found.records:
         at = time.strftime("%Y-%m-%d %H:%M:%S", time.gmtime(way.came_ms / 1_000))

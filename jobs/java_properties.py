@@ -17,7 +17,7 @@ class PropertiesError(ValueError):
 
 
 def read_properties(text: str) -> dict[str, str]:
-    r"""Keys and values: `=`, `:` or blanks between them, comments after `#` or `!`, lines that end in `\` go on, `\uXXXX`.
+    r"""Return keys and values: `=`, `:` or blanks between them, comments after `#` or `!`, lines that end in `\` go on, `\uXXXX`.
 
     Raises:
         PropertiesError: a broken escape, or a line that names no key.

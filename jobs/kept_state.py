@@ -16,7 +16,7 @@ class ResumeError(ConfigurationError):
 
 
 class KeptOperator(NamedTuple):
-    """What is kept of one operator that has state. `canonical`: its keyed state is in the form that every state backend reads."""
+    """Operator that has state, as it is kept. `canonical`: its keyed state is in the form that every state backend reads."""
 
     parallelism: int
     max_parallelism: int
@@ -25,7 +25,7 @@ class KeptOperator(NamedTuple):
 
 
 def read_kept(path: str) -> dict[str, KeptOperator] | None:
-    """What a savepoint or checkpoint holds, by Flink's operator id; None where the client does not know its file system.
+    """Return what a savepoint or checkpoint holds, by Flink's operator id; None where the client does not know its file system.
 
     Raises:
         ResumeError: there is none, or it is damaged.
@@ -48,7 +48,7 @@ def read_kept(path: str) -> dict[str, KeptOperator] | None:
 
 
 def missing_files(kept: dict[str, KeptOperator]) -> list[str]:
-    """The files of the state that are gone."""
+    """Return the files of the state that are gone."""
     flink = get_gateway().jvm.org.apache.flink.core.fs
     files = sorted({file for operator in kept.values() for file in operator.files})
     paths = [flink.Path(file) for file in files]
@@ -56,7 +56,7 @@ def missing_files(kept: dict[str, KeptOperator]) -> list[str]:
 
 
 def operator_id(uid: str) -> str:
-    """Flink's operator id of a uid."""
+    """Return Flink's operator id of a uid."""
     jvm = get_gateway().jvm
     guava = jvm.org.apache.flink.shaded.guava33.com.google.common.hash.Hashing
     return str(guava.murmur3_128(0).hashString(uid, jvm.java.nio.charset.StandardCharsets.UTF_8).toString())

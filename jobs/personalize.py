@@ -46,7 +46,7 @@ BUFFER_TIMEOUT = "100 ms"
 def build_graph(
     environment: StreamExecutionEnvironment, settings: Settings, source: OpenSource, sinks: OpenSinks
 ) -> list[str]:
-    """The topology; returns the uids of all its operators.
+    """Return the topology; return the uids of all its operators.
 
     The order of the steps is a part of it: the uids of SQL's operators are counted in the order in which they are made.
 
@@ -98,7 +98,8 @@ def build_graph(
 
 
 def inputs_by_bucket(tables: StreamTableEnvironment, settings: Settings, source: Source) -> KeyedStream:
-    """Events and hints as KEYED_BATCH_TYPE, by the buckets of their sessions. A visitor waits for them, so buffers leave early."""
+    """Return events and hints as KEYED_BATCH_TYPE, by the buckets of their sessions. A visitor waits for them, so buffers leave
+    early."""
     buckets = evenly_spread_keys(bucket_count(settings), settings.flink.max_parallelism)
     given = (
         events_stream(tables, settings, source.events),
@@ -110,7 +111,7 @@ def inputs_by_bucket(tables: StreamTableEnvironment, settings: Settings, source:
 
 
 def environment_for(settings: Settings) -> StreamExecutionEnvironment:
-    """An environment with what the job must have, whatever the cluster's defaults."""
+    """Return an environment with what the job must have, whatever the cluster's defaults."""
     flink = settings.flink
     configuration = Configuration()
     options = {
@@ -151,7 +152,7 @@ def read_secrets(settings: Settings) -> Secrets:
 
 
 def main(arguments: list[str]) -> None:
-    """Reads the settings and submits the job."""
+    """Read the settings and submit the job."""
     parser = argparse.ArgumentParser(prog="personalize.py", description=__doc__)
     parser.add_argument("--config", type=Path)
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", dest="sets")

@@ -31,7 +31,7 @@ class NewOperator(NamedTuple):
 
 
 def check_resume(environment: StreamExecutionEnvironment, settings: Settings) -> None:
-    """Refuses state that is incomplete or of another job, and leaves out the log of changes if it would lose files.
+    """Refuse state that is incomplete or of another job, and leave out the log of changes if it would lose files.
 
     Raises:
         ResumeError: the state cannot be resumed from.
@@ -70,7 +70,7 @@ def _seen(path: str, begins_again: bool) -> dict[str, KeptOperator] | None:
 
 
 def check_files(path: str, kept: dict[str, KeptOperator]) -> None:
-    """Raises ResumeError if files of the state are gone."""
+    """Raise ResumeError if files of the state are gone."""
     gone = missing_files(kept)
     if gone:
         raise ResumeError(
@@ -80,7 +80,7 @@ def check_files(path: str, kept: dict[str, KeptOperator]) -> None:
 
 
 def new_operators(environment: StreamExecutionEnvironment) -> dict[str, NewOperator]:
-    """The operators of the job as it would be submitted, by Flink's operator id."""
+    """Return the operators of the job as it would be submitted, by Flink's operator id."""
     graph = environment._j_stream_execution_environment.getStreamGraph(False).getJobGraph()
     found: dict[str, NewOperator] = {}
     for vertex in graph.getVerticesAsArray():
@@ -92,7 +92,7 @@ def new_operators(environment: StreamExecutionEnvironment) -> dict[str, NewOpera
 
 
 def check_fit(path: str, kept: dict[str, KeptOperator], operators: dict[str, NewOperator], settings: Settings) -> None:
-    """Raises ResumeError if some of the state is of no operator of the job, or was cut into other key groups."""
+    """Raise ResumeError if some of the state is of no operator of the job, or was cut into other key groups."""
     wanted, most = bucket_count(settings), settings.flink.max_parallelism
     sessions = kept.get(operator_id(session_uid(wanted)))
     if sessions is None:
@@ -116,7 +116,8 @@ def check_fit(path: str, kept: dict[str, KeptOperator], operators: dict[str, New
 
 
 def is_split(kept: dict[str, KeptOperator], operators: dict[str, NewOperator]) -> bool:
-    """Whether keyed state of a canonical savepoint goes to another number of subtasks: Flink then forgets that they share files."""
+    """Return whether keyed state of a canonical savepoint goes to another number of subtasks: Flink then forget that they share
+    files."""
     return any(
         state.canonical
         and state.files

@@ -14,7 +14,7 @@ PROPERTIES_PROVIDER = "heliotrope"
 
 
 def redis_password(settings: Settings) -> str | None:
-    """The Redis password from `HELIOTROPE_REDIS_PASSWORD` or `redis.password_file`; None where neither is set.
+    """Return the Redis password from `HELIOTROPE_REDIS_PASSWORD` or `redis.password_file`; None where neither is set.
 
     Raises:
         SecretError: the file cannot be read.
@@ -23,7 +23,8 @@ def redis_password(settings: Settings) -> str | None:
 
 
 def user_salt(settings: Settings) -> bytes:
-    """The secret that user ids are hashed with, from `HELIOTROPE_USER_SALT` or `events.salt_file`; empty where neither is set.
+    """Return the secret that user ids are hashed with, from `HELIOTROPE_USER_SALT` or `events.salt_file`; empty where neither is
+    set.
 
     Raises:
         SecretError: the file cannot be read.
@@ -32,7 +33,7 @@ def user_salt(settings: Settings) -> bytes:
 
 
 def kafka_client_properties(settings: Settings) -> dict[str, str]:
-    """`kafka.properties` and what `kafka.properties_file` (a file of Java's properties, for secrets) adds.
+    """Return `kafka.properties` and what `kafka.properties_file` (a file of Java's properties, for secrets) adds.
 
     Raises:
         SecretError: the file cannot be read or is none of properties.
@@ -41,7 +42,8 @@ def kafka_client_properties(settings: Settings) -> dict[str, str]:
 
 
 def kafka_graph_properties(settings: Settings, provider: str) -> dict[str, str]:
-    """Likewise for the job's graph: instead of each value of the file a reference, which Kafka's clients follow where they run.
+    """Return the same for the job's graph: instead of each value of the file a reference, which Kafka's clients follow where they
+    run.
 
     `provider` is the class of Kafka's FileConfigProvider.
 

@@ -96,17 +96,17 @@ def _check_redis_url(url: str) -> None:
 
 
 def local_parallelism(settings: Settings) -> int:
-    """The job's parallelism on the embedded stack."""
+    """Return the job's parallelism on the embedded stack."""
     return settings.flink.parallelism or settings.local.task_managers
 
 
 def bucket_count(settings: Settings) -> int:
-    """How many buckets sessions are dealt to."""
+    """Return how many buckets sessions are dealt to."""
     return settings.flink.buckets or BUCKETS
 
 
 def check_buckets(settings: Settings, parallelism: int) -> None:
-    """Refuses more subtasks than there are buckets of sessions.
+    """Refuse more subtasks than there are buckets of sessions.
 
     Raises:
         ConfigurationError: some of the subtasks would have no session.
@@ -174,7 +174,7 @@ def _check_disjoint(bandit: Bandit, where: str) -> None:
 
 
 def start_mode(start: str) -> str | int:
-    """`auto`, `earliest`, `latest`, or a time in ms since the epoch from `kafka.start`.
+    """Return `auto`, `earliest`, `latest`, or a time in ms since the epoch from `kafka.start`.
 
     Raises:
         ConfigurationError: anything else.

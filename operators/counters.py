@@ -24,7 +24,7 @@ class Counters:
         self.flush()
 
     def show(self, name: str, value: int) -> None:
-        """Sets a gauge, in the JVM and at once.
+        """Set a gauge, in the JVM and at once.
 
         PyFlink calls its own gauges from the JVM's metric thread, with the thread state of the operator that runs meanwhile; what
         it calls a distribution is a plain number there.
@@ -35,20 +35,20 @@ class Counters:
         gauge.update(int(value))  # an enum would not cross into the JVM
 
     def note(self, name: str, value: int) -> None:
-        """Sets a gauge with the next `flush`: for what changes often."""
+        """Set a gauge with the next `flush`: for what changes often."""
         self._newest[name] = value
 
     def add(self, name: str, by: int) -> None:
-        """Counts; names come from a closed set, those of `of_variant` included."""
+        """Count; names come from a closed set, those of `of_variant` included."""
         self._pending[name] = self._pending.get(name, 0) + by
 
     def add_all(self, counts: Mapping[str, int]) -> None:
-        """Counts several."""
+        """Count several."""
         for name, by in counts.items():
             self.add(name, by)
 
     def flush(self) -> None:
-        """Hands on what was counted since the last time."""
+        """Hand on what was counted since the last time."""
         for name, by in self._pending.items():
             counter = self._counters.get(name)
             if counter is None:
@@ -70,5 +70,5 @@ VARIANT = "@"
 
 
 def of_variant(name: str, variant: str) -> str:
-    """The name of a counter that has the variant as its label. Variants are few: each label is a time series of its own."""
+    """Return the name of a counter that has the variant as its label. Variants are few: each label is a time series of its own."""
     return f"{name}{VARIANT}{variant}"

@@ -14,7 +14,7 @@ from state.events.rejection import Reason
 
 
 class Kind(enum.StrEnum):
-    """How a metric moves."""
+    """Way in which a metric moves."""
 
     COUNTER = "counter"
     """Only rises; restarts at zero with its operator, so look at its increase."""
@@ -422,7 +422,8 @@ BY_NAME = {metric.name: metric for metric in METRICS}
 
 
 def watched_counters(operator: str) -> list[str]:
-    """The counters of an operator that an alert looks at: they must be there before they first count, or that count is not seen."""
+    """Return the counters of an operator that an alert looks at: they must be there before they first count, or that count is not
+    seen."""
     return [m.name for m in METRICS if m.kind == Kind.COUNTER and m.alerts and operator in m.operator.split(", ")]
 
 
@@ -431,7 +432,7 @@ PROMETHEUS_PREFIX = "flink_taskmanager_job_task_operator_"
 
 
 def prometheus_name(metric: Metric) -> str:
-    """The name under which Prometheus has it."""
+    """Return the name under which Prometheus has it."""
     label = "le_" if metric.kind == Kind.BUCKETS else ""
     return f"{PROMETHEUS_PREFIX}{label}{metric.name}"
 
@@ -450,7 +451,7 @@ Alerts link to [runbooks.md](runbooks.md).
 
 
 def table() -> str:
-    """The list as `docs/metrics.md`."""
+    """Return the list as `docs/metrics.md`."""
     return (
         HEAD
         + "".join(
@@ -462,7 +463,7 @@ def table() -> str:
 
 
 def beside_table() -> str:
-    """What others measure, as the second table of the page."""
+    """Return what others measure, as the second table of the page."""
     rows = "".join(f"| `{name}` | {meaning} |\n" for name, meaning in BESIDE.items())
     return f"\n## Of Flink and others\n\n| name in Prometheus | meaning |\n|---|---|\n{rows}"
 

@@ -8,7 +8,7 @@ from pyflink.datastream.state import ValueStateDescriptor
 
 
 class NamedState:
-    """What a map state would be, but that each name is an entry of the state backend.
+    """Map state of which each name is an entry of the state backend.
 
     A map is one entry. On the heap Flink copies an entry whole where it is used while a checkpoint is still being written, so of
     large maps all would be there twice, and events would wait while they are copied. A name is what Flink calls a namespace, as
@@ -25,25 +25,25 @@ class NamedState:
         self._state: Any = by_name.get_value_state(ValueStateDescriptor(name, Types.PICKLED_BYTE_ARRAY()))._state
 
     def get(self, name: str) -> bytes | None:
-        """What is held under the name for the current key."""
+        """Return what is held under the name for the current key."""
         self._state.setCurrentNamespace(name)
         data: bytes | None = self._state.value()
         return data
 
     def put(self, name: str, data: bytes) -> None:
-        """Holds the bytes under the name."""
+        """Hold the bytes under the name."""
         self._state.setCurrentNamespace(name)
         self._state.update(data)
 
     def remove(self, name: str) -> None:
-        """Holds nothing under the name any more."""
+        """Hold nothing under the name any more."""
         self._state.setCurrentNamespace(name)
         self._state.clear()
 
 
 def keys_of(named: Any) -> list[str]:
-    """The keys of a map state of the current key, none of which has a line end: as one text, since each thing that crosses from
-    the JVM takes its time."""
+    """Return the keys of a map state of the current key, none of which has a line end: as one text, since each thing that crosses
+    from the JVM takes its time."""
     from pemja import findClass
 
     keys = named._state.keys()

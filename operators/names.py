@@ -15,7 +15,7 @@ USER_LISTS: Final = "user-lists"
 
 
 def session_uid(buckets: int) -> str:
-    """Sessions belong to a bucket by their number, so the state of another number is another operator's."""
+    """Return the session operator's uid. Buckets go by their number: the state of another number is another operator's."""
     return f"sessions-by-id-in-{buckets}"
 
 
@@ -46,12 +46,12 @@ COMMAND_KEY: Final = b"COMMAND"
 
 
 def archive_key(model_key: bytes, version: int) -> bytes:
-    """Key of an archived snapshot of the model whose live one has `model_key`."""
+    """Return key of an archived snapshot of the model whose live one has `model_key`."""
     return b"%s@%d" % (model_key, version)
 
 
 def key_of_model(key: bytes, model: str, default: str) -> bytes:
-    """`MODEL_KEY` or `COMMAND_KEY` of a model by the name of its statistics; the default variant's have no name there."""
+    """Return `MODEL_KEY` or `COMMAND_KEY` of a model by the name of its statistics; the default variant's have no name there."""
     return key if model == default else b"%s:%s" % (key, model.encode())
 
 

@@ -50,7 +50,7 @@ class PopularityOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._kept_ms = max(KEPT_HALF_LIVES * half_life_ms, KEPT_WINDOWS * window_ms)
 
     def open(self, runtime_context: RuntimeContext) -> None:
-        """Finds the state; Redis is connected to with the first write."""
+        """Find the state; Redis is connected to with the first write."""
         begin_task(self._build_id)
         baselines = MapStateDescriptor("baselines", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
         self._baselines = runtime_context.get_map_state(baselines)
@@ -59,13 +59,13 @@ class PopularityOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._writer = self._writers.lists(self._settings, self._password(), self._counters.add)
 
     def close(self) -> None:
-        """Gives Redis up."""
+        """Give Redis up."""
         if hasattr(self, "_writer"):
             self._writer.close()
             self._counters.flush()
 
     def process_element(self, value: str, ctx: Any) -> Iterator[Row]:
-        """A window of the shard's lists, or of all moments."""
+        """Yield a window of the shard's lists, or of all moments."""
         if ctx.get_current_key() == MOMENTS_KEY:
             yield from self._count_moments(value)
             return
@@ -88,7 +88,7 @@ class PopularityOperator(KeyedProcessFunction):  # type: ignore[misc]
         yield from (Row(name.encode(), found.encode()) for name, found in listed)
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Row]:
-        """Between two whole windows: the past of lists that are over, or are too many, is forgotten, and they end."""
+        """Forget, between two whole windows, the past of lists that are over or are too many, and end them."""
         known = [(Baseline.decode(data), name) for name, data in self._baselines.items()]
         gone = {name for baseline, name in known if baseline.folded_ms + self._kept_ms <= timestamp}
         lasting = [(baseline.total, name) for baseline, name in known if name not in gone]

@@ -33,7 +33,7 @@ class StaleCodeError(Exception):
 
 
 def begin_task(client_build_id: str) -> None:
-    """Makes the interpreter fair to all operators and its collections short, and refuses other code than that of the client which
+    """Make the interpreter fair to all operators and its collections short, and refuse other code than that of the client which
     submitted the job.
 
     Raises:
@@ -52,7 +52,7 @@ def begin_task(client_build_id: str) -> None:
 
 @cache
 def import_all() -> None:
-    """Imports every operator's module, whichever this TaskManager has now.
+    """Import every operator's module, whichever this TaskManager has now.
 
     Each time the job starts, Flink unpacks its packages into a new folder and removes the last one. A package stays bound to the
     folder that it was first imported from. So after another TaskManager's end, an operator that moves here would not be found.
@@ -63,7 +63,7 @@ def import_all() -> None:
 
 
 def collect_little_at_a_time() -> None:
-    """Lets a full collection of Python's garbage look only at what is new since the last one: over all that a TaskManager holds it
+    """Let a full collection of Python's garbage look only at what is new since the last one: over all that a TaskManager holds it
     would keep every operator waiting for 150 ms and more.
 
     What has survived one is set aside for good. It is freed like all else once nothing refers to it; only as part of a cycle it
@@ -80,21 +80,21 @@ def _set_aside(phase: str, info: dict[str, int]) -> None:
 
 
 def wall_clock_ms() -> int:
-    """The wall clock, in ms since the epoch."""
+    """Return the wall clock, in ms since the epoch."""
     return time.time_ns() // 1_000_000
 
 
 def next_tick_ms(interval_ms: int, after_ms: int = 0) -> int:
-    """The next time that is so long after a whole multiple of the interval, in ms since the epoch: timers of different keys fall
-    together, and those of different operators need not."""
+    """Return the next time that is so long after a whole multiple of the interval, in ms since the epoch: timers of different keys
+    fall together, and those of different operators need not."""
     return ((wall_clock_ms() - after_ms) // interval_ms + 1) * interval_ms + after_ms
 
 
 def subtask_count(runtime_context: Any) -> int:
-    """How many parallel instances there are, likewise."""
+    """Return how many parallel instances there are, likewise."""
     return int(runtime_context._runtime_context.getTaskInfo().getNumberOfParallelSubtasks())
 
 
 def subtask_index(runtime_context: Any) -> int:
-    """The index of this parallel instance, from 0. PyFlink's own accessor fails in thread mode."""
+    """Return the index of this parallel instance, from 0. PyFlink's own accessor fails in thread mode."""
     return int(runtime_context._runtime_context.getTaskInfo().getIndexOfThisSubtask())

@@ -27,7 +27,7 @@ class Histogram:
         self._sum = 0
 
     def observe(self, *values: int) -> None:
-        """Takes values in; negative ones, which differing clocks make, count as 0."""
+        """Take values in; negative ones, which differing clocks make, count as 0."""
         pending, bounds = self._pending, self._bounds
         for value in values:
             pending[bisect_left(bounds, value)] += 1
@@ -35,7 +35,7 @@ class Histogram:
                 self._sum += value
 
     def flush(self) -> None:
-        """Hands on what came since the last time."""
+        """Hand on what came since the last time."""
         for counter, by in zip(self._counters, accumulate(self._pending), strict=True):
             if by:
                 counter.inc(by)
@@ -56,26 +56,26 @@ class Timings:
         self._waiting: dict[str, int] = {}
 
     def clicked(self, session_id: str, record_ms: int) -> None:
-        """An event of that Kafka time is applied; the oldest that no profile holds is the one that counts."""
+        """Note that an event of that Kafka time is applied; the oldest that no profile holds is the one that counts."""
         self._waiting.setdefault(session_id, record_ms)
 
     def is_published(self, session_id: str) -> int:
-        """Ends the wait of a session's events for their profile; returns since when they waited, 0 where none did."""
+        """End the wait of a session's events for their profile; return since when they waited, 0 where none did."""
         return self._waiting.pop(session_id, 0)
 
     def acknowledged(self, clicked_ms: Iterable[int]) -> None:
-        """Redis has written the profiles that hold events of these Kafka times."""
+        """Note that Redis has written the profiles that hold events of these Kafka times."""
         now_ms = wall_clock_ms()
         self._clicks.observe(*[now_ms - record_ms for record_ms in clicked_ms])
         self._is_pending = True
 
     def called(self, began_s: float) -> None:
-        """A call of the operator ends that began then, by `time.perf_counter`."""
+        """Note the end of a call of the operator that began then, by `time.perf_counter`."""
         self._calls.observe(int(1e6 * (time.perf_counter() - began_s)))
         self._is_pending = True
 
     def flush(self, now_ms: int, timers: Any) -> None:
-        """Hands on what is pending, now or by a timer."""
+        """Hand on what is pending, now or by a timer."""
         if not self._is_pending:
             return
         if 0 <= now_ms - self._flushed_ms < FLUSH_MS:
@@ -87,7 +87,7 @@ class Timings:
         self.close()
 
     def close(self) -> None:
-        """Hands on what is pending."""
+        """Hand on what is pending."""
         self._clicks.flush()
         self._calls.flush()
         self._is_pending = False

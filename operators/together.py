@@ -36,7 +36,7 @@ class TogetherOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._build_id = build_id
 
     def open(self, runtime_context: RuntimeContext) -> None:
-        """Finds the shard's state."""
+        """Find the shard's state."""
         begin_task(self._build_id)
         self._head = runtime_context.get_state(ValueStateDescriptor("head", Types.PICKLED_BYTE_ARRAY()))
         self._rows, self._chunks = (
@@ -47,7 +47,7 @@ class TogetherOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._shards: dict[str, Shard] = {}
 
     def process_element(self, value: Sequence[str], ctx: Any) -> None:
-        """Counts what was gathered."""
+        """Count what was gathered."""
         now_ms, shard = wall_clock_ms(), self._load(ctx)
         was_idle = not shard.pending
         lines, left_out = shard.allowance.allocate(value, now_ms)
@@ -65,7 +65,7 @@ class TogetherOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._counters.flush()
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Row]:
-        """Hands on the lists that changed, and forgets what was not seen for long, a chunk at a time."""
+        """Hand on the lists that changed, and forget what was not seen for long, a chunk at a time."""
         now_ms, shard = wall_clock_ms(), self._load(ctx)
         chunks = shard.roll(now_ms)
         lists, rows = self._some_lists(shard, ctx)

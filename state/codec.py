@@ -36,14 +36,14 @@ class UnreadableError(ValueError):
 
 
 class Decoder(Protocol[T_co]):
-    """Of msgspec."""
+    """Decoder of msgspec."""
 
     def decode(self, data: Any, /) -> T_co:
-        """Raises whatever it likes."""
+        """Raise whatever it likes."""
 
 
 def unpack(data: bytes, versions: tuple[bytes, ...], decoder: Decoder[T], what: str) -> T:
-    """What stands behind the version byte; `what` names it in the error.
+    """Read what stands behind the version byte; `what` names it in the error.
 
     Raises:
         UnreadableError: the version is none of these, or the rest cannot be decoded.
@@ -57,7 +57,7 @@ def unpack(data: bytes, versions: tuple[bytes, ...], decoder: Decoder[T], what: 
 
 
 def unpack_form(data: bytes, forms: Mapping[bytes, Callable[[bytes], T]], what: str) -> T:
-    """What stands behind the version byte, read by the function for that version: older forms are converted as they are read.
+    """Read what stands behind the version byte, read by the function for that version: older forms are converted as they are read.
 
     Raises:
         UnreadableError: the version is none of these, or the rest cannot be decoded.
@@ -72,21 +72,21 @@ def unpack_form(data: bytes, forms: Mapping[bytes, Callable[[bytes], T]], what: 
 
 
 def unknown_version(what: str, version: bytes) -> UnreadableError:
-    """The error for a version byte of another release, or of no release."""
+    """Return the error for a version byte of another release, or of no release."""
     return UnreadableError(
         f"{what} of version {version!r} was written by another release: use the release that wrote it"
     )
 
 
 def damaged(what: str, error: BaseException | str) -> UnreadableError:
-    """The error for bytes that are not what they claim to be."""
+    """Return the error for bytes that are not what they claim to be."""
     reason = error if isinstance(error, str) else str(error) or type(error).__name__
     return UnreadableError(f"{what} is damaged: {reason}")
 
 
 @contextmanager
 def reading(what: str) -> Iterator[None]:
-    """Makes one error of all that taking `what` apart may raise."""
+    """Make one error of all that taking `what` apart may raise."""
     try:
         yield
     except UnreadableError:

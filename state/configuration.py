@@ -16,7 +16,7 @@ MOST_RULES = 100
 
 
 def key_of(attribute: str) -> str:
-    """The configuration key of a struct's attribute: the name without its unit."""
+    """Return the configuration key of a struct's attribute: the name without its unit."""
     return attribute.removesuffix("_ms")
 
 
@@ -47,7 +47,7 @@ PolicyName = Literal[
 
 
 class Section(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=key_of, kw_only=True):
-    """What all sections share: immutable, no unknown keys, keys without units."""
+    """Base of all sections: immutable, no unknown keys, keys without units."""
 
 
 class Topics(Section, frozen=True):
@@ -84,7 +84,7 @@ class Kafka(Section, frozen=True):
 
 
 class Redis(Section, frozen=True):
-    """Where profiles are written, and how writes are grouped."""
+    """Settings of where profiles are written, and how writes are grouped."""
 
     url: str = ""
     password_file: str = ""
@@ -98,7 +98,7 @@ class Redis(Section, frozen=True):
 
 
 class Events(Section, frozen=True):
-    """What is accepted from `user_interactions`."""
+    """Settings of what is accepted from `user_interactions`."""
 
     allowed_lateness_ms: PositiveMillis = 48 * HOUR_MS
     max_future_ms: Millis = 5 * MINUTE_MS
@@ -109,7 +109,7 @@ class Events(Section, frozen=True):
 
 
 class Decay(Section, frozen=True):
-    """How the weight of an older event falls."""
+    """Settings of how the weight of an older event falls."""
 
     mode: Literal["step", "half_life"] = "step"
     factor: OpenFraction = 0.9
@@ -129,7 +129,7 @@ class Session(Section, frozen=True):
 
 
 class Consent(Section, frozen=True):
-    """What holds for a session that has not said."""
+    """Setting that holds for a session that has not said."""
 
     default: Literal["granted", "denied"] = "granted"
 
@@ -151,7 +151,7 @@ class Sources(Section, frozen=True):
 
 
 class Candidates(Section, frozen=True):
-    """From what the bandit chooses."""
+    """Settings of what the bandit chooses from."""
 
     max: Annotated[int, Meta(ge=1, le=500)] = 100
     per_category: Annotated[int, Meta(ge=1, le=1_000)] = 300
@@ -161,7 +161,7 @@ class Candidates(Section, frozen=True):
 
 
 class Catalogue(Section, frozen=True):
-    """How the job holds the shop's products."""
+    """Settings of how the job holds the shop's products."""
 
     shards: Annotated[int, Meta(ge=1, le=1_024)] = 16
     gather_ms: Annotated[int, Meta(ge=10, le=2_000)] = 200
@@ -169,7 +169,7 @@ class Catalogue(Section, frozen=True):
 
 
 class Profile(Section, frozen=True):
-    """What is published."""
+    """Settings of what is published."""
 
     items: Annotated[int, Meta(ge=1, le=20)] = 20
     max_bytes: Annotated[int, Meta(ge=1_024, le=65_536)] = 4_096
@@ -181,7 +181,7 @@ class Profile(Section, frozen=True):
 
 
 class Overload(Section, frozen=True):
-    """What is done for less per event while the job is behind; see `state/choosing/overload.py`."""
+    """Settings of what is left out per event while the job is behind; see `state/choosing/overload.py`."""
 
     spacing_after_ms: PositiveMillis = 2_000
     spacing_ms: Annotated[int, Meta(ge=0, le=MINUTE_MS)] = 2_000
@@ -191,7 +191,7 @@ class Overload(Section, frozen=True):
 
 
 class Exposure(Section, frozen=True):
-    """What counts as seen."""
+    """Settings of what counts as seen."""
 
     mode: Literal["auto", "explicit", "implicit"] = "auto"
     model: Literal["all", "cascade", "position"] = "all"
@@ -201,7 +201,7 @@ class Exposure(Section, frozen=True):
 
 
 class Weights(Section, frozen=True):
-    """What an event says of the visitor's interest; the same numbers are rewards where an exposure precedes."""
+    """Weights of events as signs of interest; the same numbers are rewards where an exposure precedes."""
 
     category_view: NonNegative = 0.5
     product_view: NonNegative = 1.0
@@ -212,7 +212,7 @@ class Weights(Section, frozen=True):
 
 
 class Reward(Section, frozen=True):
-    """How outcomes are credited to exposures."""
+    """Settings of how outcomes are credited to exposures."""
 
     weights: Weights = Weights()
     aggregate: Literal["max", "sum", "first"] = "first"
@@ -256,7 +256,7 @@ class Bandit(Section, frozen=True):
 
 
 class Pin(Section, frozen=True):
-    """One product at one place, for everybody or where the visitor's newest event is of a category."""
+    """Product at a fixed place, for everybody or where the visitor's newest event is of a category."""
 
     product: Identifier
     position: Annotated[int, Meta(ge=0, le=19)]
@@ -264,7 +264,7 @@ class Pin(Section, frozen=True):
 
 
 class Bury(Section, frozen=True):
-    """How far the expected reward of a product, or of a category's products, is lowered in the choice."""
+    """Amount by which the expected reward of a product, or of a category's products, is lowered in the choice."""
 
     product: Annotated[str, Meta(max_length=128)] = ""
     category: Annotated[str, Meta(max_length=128)] = ""
@@ -273,7 +273,7 @@ class Bury(Section, frozen=True):
 
 
 class Block(Section, frozen=True):
-    """What is never shown."""
+    """Product or category that is never shown."""
 
     products: Annotated[list[Identifier], Meta(max_length=MOST_RULES)] = []
     categories: Annotated[list[Identifier], Meta(max_length=MOST_RULES)] = []
@@ -287,7 +287,7 @@ class Only(Section, frozen=True):
 
 
 class BusinessRules(Section, frozen=True):
-    """What the shop says of its lists, whatever the policy."""
+    """Rules of the shop for its lists, whatever the policy."""
 
     pin: Annotated[list[Pin], Meta(max_length=MOST_RULES)] = []
     bury: Annotated[list[Bury], Meta(max_length=MOST_RULES)] = []
@@ -296,7 +296,7 @@ class BusinessRules(Section, frozen=True):
 
 
 class Boosts(Section, frozen=True):
-    """What is added to the expected reward of the newest, the best rated and the most viewed product; others get their part."""
+    """Amounts added to the expected reward of the newest, the best rated and the most viewed product; others get their part."""
 
     newer: Fraction = 0.0
     rated: Fraction = 0.0
@@ -304,7 +304,7 @@ class Boosts(Section, frozen=True):
 
 
 class Variety(Section, frozen=True):
-    """What keeps a list from being more of the same; acts inside the choice."""
+    """Settings that keep a list from being more of the same; they act inside the choice."""
 
     category_share: Fraction = 0.5
     personal_share: Fraction = 0.9
@@ -341,7 +341,7 @@ NOT_FOR_VARIANTS = frozenset(
 
 
 class Decisions(Section, frozen=True):
-    """What is written to the decision log."""
+    """Settings of what is written to the decision log."""
 
     log: Literal["exposed", "published"] = "exposed"
     full_share: Fraction = 0.01
@@ -367,7 +367,7 @@ class Popularity(Section, frozen=True):
 
 
 class Together(Section, frozen=True):
-    """What is bought and viewed together."""
+    """Settings of what is bought and viewed together."""
 
     half_life_ms: PositiveMillis = 30 * 24 * HOUR_MS
     support: NonNegative = 3.0
@@ -388,7 +388,7 @@ class Bundles(Section, frozen=True):
 
 
 class Users(Section, frozen=True):
-    """What is kept of a person over sessions and channels."""
+    """Settings of what is kept of a person over sessions and channels."""
 
     half_life_ms: PositiveMillis = 14 * 24 * HOUR_MS
     ttl_ms: PositiveMillis = 365 * 24 * HOUR_MS
@@ -398,7 +398,7 @@ class Users(Section, frozen=True):
 
 
 class Flink(Section, frozen=True):
-    """How the job runs."""
+    """Settings of how the job runs."""
 
     parallelism: Annotated[int, Meta(ge=1, le=1_024)] | None = None
     max_parallelism: Annotated[int, Meta(ge=128, le=32_768)] = 1_024
@@ -432,7 +432,7 @@ RateLimit = Annotated[str, Meta(pattern=r"\A(\d{1,9}/(second|minute|hour))?\Z")]
 
 
 class RateLimits(Section, frozen=True):
-    """How many events are taken of one key, one session and one address."""
+    """Settings of how many events are taken of one key, one session and one address."""
 
     key: RateLimit = ""
     session: RateLimit = "50/second"

@@ -8,7 +8,7 @@ import math
 
 
 def decay_between(earlier_ms: int, later_ms: int, half_life_ms: int | None) -> float:
-    """The factor by which a sum falls from one time to a later one, above 1 for an earlier one; 1 without a half-life.
+    """Return the factor by which a sum falls from one time to a later one, above 1 for an earlier one; 1 without a half-life.
 
     It is also the weight, as of a landmark `later_ms`, of what happened at `earlier_ms`.
     """
@@ -16,12 +16,12 @@ def decay_between(earlier_ms: int, later_ms: int, half_life_ms: int | None) -> f
 
 
 def landmark_of(time_ms: int, span_ms: int) -> int:
-    """The newest multiple of `span_ms` that is not later than a time."""
+    """Return the newest multiple of `span_ms` that is not later than a time."""
     return time_ms // span_ms * span_ms
 
 
 def landmark_scale(old_ms: int, new_ms: int, half_life_ms: int | None) -> float:
-    """The factor that moves a sum to a landmark whole half-lives later: an exact power of two."""
+    """Return the factor that moves a sum to a landmark whole half-lives later: an exact power of two."""
     if half_life_ms is None or old_ms == new_ms:
         return 1.0
     return math.ldexp(1.0, -((new_ms - old_ms) // half_life_ms))

@@ -64,7 +64,7 @@ _PRIOR = {
 
 
 def prior_of(feature_set: str, dimension: int) -> NDArray[np.float64]:
-    """θ₀, (d,): the mean of the prior over the coefficients; zeros for a feature set of another release."""
+    """Return θ₀, (d,): the mean of the prior over the coefficients; zeros for a feature set of another release."""
     if (feature_set, dimension) != (FEATURE_SET, DIMENSION):
         return np.zeros(dimension)
     return np.array([_PRIOR.get(name, 0.0) for name in NAMES])
@@ -75,5 +75,5 @@ OWN_RATE = (Feature.RATE_LOG_RATIO, Feature.RATE_TIMES_CATEGORY_SHARE, Feature.U
 
 
 def own_rate_columns(feature_set: str) -> list[int]:
-    """`OWN_RATE` for this release's feature set, none for another."""
+    """Return `OWN_RATE` for this release's feature set, none for another."""
     return list(OWN_RATE) if feature_set == FEATURE_SET else []

@@ -38,7 +38,7 @@ class Write(msgspec.Struct, gc=False):
 
 
 class Effect(msgspec.Struct):
-    """What follows from an input.
+    """Consequences of an input.
 
     `session` is to be stored, None to be cleared; `write` is the profile to publish, or `delete` to take it away; `timer_ms` is an
     event-time timer to set, None where the one that is set will do; `pending_ms` is a wall-clock timer to set for
@@ -58,7 +58,7 @@ class Effect(msgspec.Struct):
 
 
 class Personalizer:
-    """Applies inputs to sessions. Holds the newest catalogue and model through its chooser, and nothing of any session.
+    """Application of inputs to sessions. Holds the newest catalogue and model through its chooser, and nothing of any session.
 
     An input is applied in full whenever it comes. Its profile waits where the session's last publication is less than an interval
     ago: it is pending then, and a timer publishes it. Erasure and withdrawal never wait.
@@ -80,20 +80,20 @@ class Personalizer:
         self._denied_by_default = settings.consent.default == "denied"
 
     def is_late(self, event: Event, watermark_ms: int) -> bool:
-        """Whether the event is older than the watermark by more than the allowed lateness."""
+        """Return whether the event is older than the watermark by more than the allowed lateness."""
         return event.timestamp < watermark_ms - self.settings.events.allowed_lateness_ms
 
     def apply(self, session: Session | None, event: Event, *, record_ms: int, now_ms: int, watermark_ms: int) -> Effect:
-        """Applies an event that is not late, and publishes what is due. `record_ms` is the Kafka time of its record, `now_ms` the
-        wall clock."""
+        """Apply an event that is not late, and publish what is due. `record_ms` is the Kafka time of its record, `now_ms` the wall
+        clock."""
         effect = self.apply_unpublished(session, event, record_ms=record_ms, now_ms=now_ms, watermark_ms=watermark_ms)
         return self.publish(effect, event.session_id, now_ms)
 
     def apply_unpublished(
         self, session: Session | None, event: Event, *, record_ms: int, now_ms: int, watermark_ms: int
     ) -> Effect:
-        """As `apply`, but what is due waits for `publish`: several events can be taken first, and then published for, so that
-        the same code runs several times in a row."""
+        """Apply as `apply` does, but let what is due wait for `publish`: several events can be applied first, and then published
+        for, so that the same code runs several times in a row."""
         session = session or Session.begin(record_ms)
         session.newest_input_ms = max(session.newest_input_ms, event.timestamp)
         self.chooser.refresh(now_ms)
@@ -109,7 +109,7 @@ class Personalizer:
         return self._insert(session, event, record_ms, now_ms, watermark_ms)
 
     def on_timer(self, session: Session, session_id: str, timer_ms: int, now_ms: int) -> Effect:
-        """The watermark has passed `timer_ms`: closes exposures that are due, and the session when its life is over."""
+        """Close exposures that are due as the watermark has passed `timer_ms`, and the session when its life is over."""
         session.timer_ms = 0
         attribution = self._attribution(session, session_id, "", now_ms)
         if session.newest_input_ms + self.settings.session.ttl_ms <= timer_ms:
@@ -122,14 +122,14 @@ class Personalizer:
         return self._with_timer(Effect(session, attribution.finish(), counts=attribution.counts))
 
     def publish(self, effect: Effect, session_id: str, now_ms: int) -> Effect:
-        """Publishes what is due after an input, before anything else happens to its session."""
+        """Publish what is due after an input, before anything else happens to its session."""
         if effect.is_due and effect.session is not None:
             effect.is_due = False
             self._publish(effect, effect.session, session_id, now_ms)
         return effect
 
     def publish_pending(self, session: Session, session_id: str, now_ms: int) -> Effect:
-        """The session's interval is over: publishes what is pending, if anything."""
+        """Publish what is pending, if anything, once the session's interval is over."""
         effect = Effect(session)
         if session.pending_ms:
             self.chooser.refresh(now_ms)
@@ -137,7 +137,7 @@ class Personalizer:
         return effect
 
     def apply_hint(self, session: Session | None, session_id: str, hint: Hint, now_ms: int) -> Effect:
-        """What is known of the session's user has come. It creates no session, and changes none but its user's.
+        """Apply what is known of the session's user. It creates no session, and changes none but its user's.
 
         A young session is answered anew; one that is to forget what it was told, whatever its age.
         """
@@ -157,13 +157,13 @@ class Personalizer:
         return self.publish(effect, session_id, now_ms)
 
     def publish_again(self, session: Session, session_id: str, now_ms: int) -> Effect:
-        """The session's profile from its last slate, none where it has none: for a write that may be lost."""
+        """Return the session's profile from its last slate, none where it has none: for a write that may be lost."""
         effect = Effect(session)
         self._publish_last(effect, session, session_id, now_ms)
         return effect
 
     def lost_profile(self, session: Session, session_id: str, now_ms: int) -> Effect | None:
-        """What brings a profile back that Redis has lost; None where there was none, or its life would be over.
+        """Return what brings a profile back that Redis has lost; None where there was none, or its life would be over.
 
         A profile of the last slate is as it was, with the time of its publication and the life that it had left, and changes no
         state: the effect's session is None then. Where that slate can no longer be shown, a new one is published.
@@ -336,7 +336,7 @@ class Personalizer:
         return most
 
     def context(self, session: Session, now_ms: int) -> Context:
-        """What the session brings to a choice made now."""
+        """Return what the session brings to a choice made now."""
         known = self._interest(session)
         unrewarded: dict[str, int] = {}
         category_unrewarded: dict[str, int] = {}

@@ -80,7 +80,7 @@ CATEGORIES: dict[str, tuple[tuple[float, float], tuple[str, ...], tuple[str, ...
 
 
 def demo_products(seed: int = SEED) -> list[dict[str, Any]]:
-    """All products, category by category."""
+    """Return all products, category by category."""
     rng = np.random.default_rng(seed)
     return [product for category in CATEGORIES for product in _category_products(category, rng)]
 
@@ -114,7 +114,7 @@ def _product(
 
 
 def demo_lines() -> bytes:
-    """The catalogue file's content."""
+    """Return the catalogue file's content."""
     return b"".join(msgspec.json.encode(product) + b"\n" for product in demo_products())
 
 

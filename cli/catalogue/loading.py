@@ -23,7 +23,7 @@ REQUIRED_HINT = (
 
 
 class LoadReport(msgspec.Struct):
-    """What became of the rows: sent, removed, refused by reason and optional fields left out or converted, with examples."""
+    """Fate of the rows: sent, removed, refused by reason and optional fields left out or converted, with examples."""
 
     rows: int = 0
     products: int = 0
@@ -35,7 +35,7 @@ class LoadReport(msgspec.Struct):
     seen: set[int] = msgspec.field(default_factory=set)
 
     def note_refused(self, refused: Refused, where: str) -> None:
-        """Counts a row, and keeps the first of each kind."""
+        """Count a row, and keep the first of each kind."""
         self.refused[refused.reason] += 1
         self.examples.setdefault(refused.reason, f"{where}{refused.detail}")
 
@@ -43,7 +43,7 @@ class LoadReport(msgspec.Struct):
 def load_products(
     rows: Iterable[Mapping[str, Any] | bytes], topic: str, delivery: Delivery, line: Callable[[], int] | None = None
 ) -> LoadReport:
-    """Sends every valid row in order, so that the last row of a product stands; `line` is where the last row was.
+    """Send every valid row in order, so that the last row of a product stands; `line` is where the last row was.
 
     Raises:
         UserError: a record could not be delivered.
@@ -79,7 +79,7 @@ def _note_repeated(report: LoadReport, product_id: str, where: str) -> None:
 
 
 def checked(rows: Rows) -> Iterator[Row | Broken]:
-    """The rows of a file whose first rows are products; looks at those at once, so that nothing was sent when it stops.
+    """Yield the rows of a file whose first rows are products; look at those at once, so that nothing was sent when it stops.
 
     Raises:
         UserError: columns are missing, text is not UTF-8, or most of the sample is no product.

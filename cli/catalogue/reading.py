@@ -25,14 +25,14 @@ class Removal(msgspec.Struct, frozen=True):
 
 
 class Refused(msgspec.Struct, frozen=True):
-    """Why a row is no product: `reason` to count by, `detail` as an example."""
+    """Reason why a row is no product: `reason` to count by, `detail` as an example."""
 
     reason: str
     detail: str
 
 
 class Remark(msgspec.Struct, frozen=True):
-    """What was done to an optional field: `what` to count by, `detail` as an example."""
+    """Note of what was done to an optional field: `what` to count by, `detail` as an example."""
 
     what: str
     detail: str
@@ -50,7 +50,7 @@ Outcome = Loaded | Removal | Refused
 
 
 def read_row(row: Mapping[str, Any] | bytes) -> Outcome:
-    """A product, a removal, or why the row is neither."""
+    """Return a product, a removal, or why the row is neither."""
     if isinstance(row, bytes):
         return _unreadable(row)
     fields = _clean(_from_amazon(row) if row.keys() >= AMAZON_COLUMNS else dict(row))

@@ -18,7 +18,7 @@ SMALLEST_SECONDS, SMALLEST_MS, SMALLEST_US, SMALLEST_NS = 1e8, 1e11, 1e14, 1e17
 
 
 def read_amount(value: Any) -> float:
-    """A number from a number or a text such as `19.9`, `19,90`, `1.299,00 €`, `$12`, `1 299 kr` or `1,29,900`.
+    """Return a number from a number or a text such as `19.9`, `19,90`, `1.299,00 €`, `$12`, `1 299 kr` or `1,29,900`.
 
     A single separator with three digits behind it groups thousands if it is a comma, or if a currency stands there; `1.299`
     alone is what a program writes, and stays below two.
@@ -69,7 +69,7 @@ def _groups_thousands(digits: str, sign: str, fraction: str, has_currency: bool)
 
 
 def read_truth(value: Any) -> bool:
-    """Truth from a bool, 0 or 1, or a word such as TRUE, yes, n.
+    """Read a truth value from a bool, 0 or 1, or a word such as TRUE, yes, n.
 
     Raises:
         ValueError: it is neither.
@@ -85,7 +85,7 @@ def read_truth(value: Any) -> bool:
 
 
 def read_moment_ms(value: Any) -> int:
-    """A time in ms since the epoch from a number in s, ms, us or ns, by its size, or from text as ISO 8601 writes it.
+    """Return a time in ms since the epoch from a number in s, ms, us or ns, by its size, or from text as ISO 8601 writes it.
 
     Raises:
         ValueError: it is no time.
@@ -120,7 +120,7 @@ def read_moment_ms(value: Any) -> int:
 
 
 def as_day(time_ms: int) -> str:
-    """A time for a person, as far as it has a date."""
+    """Return a time for a person, as far as it has a date."""
     try:
         return datetime.fromtimestamp(time_ms / 1_000, UTC).strftime("%Y-%m-%d")
     except (ValueError, OverflowError, OSError):

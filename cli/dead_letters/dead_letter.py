@@ -42,7 +42,7 @@ _decoder = msgspec.json.Decoder(DeadLetter)
 
 
 def read_dead_letter(value: bytes | None) -> DeadLetter:
-    """The dead letter of a record; a stand-in with the reason `unreadable dead letter` where it is none."""
+    """Return the dead letter of a record; a stand-in with the reason `unreadable dead letter` where it is none."""
     try:
         return _decoder.decode(value or b"")
     except (msgspec.DecodeError, UnicodeError) as error:
@@ -50,7 +50,7 @@ def read_dead_letter(value: bytes | None) -> DeadLetter:
 
 
 class Tally:
-    """Counts per reason, also of those that a flood left out, and the newest dead letters by the time of their record."""
+    """Numbers per reason, also of those that a flood left out, and the newest dead letters by the time of their record."""
 
     def __init__(self, keep: int) -> None:
         self.reasons: Counter[str] = Counter()
@@ -59,7 +59,7 @@ class Tally:
         self._keep = keep
 
     def add(self, record: Any) -> DeadLetter:
-        """Counts one Kafka record and returns its dead letter."""
+        """Count one Kafka record and return its dead letter."""
         letter = read_dead_letter(record.value)
         if letter.not_stored:  # stands for many, of which a flood left no more than their number
             self.reasons.update(letter.not_stored)
@@ -72,7 +72,7 @@ class Tally:
         return letter
 
     def latest(self) -> list[tuple[int, bytes | None, DeadLetter]]:
-        """The newest as (record time in ms, key, dead letter), oldest first."""
+        """Return the newest as (record time in ms, key, dead letter), oldest first."""
         self._shrink()
         return list(self._recent)
 

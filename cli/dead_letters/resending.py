@@ -19,14 +19,14 @@ NOT_OURS = "its topic is none that Heliotrope reads"
 
 
 class Resent(msgspec.Struct):
-    """What was done: payloads sent, and those refused by reason."""
+    """Result: payloads sent, and those refused by reason."""
 
     sent: int = 0
     refused: Counter[str] = msgspec.field(default_factory=Counter)
 
 
 def resend_all(target: Target) -> Resent:
-    """Sends the payload of every dead letter that no earlier call has handled, to its topic and with its key.
+    """Send the payload of every dead letter that no earlier call has handled, to its topic and with its key.
 
     A crash in between repeats nothing: a batch's payloads and the position behind it become visible together or not at all.
 
@@ -74,7 +74,7 @@ def _resend_batch(producer: Any, records: list[Any], group: str, target: Target,
 
 
 def refusal(letter: DeadLetter, target: Target) -> str | None:
-    """Why a dead letter cannot be sent again, None where it can."""
+    """Return why a dead letter cannot be sent again, None where it can."""
     if letter.not_stored:
         return NOT_STORED
     if not letter.is_whole:
@@ -86,7 +86,7 @@ def refusal(letter: DeadLetter, target: Target) -> str | None:
 
 
 def destination(letter: DeadLetter, target: Target) -> str:
-    """The topic that the payload came from; the events' where it is not said."""
+    """Return the topic that the payload came from; the events' where it is not said."""
     return letter.topic or target.settings.kafka.topics.user_interactions
 
 

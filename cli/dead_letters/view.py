@@ -19,7 +19,7 @@ DETAIL_CHARACTERS = 160
 
 
 def reasons_table(reasons: Counter[str]) -> RenderableType:
-    """Counts per reason, the most frequent first."""
+    """Return counts per reason, the most frequent first."""
     table = Table(box=None, header_style="dim", title=f"{number(reasons.total())} dead letters", title_justify="left")
     table.add_column("reason")
     table.add_column("count", justify="right")
@@ -29,7 +29,7 @@ def reasons_table(reasons: Counter[str]) -> RenderableType:
 
 
 def letter_view(time_ms: int, key: bytes | None, letter: DeadLetter) -> RenderableType:
-    """One dead letter: when, where from, why, and the bytes."""
+    """Return one dead letter: when, where from, why, and the bytes."""
     head = Text(time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(time_ms / 1_000)), style="dim")
     head.append(f"  {visible(letter.reason)}", style="bold red")
     if letter.field:
@@ -43,14 +43,14 @@ def letter_view(time_ms: int, key: bytes | None, letter: DeadLetter) -> Renderab
 
 
 def tally_view(tally: Tally) -> RenderableType:
-    """The counts, then the newest entries."""
+    """Return the counts, then the newest entries."""
     parts = [letter_view(*entry) for entry in tally.latest()]
     left_out = f"{number(tally.not_stored)} of them are counted, and were not stored" if tally.not_stored else ""
     return Group(reasons_table(tally.reasons), Text(left_out, style="yellow"), *parts)
 
 
 def letter_json(time_ms: int, key: bytes | None, letter: DeadLetter) -> dict[str, Any]:
-    """One dead letter as plain values, with its record's time and key."""
+    """Return one dead letter as plain values, with its record's time and key."""
     return {
         "recorded_at": time_ms,
         "key": None if key is None else key.decode(errors="backslashreplace"),
@@ -59,7 +59,7 @@ def letter_json(time_ms: int, key: bytes | None, letter: DeadLetter) -> dict[str
 
 
 def tally_json(tally: Tally) -> str:
-    """`{"total", "not_stored", "reasons": {reason: count}, "newest": [dead letter…]}`."""
+    """Return `{"total", "not_stored", "reasons": {reason: count}, "newest": [dead letter…]}`."""
     newest = [letter_json(*entry) for entry in tally.latest()]
     content = {
         "total": tally.reasons.total(),

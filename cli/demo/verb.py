@@ -137,7 +137,7 @@ class _Watcher:
         self._session = ""
 
     def update(self) -> None:
-        """Looks again; while Redis is away, what was seen last stays."""
+        """Look again; while Redis is away, what was seen last stays."""
         with suppress(redis.RedisError, UserError):
             self._look()
         self.figures.update(self._runner, self._published, self._reader.model_version)

@@ -30,7 +30,7 @@ class Rate:
         self._points: deque[tuple[float, float]] = deque()
 
     def update(self, count: float, now_s: float) -> None:
-        """The count as it stands at a moment, in seconds of any clock."""
+        """Note the count as it stands at a moment, in seconds of any clock."""
         self._points.append((now_s, count))
         while len(self._points) > 2 and self._points[1][0] < now_s - RATE_WINDOW_S:
             self._points.popleft()
@@ -52,7 +52,7 @@ class Figures:
         self.trend = Trend()
 
     def update(self, runner: Runner, profiles: int, model_version: int) -> None:
-        """Takes the counts as they stand now."""
+        """Take the counts as they stand now."""
         now_s = time.monotonic()
         self.events.update(runner.sent, now_s)
         self.profiles.update(profiles, now_s)
@@ -60,13 +60,13 @@ class Figures:
         self.trend.update(runner.results, runner.elapsed_s)
 
     def text(self, now_ms: int) -> str:
-        """The figures in one line."""
+        """Return the figures in one line."""
         model = duration_text(max(0, now_ms - self.model_version)) + " old" if self.model_version else "none yet"
         return f"{self.events.value:,.0f} events/s in, {self.profiles.value:,.0f} profiles/s out, model {model}"
 
 
 def addresses(endpoints: Endpoints) -> Text:
-    """Where to look beside the demo."""
+    """Return where to look beside the demo."""
     text = Text.assemble(("Flink UI ", "dim"), (endpoints.flink, f"link {endpoints.flink} underline"))
     text.append("   Kafka ", "dim").append(endpoints.kafka)
     text.append("   Redis ", "dim").append(without_password(endpoints.redis).partition("://")[2])
@@ -81,7 +81,7 @@ def demo_view(
     titles: Mapping[str, str],
     size: ConsoleDimensions,
 ) -> RenderableType:
-    """The whole screen; `size` decides how much of the profile's list is shown."""
+    """Return the whole screen; `size` decides how much of the profile's list is shown."""
     now_ms = int(time.time() * 1_000)
     shown = Text("waiting for the first profile", style="dim")
     items = max(3, min(20, size.height - (ROWS_BESIDE_ITEMS if size.width >= WIDE else ROWS_BELOW_ITEMS)))
@@ -97,7 +97,7 @@ def demo_view(
 
 
 def demo_line(figures: Figures, runner: Runner, profile: Mapping[str, Any] | None, titles: Mapping[str, str]) -> str:
-    """The same in one line, for where no terminal is."""
+    """Return the same in one line, for where no terminal is."""
     results = runner.results
     parts = [
         f"{runner.elapsed_s:4.0f} s",

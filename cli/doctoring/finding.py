@@ -13,15 +13,15 @@ class Finding(NamedTuple):
 
 
 def ok(about: str, found: str) -> Finding:
-    """Nothing to do."""
+    """Return a finding of nothing to do."""
     return Finding("ok", about, found)
 
 
 def warning(about: str, found: str, mend: str) -> Finding:
-    """It works, but not for ever or not under load."""
+    """Return a finding of what works, but not for ever or not under load."""
     return Finding("warning", about, found, mend)
 
 
 def error(about: str, found: str, mend: str) -> Finding:
-    """It does not work, or loses something."""
+    """Return a finding of what does not work, or loses something."""
     return Finding("error", about, found, mend)

@@ -14,7 +14,7 @@ TIMEOUT_SECONDS = 10.0
 
 
 def look_at_flink(url: str, settings: Settings, job_id: str = "") -> list[Finding]:
-    """All that can be asked of the JobManager; the job is the one that runs if none is named."""
+    """Return all that can be asked of the JobManager; the job is the one that runs if none is named."""
     if not url:
         return [warning("Flink", "its address is not known", "name it: --jobmanager HOST:PORT")]
     rest = FlinkRest(url, TIMEOUT_SECONDS)

@@ -15,7 +15,7 @@ TIMEOUT_MS = 8_000
 
 
 def look_at_kafka(target: Target) -> list[Finding]:
-    """All that can be asked of the brokers."""
+    """Return all that can be asked of the brokers."""
     where = target.endpoints.kafka
     try:
         admin = open_admin(target.settings, where, TIMEOUT_MS)

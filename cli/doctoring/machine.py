@@ -13,7 +13,7 @@ from state.configuration import Settings
 
 
 def look_at_secrets(settings: Settings) -> Iterator[Finding]:
-    """The files that hold secrets: there, and not for others to read."""
+    """Yield the files that hold secrets: there, and not for others to read."""
     named = {
         "redis.password_file": settings.redis.password_file,
         "kafka.properties_file": settings.kafka.properties_file,
@@ -41,7 +41,7 @@ def _secret(key: str, path: Path) -> Finding:
 
 
 def look_at_versions() -> Iterator[Finding]:
-    """Python, and the jars that belong to this release."""
+    """Yield findings on Python, and the jars that belong to this release."""
     version = ".".join(map(str, sys.version_info[:3]))
     if sys.version_info[:2] == (3, 11):
         yield ok("Python", version)

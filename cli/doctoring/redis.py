@@ -16,7 +16,7 @@ FULL = 0.9
 
 
 def look_at_redis(target: Target) -> list[Finding]:
-    """All that can be asked of Redis."""
+    """Return all that can be asked of Redis."""
     try:
         client = open_redis(target)
     except UserError as problem:

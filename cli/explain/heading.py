@@ -24,7 +24,7 @@ FATES = {
 
 
 def session_lines(report: Report) -> RenderableType:
-    """Who, how well known, since when, by which model, and whether the rebuilt session agrees with the profile."""
+    """Return lines on who, how well known, since when, by which model, and whether the rebuilt session agrees with the profile."""
     profile, explanation = report.profile, report.explanation
     table = Table.grid(padding=(0, 2))
     table.add_column(style="dim", no_wrap=True)
@@ -88,7 +88,7 @@ def _rebuilt(report: Report) -> str:
 
 
 def notes(report: Report) -> RenderableType:
-    """What to know for reading the rest."""
+    """Return what to know for reading the rest."""
     said = (
         "probabilities are of lists drawn now, as every list is drawn at random: none of them repeats the published one"
     )
@@ -96,5 +96,5 @@ def notes(report: Report) -> RenderableType:
 
 
 def time_text(ms: int) -> str:
-    """A time in ms since the epoch for a person, in UTC."""
+    """Return a time in ms since the epoch for a person, in UTC."""
     return datetime.fromtimestamp(ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S") if ms else "never"

@@ -18,8 +18,8 @@ Logged = TypeVar("Logged", LoggedDecision, LoggedOutcome)
 
 
 class History(NamedTuple):
-    """What is known of a session's inputs since a time: records by arrival, decisions oldest first, the newest outcome of each
-    exposure by decision and product.
+    """Inputs of a session since a time: records by arrival, decisions oldest first, the newest outcome of each exposure by decision
+    and product.
 
     `hint` is what the session was told of its user last, empty for nothing. `newest_ms` is the Kafka time of the newest record of
     anybody; `is_trimmed` says that retention has taken events of that time, `unreadable` counts log records of another release.
@@ -46,7 +46,7 @@ class _Session(msgspec.Struct):
 
 
 def read_history(target: Target, session_id: str, since_ms: int, bar: Progress) -> History:
-    """Reads six topics from that Kafka time to their ends; whatever is another session's is passed over by its bytes.
+    """Read six topics from that Kafka time to their ends; whatever is another session's is passed over by its bytes.
 
     Raises:
         UserError: the broker does not answer, or a topic does not exist.
@@ -116,7 +116,7 @@ def _with_late(arrivals: list[Arrival], late: Counter[bytes]) -> list[Arrival]:
 
 
 def refusals_of(target: Target, since_ms: int, bar: Progress) -> dict[tuple[int, int], str]:
-    """The reasons of dead letters by partition and offset of the event."""
+    """Return the reasons of dead letters by partition and offset of the event."""
     topics = target.settings.kafka.topics
     found: dict[tuple[int, int], str] = {}
     for record in _records(target, topics.dead_letters, since_ms, bar):
@@ -130,7 +130,7 @@ def refusals_of(target: Target, since_ms: int, bar: Progress) -> dict[tuple[int,
 
 
 def records_of(target: Target, topic: str, bar: Progress, since_ms: int = 0) -> Iterator[Any]:
-    """A topic's records from a Kafka time on, or from its beginning."""
+    """Yield a topic's records from a Kafka time on, or from its beginning."""
     with TopicReader(target, topic, since_ms=since_ms) as reader:
         yield from _with_progress(reader, topic, bar)
 

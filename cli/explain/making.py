@@ -31,7 +31,7 @@ def make_report(
     since_ms: int | None = None,
     asked: Sequence[str] = (),
 ) -> Report:
-    """1 read what the job knows of the shop; 2 read the session's inputs; 3 apply them again; 4 ask what could be shown now.
+    """Explain in steps: 1 read what the job knows of the shop; 2 read the session's inputs; 3 apply them; 4 ask what could follow.
 
     Without `since_ms` inputs are read from where the profile's `generation` began; where that does not lead to the profile, from
     as long ago as a session lives. `asked` are products of which is told in any case.

@@ -22,7 +22,7 @@ class ReadReference(NamedTuple):
 
 
 def reference_topics(topics: Topics) -> dict[str, str]:
-    """By kind of record the topic from which it is broadcast to the session operators."""
+    """Return, by kind of record, the topic from which it is broadcast to the session operators."""
     return {
         CANDIDATES_RECORD: topics.candidate_lists,
         POPULARITY_RECORD: topics.popularity,
@@ -32,7 +32,7 @@ def reference_topics(topics: Topics) -> dict[str, str]:
 
 
 def read_reference(target: Target, chooser: Chooser, bar: Progress) -> ReadReference:
-    """Reads all of it to its end. Of the model's topic only the newest record of each key is read, as models are large.
+    """Read all of it to its end. Of the model's topic only the newest record of each key is read, as models are large.
 
     Raises:
         UserError: the broker does not answer, or a topic does not exist.

@@ -57,7 +57,7 @@ class ReportedDecision(msgspec.Struct):
 
 
 class Rebuilt(msgspec.Struct):
-    """Whether the session, rebuilt from its events, is what its profile says, and what is missing where it is not."""
+    """Verdict on whether the session, rebuilt from its events, is what its profile says, and what is missing if it is not."""
 
     agrees: bool
     differences: list[Difference]
@@ -83,7 +83,7 @@ class Report(msgspec.Struct):
 
 
 def reported_inputs(inputs: Sequence[Input]) -> list[ReportedInput]:
-    """Newest first."""
+    """Return them newest first."""
     found = []
     for taken in reversed(inputs):
         event = taken.event
@@ -108,7 +108,7 @@ def reported_inputs(inputs: Sequence[Input]) -> list[ReportedInput]:
 def reported_items(
     profile: Mapping[str, Any], explanation: Explanation | None, outcomes: Mapping[tuple[str, str], LoggedOutcome]
 ) -> list[ReportedItem]:
-    """The published list with what speaks for each item."""
+    """Return the published list with what speaks for each item."""
     logged = explanation.slate_terms if explanation else {}
     now = {each.product_id: each.terms for each in explanation.contenders} if explanation else {}
     items = []
@@ -135,7 +135,7 @@ def reported_items(
 def reported_decisions(
     decisions: Sequence[LoggedDecision], outcomes: Mapping[tuple[str, str], LoggedOutcome]
 ) -> list[ReportedDecision]:
-    """Newest first."""
+    """Return them newest first."""
     earned: defaultdict[str, list[float]] = defaultdict(list)
     for (decision_id, _), outcome in outcomes.items():
         if outcome.kind != "retract":
@@ -158,7 +158,7 @@ def reported_decisions(
 def rebuilt(
     profile: Mapping[str, Any], retraced: Retraced, settings: Settings, history: History, since_ms: int
 ) -> Rebuilt:
-    """Holds the session at the profile's version against the profile."""
+    """Hold the session at the profile's version against the profile."""
     session = retraced.as_published or retraced.session
     if session is None:
         return Rebuilt(False, [], ["nothing is kept of the session now, so there is nothing to compare"])

@@ -51,7 +51,7 @@ def explain(
 
 
 def since_time(text: str, now_ms: int) -> int:
-    """`6 h` as so long before now, or an ISO time with its offset from UTC, in ms since the epoch.
+    """Read `6 h` as so long before now, or an ISO time with its offset from UTC, in ms since the epoch.
 
     Raises:
         UserError: it is neither.

@@ -24,7 +24,7 @@ ITEMS_LIKED = 10
 
 
 def report_view(report: Report, everything: bool = False) -> RenderableType:
-    """All sections, one below the other; the newest and the best of what is long unless `everything` is wanted."""
+    """Return all sections, one below the other; the newest and the best of what is long unless `everything` is wanted."""
     report = msgspec.convert(visible_tree(msgspec.to_builtins(report)), Report)
     explanation = report.explanation
     parts: list[RenderableType | None] = [headline(report.profile, report.at), session_lines(report), notes(report)]

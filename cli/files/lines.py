@@ -17,7 +17,7 @@ BLANK = b" \t\r\n"
 
 
 def read_lines(stream: IO[bytes], limit: int) -> Iterator[bytes | None]:
-    """Lines without their line feed, in bounded memory; None for a line of more than `limit` bytes."""
+    """Yield lines without their line feed, in bounded memory; None for a line of more than `limit` bytes."""
     while line := stream.readline(limit + 1):
         if line.endswith(b"\n"):
             yield line[:-1]
@@ -30,7 +30,7 @@ def read_lines(stream: IO[bytes], limit: int) -> Iterator[bytes | None]:
 
 
 def json_layout(head: bytes) -> str:
-    """`lines`, `array` (one array of objects) or `objects` (printed over several lines), from a file's first bytes.
+    """Return `lines`, `array` (one array of objects) or `objects` (printed over several lines), from a file's first bytes.
 
     A line that is JSON by itself is a line, and so is everything that the first bytes do not show to be more.
     """
@@ -56,7 +56,7 @@ def _begins_with_object(text: bytes) -> bool:
 
 
 def is_json(text: bytes) -> bool:
-    """Whether the bytes are one JSON value."""
+    """Return whether the bytes are one JSON value."""
     try:
         msgspec.json.decode(text)
     except (msgspec.DecodeError, UnicodeError, RecursionError):
@@ -65,7 +65,7 @@ def is_json(text: bytes) -> bool:
 
 
 def read_values(stream: IO[bytes], layout: str) -> Iterator[bytes]:
-    """The elements of one JSON array, or objects that follow each other (`objects`), each as its bytes.
+    """Yield the elements of one JSON array, or objects that follow each other (`objects`), each as its bytes.
 
     Finds where a value ends by brackets outside of strings, so a value that is no JSON spoils no other.
 
@@ -116,7 +116,7 @@ class _Scan:
         return True
 
     def next_element(self, count: int) -> tuple[int, bool]:
-        """Where the element ends, and whether a comma follows."""
+        """Return where the element ends, and whether a comma follows."""
         while (sign := self._next_sign()) is not None:
             if sign in b"{[":
                 self._depth += 1
@@ -129,7 +129,7 @@ class _Scan:
         raise ValueError(f"the JSON array breaks off after {count} elements")
 
     def next_object(self) -> int | None:
-        """The end of the next object; None if none is closed any more."""
+        """Return the end of the next object; None if none is closed any more."""
         while (sign := self._next_sign()) is not None:
             if sign in b"{[":
                 self._depth += 1

@@ -101,7 +101,7 @@ class _Recoded(io.RawIOBase):
 
 
 def read_head(stream: IO[bytes], size: int = HEAD_BYTES) -> tuple[bytes, io.BufferedReader]:
-    """The first bytes of a stream, and a stream that still begins with them."""
+    """Return the first bytes of a stream, and a stream that still begins with them."""
     parts: list[bytes] = []
     left = size
     while left and (part := stream.read(left)):
@@ -112,7 +112,7 @@ def read_head(stream: IO[bytes], size: int = HEAD_BYTES) -> tuple[bytes, io.Buff
 
 
 def open_file(path: Path, encoding: str | None = None) -> Opened:
-    """The file without its packing, as UTF-8 unless it is Parquet.
+    """Return the file without its packing, as UTF-8 unless it is Parquet.
 
     Raises:
         UserError: it cannot be read, is empty, or is of a kind that is not read.
@@ -122,7 +122,7 @@ def open_file(path: Path, encoding: str | None = None) -> Opened:
 
 
 def open_raw(path: Path) -> io.BufferedReader:
-    """The file itself.
+    """Return the file itself.
 
     Raises:
         UserError: it is a directory, not there, or not ours to read.
@@ -139,7 +139,7 @@ def open_raw(path: Path) -> io.BufferedReader:
 
 
 def unpack(raw: IO[bytes], name: str, encoding: str | None) -> Opened:
-    """What `open_file` does with an open file."""
+    """Return what `open_file` does with an open file."""
     head, stream, packing = open_packing(raw, name)
     if head.startswith(PARQUET_MAGIC):
         return Opened(stream, head, "binary", False, packing, raw)
@@ -152,7 +152,7 @@ def unpack(raw: IO[bytes], name: str, encoding: str | None) -> Opened:
 
 
 def open_packing(raw: IO[bytes], name: str) -> tuple[bytes, io.BufferedReader, str]:
-    """The first bytes inside of all packing, the stream that begins with them, and what was taken off.
+    """Return the first bytes inside of all packing, the stream that begins with them, and what was taken off.
 
     Raises:
         UserError: an archive does not hold exactly one file.
@@ -230,7 +230,7 @@ def _check_is_text(head: bytes, name: str) -> None:
 
 
 def size_of(raw: IO[bytes]) -> int | None:
-    """The bytes of a regular file; None for a pipe."""
+    """Return the bytes of a regular file; None for a pipe."""
     try:
         return os.fstat(raw.fileno()).st_size or None if raw.seekable() else None
     except (OSError, ValueError):

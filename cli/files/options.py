@@ -22,7 +22,7 @@ Encoding = Annotated[
 
 
 def override(source: Source, delimiter: str | None, encoding: str | None) -> Source:
-    """The source with what the command line says.
+    """Return the source with what the command line says.
 
     Raises:
         UserError: it cannot be used.
@@ -35,7 +35,7 @@ def override(source: Source, delimiter: str | None, encoding: str | None) -> Sou
 
 
 def with_progress(items: Iterable[T], rows: Rows, bar: Progress, what: str) -> Iterator[T]:
-    """The items, with a bar over the bytes of the file that were read; it has no end where the file has no size."""
+    """Yield the items, with a bar over the bytes of the file that were read; it has no end where the file has no size."""
     task = bar.add_task(what, total=rows.size, count="")
     for position, item in enumerate(items, 1):
         yield item

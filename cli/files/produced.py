@@ -17,7 +17,7 @@ LAYOUTS = {"lines": "JSON lines", "array": "a JSON array", "objects": "JSON obje
 
 
 def events_of(raw: io.BufferedReader, name: str) -> tuple[Iterator[bytes | None], str]:
-    """The values to send, None for one that no topic takes, and what the input was taken for.
+    """Return the values to send, None for one that no topic takes, and what the input was taken for.
 
     A line is never refused, whatever it holds. Only an input that is no text as a whole stops, before anything is sent.
 

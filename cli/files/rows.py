@@ -97,7 +97,7 @@ class Rows:
             return 0
 
     def read_as(self) -> str:
-        """How the file was read, for messages: its kind, separator, encoding and packing."""
+        """Return how the file was read, for messages: its kind, separator, encoding and packing."""
         if self.kind == "parquet":
             words = ["Parquet"]
         elif self.kind == "csv":
@@ -208,7 +208,7 @@ class Rows:
 
 @contextmanager
 def open_rows(path: Path, source: Source) -> Iterator[Rows]:
-    """The rows of a file.
+    """Yield the rows of a file.
 
     Raises:
         UserError: the file cannot be read as what it is; also while rows are taken.
@@ -224,7 +224,7 @@ def open_rows(path: Path, source: Source) -> Iterator[Rows]:
 
 
 def read_rows(path: Path, source: Source) -> Iterator[Row | Broken]:
-    """The rows of a file, for who needs nothing else of it."""
+    """Yield the rows of a file, for who needs nothing else of it."""
     with open_rows(path, source) as rows:
         yield from rows
 

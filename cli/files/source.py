@@ -9,7 +9,7 @@ SEPARATOR_NAMES = {"\\t": "\t", "tab": "\t"}
 
 
 class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """How the file is read; what is left out is taken from its bytes and its name.
+    """Way in which the file is read; what is left out is taken from its bytes and its name.
 
     A `delimiter` of more than one character separates without quotes. `quote` is the quoting character, empty for none.
     """
@@ -22,7 +22,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     encoding: str | None = None
 
     def fault(self) -> str | None:
-        """What cannot be used, as a sentence; None if all can."""
+        """Return what cannot be used, as a sentence; None if all can."""
         if self.delimiter is not None and (not self.delimiter or set(self.delimiter) & set("\r\n\0")):
             return "delimiter: must be one character or more, for example ';', '\\t' or '::'"
         if len(self.quote) > 1 or self.quote in ("\r", "\n"):
@@ -37,7 +37,7 @@ class Source(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
 
 
 def encoding_fault(encoding: str | None) -> str | None:
-    """Why an encoding cannot be used; None if it can."""
+    """Return why an encoding cannot be used; None if it can."""
     try:
         if encoding is not None:
             io.TextIOWrapper(io.BytesIO(), encoding=encoding).read()
@@ -47,10 +47,10 @@ def encoding_fault(encoding: str | None) -> str | None:
 
 
 def separator_of(text: str | None) -> str | None:
-    """The separator that a person wrote: `\\t` and `tab` are the tabulator."""
+    """Return the separator that a person wrote: `\t` and `tab` are the tabulator."""
     return text if text is None else SEPARATOR_NAMES.get(text, text)
 
 
 def separator_name(separator: str) -> str:
-    """A separator for a person, as it may be written in a mapping."""
+    """Return a separator for a person, as it may be written in a mapping."""
     return '"\\t" (tab)' if separator == "\t" else f'"{separator}"'

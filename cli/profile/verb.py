@@ -47,7 +47,7 @@ def profile(
 
 
 def no_profile(session_id: str) -> UserError:
-    """The error for a session without one."""
+    """Return the error for a session without one."""
     return UserError(
         f"no profile of session {session_id}: none of its events was applied within"
         " session.ttl; send one with `heliotrope produce`, or look at `heliotrope status` and `dead-letters`"
@@ -55,7 +55,7 @@ def no_profile(session_id: str) -> UserError:
 
 
 def read_profile(client: redis.Redis, target: Target, session_id: str) -> bytes | None:
-    """The profile's bytes, None where there is none.
+    """Return the profile's bytes, None where there is none.
 
     Raises:
         UserError: Redis went away.
@@ -70,7 +70,7 @@ def read_profile(client: redis.Redis, target: Target, session_id: str) -> bytes 
 
 
 def read_text(raw: bytes, session_id: str) -> str:
-    """The profile as it stands in Redis.
+    """Return the profile as it stands in Redis.
 
     Raises:
         UserError: what stands there is no profile.
@@ -80,7 +80,7 @@ def read_text(raw: bytes, session_id: str) -> str:
 
 
 def decode_profile(raw: bytes, session_id: str) -> dict[str, Any]:
-    """The profile as plain values.
+    """Return the profile as plain values.
 
     Raises:
         UserError: what stands there is no profile.
@@ -92,7 +92,7 @@ def decode_profile(raw: bytes, session_id: str) -> dict[str, Any]:
 
 
 def not_a_profile(session_id: str, why: str) -> UserError:
-    """The error for a key that another program wrote."""
+    """Return the error for a key that another program wrote."""
     return UserError(
         f"what stands under the key of session {session_id} is no profile ({why}): does redis.prefix belong to Heliotrope alone? "
         "The session's next event overwrites it, as does `heliotrope rebuild`"

@@ -22,7 +22,7 @@ STATUS_COLOURS = {"cold": "blue", "warming": "yellow", "active": "green"}
 def profile_view(
     profile: Mapping[str, Any], now_ms: int, titles: Mapping[str, str] = NO_TITLES, items: int = 20
 ) -> RenderableType:
-    """The whole profile; `titles` names products, `items` is how many of the list are shown."""
+    """Return the whole profile; `titles` names products, `items` is how many of the list are shown."""
     profile, titles = visible_tree(profile), visible_tree(dict(titles))
     side = [
         bars("category affinity", _section(profile, "affinities").get("categories", {}), "magenta"),
@@ -55,7 +55,7 @@ class _SideBySide:
 
 
 def headline(profile: Mapping[str, Any], now_ms: int) -> Text:
-    """Status, policy, model and age in one line."""
+    """Return status, policy, model and age in one line."""
     status = str(profile.get("status", "?"))
     model_ms = int(profile.get("model_version") or 0)
     text = Text()
@@ -71,7 +71,7 @@ def headline(profile: Mapping[str, Any], now_ms: int) -> Text:
 
 
 def items_table(items: list[Mapping[str, Any]], titles: Mapping[str, str] = NO_TITLES) -> RenderableType:
-    """The list in the order to show it."""
+    """Return the list in the order to show it."""
     if not items:
         return Text("no products yet: load some with `heliotrope catalog load FILE`", style="yellow")
     table = Table(box=None, header_style="dim", padding=(0, 1))
@@ -102,13 +102,13 @@ def items_table(items: list[Mapping[str, Any]], titles: Mapping[str, str] = NO_T
 
 
 def reason_text(reason: Mapping[str, Any], titles: Mapping[str, str] = NO_TITLES) -> str:
-    """A reason as a sentence, with its share where it is one of several: for example `because you like c3 (41 %)`."""
+    """Return a reason as a sentence, with its share where it is one of several: for example `because you like c3 (41 %)`."""
     share = float(reason.get("share") or 0)
     return sentence(reason, titles) + (f" ({100 * share:.0f} %)" if 0 < share < 1 else "")
 
 
 def proposals(profile: Mapping[str, Any], titles: Mapping[str, str] = NO_TITLES) -> list[RenderableType | None]:
-    """Bundles, and what trends by region; None for what there is nothing of."""
+    """Return bundles, and what trends by region; None for what there is nothing of."""
     trends: dict[str, list[str]] = {}
     for entry in profile.get("trending_recommendations") or []:
         name = str(entry.get("product_id"))
@@ -123,7 +123,7 @@ def proposals(profile: Mapping[str, Any], titles: Mapping[str, str] = NO_TITLES)
 def bars(
     title: str, values: Mapping[str, float], colour: str, titles: Mapping[str, str] = NO_TITLES
 ) -> RenderableType | None:
-    """Values as bars, the largest first; None where there are none."""
+    """Return values as bars, the largest first; None where there are none."""
     if not values:
         return None
     largest = max((abs(value) for value in values.values()), default=0.0) or 1.0
@@ -136,7 +136,7 @@ def bars(
 
 
 def windows_table(windows: Mapping[str, Mapping[str, int]]) -> RenderableType | None:
-    """Events per type and window; None where there are none."""
+    """Return events per type and window; None where there are none."""
     types = sorted({name for counts in windows.values() for name in counts})
     if not types:
         return None
@@ -152,7 +152,7 @@ def windows_table(windows: Mapping[str, Mapping[str, int]]) -> RenderableType | 
 
 
 def counts_line(profile: Mapping[str, Any]) -> Text:
-    """What was counted, and the newest event."""
+    """Return what was counted, and the newest event."""
     counts = _section(profile, "counts")
     text = Text(", ".join(f"{name} {number(count)}" for name, count in counts.items()), style="dim")
     if last := profile.get("last_event"):

@@ -13,7 +13,7 @@ FEW = 0.01  # of a file's times may be dirt; more are a clock or a unit that is 
 
 
 def check_age(oldest_ms: int, clock_ms: int | None, events: Events) -> None:
-    """Refuses events that would only become late events; `clock_ms` is the job's watermark, None where it has none yet.
+    """Refuse events that would only become late events; `clock_ms` is the job's watermark, None where it has none yet.
 
     Raises:
         UserError: the oldest event is too old; names the options that help.
@@ -27,7 +27,7 @@ def check_age(oldest_ms: int, clock_ms: int | None, events: Events) -> None:
 
 
 def check_future(newest_ms: int, now_ms: int, events: Events) -> None:
-    """Refuses events that would only become dead letters, being too far ahead of the wall clock.
+    """Refuse events that would only become dead letters, being too far ahead of the wall clock.
 
     Raises:
         UserError: the newest event is too far ahead; names the option that helps.
@@ -40,7 +40,7 @@ def check_future(newest_ms: int, now_ms: int, events: Events) -> None:
 
 
 def newest_of(times_ms: NDArray[np.int64], latest_ms: int) -> tuple[int, int]:
-    """The newest time, and how many lie beyond `latest_ms`; as long as those are few, they are dirt and not the newest."""
+    """Return the newest time, and how many lie beyond `latest_ms`; as long as those are few, they are dirt and not the newest."""
     astray = times_ms > latest_ms
     count = int(astray.sum())
     if 0 < count <= FEW * len(times_ms):
@@ -49,5 +49,5 @@ def newest_of(times_ms: NDArray[np.int64], latest_ms: int) -> tuple[int, int]:
 
 
 def as_utc(time_ms: int) -> str:
-    """A time for a person."""
+    """Return a time for a person."""
     return datetime.fromtimestamp(time_ms / 1_000, UTC).strftime("%Y-%m-%d %H:%M:%S UTC")

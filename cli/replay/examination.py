@@ -23,7 +23,7 @@ UNREADABLE_TIME = "unreadable time"
 
 
 class Examination:
-    """Watches the rows of a file on their way to become events, and stops when they cannot be what the mapping says."""
+    """Watch over the rows of a file on their way to become events; it stops when they cannot be what the mapping says."""
 
     def __init__(self, rows: Rows, mapping: Format, events: Events, most_bad: float = MOST_BAD_SHARE) -> None:
         self._rows, self._mapping, self._events, self._most_bad = rows, mapping, events, most_bad
@@ -35,7 +35,7 @@ class Examination:
         self.examples: dict[str, str] = {}
 
     def watch(self) -> Iterator[Row | Broken]:
-        """The rows; stops after the sample where it does not fit.
+        """Yield the rows; stop after the sample where it does not fit.
 
         Raises:
             UserError: says what is wrong with the file or the mapping, and the fix.
@@ -73,7 +73,7 @@ class Examination:
             self._count(reason, found.detail if shown is None else f"{found.detail}: {shown!r}")
 
     def finish(self) -> None:
-        """The last look, at the whole file.
+        """Look a last time, at the whole file.
 
         Raises:
             UserError: as `watch`.
@@ -135,7 +135,7 @@ class Examination:
 
 
 def absent_fields(mapping: Format, columns: list[str] | None) -> list[str]:
-    """Fields of the event that the mapping takes from columns which the file does not have."""
+    """Return fields of the event that the mapping takes from columns which the file does not have."""
     if columns is None:
         return []
     return [name for name, field in mapping.event.items() if field.columns and not set(field.columns) & set(columns)]

@@ -28,7 +28,7 @@ class Plus(_Part, frozen=True):
 
 
 class Summed(_Part, frozen=True):
-    """For data without dates: days between orders, summed per user from a day that is made up.
+    """Dates for data without any: days between orders, summed per user from a day that is made up.
 
     Rows of a `per` must come in order; `once_per` is what the days are counted once for, as an order has several rows.
     """
@@ -41,7 +41,7 @@ class Summed(_Part, frozen=True):
 
 
 class Time(_Part, frozen=True):
-    """Where the event's time is: a number in `unit`, text in `format` (strptime, or `iso`) in `timezone`, or days `summed`."""
+    """Source of the event's time: a number in `unit`, text in `format` (strptime, or `iso`) in `timezone`, or days `summed`."""
 
     column: str
     unit: Literal["s", "ms", "us", "ns"] | None = None
@@ -60,7 +60,7 @@ class Time(_Part, frozen=True):
 
 
 class Field(_Part, frozen=True):
-    """One field of the event: the first column that holds something, or a constant; then `map`, `type` and `prefix`.
+    """Field of the event: the first column that holds something, or a constant; then `map`, `type` and `prefix`.
 
     A value that `map` does not name stays as it is, unless `unmapped: omit`; one that it maps to null leaves the field out.
     """
@@ -103,13 +103,13 @@ class Format(_Part, frozen=True):
 
 
 def shipped_formats() -> list[str]:
-    """The names that `--format` takes beside a path."""
+    """Return the names that `--format` takes beside a path."""
     folder = importlib.resources.files("conf").joinpath("formats")
     return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 
 
 def load_format(name: str) -> Format:
-    """A shipped format by name, or a mapping file by its path.
+    """Return a shipped format by name, or a mapping file by its path.
 
     Raises:
         UserError: there is none, or it is not a valid mapping; the message names the key.
@@ -130,7 +130,7 @@ def load_format(name: str) -> Format:
 
 
 def parse_format(text: str, name: str) -> Format:
-    """A mapping from YAML.
+    """Return a mapping from YAML.
 
     Raises:
         UserError: it is not a valid mapping.

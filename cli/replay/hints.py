@@ -44,7 +44,7 @@ WORDS = {
 
 
 def choose_column(where: str, wanted: str, columns: Sequence[str]) -> str | None:
-    """The column that was probably meant: by its spelling, else by what such columns are called."""
+    """Return the column that was probably meant: by its spelling, else by what such columns are called."""
     lowered = {column.lower(): column for column in reversed(columns)}
     if close := difflib.get_close_matches(wanted.lower(), lowered, n=1, cutoff=0.6):
         return lowered[close[0]]
@@ -56,14 +56,14 @@ def choose_column(where: str, wanted: str, columns: Sequence[str]) -> str | None
 
 
 def shown_columns(columns: Iterable[str]) -> str:
-    """Columns for a person, at most `SHOWN_COLUMNS`."""
+    """Return columns for a person, at most `SHOWN_COLUMNS`."""
     names = list(columns)
     shown = ", ".join(name[:SHOWN_CHARACTERS] or "''" for name in names[:SHOWN_COLUMNS])
     return shown + (f" and {len(names) - SHOWN_COLUMNS} more" if len(names) > SHOWN_COLUMNS else "")
 
 
 def separator_hint(rows: Rows) -> str:
-    """What to set where a CSV file was split in the wrong places; empty where nothing suggests it."""
+    """Return what to set where a CSV file was split in the wrong places; empty where nothing suggests it."""
     if rows.looks_like_json:
         return "the file looks like JSON: set kind: jsonl under source of the mapping"
     line, used = rows.first_line, rows.separator
@@ -81,7 +81,7 @@ def separator_hint(rows: Rows) -> str:
 
 
 def unit_hint(time: Time, times_ms: Sequence[int]) -> str:
-    """What to set where times were read in a wrong unit, so that they lie at 1970 or far ahead; else empty."""
+    """Return what to set where times were read in a wrong unit, so that they lie at 1970 or far ahead; else empty."""
     if time.unit is None or not times_ms:
         return ""
     middle_ms = sorted(times_ms)[len(times_ms) // 2]
@@ -98,7 +98,7 @@ def unit_hint(time: Time, times_ms: Sequence[int]) -> str:
 
 
 def time_hint(time: Time, values: Sequence[Any]) -> str:
-    """What to set where times could not be read: the unit or the form that most values have; empty without one."""
+    """Return what to set where times could not be read: the unit or the form that most values have; empty without one."""
     values = [value for value in values if value not in (None, "")][:100]
     if not values:
         return f"column {time.column} is empty"
@@ -114,7 +114,7 @@ def time_hint(time: Time, values: Sequence[Any]) -> str:
 
 
 def parse_time(text: str) -> datetime | None:
-    """A time in one of the forms that nobody reads in two ways; None for any other."""
+    """Return a time in one of the forms that nobody reads in two ways; None for any other."""
     for form in TEXT_FORMS[:4]:
         try:
             return datetime.fromisoformat(text) if form == "iso" else datetime.strptime(text, form)

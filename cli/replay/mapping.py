@@ -25,7 +25,7 @@ class MappedEvent(msgspec.Struct, frozen=True):
 
 
 class RowMapper:
-    """Applies one mapping to rows.
+    """Application of one mapping to rows.
 
     Raises:
         UserError: the mapping's time zone is unknown.
@@ -36,7 +36,7 @@ class RowMapper:
         self._read_time = row_time(mapping.time)
 
     def map_row(self, row: Mapping[str, Any]) -> MappedEvent | str:
-        """The row's event, or the reason why it is skipped."""
+        """Return the row's event, or the reason why it is skipped."""
         for rule in self._mapping.skip:
             if matches(rule, row.get(rule.column)):
                 return rule.reason
@@ -53,7 +53,7 @@ class RowMapper:
 
 
 def put(fields: dict[str, Any], name: str, value: Any) -> None:
-    """Sets `a.b` inside an object, `a` at the top."""
+    """Set `a.b` inside an object, `a` at the top."""
     outer, dot, inner = name.partition(".")
     if dot:
         fields.setdefault(outer, {})[inner] = value
@@ -62,7 +62,7 @@ def put(fields: dict[str, Any], name: str, value: Any) -> None:
 
 
 def field_value(source: Field, row: Mapping[str, Any]) -> Any:
-    """The field's value from the row; None where it is to be left out."""
+    """Return the field's value from the row; None where it is to be left out."""
     value = source.constant
     for column in source.columns:
         value = row.get(column)
@@ -83,7 +83,7 @@ def field_value(source: Field, row: Mapping[str, Any]) -> Any:
 
 
 def matches(rule: Skip, value: Any) -> bool:
-    """Whether all of the rule's conditions hold for a column's value."""
+    """Return whether all of the rule's conditions hold for a column's value."""
     if rule.empty and not _is_empty(value):
         return False
     if rule.equals is not None and str(value) != str(rule.equals):
@@ -99,7 +99,7 @@ def matches(rule: Skip, value: Any) -> bool:
 
 
 def row_time(time: Time) -> Callable[[Mapping[str, Any]], int | None]:
-    """A function from a row to its time in ms since the epoch, None where it has none.
+    """Return a function from a row to its time in ms since the epoch, None where it has none.
 
     Raises:
         UserError: the time zone is unknown.
@@ -160,7 +160,7 @@ class SummedDays:
 
 
 def time_reader(time: Time) -> Callable[[Any], int | None]:
-    """A function from a column's value to ms since the epoch, None where it is no time.
+    """Return a function from a column's value to ms since the epoch, None where it is no time.
 
     Raises:
         UserError: the time zone is unknown.

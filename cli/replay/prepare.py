@@ -47,26 +47,26 @@ class Prepared(msgspec.Struct):
     odd: Counter[str]
 
     def span_ms(self) -> tuple[int, int] | None:
-        """The oldest and the newest time; None where no row has a time."""
+        """Return the oldest and the newest time; None where no row has a time."""
         times = self.times_ms[self.dated]
         return (int(times.min()), int(times.max())) if len(times) else None
 
     def shift(self, offset_ms: int) -> None:
-        """Moves all times."""
+        """Move all times."""
         self.times_ms = self.times_ms + offset_ms
 
     def value(self, index: int) -> bytes:
-        """The record's value of one event, with its time and an id from its content."""
+        """Return the record's value of one event, with its time and an id from its content."""
         return self.record(index)[1]
 
     def record(self, index: int) -> tuple[bytes | None, bytes]:
-        """The record's key and value of one event."""
+        """Return the record's key and value of one event."""
         key, body = self.bodies[index]
         return key, dated_value(body, int(self.times_ms[index])) if self.dated[index] else body
 
 
 def prepare(rows: Iterable[Row | bytes], mapper: RowMapper, examine: Examine | None = None) -> Prepared:
-    """Maps all rows; nothing is left out but what the mapping's `skip` names and what no topic takes."""
+    """Map all rows; nothing is left out but what the mapping's `skip` names and what no topic takes."""
     bodies, times, dated = Spool(), array("q"), bytearray()
     skipped, odd, sessions, count = Counter[str](), Counter[str](), set[int](), 0
     for row in rows:
@@ -115,12 +115,12 @@ def _json(fields: dict[str, Any]) -> bytes:
 
 
 def content_id(content: bytes) -> str:
-    """An id that equal contents share, so that a row that is sent twice is a duplicate and no other row is."""
+    """Return an id that equal contents share, so that a row that is sent twice is a duplicate and no other row is."""
     return blake2b(content, digest_size=EVENT_ID_BYTES).hexdigest()
 
 
 def dated_value(body: bytes, timestamp_ms: int) -> bytes:
-    """An event's JSON with its time, and with an id from its content where it has none of its own."""
+    """Return an event's JSON with its time, and with an id from its content where it has none of its own."""
     inner = body[1:-1]
     content = b"%b%b" % (inner + b"," if inner else b"", b'"timestamp":%d' % timestamp_ms)
     if body.startswith(OWN_ID):

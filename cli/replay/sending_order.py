@@ -17,7 +17,7 @@ class SendingOrder(NamedTuple):
 def sending_order(
     times_ms: NDArray[np.int64], duplicate_share: float, shuffle_within_ms: int, rng: np.random.Generator
 ) -> SendingOrder:
-    """Sorts by time; repeats each event with probability `duplicate_share`; moves each by at most `shuffle_within_ms`.
+    """Sort by time; repeats each event with probability `duplicate_share`; move each by at most `shuffle_within_ms`.
 
     No event is sent after one that is newer by more than `shuffle_within_ms`, copies included.
     """

@@ -11,7 +11,7 @@ PARTS = 3
 
 
 def demo_bundles(shop: Shop) -> Iterator[tuple[str, bytes]]:
-    """Key and value of a bundle for every third product of each category: it and the next two."""
+    """Yield key and value of a bundle for every third product of each category: it and the next two."""
     for category, rows in zip(shop.category_ids, shop.members, strict=True):
         for number, start in enumerate(range(0, len(rows) - PARTS + 1, PARTS)):
             primary, *items = (shop.product_ids[row] for row in rows[start : start + PARTS].tolist())

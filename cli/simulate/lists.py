@@ -19,10 +19,10 @@ class Lists(Protocol):
     name: str
 
     def page(self, items: int, rng: np.random.Generator) -> list[str]:
-        """The products of one page, at most `items`, in the order shown."""
+        """Return the products of one page, at most `items`, in the order shown."""
 
     def learn(self, event: Mapping[str, Any]) -> None:
-        """Takes an event of one of the arm's own sessions."""
+        """Take an event of one of the arm's own sessions."""
 
 
 class UniformLists:

@@ -9,10 +9,10 @@ from cli.simulate.visit import AwaitProfile, Seen
 
 
 class Store(Protocol):
-    """Where profiles are read; redis-py's client is one."""
+    """Store that profiles are read from; redis-py's client is one."""
 
     def mget(self, keys: list[str]) -> Any:
-        """The values of the keys, None where there is none, in their order."""
+        """Return the values of the keys, None where there is none, in their order."""
 
 
 class _LastEvent(msgspec.Struct):
@@ -36,7 +36,7 @@ _decoder = msgspec.json.Decoder(PublishedProfile)
 
 
 class ProfileReader:
-    """Reads the profiles of many sessions at once and keeps the newest model version that was seen, in ms, 0 for none."""
+    """Reader of the profiles of many sessions at once, which keeps the newest model version that was seen, in ms, 0 for none."""
 
     def __init__(self, store: Store, prefix: str) -> None:
         self._store = store
@@ -44,7 +44,7 @@ class ProfileReader:
         self.model_version = 0
 
     def read(self, waits: list[AwaitProfile]) -> list[Seen | None]:
-        """What each shopper sees, None where the profile does not know the awaited event yet."""
+        """Return what each shopper sees, None where the profile does not know the awaited event yet."""
         if not waits:
             return []
         try:

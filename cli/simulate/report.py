@@ -27,7 +27,7 @@ class Trend:
         self._shown = 0.0
 
     def update(self, results: Results, elapsed_s: float) -> None:
-        """Closes an interval when its time is over."""
+        """Close an interval when its time is over."""
         if elapsed_s >= self._next_s:
             shown = results.heliotrope.x - self._shown
             if shown:
@@ -35,13 +35,13 @@ class Trend:
             self._clicks, self._shown, self._next_s = results.heliotrope.y, results.heliotrope.x, elapsed_s + TREND_S
 
     def text(self, ceiling: float) -> Text:
-        """The intervals as blocks, the full height being `ceiling`."""
+        """Return the intervals as blocks, the full height being `ceiling`."""
         blocks = "".join(BLOCKS[min(7, int(8 * point / ceiling)) if ceiling else 0] for point in self.points)
         return Text(blocks, style="green")
 
 
 def arms_table(results: Results) -> Table:
-    """Click-through of the arms as bars, with standard errors; popular lists only where a session had them."""
+    """Return click-through of the arms as bars, with standard errors; popular lists only where a session had them."""
     table = Table(box=None, header_style="dim", padding=(0, 1))
     for name, justify in (("lists", "left"), ("click-through", "right"), ("± s.e.", "right"), ("", "left")):
         table.add_column(name, justify=justify, no_wrap=True)  # type: ignore[arg-type]
@@ -61,7 +61,7 @@ def arms_table(results: Results) -> Table:
 
 
 def verdict(results: Results) -> Text:
-    """The lift in one line."""
+    """Return the lift in one line."""
     lift, error = results.lift()
     if not math.isfinite(error):
         return Text("not enough clicks yet to compare", style="dim")
@@ -73,7 +73,7 @@ def verdict(results: Results) -> Text:
 
 
 def figures_line(runner: Runner) -> Text:
-    """Time, volume and the wait for a profile."""
+    """Return time, volume and the wait for a profile."""
     results, seconds = runner.results, max(runner.elapsed_s, 1e-9)
     waits = list(runner.waits_ms)
     text = Text(f"{duration_text(seconds * 1_000)}: {number(results.visits)} sessions, {number(results.events)} events")
@@ -88,7 +88,7 @@ def figures_line(runner: Runner) -> Text:
 
 
 def live_view(runner: Runner, trend: Trend) -> RenderableType:
-    """All of it, redrawn while the simulation runs and printed at its end."""
+    """Return all of it, redrawn while the simulation runs and printed at its end."""
     results = runner.results
     parts: list[RenderableType] = [figures_line(runner), Text(), arms_table(results)]
     if len(trend.points) > 1:
@@ -97,7 +97,7 @@ def live_view(runner: Runner, trend: Trend) -> RenderableType:
 
 
 def plain_line(runner: Runner) -> str:
-    """One line for where no terminal is."""
+    """Return one line for where no terminal is."""
     results = runner.results
     arms = ", ".join(
         f"{name} {percent(ratio.value)} ± {percent(ratio.standard_error)}"
@@ -108,10 +108,10 @@ def plain_line(runner: Runner) -> str:
 
 
 def percent(share: float) -> str:
-    """A share in percent; a dash where it is not known."""
+    """Return a share in percent; a dash where it is not known."""
     return f"{100 * share:.2f} %" if math.isfinite(share) else "–"
 
 
 def has_profiles(results: Results) -> bool:
-    """Whether any shopper ever got a list."""
+    """Return whether any shopper ever got a list."""
     return results.heliotrope.x > 0

@@ -9,7 +9,7 @@ from cli.simulate.lists import HELIOTROPE, POPULARITY, UNIFORM
 
 
 class Visit(msgspec.Struct):
-    """What one visit to an arm came to. `best` is the sum of click probabilities over the best items for its pages."""
+    """Result of one visit to an arm. `best` is the sum of click probabilities over the best items for its pages."""
 
     arm: str
     pages: int = 0
@@ -23,7 +23,7 @@ class Visit(msgspec.Struct):
 
 
 class Ratio(msgspec.Struct):
-    """Sums for a ratio Σ y / Σ x over visits, and its linearised standard error."""
+    """Totals for a ratio Σ y / Σ x over visits, and its linearised standard error."""
 
     visits: int = 0
     y: float = 0.0
@@ -33,7 +33,7 @@ class Ratio(msgspec.Struct):
     xx: float = 0.0
 
     def add(self, y: float, x: float) -> None:
-        """One visit's numerator and denominator."""
+        """Add one visit's numerator and denominator."""
         if x:
             self.visits += 1
             self.y += y
@@ -58,7 +58,7 @@ class Ratio(msgspec.Struct):
 
 
 class Results(msgspec.Struct):
-    """All visits so far: click-through of Heliotrope's, popular and uniformly random lists, and of the best possible (expected)."""
+    """Visits so far: click-through of Heliotrope's, popular and uniformly random lists, and of the best possible (expected)."""
 
     heliotrope: Ratio = msgspec.field(default_factory=Ratio)
     popularity: Ratio = msgspec.field(default_factory=Ratio)
@@ -72,7 +72,7 @@ class Results(msgspec.Struct):
     empty_lists: int = 0
 
     def add(self, visit: Visit) -> None:
-        """Counts a visit that is over."""
+        """Count a visit that is over."""
         arms = {HELIOTROPE: self.heliotrope, POPULARITY: self.popularity, UNIFORM: self.uniform}
         arms[visit.arm].add(visit.clicks, visit.shown)
         self.best.add(visit.best, visit.shown)
@@ -84,7 +84,7 @@ class Results(msgspec.Struct):
         self.empty_lists += visit.empty_lists
 
     def lift(self) -> tuple[float, float]:
-        """Heliotrope's click-through over the uniform arm's, and its standard error (delta method)."""
+        """Return Heliotrope's click-through over the uniform arm's, and its standard error (delta method)."""
         above, below = self.heliotrope, self.uniform
         if not above.value or not below.value:
             return 0.0, math.inf
@@ -93,13 +93,14 @@ class Results(msgspec.Struct):
         return ratio, ratio * relative
 
     def share_of_possible(self) -> float:
-        """How much of the way from uniform to the best possible was gone, 0 to 1; negative where it is worse than uniform."""
+        """Return how much of the way from uniform to the best possible was gone, 0 to 1; negative where it is worse than
+        uniform."""
         room = self.best.value - self.uniform.value
         return (self.heliotrope.value - self.uniform.value) / room if room > 0 else 0.0
 
 
 def summary(results: Results, seconds: float, waits_ms: list[float]) -> dict[str, Any]:
-    """The results as plain values for JSON; what is not known is null."""
+    """Return the results as plain values for JSON; what is not known is null."""
     lift, lift_error = results.lift()
     return {
         "seconds": round(seconds, 3),
@@ -118,7 +119,7 @@ def summary(results: Results, seconds: float, waits_ms: list[float]) -> dict[str
 
 
 def arm(ratio: Ratio) -> dict[str, Any]:
-    """One arm as plain values."""
+    """Return one arm as plain values."""
     return {
         "click_through": round(ratio.value, 6),
         "standard_error": _known(ratio.standard_error),
@@ -129,7 +130,7 @@ def arm(ratio: Ratio) -> dict[str, Any]:
 
 
 def quantile(values: list[float], share: float) -> float | None:
-    """The smallest value that at least this share does not exceed; None without values."""
+    """Return the smallest value that at least this share does not exceed; None without values."""
     if not values:
         return None
     ordered = sorted(values)

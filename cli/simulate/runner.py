@@ -22,7 +22,7 @@ MGET_MAX = 500
 
 
 class Plan(NamedTuple):
-    """What is to be simulated; `duration_s` None for without end.
+    """Plan of what is to be simulated; `duration_s` None for without end.
 
     `control_share` of the sessions see random lists, `popularity_share` popular ones, of the rest at most, all others Heliotrope's.
     """
@@ -85,7 +85,7 @@ class Runner:
         return self._clock.seconds() - self._started_s
 
     def run(self, tick_s: float) -> Iterator[None]:
-        """Simulates until the planned end, and yields every `tick_s` seconds for whoever watches.
+        """Simulate until the planned end, and yield every `tick_s` seconds for whoever watches.
 
         Visits that have not ended then count with the pages that they have seen.
         """

@@ -21,12 +21,12 @@ from state.catalogue.product import Product, read_product
 
 
 def demo_catalogue() -> Path:
-    """The catalogue that is shipped for demonstrations."""
+    """Return the catalogue that is shipped for demonstrations."""
     return Path(str(importlib.resources.files("conf").joinpath("demo", "catalogue.jsonl")))
 
 
 def read_shop(path: Path) -> Shop:
-    """The shop of a catalogue file.
+    """Return the shop of a catalogue file.
 
     Raises:
         UserError: the file cannot be read, or is too small a shop.
@@ -46,7 +46,7 @@ def read_shop(path: Path) -> Shop:
 
 @contextmanager
 def open_runner(target: Target, plan: Plan, catalogue: Path, load: bool) -> Iterator[tuple[Runner, ProfileReader]]:
-    """A simulation on the real stack; the catalogue, and bundles of it, are put into their topics first where `load` says so.
+    """Yield a simulation on the real stack; the catalogue, and bundles of it, are put into their topics first where `load` says so.
 
     Raises:
         UserError: Kafka or Redis does not answer; later, Kafka only: who meets no profile leaves, and is counted.

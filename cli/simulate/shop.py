@@ -57,7 +57,7 @@ class Shop:
         return len(self.product_ids)
 
     def click_probabilities(self, shopper: Shopper) -> Vector:
-        """The probability of a click on each product when it is seen, wherever it stands; shape (n,)."""
+        """Return the probability of a click on each product when it is seen, wherever it stands; shape (n,)."""
         match = np.full(len(self.category_ids), MATCH_OTHERS)
         match[shopper.liked[1]] = MATCH_SECOND
         match[shopper.liked[0]] = MATCH_FIRST
@@ -66,12 +66,12 @@ class Shop:
         return probabilities
 
     def category_of(self, row: int) -> str:
-        """A product's category."""
+        """Return a product's category."""
         return self.category_ids[int(self.category[row])]
 
 
 def draw_shopper(shop: Shop, rng: np.random.Generator) -> Shopper:
-    """A shopper at random; every category is liked equally often."""
+    """Return a shopper at random; every category is liked equally often."""
     first, second = rng.choice(len(shop.category_ids), size=2, replace=False).tolist()
     return Shopper(
         liked=(first, second),
@@ -82,13 +82,13 @@ def draw_shopper(shop: Shop, rng: np.random.Generator) -> Shopper:
 
 
 def best_mean(probabilities: Vector, items: int) -> float:
-    """The mean probability of a click over the best possible list of that many items."""
+    """Return the mean probability of a click over the best possible list of that many items."""
     count = min(items, len(probabilities))
     return float(np.partition(probabilities, -count)[-count:].mean())
 
 
 def appeal_of(product: Product) -> float:
-    """A product's appeal, in [APPEAL_FLOOR, 1]: partly its rating, mostly fixed by its id and nowhere to be read."""
+    """Return a product's appeal, in [APPEAL_FLOOR, 1]: partly its rating, mostly fixed by its id and nowhere to be read."""
     digest = blake2b(product.product_id.encode(), digest_size=8).digest()
     hidden: float = (int.from_bytes(digest) / 2**64) ** 1.5
     rated = UNRATED if product.rating is None else (product.rating - 1) / 4

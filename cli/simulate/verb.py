@@ -58,12 +58,12 @@ def simulate(
 
 
 def stop_as_by_keyboard(_: int, __: FrameType | None) -> None:
-    """Ends like Ctrl-C: with the summary."""
+    """End like Ctrl-C: with the summary."""
     raise KeyboardInterrupt
 
 
 def watch(runner: Runner, trend: Trend) -> None:
-    """Runs to the end, with a live view in a terminal and a line every few seconds elsewhere."""
+    """Run to the end, with a live view in a terminal and a line every few seconds elsewhere."""
     console = stderr_console()
     if console.is_terminal:
         with Live(console=console, auto_refresh=False, transient=True) as live:
@@ -80,7 +80,7 @@ def watch(runner: Runner, trend: Trend) -> None:
 
 
 def check_served(runner: Runner) -> None:
-    """Raises UserError where no shopper ever saw a list."""
+    """Raise UserError where no shopper ever saw a list."""
     if has_profiles(runner.results):
         return
     results = runner.results

@@ -32,7 +32,7 @@ class AwaitProfile(NamedTuple):
 
 
 class Seen(NamedTuple):
-    """What a page takes from a profile."""
+    """Part of a profile that a page shows."""
 
     decision_id: str
     product_ids: Sequence[str]
@@ -74,7 +74,7 @@ class Shopping:
         self._best = best_mean(self._probabilities, ITEMS_SEEN)
 
     def script(self) -> Script:
-        """The visit: land, then page after page until the shopper leaves."""
+        """Return the visit: land, then page after page until the shopper leaves."""
         self._land()
         for _ in range(PAGES_MAX):
             page = self._own_page(self._lists) if self._lists else (yield AwaitProfile(self.session_id, self._last_ms))

@@ -18,7 +18,7 @@ class Backoff:
         self._next_seconds = first_seconds
 
     def delay(self, lived_seconds: float) -> float:
-        """The delay after a process that lived for `lived_seconds`."""
+        """Return the delay after a process that lived for `lived_seconds`."""
         if lived_seconds >= self._healthy_after_seconds:
             self._next_seconds = self._first_seconds
         delay = self._next_seconds

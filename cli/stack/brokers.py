@@ -34,7 +34,7 @@ appender.file.strategy.max = 3
 
 
 def kafka_properties(layout: Layout, port: int, controller_port: int) -> dict[str, str | int]:
-    """`server.properties` of a broker that is its own controller, on loopback, small, quick to start and to rebalance."""
+    """Return `server.properties` of a broker that is its own controller, on loopback, small, quick to start and to rebalance."""
     return {
         "process.roles": "broker,controller",
         "node.id": 1,
@@ -70,7 +70,7 @@ def kafka_properties(layout: Layout, port: int, controller_port: int) -> dict[st
 
 
 def write_kafka(layout: Layout, port: int, controller_port: int) -> None:
-    """Writes the broker's properties and the form of its log."""
+    """Write the broker's properties and the form of its log."""
     _write_properties(layout, kafka_properties(layout, port, controller_port))
     text = KAFKA_LOG4J.format(log=_escaped(str(layout.logs / "kafka.log")))
     write_private(layout.run / "kafka-log4j2.properties", text)
@@ -89,7 +89,7 @@ def _escaped(value: str) -> str:
 
 
 def redis_executable() -> Path:
-    """The server that its package carries for this kind of machine: Valkey, which speaks Redis' protocol.
+    """Return the server that its package carries for this kind of machine: Valkey, which speaks Redis' protocol.
 
     Raises:
         UserError: the package has none.
@@ -103,7 +103,7 @@ def redis_executable() -> Path:
 
 
 def redis_options(layout: Layout, port: int, password: str | None) -> dict[str, str]:
-    """`redis.conf`: on loopback, and saved rarely, since profiles can be rebuilt, but always at a shutdown."""
+    """Return `redis.conf`: on loopback, and saved rarely, since profiles can be rebuilt, but always at a shutdown."""
     options = {
         "bind": LOOPBACK,
         "port": str(port),
@@ -128,7 +128,7 @@ def redis_options(layout: Layout, port: int, password: str | None) -> dict[str, 
 
 
 def write_redis(layout: Layout, port: int, password: str | None) -> None:
-    """Writes the server's configuration, readable by its owner only."""
+    """Write the server's configuration, readable by its owner only."""
     (layout.data / "redis").mkdir(exist_ok=True)
     lines = [f"{name} {value}\n" for name, value in redis_options(layout, port, password).items()]
     lines += [f'rename-command {name} ""\n' for name in REFUSED_COMMANDS]

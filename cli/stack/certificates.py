@@ -30,7 +30,7 @@ class Identity(NamedTuple):
 
 
 def client_context(pem: Path) -> ssl.SSLContext:
-    """For a client that shows the certificate of an identity and accepts no other."""
+    """Return a context for a client that shows the certificate of an identity and accepts no other."""
     context = ssl.create_default_context(cafile=str(pem))
     context.minimum_version = ssl.TLSVersion.TLSv1_3
     context.load_cert_chain(pem)
@@ -38,7 +38,7 @@ def client_context(pem: Path) -> ssl.SSLContext:
 
 
 def make_identity(folder: Path, name: str) -> Identity:
-    """Makes a key for `name` and writes its three files; earlier ones are replaced."""
+    """Make a key for `name` and write its three files; earlier ones are replaced."""
     folder.mkdir(mode=0o700, exist_ok=True)
     key = ec.generate_private_key(ec.SECP256R1())
     certificate = _certificate(key, name)

@@ -25,11 +25,11 @@ _children: dict[int, subprocess.Popen[bytes]] = {}
 
 
 def ignore(step: Step) -> None:
-    """Reports nothing."""
+    """Report nothing."""
 
 
 def running(workdir: Path) -> StackRecord | None:
-    """The stack of a work directory, None where its supervisor does not live."""
+    """Return the stack of a work directory, None where its supervisor does not live."""
     record = read_record(Layout.at(workdir).stack_file)
     return record if record is not None and is_alive(record.supervisor) else None
 
@@ -41,7 +41,7 @@ def start_stack(
     entry: Path | None = None,
     fresh: bool = False,
 ) -> StackRecord:
-    """Starts a stack and returns once its job is RUNNING; `report` hears of each step.
+    """Start a stack and return once its job is RUNNING; `report` hears of each step.
 
     `entry` is the job's module where it is another than Heliotrope's own; `fresh` removes what an earlier run kept.
 
@@ -69,7 +69,7 @@ def start_stack(
 
 
 def stop_stack(workdir: Path, keep_data: bool = False) -> str | None:
-    """Stops a stack and removes its data, or keeps it and returns the savepoint that the next start resumes from.
+    """Stop a stack and remove its data, or keep it and return the savepoint that the next start resumes from.
 
     Raises:
         UserError: the data is to be kept and there is no point to resume from, then the stack goes on; or a start
@@ -96,13 +96,13 @@ def stop_stack(workdir: Path, keep_data: bool = False) -> str | None:
 
 
 def remove_all(layout: Layout) -> None:
-    """Removes what all runs have left except logs, also outside of the work directory."""
+    """Remove what all runs have left except logs, also outside of the work directory."""
     remove_outside(layout)
     remove_data(layout)
 
 
 def job_settings(workdir: Path) -> Settings:
-    """The settings as the running job was given them, with every address filled in."""
+    """Return the settings as the running job was given them, with every address filled in."""
     return load_settings(Layout.at(workdir).job_config, environ={})
 
 

@@ -16,7 +16,7 @@ from cli.text import visible
 
 
 class StepDisplay:
-    """Shows each step with its elapsed time: live on a terminal, else one line per finished step.
+    """Display of each step with its elapsed time: live on a terminal, else one line per finished step.
 
     Call it with every step, within `with`.
     """
@@ -58,7 +58,7 @@ class StepDisplay:
 
 
 def status_table(record: StackRecord, job: str, task_managers: int, health: Health | None = None) -> Table:
-    """The stack's addresses, its job, how that is, and its processes."""
+    """Return the stack's addresses, its job, how that is, and its processes."""
     table = Table(show_header=False, box=None, padding=(0, 2, 0, 0))
     table.add_column(style="dim", no_wrap=True)
     table.add_column(overflow="fold")
@@ -84,7 +84,7 @@ def status_table(record: StackRecord, job: str, task_managers: int, health: Heal
 
 
 def health_rows(health: Health) -> dict[str, str]:
-    """What a person asks about a job that runs, or that does not."""
+    """Return what a person asks about a job that runs, or that does not."""
     rows = {"health": "; ".join((health.health, *health.reasons))}
     if health.last_profile_age_ms is not None:
         since = f"{health.profiles_written:,} since the job's last start"

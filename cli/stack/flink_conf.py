@@ -35,7 +35,7 @@ class TaskManagerMemory(NamedTuple):
 
 
 def split_memory(total_mb: int, state_backend: str) -> TaskManagerMemory:
-    """Divides a TaskManager's memory; the interpreter in its process has a fifth, RocksDB a quarter where it is used."""
+    """Divide a TaskManager's memory; the interpreter in its process has a fifth, RocksDB a quarter where it is used."""
     fixed = TaskManagerMemory(0, 0, 0, 0)
     rest = total_mb - fixed.framework_heap - fixed.framework_off_heap - fixed.metaspace - fixed.overhead
     if rest < 400:  # little memory: less for all else, so that there still is a heap
@@ -47,7 +47,7 @@ def split_memory(total_mb: int, state_backend: str) -> TaskManagerMemory:
 
 
 def memory_options(parts: TaskManagerMemory) -> dict[str, Any]:
-    """The memory as Flink's keys; all are given, so that the launcher has nothing left to derive."""
+    """Return the memory as Flink's keys; all are given, so that the launcher has nothing left to derive."""
     return {
         "taskmanager.cpu.cores": 1.0,
         "taskmanager.memory.framework.heap.size": f"{parts.framework_heap}m",
@@ -64,13 +64,13 @@ def memory_options(parts: TaskManagerMemory) -> dict[str, Any]:
 
 
 def shipped_options() -> dict[str, Any]:
-    """`conf/flink.yaml` as it is shipped."""
+    """Return `conf/flink.yaml` as it is shipped."""
     text = (package_folder("conf") / "flink.yaml").read_text(encoding="utf-8")
     return dict(yaml.safe_load(text))
 
 
 def java_options() -> str:
-    """The flags that Flink's own configuration gives every JVM; a configuration of one's own would lose them.
+    """Return the flags that Flink's own configuration gives every JVM; a configuration of one's own would lose them.
 
     Those for the compiler's module, which a runtime lacks, would only print warnings.
     """
@@ -80,7 +80,7 @@ def java_options() -> str:
 
 
 def cluster_options(settings: Settings, layout: Layout, rest_port: int, rpc_port: int) -> dict[str, Any]:
-    """All of Flink's options for the embedded cluster: everything on loopback, everything below the work directory."""
+    """Return all of Flink's options for the embedded cluster: everything on loopback, everything below the work directory."""
     flink = settings.flink
     return {
         **shipped_options(),
@@ -134,7 +134,7 @@ def _addresses(rest_port: int, rpc_port: int) -> dict[str, Any]:
 
 
 def security_options(rest: Identity, internal: Identity) -> dict[str, Any]:
-    """TLS on every port of Flink's, with certificates shown on both sides: all of them take Java objects."""
+    """Return TLS on every port of Flink's, with certificates shown on both sides: all of them take Java objects."""
     options: dict[str, Any] = {
         "security.ssl.protocol": "TLSv1.3",
         "security.ssl.algorithms": "TLS_AES_128_GCM_SHA256",
@@ -155,7 +155,7 @@ def security_options(rest: Identity, internal: Identity) -> dict[str, Any]:
 
 
 def checkpoint_uri(settings: Settings, layout: Layout) -> str:
-    """Where checkpoints go: the configured place, else the work directory."""
+    """Return where checkpoints go: the configured place, else the work directory."""
     place = settings.flink.checkpoint_dir
     if not place:
         return file_uri(layout.data / "checkpoints")
@@ -163,7 +163,7 @@ def checkpoint_uri(settings: Settings, layout: Layout) -> str:
 
 
 def write_conf(folder: Path, options: dict[str, Any]) -> None:
-    """Writes a FLINK_CONF_DIR: `config.yaml` and the log files' formats that Flink ships."""
+    """Write a FLINK_CONF_DIR: `config.yaml` and the log files' formats that Flink ships."""
     folder.mkdir(parents=True, exist_ok=True)
     write_private(folder / "config.yaml", yaml.safe_dump(options, width=100_000))
     for name in LOG_FILES:
@@ -171,7 +171,7 @@ def write_conf(folder: Path, options: dict[str, Any]) -> None:
 
 
 def link_jars(folder: Path, connectors: Iterable[Path]) -> None:
-    """Fills a FLINK_LIB_DIR with links to Flink's jars, its Python jar and the connectors."""
+    """Fill a FLINK_LIB_DIR with links to Flink's jars, its Python jar and the connectors."""
     folder.mkdir(parents=True, exist_ok=True)
     home = package_folder("pyflink")
     for jar in (*(home / "lib").glob("*.jar"), *(home / "opt").glob(PYTHON_JAR), *connectors):
@@ -182,7 +182,7 @@ def link_jars(folder: Path, connectors: Iterable[Path]) -> None:
 
 
 def link_reporter(folder: Path) -> None:
-    """Fills a FLINK_PLUGINS_DIR with the reporters for Prometheus alone."""
+    """Fill a FLINK_PLUGINS_DIR with the reporters for Prometheus alone."""
     (folder / PROMETHEUS_PLUGIN).mkdir(parents=True, exist_ok=True)
     for jar in (package_folder("pyflink") / "plugins" / PROMETHEUS_PLUGIN).glob("*.jar"):
         link = folder / PROMETHEUS_PLUGIN / jar.name
@@ -191,6 +191,6 @@ def link_reporter(folder: Path) -> None:
 
 
 def class_path(folder: Path) -> str:
-    """The class path in the order of Flink's own scripts: flink-dist comes last."""
+    """Return the class path in the order of Flink's own scripts: flink-dist comes last."""
     jars = sorted(folder.glob("*.jar"), key=lambda jar: (jar.name.startswith("flink-dist"), jar.name))
     return ":".join(map(str, jars))

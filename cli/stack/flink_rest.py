@@ -27,20 +27,20 @@ class FlinkRest:
         self._timeout_seconds = timeout_seconds
 
     def task_managers(self) -> int:
-        """How many TaskManagers are registered."""
+        """Return how many TaskManagers are registered."""
         return int(self._get("/overview")["taskmanagers"])
 
     def task_manager_paths(self) -> list[str]:
-        """Where the registered TaskManagers are called: `pekko.tcp://flink@HOST:PORT/…`."""
+        """Return where the registered TaskManagers are called: `pekko.tcp://flink@HOST:PORT/…`."""
         return [str(worker["path"]) for worker in self._get("/taskmanagers")["taskmanagers"]]
 
     def managed_memory_mb(self) -> int | None:
-        """The managed memory in MiB of the TaskManager that has the least; None where none is registered."""
+        """Return the managed memory in MiB of the TaskManager that has the least; None where none is registered."""
         workers = self._get("/taskmanagers")["taskmanagers"]
         return min((int(worker["memoryConfiguration"]["managedMemory"]) >> 20 for worker in workers), default=None)
 
     def job_state(self, job_id: str) -> str:
-        """The job's state, for example RUNNING; empty where the JobManager does not know it.
+        """Return the job's state, for example RUNNING; empty where the JobManager does not know it.
 
         Out of the states of all jobs: for the rest of a job the JobManager gathers every metric of every task anew. (Asked for the
         state of one job that it does not know, it fails with an error of its own.)
@@ -48,54 +48,54 @@ class FlinkRest:
         return self._states().get(job_id, "")
 
     def is_fully_running(self, job_id: str) -> bool:
-        """Whether the job and every one of its vertices is RUNNING, on all its subtasks."""
+        """Return whether the job and every one of its vertices is RUNNING, on all its subtasks."""
         job = self.job(job_id)
         return bool(job) and job["state"] == "RUNNING" and self.is_whole(job)
 
     def is_whole(self, job: dict[str, Any]) -> bool:
-        """Whether every vertex of what `job` has returned is RUNNING, on all its subtasks."""
+        """Return whether every vertex of what `job` has returned is RUNNING, on all its subtasks."""
         return all(map(_runs, job["vertices"]))
 
     def failures(self, job_id: str) -> list[str]:
-        """The stack traces of the job's failures, newest first."""
+        """Return the stack traces of the job's failures, newest first."""
         history = self._get(f"/jobs/{job_id}/exceptions").get("exceptionHistory", {})
         return [str(entry.get("stacktrace", "")) for entry in history.get("entries", [])]
 
     def has_checkpoint(self, job_id: str) -> bool:
-        """Whether the job has completed a checkpoint or begun from one."""
+        """Return whether the job has completed a checkpoint or begun from one."""
         latest = self._get(f"/jobs/{job_id}/checkpoints")["latest"]
         return bool(latest.get("completed") or latest.get("restored"))
 
     def completed_checkpoints(self, job_id: str) -> int:
-        """How many checkpoints the job has completed since it was submitted."""
+        """Return how many checkpoints the job has completed since it was submitted."""
         return int(self._get(f"/jobs/{job_id}/checkpoints")["counts"]["completed"])
 
     def dated_failures(self, job_id: str) -> list[tuple[int, str]]:
-        """As `failures`, each with its time in ms since the epoch."""
+        """Return `failures`, each with its time in ms since the epoch."""
         history = self._get(f"/jobs/{job_id}/exceptions").get("exceptionHistory", {})
         return [
             (int(entry.get("timestamp", 0)), str(entry.get("stacktrace", ""))) for entry in history.get("entries", [])
         ]
 
     def checkpoints(self, job_id: str) -> dict[str, Any]:
-        """Numbers of checkpoints, and the latest of each kind."""
+        """Return numbers of checkpoints, and the latest of each kind."""
         return self._get(f"/jobs/{job_id}/checkpoints")
 
     def checkpoint_config(self, job_id: str) -> dict[str, Any]:
-        """How checkpoints are made."""
+        """Return how checkpoints are made."""
         return self._get(f"/jobs/{job_id}/checkpoints/config")
 
     def checkpoint_interval_ms(self, job_id: str) -> int:
-        """The time from one checkpoint to the next; 0 if there are none."""
+        """Return the time from one checkpoint to the next; 0 if there are none."""
         interval_ms = int(self.checkpoint_config(job_id).get("interval", 0))
         return interval_ms if interval_ms < NEVER_MS else 0
 
     def job_metric(self, job_id: str, name: str) -> int:
-        """A metric of the job itself; 0 if it is not known yet."""
+        """Return a metric of the job itself; 0 if it is not known yet."""
         return sum(int(float(metric["value"])) for metric in self._fetch(f"/jobs/{job_id}/metrics?get={name}"))
 
     def named_metrics(self, job: dict[str, Any]) -> dict[str, list[int]]:
-        """The values of all whole-numbered metrics in `WATCHED` over all operators and subtasks, by their names."""
+        """Return the values of all whole-numbered metrics in `WATCHED` over all operators and subtasks, by their names."""
         found: dict[str, list[int]] = {}
         for vertex in job["vertices"]:
             path = f"/jobs/{job['jid']}/vertices/{vertex['id']}/metrics"
@@ -109,23 +109,23 @@ class FlinkRest:
         return found
 
     def configuration(self) -> dict[str, str]:
-        """The JobManager's configuration."""
+        """Return the JobManager's configuration."""
         return {str(pair["key"]): str(pair["value"]) for pair in self._fetch("/jobmanager/config")}
 
     def version(self) -> str:
-        """Flink's version."""
+        """Return Flink's version."""
         return str(self._get("/config")["flink-version"])
 
     def workers(self) -> list[dict[str, Any]]:
-        """The registered TaskManagers as Flink describes them."""
+        """Return the registered TaskManagers as Flink describes them."""
         return list(self._get("/taskmanagers")["taskmanagers"])
 
     def running_jobs(self) -> list[str]:
-        """The ids of the jobs that run."""
+        """Return the ids of the jobs that run."""
         return [job_id for job_id, state in self._states().items() if state == "RUNNING"]
 
     def operator_metrics(self, job_id: str, operator: str, name: str) -> list[dict[str, str]]:
-        """A metric of an operator, `{"id", "value"}` for each subtask that has it."""
+        """Return a metric of an operator, `{"id", "value"}` for each subtask that has it."""
         found: list[dict[str, str]] = []
         for vertex in self.job(job_id).get("vertices", ()):
             if str(vertex["name"]).startswith(operator):
@@ -134,20 +134,20 @@ class FlinkRest:
         return found
 
     def counter(self, job_id: str, operator: str, name: str) -> int:
-        """The sum over all subtasks of an operator's own counter; 0 where it has not counted yet."""
+        """Return the sum over all subtasks of an operator's own counter; 0 where it has not counted yet."""
         return sum(int(float(metric["value"])) for metric in self.operator_metrics(job_id, operator, name))
 
     def cancel(self, job_id: str) -> None:
-        """Cancels the job; returns at once."""
+        """Cancel the job; return at once."""
         self._call("PATCH", f"/jobs/{job_id}?mode=cancel", b"")
 
     def stop_with_savepoint(self, job_id: str, target: str) -> str:
-        """Begins to stop the job with a savepoint under `target`; returns the trigger for `savepoint`."""
+        """Begin to stop the job with a savepoint under `target`; return the trigger for `savepoint`."""
         body = json.dumps({"targetDirectory": target, "drain": False}).encode()
         return str(self._call("POST", f"/jobs/{job_id}/stop", body)["request-id"])
 
     def savepoint(self, job_id: str, trigger: str) -> str | None:
-        """Where the savepoint lies; None while it is being written.
+        """Return where the savepoint lies; None while it is being written.
 
         Raises:
             UserError: it failed.
@@ -164,7 +164,7 @@ class FlinkRest:
         return {str(job["id"]): str(job["status"]) for job in self._get("/jobs")["jobs"]}
 
     def job(self, job_id: str) -> dict[str, Any]:
-        """All that Flink tells of a job and its vertices; empty if it does not know it."""
+        """Return all that Flink tells of a job and its vertices; empty if it does not know it."""
         try:
             return self._get(f"/jobs/{job_id}")
         except urllib.error.HTTPError as error:

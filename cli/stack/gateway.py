@@ -40,7 +40,7 @@ class RefusedError(Exception):
 
 
 class Gateway:
-    """Hands requests that come to `port` on to the JobManager at `backend_port`."""
+    """Gateway that hands requests from `port` on to the JobManager at `backend_port`."""
 
     def __init__(
         self,
@@ -54,7 +54,7 @@ class Gateway:
         self._open = 0
 
     async def start(self) -> None:
-        """Listens.
+        """Listen.
 
         Raises:
             OSError: the port is taken.
@@ -62,7 +62,7 @@ class Gateway:
         self._server = await asyncio.start_server(self._serve, LOOPBACK, self._port, limit=HEAD_BYTES)
 
     async def stop(self) -> None:
-        """Listens no longer."""
+        """Listen no longer."""
         if self._server is not None:
             self._server.close()
 

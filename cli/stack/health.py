@@ -29,7 +29,7 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class Health(msgspec.Struct, kw_only=True):
-    """What is known of a job; times in ms. `health` is ok, degraded or failing, and `reasons` say why it is not ok."""
+    """Health of a job; times in ms. `health` is ok, degraded or failing, and `reasons` say why it is not ok."""
 
     state: str
     health: str = "ok"
@@ -47,7 +47,7 @@ class Health(msgspec.Struct, kw_only=True):
 
 
 def judged_state(state: str, is_whole: bool, failures: Sequence[Failure], now_ms: int) -> str:
-    """The job's state in Flink's words, but never RUNNING while it starts again and again: Flink's flips between both."""
+    """Return the job's state in Flink's words, but never RUNNING while it starts again and again: Flink's flips between both."""
     if state != "RUNNING":
         return state
     recent = [failure for failure in failures if now_ms - failure.at_ms < LOOP_MS]
@@ -58,7 +58,7 @@ def judged_state(state: str, is_whole: bool, failures: Sequence[Failure], now_ms
 
 
 def look_at(rest: FlinkRest, job_id: str, now_ms: int | None = None) -> Health:
-    """Asks the JobManager for everything.
+    """Ask the JobManager for everything.
 
     Raises:
         OSError: it does not answer.
@@ -121,7 +121,7 @@ def _judge(found: Health, interval_ms: int) -> None:
 
 
 def is_old(checkpoint_age_ms: int, interval_ms: int) -> bool:
-    """Whether a checkpoint should have come long ago."""
+    """Return whether a checkpoint should have come long ago."""
     return checkpoint_age_ms > max(OLD_CHECKPOINT_MS, OLD_CHECKPOINTS * interval_ms)
 
 

@@ -33,7 +33,7 @@ HOLD_DATA = ("kafka", "redis")
 
 
 class HungWatch:
-    """Looks at the processes of the keepers, and replaces those that hang."""
+    """Watch over the processes of the keepers, which replaces those that hang."""
 
     def __init__(
         self,
@@ -45,7 +45,7 @@ class HungWatch:
         self._since: dict[tuple[str, int], float] = {}
 
     async def keep(self) -> None:
-        """Looks for ever; ends by cancellation."""
+        """Look for ever; end by cancellation."""
         number = 0
         while True:
             await asyncio.sleep(POLL_SECONDS)
@@ -55,7 +55,7 @@ class HungWatch:
                 await self._ask()
 
     def look_for_stopped(self) -> None:
-        """Replaces what a signal has stopped for a while; wakes what holds data."""
+        """Replace what a signal has stopped for a while; wake what holds data."""
         for name, keeper in self._keepers.items():
             if not self._lasts(f"stopped {name}", keeper, _is_stopped(keeper), STOPPED_SECONDS):
                 continue
@@ -66,7 +66,7 @@ class HungWatch:
                 keeper.replace(f"stopped by a signal for {STOPPED_SECONDS:.0f} s")
 
     def look_for_missing(self, ports: set[int] | None) -> None:
-        """Replaces TaskManagers that none of the registered `ports` belongs to; without an answer (None) the JobManager."""
+        """Replace TaskManagers that none of the registered `ports` belongs to; without an answer (None) the JobManager."""
         job_manager = self._keepers.get("jobmanager")
         if job_manager is None:
             return
@@ -101,7 +101,7 @@ class HungWatch:
 
 
 def registered_ports(rest: FlinkRest) -> set[int]:
-    """The ports that the registered TaskManagers listen on for their JobManager."""
+    """Return the ports that the registered TaskManagers listen on for their JobManager."""
     return {int(path.rpartition("@")[2].partition("/")[0].rpartition(":")[2]) for path in rest.task_manager_paths()}
 
 

@@ -40,29 +40,29 @@ class Jar(NamedTuple):
 
 
 def read_lock(path: Path = LOCK) -> list[Jar]:
-    """The pinned jars: one `sha256  group:artifact:version` a line, `#` begins a comment."""
+    """Return the pinned jars: one `sha256 group:artifact:version` a line, `#` begins a comment."""
     lines = (line.split() for line in path.read_text(encoding="utf-8").splitlines())
     return [Jar(fields[1], fields[0]) for fields in lines if fields and not fields[0].startswith("#")]
 
 
 def connectors(paths: Iterable[Path]) -> list[Path]:
-    """Those of the jars that Flink needs in its own `lib/`."""
+    """Return those of the jars that Flink needs in its own `lib/`."""
     return [path for path in paths if path.name.startswith(CONNECTOR)]
 
 
 def folder() -> Path:
-    """Where the jars lie."""
+    """Return where the jars lie."""
     return Path(sys.prefix) / "share" / "heliotrope" / "jars"
 
 
 def sum_of(path: Path) -> str:
-    """SHA-256 of a file, in hex."""
+    """Return SHA-256 of a file, in hex."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 def check(path: Path, jar: Jar) -> None:
-    """Compares a file with its pin.
+    """Compare a file with its pin.
 
     Raises:
         UserError: they differ.
@@ -76,7 +76,7 @@ def check(path: Path, jar: Jar) -> None:
 
 
 def missing(jars: Iterable[Jar], where: Path) -> list[Jar]:
-    """The jars that are not there; the sums of those that are there are checked.
+    """Return the jars that are not there; the sums of those that are there are checked.
 
     Raises:
         UserError: a sum differs from its pin.
@@ -92,7 +92,7 @@ def missing(jars: Iterable[Jar], where: Path) -> list[Jar]:
 
 
 def installed(where: Path | None = None) -> list[Path]:
-    """All jars, once they were verified; looks at names and the stamp only, since every `up` calls it.
+    """Return all jars, once they were verified; look at names and the stamp only, since every `up` calls it.
 
     Raises:
         UserError: a jar is missing, or the set was never verified as a whole.
@@ -105,7 +105,7 @@ def installed(where: Path | None = None) -> list[Path]:
 
 
 def fetch(report: Callable[[int, int, str], None], where: Path | None = None) -> int:
-    """Brings what is missing, verifies all and returns how many were fetched. `report` takes (done, of, name).
+    """Bring what is missing, verifies all and return how many were fetched. `report` takes (done, of, name).
 
     Raises:
         UserError: a jar cannot be had, or its sum differs from its pin.

@@ -13,7 +13,7 @@ VERSION = re.compile(r'version "(\d+)')
 
 
 def find_java_home(configured: str) -> Path:
-    """The home of a Java of at least version 17.
+    """Return the home of a Java of at least version 17.
 
     Raises:
         UserError: `configured` does not hold one.

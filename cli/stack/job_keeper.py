@@ -44,7 +44,7 @@ class JobKeeper:
         self._has_checkpoint = True
 
     async def submit(self) -> str:
-        """Submits the job and returns the checkpoint or savepoint that it resumes from, empty for a new one.
+        """Submit the job and return the checkpoint or savepoint that it resumes from, empty for a new one.
 
         Raises:
             StepError: `flink run` failed, or the state to resume from is gone.
@@ -75,7 +75,7 @@ class JobKeeper:
         return origin or ""
 
     async def until_running(self) -> None:
-        """Waits until every part of the job runs.
+        """Wait until every part of the job runs.
 
         Raises:
             StepError: the job ended instead, or fails again and again.
@@ -94,7 +94,7 @@ class JobKeeper:
             await asyncio.sleep(POLL_START_SECONDS)
 
     def broken(self, what: str) -> start_steps.StepError:
-        """The failure of the job with the causes that Flink knows."""
+        """Return the failure of the job with the causes that Flink knows."""
         causes: list[str] = []
         with suppress(OSError, ValueError, KeyError):
             causes = self._rest.failures(self.job_id)[:1]
@@ -104,7 +104,7 @@ class JobKeeper:
         return start_steps.StepError("Job", f"{what}{cause}: see {log}", lines or start_steps.tail(str(log)))
 
     async def keep(self) -> None:
-        """Watches the job and submits it again where the JobManager has lost it or given up; ends by cancellation."""
+        """Watch the job and submit it again where the JobManager has lost it or given up; end by cancellation."""
         began = time.monotonic()
         self._lost.clear()
         while True:
@@ -119,7 +119,7 @@ class JobKeeper:
                 await self._submit_again("lost with its JobManager" if not state else "failed")
 
     def job_manager_died(self) -> None:
-        """Has the job submitted again at once: `flink run` takes longer than the new JobManager needs to start."""
+        """Let the job be submitted again at once: `flink run` takes longer than the new JobManager needs to start."""
         self._lost.set()
 
     async def _note_checkpoint(self) -> None:
@@ -148,8 +148,8 @@ class JobKeeper:
             return UNREACHABLE
 
     async def stop(self) -> None:
-        """Stops a submission under way, and with a Kafka of the user's also the job: a transaction left open there
-        would hold back its readers for a quarter of an hour."""
+        """Stop a submission under way, and with a Kafka of the user's also the job: a transaction left open there would hold back
+        its readers for a quarter of an hour."""
         if self._run is not None:
             await stop(self._run, 5.0)
         if self.job_id and not self._plan.own_kafka:

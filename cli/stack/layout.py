@@ -23,7 +23,7 @@ class Layout(NamedTuple):
 
     @classmethod
     def at(cls, workdir: Path) -> "Layout":
-        """The layout of a work directory as it was named."""
+        """Return the layout of a work directory as it was named."""
         return cls(workdir.expanduser().absolute())
 
     @property
@@ -118,7 +118,7 @@ class Layout(NamedTuple):
 
 
 def prepare(workdir: Path) -> Layout:
-    """Makes the work directory and its empty folders for a new run; data of a kept run stays.
+    """Make the work directory and its empty folders for a new run; data of a kept run stays.
 
     Raises:
         UserError: the directory cannot be made or written to.
@@ -141,7 +141,7 @@ def prepare(workdir: Path) -> Layout:
 
 
 def remove_data(layout: Layout, keep_data: bool = False) -> None:
-    """Removes what a run has left, except its logs, and its data only where it is not kept."""
+    """Remove what a run has left, except its logs, and its data only where it is not kept."""
     for folder in (layout.run, layout.tmp, *(() if keep_data else (layout.data,))):
         shutil.rmtree(folder, ignore_errors=True)
     layout.stack_file.unlink(missing_ok=True)
@@ -149,7 +149,7 @@ def remove_data(layout: Layout, keep_data: bool = False) -> None:
 
 @contextmanager
 def private_files() -> Iterator[None]:
-    """Whatever is written meanwhile is for its owner alone."""
+    """Let whatever is written meanwhile be for its owner alone."""
     before = os.umask(0o077)
     try:
         yield
@@ -158,12 +158,12 @@ def private_files() -> Iterator[None]:
 
 
 def file_uri(path: Path) -> str:
-    """A path as Flink reads URIs: it takes percent signs as they are, so `Path.as_uri()` would name another folder."""
+    """Return a path as Flink reads URIs: it takes percent signs as they are, so `Path.as_uri()` would name another folder."""
     return f"file://{path}"
 
 
 def package_folder(name: str) -> Path:
-    """The folder of an installed package, found without importing it.
+    """Return the folder of an installed package, found without importing it.
 
     Raises:
         UserError: it is not installed.
@@ -175,17 +175,17 @@ def package_folder(name: str) -> Path:
 
 
 def source_root() -> Path:
-    """The folder that holds `cli`, `jobs` and the other packages."""
+    """Return the folder that holds `cli`, `jobs` and the other packages."""
     return package_folder("cli").parent
 
 
 def write_private(path: Path, text: str) -> None:
-    """Writes a file that only its owner may read: it may hold secrets."""
+    """Write a file that only its owner may read: it may hold secrets."""
     write_private_bytes(path, text.encode())
 
 
 def write_private_bytes(path: Path, content: bytes) -> None:
-    """Likewise; one that was there before keeps nothing of its rights."""
+    """Write bytes likewise; one that was there before keeps nothing of its rights."""
     path.unlink(missing_ok=True)
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as stream:

@@ -27,7 +27,7 @@ CALL_SUPER = bytes((0x2A, 0xB7, 0x00, 0x08, 0xB1))
 
 
 def write_login_modules(path: Path) -> Path:
-    """Writes the jar and returns its path."""
+    """Write the jar and return its path."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as jar:
         for name in MODULES:
             jar.writestr(zipfile.ZipInfo(f"{name}.class", ZIP_TIME), subclass(name, SHADED + name))
@@ -35,7 +35,8 @@ def write_login_modules(path: Path) -> Path:
 
 
 def subclass(name: str, parent: str) -> bytes:
-    """A class file: `public class name extends parent` with nothing in it but its constructor (JVM specification, chapter 4)."""
+    """Return a class file: `public class name extends parent` with nothing in it but its constructor (JVM specification, chapter
+    4)."""
     constants = (
         _reference(7, 2),  # 1: this class
         _utf8(name),

@@ -30,7 +30,7 @@ TEXT = "text/plain; version=0.0.4; charset=utf-8"
 
 
 def reporter_options(port: int, secret: str) -> dict[str, Any]:
-    """Flink's options for the reporter that sends here. Values of labels stay as they are: `+Inf` is one.
+    """Return Flink's options for the reporter that sends here. Values of labels stay as they are: `+Inf` is one.
 
     The secret is in the path: with a user and a password the reporter asks for a class that Java 17 does not have.
     """
@@ -49,7 +49,7 @@ def reporter_options(port: int, secret: str) -> dict[str, Any]:
 
 
 def targets_file(port: int) -> str:
-    """The address in the form of Prometheus' `file_sd_configs`."""
+    """Return the address in the form of Prometheus' `file_sd_configs`."""
     return msgspec.json.encode([{"targets": [f"{LOOPBACK}:{port}"], "labels": {"job": "heliotrope"}}]).decode()
 
 
@@ -62,7 +62,7 @@ class Groups:
         self._groups: dict[str, tuple[float, str]] = {}
 
     def put(self, path: str, text: str) -> bool:
-        """Takes a process's metrics in; False if there are too many processes."""
+        """Take a process's metrics in; False if there are too many processes."""
         with self._lock:
             self._forget()
             if path not in self._groups and len(self._groups) >= MOST_GROUPS:
@@ -71,12 +71,12 @@ class Groups:
             return True
 
     def drop(self, path: str) -> None:
-        """Forgets a process that ends."""
+        """Forget a process that ends."""
         with self._lock:
             self._groups.pop(path, None)
 
     def texts(self) -> list[str]:
-        """What all processes have sent lately."""
+        """Return what all processes have sent lately."""
         with self._lock:
             self._forget()
             return [text for _, text in self._groups.values()]
@@ -87,7 +87,7 @@ class Groups:
 
 
 def merged(texts: Iterable[str]) -> str:
-    """Several processes' metrics as one text: the samples of a name stand together, as the format demands."""
+    """Return several processes' metrics as one text: the samples of a name stand together, as the format demands."""
     heads: dict[str, list[str]] = {}
     samples: dict[str, list[str]] = {}
     for text in texts:
@@ -103,7 +103,7 @@ def merged(texts: Iterable[str]) -> str:
 
 
 def stack_metrics(restarts: Mapping[str, int]) -> str:
-    """The supervisor's own: how often it started each process again."""
+    """Return the supervisor's own: how often it started each process again."""
     lines = [
         "# HELP heliotrope_process_restarts How often a process of the stack was started again.",
         "# TYPE heliotrope_process_restarts counter",
@@ -113,7 +113,7 @@ def stack_metrics(restarts: Mapping[str, int]) -> str:
 
 
 class MetricsGate:
-    """Serves `GET /metrics`, and takes what Flink sends, from threads of its own."""
+    """Server of `GET /metrics`, which also receives what Flink sends, in threads of its own."""
 
     def __init__(self, port: int, secret: str, own: Callable[[], str]) -> None:
         self.groups = Groups()
@@ -123,16 +123,16 @@ class MetricsGate:
         self._thread = threading.Thread(target=self._server.serve_forever, name="metrics", daemon=True)
 
     def start(self) -> None:
-        """Begins to serve."""
+        """Begin to serve."""
         self._thread.start()
 
     def stop(self) -> None:
-        """Ends."""
+        """End."""
         self._server.shutdown()
         self._server.server_close()
 
     def text(self) -> str:
-        """All metrics in Prometheus' text format."""
+        """Return all metrics in Prometheus' text format."""
         return merged([self._own(), *self.groups.texts()])
 
 
@@ -192,6 +192,6 @@ def _handler(gate: MetricsGate, secret: str) -> type[BaseHTTPRequestHandler]:
             self.close_connection = True
 
         def log_message(self, format: str, *args: Any) -> None:
-            """Logs nothing: Flink sends every few seconds."""
+            """Log nothing: Flink sends every few seconds."""
 
     return Handler

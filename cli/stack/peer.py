@@ -18,7 +18,7 @@ LOOKS, LOOK_SECONDS = 3, 0.01
 
 
 def uid_of(client: tuple[str, int], server: tuple[str, int]) -> int | None:
-    """The user id of the process that connected from `client` to `server`; None where nobody can say.
+    """Return the user id of the process that connected from `client` to `server`; None where nobody can say.
 
     Where the kernel has no such table (macOS), only the own user's processes can be looked at.
     """
@@ -33,7 +33,7 @@ def uid_of(client: tuple[str, int], server: tuple[str, int]) -> int | None:
 
 
 def uid_in(rows: Iterable[str], client: tuple[str, int], server: tuple[str, int]) -> int | None:
-    """The user id in the kernel's table of connections.
+    """Return the user id in the kernel's table of connections.
 
     A socket that its process has closed is shown as user 0's with inode 0, and belongs to nobody.
     """

@@ -63,7 +63,7 @@ BUCKETS = 2
 
 
 def make_plan(settings: Settings, layout: Layout, entry: Path | None = None) -> Plan:
-    """Checks what can be checked beforehand, chooses ports, and writes every configuration file.
+    """Check what can be checked beforehand, chooses ports, and write every configuration file.
 
     `entry` is the job's module, another than `jobs/personalize.py` in tests of the stack alone.
 
@@ -128,7 +128,7 @@ def _copied(entry: Path, layout: Layout) -> Path:
 
 
 def resolve(settings: Settings, plan: Plan, layout: Layout) -> Settings:
-    """The settings with all that `up` decides filled in."""
+    """Return the settings with all that `up` decides filled in."""
     tree = to_tree(settings)
     tree["kafka"]["bootstrap"] = plan.kafka
     tree["redis"]["url"] = plan.redis
@@ -151,24 +151,24 @@ def resolve(settings: Settings, plan: Plan, layout: Layout) -> Settings:
 
 
 def redis_for_owner(plan: Plan, settings: Settings, layout: Layout) -> str:
-    """Redis' URL as its owner can use it: with the password where `up` made it, never with one of the user's own."""
+    """Return Redis' URL as its owner can use it: with the password where `up` made it, never with one of the user's own."""
     if settings.redis.password_file != str(layout.redis_password):
         return without_password(plan.redis)
     return with_password(plan.redis, redis_password(settings) or "")
 
 
 def write_settings(settings: Settings, path: Path) -> None:
-    """Writes settings as a configuration file; private, since a URL or a property may hold a password."""
+    """Write settings as a configuration file; private, since a URL or a property may hold a password."""
     write_private(path, yaml.safe_dump(to_tree(settings), sort_keys=False))
 
 
 def read_plan(layout: Layout) -> Plan:
-    """The plan that `make_plan` wrote."""
+    """Return the plan that `make_plan` wrote."""
     return msgspec.json.decode(layout.plan.read_bytes(), type=Plan)
 
 
 def check_external(settings: Settings) -> None:
-    """Asks the Kafka and the Redis that are configured.
+    """Ask the Kafka and the Redis that are configured.
 
     Raises:
         UserError: one does not answer.
@@ -210,11 +210,11 @@ def _buckets(settings: Settings, layout: Layout) -> int:
 
 
 def supervisor_command(layout: Layout) -> list[str]:
-    """How the supervisor of a work directory is started."""
+    """Return how the supervisor of a work directory is started."""
     return [sys.executable, "-m", "cli.stack.supervisor", str(layout.root)]
 
 
 def supervisor_environment(root: Path) -> dict[str, str]:
-    """The environment of `up`, with these packages on the path whether or not they are installed, and no others there."""
+    """Return the environment of `up`, with these packages on the path whether or not they are installed, and no others there."""
     kept = {name: value for name, value in os.environ.items() if name not in FOREIGN}
     return {**kept, **own_modules(root)}

@@ -12,7 +12,7 @@ FREE_RANGE = range(15_000, 32_000)
 
 
 def is_free(port: int) -> bool:
-    """Whether a server could listen on the port now."""
+    """Return whether a server could listen on the port now."""
     with socket.socket(socket.AF_INET, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -24,7 +24,7 @@ def is_free(port: int) -> bool:
 
 
 def answers(host: str, port: int, timeout_seconds: float = 1.0) -> bool:
-    """Whether something accepts connections there."""
+    """Return whether something accepts connections there."""
     try:
         with socket.create_connection((host, port), timeout=timeout_seconds):
             return True
@@ -33,7 +33,7 @@ def answers(host: str, port: int, timeout_seconds: float = 1.0) -> bool:
 
 
 def choose(configured: int, key: str, taken: set[int]) -> int:
-    """The configured port, or a free one where it is 0; added to `taken`.
+    """Return the configured port, or a free one where it is 0; added to `taken`.
 
     Raises:
         UserError: the configured port is in use.

@@ -20,7 +20,7 @@ _prctl = getattr(ctypes.CDLL(None, use_errno=True), "prctl", None)  # Linux alon
 
 
 def adopt_orphans() -> None:
-    """Makes this process the parent of grandchildren that lose theirs, so that stopping finds them."""
+    """Make this process the parent of grandchildren that lose theirs, so that stopping finds them."""
     if _prctl is not None:
         _prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
 
@@ -39,7 +39,7 @@ def _tie_to_owner(number: int, niceness: int) -> Callable[[], None]:
 
 
 async def spawn(service: Service, environment: dict[str, str]) -> asyncio.subprocess.Process:
-    """Starts a process. Its output is appended to its `.out` file beside the log; the log itself it writes."""
+    """Start a process. Its output is appended to its `.out` file beside the log; the log itself it writes."""
     with Path(service.log).with_suffix(".out").open("ab") as output:
         return await asyncio.create_subprocess_exec(
             *service.command,
@@ -52,7 +52,7 @@ async def spawn(service: Service, environment: dict[str, str]) -> asyncio.subpro
 
 
 async def stop(process: asyncio.subprocess.Process, seconds: float) -> None:
-    """Asks a process to end, and ends it after `seconds`."""
+    """Ask a process to end, and end it after `seconds`."""
     if process.returncode is not None:
         return
     try:
@@ -66,7 +66,7 @@ async def stop(process: asyncio.subprocess.Process, seconds: float) -> None:
 
 
 def describe_exit(code: int) -> str:
-    """An exit code for a person."""
+    """Return an exit code for a person."""
     if code == OUT_OF_MEMORY:
         return f"exit status {code}: a JVM was out of memory, see local.*_memory_mb and flink.state_backend"
     if code >= 0:
@@ -78,7 +78,7 @@ def describe_exit(code: int) -> str:
 
 
 class Keeper:
-    """Keeps one service alive: starts it again with backoff, and tells `on_restart(name, cause)` of each time."""
+    """Keeper of one service: starts it again with backoff, and tells `on_restart(name, cause)` of each time."""
 
     def __init__(
         self,
@@ -96,13 +96,13 @@ class Keeper:
         self._backoff = backoff if backoff is not None else Backoff()
 
     async def start(self) -> asyncio.subprocess.Process:
-        """Starts the process."""
+        """Start the process."""
         self.started = time.monotonic()
         self.process = await spawn(self.service, self._environment)
         return self.process
 
     async def keep(self) -> None:
-        """Waits for the process to die and starts it again, for ever; ends by cancellation."""
+        """Wait for the process to die and start it again, for ever; end by cancellation."""
         cause = "not started"
         while True:
             if self.process is not None:
@@ -115,19 +115,19 @@ class Keeper:
                 self._on_restart(self.service.name, cause)
 
     def replace(self, cause: str) -> None:
-        """Ends a process that hangs; it is started again, and `cause` is what is said of it."""
+        """End a process that hangs; it is started again, and `cause` is what is said of it."""
         if self.process is not None and self.process.returncode is None:
             self._cause = cause
             with suppress(ProcessLookupError):
                 self.process.kill()
 
     def wake(self) -> None:
-        """Lets a process go on that a signal has stopped."""
+        """Let a process go on that a signal has stopped."""
         if self.process is not None and self.process.returncode is None:
             with suppress(ProcessLookupError):
                 self.process.send_signal(signal.SIGCONT)
 
     async def stop(self) -> None:
-        """Stops the process."""
+        """Stop the process."""
         if self.process is not None:
             await stop(self.process, self.service.stop_seconds)

@@ -17,13 +17,13 @@ class Step(msgspec.Struct, frozen=True):
 
 
 def report(step: Step) -> None:
-    """Sends one step to the command that waits; raises OSError where it is gone."""
+    """Send one step to the command that waits; raise OSError where it is gone."""
     sys.stdout.write(msgspec.json.encode(step).decode() + "\n")
     sys.stdout.flush()
 
 
 def read_step(line: bytes) -> Step | None:
-    """A step from its line; None for anything else."""
+    """Return a step from its line; None for anything else."""
     try:
         return msgspec.json.decode(line, type=Step)
     except msgspec.DecodeError:

@@ -18,7 +18,7 @@ class Job(msgspec.Struct):
 
 
 class ProcessRecord(msgspec.Struct):
-    """One process: `created` is its start in seconds since the epoch and with the pid names it for good."""
+    """Process of the stack: `created` is its start in seconds since the epoch and with the pid names it for good."""
 
     pid: int
     created: float
@@ -48,17 +48,17 @@ class StackRecord(msgspec.Struct):
 
 
 def process_record(pid: int) -> ProcessRecord:
-    """The record of a living process."""
+    """Return the record of a living process."""
     return ProcessRecord(pid, psutil.Process(pid).create_time())
 
 
 def is_alive(process: ProcessRecord) -> bool:
-    """Whether that very process lives; another one with its number does not count, nor does a zombie."""
+    """Return whether that very process lives; another one with its number does not count, nor does a zombie."""
     return find_process(process) is not None
 
 
 def find_process(process: ProcessRecord) -> psutil.Process | None:
-    """The living process of a record."""
+    """Return the living process of a record."""
     try:
         found = psutil.Process(process.pid)
         same = abs(found.create_time() - process.created) < 1.0 and found.status() != psutil.STATUS_ZOMBIE
@@ -68,7 +68,7 @@ def find_process(process: ProcessRecord) -> psutil.Process | None:
 
 
 def read_record(path: Path) -> StackRecord | None:
-    """The record, None where there is none that can be read."""
+    """Return the record, None where there is none that can be read."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=StackRecord)
     except (OSError, msgspec.DecodeError):
@@ -76,7 +76,7 @@ def read_record(path: Path) -> StackRecord | None:
 
 
 def write_record(path: Path, record: StackRecord) -> None:
-    """Replaces the record as a whole, so that no reader sees half of it."""
+    """Replace the record as a whole, so that no reader sees half of it."""
     partial = path.with_suffix(".part")
     descriptor = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "wb") as stream:
@@ -85,14 +85,14 @@ def write_record(path: Path, record: StackRecord) -> None:
 
 
 def with_password(url: str, password: str) -> str:
-    """A URL that opens the door; for private files and their owner only."""
+    """Return a URL that opens the door; for private files and their owner only."""
     parts = urlsplit(url)
     return urlunsplit(parts._replace(netloc=f":{quote(password, safe='')}@{parts.netloc}"))
 
 
 def without_password(url: str) -> str:
-    """A URL that may be shown and stored: without user and password, whatever characters they have, and without options but the
-    database."""
+    """Return a URL that may be shown and stored: without user and password, whatever characters they have, and without options but
+    the database."""
     scheme, separator, rest = url.partition("://")
     if not rest.startswith("/"):  # else a path, which has neither
         if "@" in rest.partition("?")[2]:

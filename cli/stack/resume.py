@@ -32,14 +32,14 @@ class MissingStateError(UserError):
 
 
 def remember_job(layout: Layout, job_id: str, checkpoint_uri: str = "") -> None:
-    """Adds a submitted job: its checkpoints are candidates from now on."""
+    """Add a submitted job: its checkpoints are candidates from now on."""
     folder = "" if checkpoint_uri == own_checkpoints(layout) else checkpoint_uri
     jobs = [job for job in known_jobs(layout) if job.id != job_id]
     _write(layout.jobs, [*jobs, KnownJob(job_id, folder)][-JOBS_KEPT:])
 
 
 def remember_checkpoint(layout: Layout, job_id: str) -> None:
-    """Notes that the job has completed a checkpoint: from now on there is state to miss."""
+    """Note that the job has completed a checkpoint: from now on there is state to miss."""
     jobs = known_jobs(layout)
     for job in jobs:
         if job.id == job_id:
@@ -48,7 +48,7 @@ def remember_checkpoint(layout: Layout, job_id: str) -> None:
 
 
 def known_jobs(layout: Layout) -> list[KnownJob]:
-    """The jobs that this stack submitted, oldest first."""
+    """Return the jobs that this stack submitted, oldest first."""
     try:
         jobs = msgspec.json.decode(layout.jobs.read_bytes(), type=list[str | KnownJob])
     except (OSError, msgspec.DecodeError):
@@ -57,7 +57,7 @@ def known_jobs(layout: Layout) -> list[KnownJob]:
 
 
 def remember_savepoint(layout: Layout, location: str) -> None:
-    """Names the savepoint that `down --keep-data` made, relative where it is in the work directory, which may be moved."""
+    """Name the savepoint that `down --keep-data` made, relative where it is in the work directory, which may be moved."""
     for path in local_paths(location):
         if path.is_relative_to(layout.data):
             location = str(path.relative_to(layout.data))
@@ -65,7 +65,7 @@ def remember_savepoint(layout: Layout, location: str) -> None:
 
 
 def resume_point(layout: Layout) -> str | None:
-    """The newest complete savepoint or checkpoint as a URI; None where there was never any, then the job starts empty.
+    """Return the newest complete savepoint or checkpoint as a URI; None where there was never any, then the job starts empty.
 
     Raises:
         MissingStateError: there was one, and it is gone.
@@ -97,7 +97,8 @@ def _what_is_missing(layout: Layout, saved: list[str], jobs: list[KnownJob]) -> 
 
 
 def checkpoint_number(folder: Path) -> int | None:
-    """The number of a complete checkpoint or savepoint, which grows over all of its lineage; None where it cannot be read."""
+    """Return the number of a complete checkpoint or savepoint, which grows over all of its lineage; None where it cannot be
+    read."""
     try:
         with (folder / "_metadata").open("rb") as stream:
             magic, _, number = _header.unpack(stream.read(_header.size))
@@ -107,7 +108,7 @@ def checkpoint_number(folder: Path) -> int | None:
 
 
 def adopt_log(layout: Layout) -> None:
-    """Brings the broker's log home: an earlier release wrote its folder's name in UTF-8, and the broker read it as Latin-1."""
+    """Bring the broker's log home: an earlier release wrote its folder's name in UTF-8, and the broker read it as Latin-1."""
     own, misread = layout.data / "kafka", _misread(layout.data / "kafka")
     if misread != own and misread.is_dir() and not own.exists():
         shutil.move(misread, own)
@@ -118,7 +119,7 @@ def _misread(path: Path) -> Path:
 
 
 def remove_outside(layout: Layout) -> None:
-    """Removes the state that this stack's jobs left outside of its work directory: checkpoints where they were configured to be.
+    """Remove the state that this stack's jobs left outside of its work directory: checkpoints where they were configured to be.
 
     For a name that is not ASCII an earlier release has made siblings: Flink took percent-encoded paths as they are.
     """
@@ -136,7 +137,7 @@ def remove_outside(layout: Layout) -> None:
 
 
 def newest_below(folder: Path) -> str | None:
-    """The newest complete checkpoint or savepoint of any job below a folder, as a URI; by time, as lineages may differ."""
+    """Return the newest complete checkpoint or savepoint of any job below a folder, as a URI; by time, as lineages may differ."""
     found = [
         *folder.glob("*/chk-*/_metadata"),
         *folder.glob("savepoint-*/_metadata"),
@@ -147,12 +148,13 @@ def newest_below(folder: Path) -> str | None:
 
 
 def own_checkpoints(layout: Layout) -> str:
-    """Where the checkpoints are if nothing else is configured."""
+    """Return where the checkpoints are if nothing else is configured."""
     return file_uri(layout.data / "checkpoints")
 
 
 def local_paths(uri: str) -> list[Path]:
-    """The local folders that a URI may mean, as it stands, percent-decoded and percent-encoded; none for other file systems."""
+    """Return the local folders that a URI may mean, as it stands, percent-decoded and percent-encoded; none for other file
+    systems."""
     parts = urlsplit(uri)
     if parts.scheme not in ("", "file"):
         return []

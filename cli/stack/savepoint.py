@@ -15,7 +15,7 @@ POLL_SECONDS = 0.1
 
 
 def stop_with_savepoint(layout: Layout, record: StackRecord) -> str:
-    """Stops the job with a savepoint and returns its place; where that fails, a retained checkpoint does as well.
+    """Stop the job with a savepoint and return its place; where that fails, a retained checkpoint does as well.
 
     Raises:
         UserError: there is neither.

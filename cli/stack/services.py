@@ -39,7 +39,7 @@ TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 
 
 class Service(msgspec.Struct, frozen=True):
-    """One process: its command, where its output goes, how it is asked to end and how long that may take."""
+    """Process of the stack: its command, where its output goes, how it is asked to end and how long that may take."""
 
     name: str
     command: tuple[str, ...]
@@ -59,13 +59,13 @@ FOREIGN = ("PYTHONPATH", "PYTHONHOME", "PYTHONSTARTUP")
 
 
 def own_modules(root: Path) -> dict[str, str]:
-    """Where Python looks first: in `root`, which holds our packages whether or not they are installed, and never in the folder that
-    a process happens to start in, as other projects have a `state` or a `conf` too."""
+    """Return where Python looks first: in `root`, which holds our packages whether or not they are installed, and never in the
+    folder that a process happens to start in, as other projects have a `state` or a `conf` too."""
     return {"PYTHONPATH": str(root), "PYTHONSAFEPATH": "1"}
 
 
 def child_environment(java_home: Path, layout: Layout, base: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """The environment of all processes: without configuration keys, which the resolved file already holds.
+    """Return the environment of all processes: without configuration keys, which the resolved file already holds.
 
     `HELIOTROPE_A__B` is stronger than a file, so one left here would overrule a `--set` that was given to `up`.
     """
@@ -90,13 +90,13 @@ def _java(java_home: Path, layout: Layout, *options: str) -> tuple[str, ...]:
 
 
 def kafka_class_path(jars: Iterable[Path]) -> str:
-    """The broker's jars, and from Flink the binding that its log needs and that Kafka's own jars lack."""
+    """Return the broker's jars, and from Flink the binding that its log needs and that Kafka's own jars lack."""
     binding = (package_folder("pyflink") / "lib").glob("log4j-slf4j-impl-*.jar")
     return ":".join(map(str, (*jars, *binding)))
 
 
 def kafka_command(java_home: Path, layout: Layout, jars: Iterable[Path], main: str, memory_mb: int) -> tuple[str, ...]:
-    """A command of Kafka's: the broker, or its storage tool."""
+    """Return a command of Kafka's: the broker, or its storage tool."""
     return _java(
         java_home,
         layout,
@@ -112,14 +112,14 @@ def kafka_command(java_home: Path, layout: Layout, jars: Iterable[Path], main: s
 
 
 def kafka_service(settings: Settings, layout: Layout, java_home: Path, jars: Iterable[Path]) -> Service:
-    """The broker."""
+    """Return the broker."""
     command = kafka_command(java_home, layout, jars, "kafka.Kafka", settings.local.kafka_memory_mb)
     properties = str(layout.run / "kafka.properties")
     return Service("kafka", (*command, properties), str(layout.logs / "kafka.log"), stop_seconds=20.0)
 
 
 def redis_service(layout: Layout) -> Service:
-    """The Redis server; where its owner dies it ends by itself, saving its data."""
+    """Return the Redis server; where its owner dies it ends by itself, saving its data."""
     command = (str(redis_executable()), str(layout.run / "redis.conf"))
     return Service("redis", command, str(layout.logs / "redis.log"), orphan_signal=signal.SIGTERM)
 
@@ -152,7 +152,7 @@ def _flink(
 
 
 def flink_environment(layout: Layout) -> dict[str, str]:
-    """Where Flink's processes and its command line find their folders."""
+    """Return where Flink's processes and its command line find their folders."""
     return {
         "FLINK_HOME": str(package_folder("pyflink")),
         "FLINK_CONF_DIR": str(layout.flink_conf),
@@ -169,7 +169,7 @@ def _cluster_environment(layout: Layout) -> dict[str, str]:
 
 
 def flink_java_options(layout: Layout) -> dict[str, str]:
-    """Java flags for Flink's command line; given here, its scripts need not start a Java to find them."""
+    """Return Java flags for Flink's command line; given here, its scripts need not start a Java to find them."""
     options = (*EVERY_JVM, *SMALL_JVM, f"-Djava.io.tmpdir={layout.tmp}", java_options())
     return {
         "FLINK_ENV_JAVA_OPTS": " ".join(options),
@@ -179,7 +179,7 @@ def flink_java_options(layout: Layout) -> dict[str, str]:
 
 
 def job_manager_service(settings: Settings, layout: Layout, java_home: Path) -> Service:
-    """The JobManager: heap is what metaspace, direct memory and overhead leave."""
+    """Return the JobManager: heap is what metaspace, direct memory and overhead leave."""
     total = settings.local.job_manager_memory_mb
     heap = max(256, total - 512)
     options = (*SMALL_JVM, f"-Xmx{heap}m", "-XX:MaxDirectMemorySize=128m", "-XX:MaxMetaspaceSize=256m")
@@ -188,7 +188,7 @@ def job_manager_service(settings: Settings, layout: Layout, java_home: Path) -> 
 
 
 def task_manager_service(number: int, settings: Settings, layout: Layout, java_home: Path) -> Service:
-    """One TaskManager of one slot; `number` counts from 1."""
+    """Return one TaskManager of one slot; `number` counts from 1."""
     parts = split_memory(settings.local.task_manager_memory_mb, settings.flink.state_backend)
     heap = parts.heap + parts.framework_heap
     options = (

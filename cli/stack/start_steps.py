@@ -43,17 +43,17 @@ class Job(Protocol):
     job_id: str
 
     async def submit(self) -> str:
-        """Submits it and returns what it resumes from, empty for a new one."""
+        """Submit it and return what it resumes from, empty for a new one."""
 
     async def until_running(self) -> None:
-        """Waits until all of it runs."""
+        """Wait until all of it runs."""
 
     def broken(self, what: str) -> StepError:
-        """The failure of the step that waits for it."""
+        """Return the failure of the step that waits for it."""
 
 
 class Stack(Protocol):
-    """What the steps need of the supervisor, which imports them."""
+    """Part of the supervisor, which imports them, that the steps need."""
 
     layout: Layout
     plan: Plan
@@ -65,11 +65,11 @@ class Stack(Protocol):
         """The stack's job."""
 
     async def start_service(self, service: services.Service) -> asyncio.subprocess.Process:
-        """Starts a process that is kept from then on."""
+        """Start a process that is kept from then on."""
 
 
 async def start_redis(stack: Stack) -> str:
-    """Starts Redis and waits for its PONG."""
+    """Start Redis and wait for its PONG."""
     service = services.redis_service(stack.layout)
     process = await stack.start_service(service)
     client = redis.Redis.from_url(stack.plan.redis, password=redis_password(stack.settings), socket_timeout=2)
@@ -79,7 +79,7 @@ async def start_redis(stack: Stack) -> str:
 
 
 async def start_kafka(stack: Stack) -> str:
-    """Formats the broker's storage where it is new, starts it, and waits for its admin interface."""
+    """Format the broker's storage where it is new, starts it, and wait for its admin interface."""
     if not (stack.layout.data / "kafka" / "meta.properties").exists():
         await _format_storage(stack)
     service = services.kafka_service(stack.settings, stack.layout, Path(stack.plan.java_home), _jars(stack))
@@ -92,7 +92,7 @@ async def start_kafka(stack: Stack) -> str:
 
 
 async def create_topics(stack: Stack) -> str:
-    """Creates the topics that are missing."""
+    """Create the topics that are missing."""
     try:
         created = await asyncio.to_thread(create_missing_topics, stack.settings, stack.plan.kafka)
     except KafkaError as error:
@@ -102,7 +102,7 @@ async def create_topics(stack: Stack) -> str:
 
 
 async def start_flink(stack: Stack) -> str:
-    """Starts the JobManager and the TaskManagers together and waits until all are registered."""
+    """Start the JobManager and the TaskManagers together and wait until all are registered."""
     java_home, count = Path(stack.plan.java_home), stack.settings.local.task_managers
     wanted = [services.job_manager_service(stack.settings, stack.layout, java_home)]
     wanted += [
@@ -121,13 +121,13 @@ async def start_flink(stack: Stack) -> str:
 
 
 async def submit_job(stack: Stack) -> str:
-    """Submits the job, from where an earlier one stopped if there is such a place."""
+    """Submit the job, from where an earlier one stopped if there is such a place."""
     origin = await stack.job.submit()
     return f"{stack.job.job_id}{f', from {origin}' if origin else ''}"
 
 
 async def await_job(stack: Stack) -> str:
-    """Waits until all of the job runs."""
+    """Wait until all of the job runs."""
     await stack.job.until_running()
     return "RUNNING"
 
@@ -155,12 +155,12 @@ async def _until(
 
 
 def failed(step: str, service: services.Service, what: str) -> StepError:
-    """The failure of a process, with the end of its log."""
+    """Return the failure of a process, with the end of its log."""
     return StepError(step, f"{what}: see {service.log}", tail(service.log))
 
 
 def timed_out(stack: Stack, step: str) -> StepError:
-    """The failure of a step that took too long."""
+    """Return the failure of a step that took too long."""
     what = f"not ready after {stack.settings.local.start_timeout_ms / 1_000:.0f} s (local.start_timeout)"
     if step == "Job":
         return stack.job.broken(what)
@@ -170,7 +170,7 @@ def timed_out(stack: Stack, step: str) -> StepError:
 
 
 def tail(log: str) -> tuple[str, ...]:
-    """The last lines of a log, or of what the process printed where it wrote no log."""
+    """Return the last lines of a log, or of what the process printed where it wrote no log."""
     for path in (Path(log), Path(log).with_suffix(".out")):
         with suppress(OSError):
             lines = without_frames(path.read_text(encoding="utf-8", errors="replace"))
@@ -180,7 +180,7 @@ def tail(log: str) -> tuple[str, ...]:
 
 
 def without_frames(text: str) -> tuple[str, ...]:
-    """The last lines of a text without Java's stack frames, which say little and fill the screen."""
+    """Return the last lines of a text without Java's stack frames, which say little and fill the screen."""
     kept = [line.rstrip() for line in text.splitlines() if line.strip() and not JAVA_FRAME.match(line)]
     return tuple(kept[-TAIL_LINES:])
 

@@ -11,13 +11,13 @@ UNREACHABLE = "UNREACHABLE"
 
 
 def live_status(record: StackRecord) -> tuple[Job, int]:
-    """The job's state and the number of TaskManagers as the JobManager sees them now."""
+    """Return the job's state and the number of TaskManagers as the JobManager sees them now."""
     health, task_managers = live_health(record)
     return Job(record.job.id, health.state), task_managers
 
 
 def raw_job(record: StackRecord) -> Job:
-    """The job in Flink's own words; as it was last seen if the JobManager does not answer."""
+    """Return the job in Flink's own words; as it was last seen if the JobManager does not answer."""
     try:
         return Job(record.job.id, FlinkRest(record.flink, TIMEOUT_SECONDS).job_state(record.job.id) or record.job.state)
     except (OSError, ValueError, KeyError):
@@ -25,7 +25,7 @@ def raw_job(record: StackRecord) -> Job:
 
 
 def live_health(record: StackRecord) -> tuple[Health, int]:
-    """How the job is, and the number of TaskManagers. A job whose JobManager does not answer is never RUNNING."""
+    """Return how the job is, and the number of TaskManagers. A job whose JobManager does not answer is never RUNNING."""
     rest = FlinkRest(record.flink, timeout_seconds=TIMEOUT_SECONDS)
     known = record.job.state if record.job.state != "RUNNING" else UNREACHABLE
     try:
@@ -42,7 +42,8 @@ def _failing(state: str, reason: str) -> Health:
 
 
 def status_tree(record: StackRecord) -> dict[str, object]:
-    """The contract's form of `status --json`, and below it how the job is, the supervisor, its processes and their restarts."""
+    """Return the contract's form of `status --json`, and below it how the job is, the supervisor, its processes and their
+    restarts."""
     health, task_managers = live_health(record)
     return {
         "kafka": record.kafka,

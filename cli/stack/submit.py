@@ -18,13 +18,13 @@ ZIP_TIME = (1980, 1, 1, 0, 0, 0)  # the same files give the same zip
 
 
 def refusal_in(output: str) -> str:
-    """What the job itself said against its start, in one line; empty where it said nothing."""
+    """Return what the job itself said against its start, in one line; empty where it said nothing."""
     said = [line.removeprefix(REFUSAL) for line in output.splitlines() if line.startswith(REFUSAL)]
     return said[-1] if said else ""
 
 
 def entry_file() -> Path:
-    """The job's module.
+    """Return the job's module.
 
     Raises:
         UserError: it is not installed.
@@ -36,7 +36,7 @@ def entry_file() -> Path:
 
 
 def pack(target: Path, names: Iterable[str] = PACKAGES) -> None:
-    """Writes the zip for `-pyfs`: the job, the modules that its operators import on the TaskManagers, the compiled kernels.
+    """Write the zip for `-pyfs`: the job, the modules that its operators import on the TaskManagers, the compiled kernels.
 
     A TaskManager of another kind of processor compiles its own.
     """
@@ -61,7 +61,7 @@ class Origin(NamedTuple):
 
 
 def run_service(layout: Layout, job_manager: str, origin: Origin | None = None, entry: Path | None = None) -> Service:
-    """`flink run` for a JobManager at host:port."""
+    """Return `flink run` for a JobManager at host:port."""
     # By names that Kafka documents, where the cluster's lib has the connector alone; `up` puts the jar beside that.
     modules = layout.run / JAR_NAME
     jars = ("-j", str(modules)) if modules.is_file() else ()

@@ -85,7 +85,7 @@ def submit(
 
 
 def origin_uri(settings: Settings, origin: str) -> str:
-    """What `--from` names, as a URI.
+    """Return what `--from` names, as a URI.
 
     Raises:
         UserError: there is no such folder, or `latest` has nowhere to look.
@@ -114,7 +114,7 @@ def origin_uri(settings: Settings, origin: str) -> str:
 
 
 def check_addresses(settings: Settings, jobmanager: str) -> str:
-    """The JobManager's host, once all addresses are known and it answers.
+    """Return the JobManager's host, once all addresses are known and it answers.
 
     Raises:
         UserError: an address is missing, or no JobManager is there.
@@ -137,7 +137,7 @@ def check_addresses(settings: Settings, jobmanager: str) -> str:
 
 
 def check_managed_memory(settings: Settings, jobmanager: str) -> None:
-    """Refuses RocksDB where it would write every few records to a file of their own, see docs/decisions/0015.
+    """Refuse RocksDB where it would write every few records to a file of their own, see docs/decisions/0015.
 
     Raises:
         UserError: a TaskManager has less managed memory than `ROCKSDB_MANAGED_MB`.
@@ -153,7 +153,7 @@ def check_managed_memory(settings: Settings, jobmanager: str) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host is this machine's loopback."""
+    """Return whether a host is this machine's loopback."""
     try:
         return ipaddress.ip_address(socket.gethostbyname(host)).is_loopback
     except (OSError, ValueError):
@@ -161,7 +161,7 @@ def is_loopback(host: str) -> bool:
 
 
 def client_options(settings: Settings, python: str) -> dict[str, object]:
-    """Flink's options for the job alone: what belongs to the cluster is the cluster's."""
+    """Return Flink's options for the job alone: what belongs to the cluster is the cluster's."""
     flink = settings.flink
     options = {key: value for key, value in flink_conf.shipped_options().items() if not key.startswith(PASSED_ON)}
     options |= {

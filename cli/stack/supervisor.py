@@ -54,7 +54,7 @@ class Supervisor:
         self.metrics: MetricsGate | None = None
 
     async def run(self) -> int:
-        """Starts and keeps the stack for ever; returns the exit status where a step of the start failed."""
+        """Start and keep the stack for ever; return the exit status where a step of the start failed."""
         self._save()
         try:
             self._serve_metrics()
@@ -128,7 +128,7 @@ class Supervisor:
         report(Step(name, "done", time.monotonic() - began, detail))
 
     async def start_service(self, service: Service) -> asyncio.subprocess.Process:
-        """Starts a process that is kept from then on."""
+        """Start a process that is kept from then on."""
         keeper = Keeper(service, self.environment, self._restarted)
         self.keepers[service.name] = keeper
         process = await keeper.start()
@@ -144,7 +144,7 @@ class Supervisor:
             group.create_task(HungWatch(self.keepers, partial(registered_ports, FlinkRest(self.plan.flink))).keep())
 
     async def stop(self) -> None:
-        """Stops all processes: Flink before what it writes to."""
+        """Stop all processes: Flink before what it writes to."""
         log.info("stopping")
         self.record.state = "stopping"
         self._save()
@@ -238,7 +238,7 @@ async def _until_stopped(supervisor: Supervisor) -> int:
 
 
 def main(workdir: str) -> int:
-    """Supervises the stack of a work directory until it is told to stop."""
+    """Supervise the stack of a work directory until it is told to stop."""
     os.umask(0o077)  # what its processes write is for its owner alone
     layout = Layout(Path(workdir))
     os.chdir(

@@ -22,7 +22,7 @@ class TopicSpec(NamedTuple):
 
 
 def wanted_topics(settings: Settings) -> list[TopicSpec]:
-    """All topics of `kafka.topics` with what each needs."""
+    """Return all topics of `kafka.topics` with what each needs."""
     names, partitions = settings.kafka.topics, settings.kafka.partitions
     large = {"max.message.bytes": str(BATCH_MAX_BYTES)}
     compacted = {"cleanup.policy": "compact", "min.cleanable.dirty.ratio": "0.2"}
@@ -47,7 +47,7 @@ def wanted_topics(settings: Settings) -> list[TopicSpec]:
 
 
 def create_topics(settings: Settings, bootstrap: str) -> list[str]:
-    """Creates the topics that are missing and returns their names; those that exist stay as they are.
+    """Create the topics that are missing and return their names; those that exist stay as they are.
 
     Raises:
         KafkaError: the broker does not answer or refuses.
@@ -65,7 +65,7 @@ def create_topics(settings: Settings, bootstrap: str) -> list[str]:
 
 
 def open_admin(settings: Settings, bootstrap: str, timeout_ms: int = REQUEST_TIMEOUT_MS) -> Any:
-    """An admin client with the configured security.
+    """Return an admin client with the configured security.
 
     Raises:
         KafkaError: the broker does not answer.
@@ -79,7 +79,7 @@ def open_admin(settings: Settings, bootstrap: str, timeout_ms: int = REQUEST_TIM
 
 
 def broker_answers(settings: Settings, bootstrap: str, timeout_ms: int = 2_000) -> bool:
-    """Whether the broker's admin interface answers."""
+    """Return whether the broker's admin interface answers."""
     try:
         admin = open_admin(settings, bootstrap, timeout_ms)
     except (KafkaError, OSError, ValueError):

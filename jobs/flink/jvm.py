@@ -18,7 +18,7 @@ MOST_BYTES = 1_048_576
 
 
 def keyed_in_jvm(stream: DataStream) -> KeyedStream:
-    """A stream of Row(key, value) with a string key, keyed without a Python operator.
+    """Return a stream of Row(key, value) with a string key, keyed without a Python operator.
 
     PyFlink's `key_by` puts a Python function before the shuffle, which costs more than the operator behind it. The form is the one
     that `key_by` itself builds, so the keyed operator sees the value alone.
@@ -30,7 +30,7 @@ def keyed_in_jvm(stream: DataStream) -> KeyedStream:
 
 
 def gathered(stream: DataStream, buckets: Sequence[str], gather_ms: int, batch_type: TypeInformation) -> DataStream:
-    """Inputs, Row(bucket's number, …), as batches by the bucket's key, as `jobs/flink/Gather.java` says.
+    """Return inputs, Row(bucket's number, …), as batches by the bucket's key, as `jobs/flink/Gather.java` says.
 
     Windows of SQL and of the DataStream API let watermarks overtake what they gather by the clock; the operator that does not is
     compiled by Flink, as its own SQL is.
@@ -61,7 +61,7 @@ def gathered(stream: DataStream, buckets: Sequence[str], gather_ms: int, batch_t
 
 
 def always_idle(stream: DataStream) -> DataStream:
-    """A stream that never takes part in event time.
+    """Return a stream that never takes part in event time.
 
     A broadcast input without watermarks holds the other input's event time at the beginning; one with a far future watermark
     throws it to the end as soon as the events pause. An idle one does neither.
@@ -71,7 +71,7 @@ def always_idle(stream: DataStream) -> DataStream:
 
 
 def flush_after(stream: DataStream, timeout_ms: int) -> None:
-    """Lets the network buffers of the stream, and of all that leads to it, wait no longer than that.
+    """Let the network buffers of the stream, and of all that leads to it, wait no longer than that.
 
     PyFlink offers this for its own operators alone, not for what comes from a table.
     """
@@ -80,7 +80,7 @@ def flush_after(stream: DataStream, timeout_ms: int) -> None:
 
 
 def put_beside(stream: DataStream) -> None:
-    """Lets the local aggregates of SQL's windows run beside the stream's operator, from where its rows are taken apart on.
+    """Let the local aggregates of SQL's windows run beside the stream's operator, from where its rows are taken apart on.
 
     Flink chains them to it, so its own thread would hand on all that they hold at the end of each window and before each
     checkpoint, and wait for the windows behind where these cannot take it at once.
@@ -97,8 +97,8 @@ def put_beside(stream: DataStream) -> None:
 
 
 def evenly_spread_keys(count: int, max_parallelism: int) -> list[str]:
-    """Keys for `keyed_in_jvm`, each from the middle of one of `count` equal parts of the key groups, so that subtasks, which have
-    equal parts of them too, get as many keys as each other or one more.
+    """Return keys for `keyed_in_jvm`, each from the middle of one of `count` equal parts of the key groups, so that subtasks, which
+    have equal parts of them too, get as many keys as each other or one more.
 
     Key groups come from hashes: names that are only numbered leave some subtasks of a few with none.
     """
@@ -123,7 +123,7 @@ def _row_of(flink: Any, key: str) -> Any:
 
 
 def set_uids(environment: StreamExecutionEnvironment) -> list[str]:
-    """Gives every operator without a uid one by its role and place, as SQL's have none; returns all uids."""
+    """Give every operator without a uid one by its role and place, as SQL's have none; return all uids."""
     transformations = _all_of(environment._j_stream_execution_environment)
     used: dict[str, int] = {}
     uids: list[str] = []

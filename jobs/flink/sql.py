@@ -17,7 +17,7 @@ RECORD_MS = f"{_RECORD_S} * 1000 + EXTRACT(MILLISECOND FROM record_time)"
 
 
 def interval(duration_ms: int) -> str:
-    """A duration as SQL has it."""
+    """Return a duration as SQL has it."""
     seconds, ms = divmod(duration_ms, 1_000)
     minutes, seconds = divmod(seconds, 60)
     hours, minutes = divmod(minutes, 60)
@@ -26,12 +26,12 @@ def interval(duration_ms: int) -> str:
 
 
 def remainder(number: str, of: str | int) -> str:
-    """A number modulo another, never negative, as hashes may be."""
+    """Return a number modulo another, never negative, as hashes may be."""
     return f"MOD(MOD({number}, {of}) + {of}, {of})"
 
 
 def source_options(settings: Settings, topic: str, start: str | int) -> dict[str, str]:
-    """A source of raw keys (`origin_key`) and values, from `earliest`, `latest` or a time in ms."""
+    """Return a source of raw keys (`origin_key`) and values, from `earliest`, `latest` or a time in ms."""
     found = _common(settings, topic) | {
         "key.format": "raw",
         "key.fields": "origin_key",
@@ -48,7 +48,7 @@ def source_options(settings: Settings, topic: str, start: str | int) -> dict[str
 
 
 def sink_options(settings: Settings, topic: str) -> dict[str, str]:
-    """A sink of raw keys (`k`) and values."""
+    """Return a sink of raw keys (`k`) and values."""
     return _common(settings, topic) | {
         "key.format": "raw",
         "key.fields": "k",
@@ -59,7 +59,7 @@ def sink_options(settings: Settings, topic: str) -> dict[str, str]:
 
 
 def options(found: dict[str, str]) -> str:
-    """What stands behind WITH."""
+    """Return what stands behind WITH."""
     return ", ".join(f"'{_quoted(key)}' = '{_quoted(value)}'" for key, value in found.items())
 
 

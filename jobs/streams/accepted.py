@@ -7,7 +7,7 @@ _FIELD = "CHR(31)"
 
 
 def records_table(tables: StreamTableEnvironment, records: DataStream) -> Table:
-    """The session operator's output as a table.
+    """Return the session operator's output as a table.
 
     Beside the columns of OUTPUT_TYPE it has arrived (processing time) and rowtime (event time of the accepted events, or that of
     another event in the same slide of popularity's windows).
@@ -24,7 +24,7 @@ def records_table(tables: StreamTableEnvironment, records: DataStream) -> Table:
 
 
 def accepted_events(tables: StreamTableEnvironment, records: Table) -> Table:
-    """A row for each product of an accepted event, from `records_table`.
+    """Return a row for each product of an accepted event, from `records_table`.
 
     The columns are rowtime, arrived, second (the event's time in s since the epoch), event_type, region, product_id, category_id,
     user_hash, moment and companions. The last two are lists, separated by CHR(29). What is not known is empty. See

@@ -18,7 +18,7 @@ MESSAGES_TYPE = Types.ROW([Types.STRING(), Types.OBJECT_ARRAY(Types.PRIMITIVE_AR
 
 
 def directory_table(tables: StreamTableEnvironment, settings: Settings, products: Table, records: Table) -> Table:
-    """What the directory makes of the products, and of those that the session operators' records ask for.
+    """Return what the directory makes of the products, and of those that the session operators' records ask for.
 
     The columns are those of DIRECTORY_TYPE, and arrived (processing time).
     """
@@ -33,7 +33,7 @@ def directory_table(tables: StreamTableEnvironment, settings: Settings, products
 
 
 def candidate_lists(tables: StreamTableEnvironment, settings: Settings, directory: Table) -> DataStream:
-    """Lists of candidates for the session operators, as LIST_TYPE, from `directory_table`."""
+    """Return lists of candidates for the session operators, as LIST_TYPE, from `directory_table`."""
     messages = keyed_in_jvm(_gathered_messages(tables, settings, directory))  # (category, messages)
     assortment = AssortmentOperator(settings.candidates, settings.catalogue, BUILD_ID)
     lists = messages.process(assortment, LIST_TYPE)

@@ -30,8 +30,7 @@ _EVENT_TYPE = {"views": "product_view", "purchases": "checkout"}
 
 
 def popularity_stream(tables: StreamTableEnvironment, settings: Settings, accepted: Table) -> DataStream:
-    """What of the accepted events was counted in the windows, as COUNTED_TYPE: text in the form of
-    `state/popularity/window.py`.
+    """Count accepted events in windows, as COUNTED_TYPE: text in the form of `state/popularity/window.py`.
 
     For each slide a row per shard of lists; for each window a row of what was viewed at which moment.
     """

@@ -51,7 +51,7 @@ SESSION_KEY = (
 
 
 def events_stream(tables: StreamTableEnvironment, settings: Settings, events: Table) -> DataStream:
-    """Events as INPUT_TYPE, each in the bucket of the JSON's session_id. What has no session is spread over the buckets."""
+    """Return events as INPUT_TYPE, each in the bucket of the JSON's session_id. What has no session is spread over the buckets."""
     inputs = tables.sql_query(
         f"""SELECT {bucket_of("session", settings)} AS bucket, session, payload, origin_key, `partition`, `offset`,
   {RECORD_MS} AS record_ms FROM (SELECT *, {SESSION_KEY} AS session FROM {events})"""
@@ -60,12 +60,13 @@ def events_stream(tables: StreamTableEnvironment, settings: Settings, events: Ta
 
 
 def bucket_of(session: str, settings: Settings) -> str:
-    """The number of a session's bucket. The upper bits of the hash: the lower ones of Java's are much alike for ids that are."""
+    """Return the number of a session's bucket. The upper bits of the hash: the lower ones of Java's are much alike for ids that
+    are."""
     return f"CAST({remainder(f'HASH_CODE({session}) / 8191', bucket_count(settings))} AS INT)"
 
 
 def reference_stream(tables: StreamTableEnvironment, source: Source) -> DataStream:
-    """What is broadcast to the session operators, as REFERENCE_TYPE."""
+    """Return what is broadcast to the session operators, as REFERENCE_TYPE."""
     parts = (
         (MODEL_RECORD, source.model),
         (BUNDLE_RECORD, source.bundles),
@@ -80,7 +81,8 @@ def reference_stream(tables: StreamTableEnvironment, source: Source) -> DataStre
 
 
 def examples_stream(tables: StreamTableEnvironment, settings: Settings, records: Table) -> DataStream:
-    """The learner's messages of the session operator's records, as EXAMPLE_TYPE: by shard, all of half a publish interval."""
+    """Return the learner's messages of the session operator's records, as EXAMPLE_TYPE: by shard, all of half a publish
+    interval."""
     examples = tables.sql_query(f"SELECT shard, examples AS message, arrived FROM {records} WHERE examples IS NOT NULL")
     half = interval(settings.bandit.publish_interval_ms // 2)
     gathered = tables.sql_query(
@@ -91,7 +93,7 @@ GROUP BY shard, window_start, window_end"""
 
 
 def model_stream(tables: StreamTableEnvironment, settings: Settings, records: Table) -> DataStream:
-    """Snapshots, changes and commands of the model's topic for the model operator, as UPDATE_TYPE."""
+    """Return snapshots, changes and commands of the model's topic for the model operator, as UPDATE_TYPE."""
     model_of: dict[str, str] = {}
     for name, terms in terms_by_key(settings).items():
         live, command = (key_of_model(key, terms.variant, settings.bandit.variant) for key in (MODEL_KEY, COMMAND_KEY))

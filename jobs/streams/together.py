@@ -17,14 +17,15 @@ LINES_TYPE = Types.ROW([Types.STRING(), Types.OBJECT_ARRAY(Types.STRING())])
 
 
 def together_stream(tables: StreamTableEnvironment, settings: Settings, accepted: Table) -> DataStream:
-    """Lists of partners as LIST_TYPE, from the accepted events."""
+    """Return lists of partners as LIST_TYPE, from the accepted events."""
     lines = keyed_in_jvm(lines_stream(tables, settings, accepted))  # (shard, lines)
     lists = lines.process(TogetherOperator(settings.together, BUILD_ID), LIST_TYPE)
     return lists.name(TOGETHER).uid(TOGETHER)  # Row(key, value)
 
 
 def lines_stream(tables: StreamTableEnvironment, settings: Settings, accepted: Table) -> DataStream:
-    """What was accepted in each gather, by shard, as LINES_TYPE: a line is time in s, product, and the products that go with it.
+    """Return what was accepted in each gather, by shard, as LINES_TYPE: a line is time in s, product, and the products that go with
+    it.
 
     A line for each product of an event, not a row for each pair: taking pairs apart is the cheaper part of counting them. A view
     without a view before it says nothing here; a checkout of one product does, of how often it is bought alone. Gathers end between

@@ -18,7 +18,7 @@ _USER = "SPLIT_INDEX(accepted, CHR(31), 5)"
 
 
 def hints_stream(tables: StreamTableEnvironment, settings: Settings, hints: Table) -> DataStream:
-    """Hints in the events' form, INPUT_TYPE, told from events by their partition."""
+    """Return hints in the events' form, INPUT_TYPE, told from events by their partition."""
     inputs = tables.sql_query(
         f"""SELECT {bucket_of("session", settings)} AS bucket, session, payload, origin_key,
   {HINT_PARTITION} - `partition` AS `partition`, `offset`, {RECORD_MS} AS record_ms
@@ -28,7 +28,7 @@ FROM (SELECT *, COALESCE(DECODE(origin_key, 'UTF-8'), '') AS session FROM {hints
 
 
 def user_lists_stream(tables: StreamTableEnvironment, user_lists: Table) -> DataStream:
-    """Records of the users' lists as USER_LIST_RECORD_TYPE."""
+    """Return records of the users' lists as USER_LIST_RECORD_TYPE."""
     lists = tables.sql_query(
         f"SELECT origin_key, payload, `partition`, `offset`, {RECORD_MS} AS record_ms FROM {user_lists}"
     )
@@ -36,7 +36,7 @@ def user_lists_stream(tables: StreamTableEnvironment, user_lists: Table) -> Data
 
 
 def lists_as_messages(tables: StreamTableEnvironment, listed: Table) -> DataStream:
-    """Lists of users, a table of USER_LIST_TYPE, as MESSAGES_TYPE."""
+    """Return lists of users, a table of USER_LIST_TYPE, as MESSAGES_TYPE."""
     messages = tables.sql_query(
         f"SELECT user_hash, ARRAY[message] AS messages FROM {listed} WHERE user_hash IS NOT NULL"
     )
@@ -44,7 +44,7 @@ def lists_as_messages(tables: StreamTableEnvironment, listed: Table) -> DataStre
 
 
 def user_messages_stream(tables: StreamTableEnvironment, settings: Settings, records: Table) -> DataStream:
-    """What the session operator's records say of users, as MESSAGES_TYPE.
+    """Return what the session operator's records say of users, as MESSAGES_TYPE.
 
     Accepted events are gathered by user; who met or is to forget somebody does not wait.
     """

@@ -10,7 +10,7 @@ from state.configuration import Settings
 
 
 class Written(NamedTuple):
-    """What goes to the log, the model's topic and the candidate lists' topic: tables of several kinds of rows, streams of one."""
+    """Streams for the log, the model's topic and the candidate lists' topic: tables of several kinds of rows, streams of one."""
 
     records: Table
     directory: Table

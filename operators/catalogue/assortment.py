@@ -51,7 +51,7 @@ class Held:
         self.journal = 0
 
     def due_ms(self, interval_ms: int) -> int:
-        """When its news may be told, ms since the epoch."""
+        """Return when its news may be told, ms since the epoch."""
         busy_ms = BUSY_INTERVAL_MS if self.changes >= MANY_CHANGES else 0
         return self.published_ms + max(interval_ms, busy_ms)
 
@@ -69,7 +69,7 @@ class AssortmentOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._build_id = build_id
 
     def open(self, runtime_context: RuntimeContext) -> None:
-        """Finds the category's state."""
+        """Find the category's state."""
         begin_task(self._build_id)
         products = MapStateDescriptor("products", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
         self._products = runtime_context.get_map_state(products)
@@ -81,7 +81,7 @@ class AssortmentOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._held: OrderedDict[str, Held] = OrderedDict()
 
     def process_element(self, value: Sequence[bytes], ctx: Any) -> Iterator[Row]:
-        """Applies the changes; tells of removals at once, and of all else within the interval."""
+        """Apply the changes; tell of removals at once, and of all else within the interval."""
         category_id = ctx.get_current_key()
         held = self._load(category_id)
         applied = apply(held.category, category_id, read_messages(value), self._read)
@@ -98,7 +98,7 @@ class AssortmentOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._counters.flush()
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Row]:
-        """Tells of what is new; after a restart also where that is not known."""
+        """Report of what is new; after a restart also where that is not known."""
         category_id, now_ms = ctx.get_current_key(), wall_clock_ms()
         held = self._load(category_id)
         if timestamp >= held.timer_ms:

@@ -25,7 +25,7 @@ DIRECTORY_TYPE = Types.ROW_NAMED(
 
 
 class Shard:
-    """What is known of a shard without asking its state: products that are new, and the newest version it has told."""
+    """Knowledge of a shard without asking its state: products that are new, and the newest version it has told."""
 
     def __init__(self, newest: int | None) -> None:
         self.newcomers = Newcomers(is_empty=newest is None)
@@ -43,7 +43,7 @@ class DirectoryOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._build_id = build_id
 
     def open(self, runtime_context: RuntimeContext) -> None:
-        """Finds the shard's state."""
+        """Find the shard's state."""
         begin_task(self._build_id)
         entries = MapStateDescriptor("entries", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
         self._entries = runtime_context.get_map_state(entries)
@@ -52,7 +52,7 @@ class DirectoryOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._shards: dict[str, Shard] = {}
 
     def process_element(self, value: Row, ctx: Any) -> Iterator[Row]:
-        """Looks the products up, and tells their categories what is new."""
+        """Look the products up, and tell their categories what is new."""
         keys, payloads, places = value._values
         batch = read_batch(_rows(keys, payloads, places))
         shard = self._shard(ctx.get_current_key())

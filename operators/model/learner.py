@@ -38,7 +38,7 @@ class LearnerOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._build_id = build_id
 
     def open(self, runtime_context: RuntimeContext) -> None:
-        """Finds the shard's state."""
+        """Find the shard's state."""
         begin_task(self._build_id)
         warm_learning()
         self._shard = runtime_context.get_state(ValueStateDescriptor("shard", Types.PICKLED_BYTE_ARRAY()))
@@ -48,7 +48,7 @@ class LearnerOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._shards: dict[str, LearnerShard] = {}
 
     def process_element(self, value: Sequence[bytes], ctx: Any) -> Iterator[Row]:
-        """Learns, and hands the shard's sums on."""
+        """Learn, and hand the shard's sums on."""
         name = ctx.get_current_key()
         bandit = self._models.get(model_of(name))
         if bandit is None:
@@ -87,5 +87,5 @@ class LearnerOperator(KeyedProcessFunction):  # type: ignore[misc]
 
 
 def model_of(shard: str) -> str:
-    """The key of the statistics that a shard belongs to."""
+    """Return the key of the statistics that a shard belongs to."""
     return shard.rpartition("/")[0]

@@ -51,7 +51,7 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._build_id = build_id
 
     def open(self, runtime_context: RuntimeContext) -> None:
-        """Finds the merged statistics."""
+        """Find the merged statistics."""
         begin_task(self._build_id)
         self._merged = runtime_context.get_state(ValueStateDescriptor("merged", Types.PICKLED_BYTE_ARRAY()))
         self._base = runtime_context.get_state(ValueStateDescriptor("base", Types.PICKLED_BYTE_ARRAY()))
@@ -66,7 +66,7 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._earlier: dict[str, LiveModel] = {}
 
     def process_element(self, value: bytes, ctx: Any) -> None:
-        """Merges or obeys, and sets the timer that publishes."""
+        """Merge or obey, and set the timer that publishes."""
         name, now_ms = ctx.get_current_key(), wall_clock_ms()
         self._load(name, now_ms)
         try:
@@ -89,7 +89,7 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
             )
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterator[Row]:
-        """Publishes what changed, or now and then the whole, which once an hour is archived."""
+        """Publish what changed, or now and then the whole, which once an hour is archived."""
         name, now_ms = ctx.get_current_key(), wall_clock_ms()
         self._waiting.discard(name)
         if name not in self._models:

@@ -76,7 +76,7 @@ _BY_CLASS: tuple[tuple[type[RedisError], RedisTrouble], ...] = (
 
 
 def trouble_of(error: Exception) -> RedisTrouble:
-    """The trouble behind an error of redis-py, or of the system on the way to Redis."""
+    """Return the trouble behind an error of redis-py, or of the system on the way to Redis."""
     for kind, trouble in _BY_CLASS:  # redis-py cuts the code off the text of those that it knows
         if isinstance(error, kind):
             return trouble

@@ -30,17 +30,17 @@ return ARGV[1]
 
 
 def marker_key(prefix: str) -> str:
-    """The key whose value names the data: gone, it says that the data is gone."""
+    """Return the key whose value names the data: gone, it says that the data is gone."""
     return f"{prefix}:alive"
 
 
 def new_marker() -> str:
-    """A marker that never was."""
+    """Return a marker that never was."""
     return uuid.uuid4().hex
 
 
 class RedisHealth:
-    """Learns the data's epoch: the marker, and which run of which server holds it.
+    """Epoch of Redis' data: the marker, and which run of which server holds it.
 
     A server that starts again with a dump of five minutes ago, or a replica that takes over, has the marker, but is another run.
 
@@ -65,7 +65,7 @@ class RedisHealth:
         self.used_bytes = 0
 
     def ask(self, now_ms: int) -> None:
-        """Reads the answers that have come, and asks anew if it is time."""
+        """Read the answers that have come, and ask anew if it is time."""
         self._writer.listen()
         if self._next_ms - ASK_AGAIN_MS <= now_ms < self._next_ms:  # further off only after the clock was set back
             return

@@ -50,7 +50,7 @@ return {written, foreign, refused, refusal}
 
 
 class PopularWriter:
-    """Writes lists under `<prefix>:popular:<region>` for `life_ms` from then."""
+    """Writer of lists under `<prefix>:popular:<region>` for `life_ms` from then."""
 
     def __init__(
         self,
@@ -71,7 +71,7 @@ class PopularWriter:
         self._silent_until_s = 0.0
 
     def write(self, lists: Sequence[tuple[str, bytes]]) -> None:
-        """Writes (region, JSON) where none of a later window stands; never raises for Redis.
+        """Write (region, JSON) where none of a later window stands; never raises for Redis.
 
         Counts `popular_written`, `popular_stale` (a later window stood there) and `popular_failed`.
         """
@@ -85,7 +85,7 @@ class PopularWriter:
                 self._count("popular_stale", len(group) - written)
 
     def close(self) -> None:
-        """Gives the connection up."""
+        """Give the connection up."""
         self._client.close()
 
     def _insist(self, group: list[tuple[str, bytes]]) -> int | None:

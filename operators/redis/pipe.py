@@ -10,7 +10,7 @@ FENCE_LIFE_MS = 3_600_000
 
 
 class RedisPipe:
-    """One of redis-py's own connections, so TLS, passwords, databases and timeouts are as in its URL.
+    """Connection of redis-py's own, so TLS, passwords, databases and timeouts are as in its URL.
 
     Redis may yet carry out what it received on a connection that was given up, after the same was sent again on the next
     one: an old write would undo a deletion. So each connection has a fence, and its commands must do nothing once a key
@@ -27,7 +27,7 @@ class RedisPipe:
         self.fence = ""
 
     def open(self) -> None:
-        """Connects where nothing is connected, with the script loaded and the connection before it fenced off."""
+        """Connect where nothing is connected, with the script loaded and the connection before it fenced off."""
         if self._connection is not None and not self._unanswered and self._is_stale():
             self.drop()
         if self._connection is not None:
@@ -40,23 +40,23 @@ class RedisPipe:
         self._connection = self._client.connection_pool.get_connection()
 
     def send(self, command: bytes) -> None:
-        """Sends a packed command on the open connection; waits only while the socket's buffer is full."""
+        """Send a packed command on the open connection; wait only while the socket's buffer is full."""
         self._unanswered += 1
         # a health check would read the answer of an earlier command as its own
         self._connection.send_packed_command([command], check_health=False)
 
     def has_answer(self) -> bool:
-        """Whether an answer can be read without waiting."""
+        """Return whether an answer can be read without waiting."""
         return bool(self._connection.can_read(0))
 
     def answer(self) -> Any:
-        """The answer to the oldest command that has none yet."""
+        """Return the answer to the oldest command that has none yet."""
         answer = self._connection.read_response()
         self._unanswered -= 1
         return answer
 
     def drop(self) -> None:
-        """Gives the connection up, and with it the answers that are still to come."""
+        """Give the connection up, and with it the answers that are still to come."""
         if self._connection is None:
             return
         self._connection.disconnect()

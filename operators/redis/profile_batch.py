@@ -81,7 +81,7 @@ SCRIPT_SHA = hashlib.sha1(WRITE_IF_NEWER.encode(), usedforsecurity=False).hexdig
 
 
 class BatchPacker:
-    """Knows what is the same in each batch."""
+    """Packer of batches, which keeps what is the same in each."""
 
     def __init__(self, prefix: str, ttl_ms: int) -> None:
         self._key_prefix = f"{prefix}:profile:"
@@ -89,7 +89,7 @@ class BatchPacker:
         self._life_and_channel = bulk(b"%d" % ttl_ms) + bulk(f"{prefix}:profile-updated".encode())
 
     def pack(self, batch: Batch, fence: str) -> bytes:
-        """The batch's call of the script, which does nothing once `fence` is a key in Redis."""
+        """Return the batch's call of the script, which does nothing once `fence` is a key in Redis."""
         written: list[bytes] = []
         deleted: list[bytes] = []
         arguments: list[bytes] = []
@@ -111,15 +111,15 @@ class BatchPacker:
 
 
 def bulk(text: bytes) -> bytes:
-    """A text on its way to Redis."""
+    """Return a text on its way to Redis."""
     return b"$%d\r\n%b\r\n" % (len(text), text)
 
 
 def packed(*words: bytes) -> bytes:
-    """A command as Redis reads it."""
+    """Return a command as Redis reads it."""
     return b"*%d\r\n" % len(words) + b"".join(map(bulk, words))
 
 
 def updated_message(session_id: str, version: int, updated_at_ms: int) -> bytes:
-    """The notification of a write."""
+    """Return the notification of a write."""
     return msgspec.json.encode({"session_id": session_id, "version": version, "updated_at": updated_at_ms})

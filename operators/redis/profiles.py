@@ -38,7 +38,7 @@ class Question(NamedTuple):
 
 
 class ProfileWriter:
-    """Holds the newest write or deletion of at most `batch` sessions, and up to four batches that await their answer.
+    """Writer that holds the newest write or deletion of at most `batch` sessions, and up to four batches that await their answer.
 
     Batches go out in order on one connection. After a failure all that has no answer is sent again, the newest of each
     session, and the caller waits until it is answered.
@@ -70,7 +70,7 @@ class ProfileWriter:
         self._has_failed = False
 
     def put(self, session_id: str, write: Write, clicked_ms: int = 0) -> None:
-        """Takes a profile to write; sends what is pending where the batch is full. `acknowledged` hears of `clicked_ms` when it is
+        """Take a profile to write; send what is pending where the batch is full. `acknowledged` hears of `clicked_ms` when it is
         written, 0 is nothing.
 
         Raises:
@@ -83,17 +83,17 @@ class ProfileWriter:
             self._insist(self._send)
 
     def delete(self, session_id: str) -> None:
-        """Takes a profile away, and with it any write of it that is still pending."""
+        """Take a profile away, and with it any write of it that is still pending."""
         self._pending[session_id] = None
         if len(self._pending) >= self._batch:
             self._insist(self._send)
 
     def holds(self, session_id: str) -> bool:
-        """Whether something of the session is not known to be written."""
+        """Return whether something of the session is not known to be written."""
         return session_id in self._pending or any(session_id in batch for batch in self._in_flight)
 
     def ask(self, command: bytes, answered: Callable[[Any], None]) -> bool:
-        """Sends a command of which the answer is handed on once it is read; whether it could be sent. A Redis that is away is
+        """Send a command whose answer is handed on once it is read; return whether it could be sent. A Redis that is away is
         nothing to wait for here: then no answer comes."""
         try:
             self._pipe.open()
@@ -108,7 +108,7 @@ class ProfileWriter:
             return False
 
     def listen(self) -> None:
-        """Reads what has been answered, without waiting where only questions are open."""
+        """Read what has been answered, without waiting where only questions are open."""
         if any(isinstance(sent, dict) for sent in self._in_flight):
             self._insist(self._read_answers)
             return
@@ -119,23 +119,23 @@ class ProfileWriter:
             self._requeue()
 
     def settle(self) -> None:
-        """Sends what is pending, and returns when all is written."""
+        """Send what is pending, and return when all is written."""
         if self._pending or self._in_flight:
             self._insist(self._settle)
 
     def send(self) -> None:
-        """Sends what is pending, without waiting for answers."""
+        """Send what is pending, without waiting for answers."""
         if self._pending:
             self._insist(self._send)
 
     def have_arrived(self, session_ids: Iterable[str]) -> bool:
-        """Whether all of the sessions' is written, as far as Redis has answered; waits only for what is overdue."""
+        """Return whether all of the sessions' is written, as far as Redis has answered; wait only for what is overdue."""
         if self._in_flight:
             self._insist(self._read_answers)
         return not any(map(self.holds, session_ids))
 
     def close(self) -> None:
-        """Settles where Redis still answers, and gives the connection up.
+        """Settle where Redis still answers, and give the connection up.
 
         Never raises: Flink takes an error at the end of a task for a fatal one and ends the process with all its tasks. What is
         not written stands in the checkpoint, so the next start writes it.

@@ -36,7 +36,7 @@ def list_writer(settings: Settings, password: str | None, count: Count) -> Popul
 
 
 class Writers(NamedTuple):
-    """Makes the writers of profiles and of the regions' lists. None connects before its first write."""
+    """Makers of the writers of profiles and of the regions' lists. None connects before its first write."""
 
     profiles: Callable[[Settings, str | None, Count, Callable[[list[int]], None]], ProfileWriter] = profile_writer
     lists: Callable[[Settings, str | None, Count], PopularWriter] = list_writer

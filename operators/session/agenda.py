@@ -10,7 +10,7 @@ from pyflink.datastream.state import MapStateDescriptor
 
 
 class Task(enum.IntEnum):
-    """What is to be done."""
+    """Kind of what is to be done."""
 
     WRITTEN = 0
     """Profiles were sent to Redis: are they known to be there?"""
@@ -29,7 +29,7 @@ class Entry(msgspec.Struct, array_like=True):
 
     @classmethod
     def of_time(cls, due_ms: int, time_ms: int) -> "Entry":
-        """An entry for sessions that are due at an event time, which state holds as text in place of their names."""
+        """Return an entry for sessions that are due at an event time, which state holds as text in place of their names."""
         return cls(Task.DUE, due_ms, [str(time_ms)])
 
     @property
@@ -52,28 +52,28 @@ class Agenda:
         self._entries: dict[str, dict[str, Entry]] = {}
 
     def add(self, bucket: str, task: Task, due_ms: int, names: list[str], timers: Any) -> None:
-        """Notes something to do for sessions at that time."""
+        """Note something to do for sessions at that time."""
         self._put(bucket, Entry(task, due_ms, names), timers)
 
     def add_time(self, bucket: str, due_ms: int, time_ms: int, timers: Any) -> None:
-        """Notes that more sessions are due at an event time, to be looked at by the wall clock's `due_ms`."""
+        """Note that more sessions are due at an event time, to be looked at by the wall clock's `due_ms`."""
         self._put(bucket, Entry.of_time(due_ms, time_ms), timers)
 
     def due(self, bucket: str, now_ms: int) -> list[tuple[str, Entry]]:
-        """What is to be done by now, with the names of the entries."""
+        """Return what is to be done by now, with the names of the entries."""
         return [(name, entry) for name, entry in self._of(bucket).items() if entry.due_ms <= now_ms]
 
     def was_restored(self, name: str) -> bool:
-        """Whether the entry is from before this start."""
+        """Return whether the entry is from before this start."""
         return not name.startswith(self._prefix)
 
     def done(self, bucket: str, name: str) -> None:
-        """Removes an entry."""
+        """Remove an entry."""
         del self._of(bucket)[name]
         self._map.remove(name)
 
     def postpone(self, entry: Entry, due_ms: int, timers: Any) -> None:
-        """Looks at an entry again at that time. The state goes on saying when it was first due, which is sooner."""
+        """Look at an entry again at that time. The state goes on saying when it was first due, which is sooner."""
         entry.due_ms = due_ms
         timers.register_processing_time_timer(due_ms)
 

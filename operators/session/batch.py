@@ -29,7 +29,7 @@ class Input(msgspec.Struct, frozen=True, gc=False):
 
 
 def read_batch(row: Row) -> Iterator[Input]:
-    """The inputs of Row(sessions, payloads, origin keys, places), in the order of arrival.
+    """Yield the inputs of Row(sessions, payloads, origin keys, places), in the order of arrival.
 
     The first three are arrays of the same length; `places` is a text with `partition offset record_ms ` for each. The partition of
     a hint is `HINT_PARTITION` less its own, so that both kinds fit one column of numbers.

@@ -24,7 +24,7 @@ def _time_of(name: str) -> int:
 
 
 class DueSessions:
-    """Lists of sessions by the time at which they are due, in keyed state by bucket.
+    """Sessions listed by the time at which they are due, in keyed state by bucket.
 
     A list grows by a chunk with each batch, so that a batch writes what it adds and no more: the map holds the numbers of the
     list's first chunk and of the one after its last under the time, and each chunk under time and number.
@@ -37,11 +37,11 @@ class DueSessions:
         self._added: dict[int, list[str]] = {}
 
     def add(self, session_id: str, due_ms: int) -> None:
-        """The session is to be looked at once the watermark has passed that time."""
+        """Note that the session is to be looked at once the watermark has passed that time."""
         self._added.setdefault(-(-due_ms // GRAIN_MS) * GRAIN_MS, []).append(session_id)
 
     def store(self, bucket: str, timers: Any) -> None:
-        """Writes what was added, and sets a timer for each time that is new."""
+        """Write what was added, and set a timer for each time that is new."""
         if not self._added:
             return
         entries: dict[str, bytes] = {}
@@ -55,7 +55,7 @@ class DueSessions:
         self._added.clear()
 
     def drain(self, bucket: str, time_ms: int, most: int) -> tuple[list[str], bool]:
-        """Sessions that are due at that time, whole chunks of them until there are `most`, and whether any are left."""
+        """Return sessions that are due at that time, whole chunks of them until there are `most`, and whether any are left."""
         first, end = self._head(bucket, time_ms)
         taken: list[str] = []
         while first < end and len(taken) < most:
@@ -71,18 +71,18 @@ class DueSessions:
         return taken, first < end
 
     def is_empty(self) -> bool:
-        """Whether no session of the current bucket is due at any time: then it has none."""
+        """Return whether no session of the current bucket is due at any time: then it has none."""
         return bool(self._map.is_empty())
 
     def chunks(self) -> list[str]:
-        """The names of all chunks of the current bucket, of the sessions that are due last first. Each session that is held is in
-        one of them, most in several."""
+        """Return the names of all chunks of the current bucket, of the sessions that are due last first. Each session that is held
+        is in one of them, most in several."""
         names = [name for name in keys_of(self._map) if "/" in name]
         names.sort(key=_time_of)
         return names
 
     def chunk(self, name: str) -> list[str]:
-        """The sessions of a chunk of the current bucket, none where it is gone."""
+        """Return the sessions of a chunk of the current bucket, none where it is gone."""
         data = self._map.get(name)
         return [] if data is None else _chunks.decode(data)
 

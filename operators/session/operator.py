@@ -59,7 +59,7 @@ BY_VARIANT = {"exposures", "exposures_explored", "reward_milli", "penalty_milli"
 
 
 class Secrets(msgspec.Struct, frozen=True):
-    """What the operator must know and the job's graph must not."""
+    """Secrets that the operator must know and the job's graph must not."""
 
     redis_password: str | None
     salt: bytes
@@ -77,7 +77,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self._writers = writers
 
     def open(self, runtime_context: RuntimeContext) -> None:
-        """Connects, and refuses to run with other code than the client's."""
+        """Connect, and refuse to run with other code than the client's."""
         begin_task(self._build_id)
         warm()
         settings, secrets = self._settings, self._secrets()
@@ -122,7 +122,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self._topic = settings.kafka.topics.user_interactions
 
     def close(self) -> None:
-        """Lets nothing that is pending wait for the next start."""
+        """Let nothing that is pending wait for the next start."""
         if hasattr(self, "_writer"):
             try:
                 self._writer.close()
@@ -131,8 +131,8 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
                 self._timings.close()
 
     def process_element(self, value: Row, ctx: Any) -> Iterable[Row]:
-        """A batch of inputs of a bucket's sessions: all are taken first, and then published for, as code that runs several times in
-        a row is faster. Only where a session has another input is it published for in between."""
+        """Return a batch of inputs of a bucket's sessions: all are taken first, and then published for, as code that runs several
+        times in a row is faster. Only where a session has another input is it published for in between."""
         began_s = time.perf_counter()
         if not self._restored:
             self._restore(ctx)
@@ -147,7 +147,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         return rows
 
     def process_broadcast_element(self, value: Row, ctx: Any) -> Iterator[Row]:
-        """A bundle, a list, a product or a model: Row(kind, key, value, partition, offset, record_ms)."""
+        """Yield a bundle, a list, a product or a model: Row(kind, key, value, partition, offset, record_ms)."""
         if not self._restored:
             self._restore(ctx)
         kind, key, payload, partition, offset, record_ms = value._values
@@ -186,7 +186,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._counters.show("model_version_ms", 0 if predictor is None else predictor.model_version)
 
     def on_timer(self, timestamp: int, ctx: Any) -> Iterable[Row]:
-        """Event time: exposures and sessions end. Processing time: the bucket's agenda."""
+        """End exposures and sessions by event time, and work off the bucket's agenda by processing time."""
         if not self._restored:
             self._restore(ctx)
         if ctx.time_domain() == TimeDomain.PROCESSING_TIME:

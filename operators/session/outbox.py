@@ -21,7 +21,7 @@ KIND, KEY, VALUE, OUTCOMES_COLUMN, SHARD, MESSAGE, ACCEPTED = range(7)
 
 
 class Outbox:
-    """Collects the records of several inputs; `slide_ms` is popularity's, by which accepted events are counted."""
+    """Records collected from several inputs; `slide_ms` is popularity's, by which accepted events are counted."""
 
     def __init__(self, slide_ms: int) -> None:
         self._slide_ms = slide_ms
@@ -29,11 +29,11 @@ class Outbox:
         self._accepted: dict[int, list[str]] = {}
 
     def add(self, kind: str, key: bytes | None, value: bytes | None) -> None:
-        """A record for a topic or an operator."""
+        """Add a record for a topic or an operator."""
         self._rows.append(_row(kind, key, value))
 
     def add_all(self, records: Iterable[Record], accepted: str | None) -> None:
-        """What an input brought about: outcomes and a message for the learner go along with a record of the same session."""
+        """Add what an input brought about: outcomes and a message for the learner go along with a record of the same session."""
         rows: list[Row] = []
         for record in records:
             if record.kind == OUTCOMES:
@@ -49,11 +49,11 @@ class Outbox:
         self._rows += rows
 
     def want(self, product_ids: Iterable[str]) -> None:
-        """Asks the directory for products."""
+        """Ask the directory for products."""
         self._rows += [_row(WANTED, product_id.encode(), b"") for product_id in product_ids]
 
     def drain(self) -> list[Row]:
-        """All of it; the outbox is empty then."""
+        """Return all of it; the outbox is empty then."""
         rows = self._rows
         for lines in self._accepted.values():
             _with_room(rows, ACCEPTED)[ACCEPTED] = LINE.join(lines)

@@ -11,7 +11,7 @@ logger = structlog.get_logger()
 
 
 class OverloadReport:
-    """Feeds the rule with records, and while it is above normal with a timer, so that it ends in a silence too."""
+    """Feed of the overload rule with records, and while it is above normal with a timer, so that it ends in a silence too."""
 
     def __init__(self, overload: Overload, counters: Counters, recover_after_ms: int) -> None:
         self._overload = overload
@@ -23,12 +23,12 @@ class OverloadReport:
         counters.show("event_lag_ms", 0)
 
     def observe(self, record_ms: int, now_ms: int, ctx: Any) -> None:
-        """A record of that Kafka time has come in."""
+        """Observe that a record of that Kafka time has come in."""
         if self._overload.observe(record_ms, now_ms):
             self._report(now_ms, ctx)
 
     def on_timer(self, timestamp: int, now_ms: int, ctx: Any) -> None:
-        """Any processing-time timer has fired; looks for a silence where it is the watch's own."""
+        """Look for a silence, if the processing-time timer that fired is the report's own."""
         if self._timer_ms and timestamp >= self._timer_ms:
             self._timer_ms = 0
             self._overload.pass_time(now_ms)

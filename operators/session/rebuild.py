@@ -40,12 +40,12 @@ return 1
 
 
 def reports_key(prefix: str) -> str:
-    """The hash in which each bucket says how far its rebuild is."""
+    """Return the hash in which each bucket says how far its rebuild is."""
     return f"{prefix}:rebuild"
 
 
 class Report(msgspec.Struct):
-    """How far a bucket is: `epoch` as `RedisHealth` has it, sessions looked at, and profiles written."""
+    """Progress of a bucket: `epoch` as `RedisHealth` has it, sessions looked at, and profiles written."""
 
     epoch: str
     sessions: int = 0
@@ -67,7 +67,7 @@ class _Rebuild:
 
 
 class Rebuilder:
-    """Knows for each bucket in which epoch of Redis' data its profiles were written, and writes them again in another one.
+    """Memory of the epoch of Redis' data in which each bucket's profiles were written; writes them again in another one.
 
     The epoch is in keyed state, so a loss while the job was down is found too, and a rebuild that a crash ends begins anew.
     `bring_back` writes a session's profile and says whether there was one. `begins` hears of each new epoch.
@@ -100,7 +100,7 @@ class Rebuilder:
         self._begun = ""
 
     def see(self, bucket: str, timers: Any) -> None:
-        """A call for the bucket: its clock starts with the first. A bucket without sessions has nothing in Redis to lose."""
+        """See a call for the bucket: its clock starts with the first. A bucket without sessions has nothing in Redis to lose."""
         if bucket in self._next_ms:
             return
         known = self._state.value()
@@ -108,11 +108,11 @@ class Rebuilder:
         self._set_timer(bucket, next_tick_ms(TICK_MS, TICK_AFTER_MS), timers)
 
     def is_busy_with(self, bucket: str) -> bool:
-        """Whether the bucket's sessions are on their way back."""
+        """Return whether the bucket's sessions are on their way back."""
         return self._current is not None and self._current.bucket == bucket
 
     def on_timer(self, bucket: str, timestamp: int, now_ms: int, is_behind: bool, timers: Any) -> None:
-        """Any processing-time timer of the bucket has fired; does something where it is the bucket's own."""
+        """Go on with the rebuild, if the processing-time timer that fired is the bucket's own."""
         due_ms = self._next_ms.get(bucket)
         if due_ms is None:
             self.see(bucket, timers)

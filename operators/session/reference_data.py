@@ -43,7 +43,7 @@ logger = structlog.get_logger()
 
 
 class ReferenceData:
-    """Feeds a chooser. Broadcast state holds one entry per category, bundle, list of partners, popularity list that is to last
+    """Feed of a chooser. Broadcast state holds one entry per category, bundle, list of partners, popularity list that is to last
     and product that was asked for, and two per model (the whole, and what changed since), under the names that `take` returns and
     until `drain_forgotten` names them.
     """
@@ -54,7 +54,7 @@ class ReferenceData:
         self._forgotten: list[str] = []
 
     def apply(self, kind: str, key: bytes | None, value: bytes | None) -> Rejection | str | None:
-        """Takes a record in, and returns under which name broadcast state holds it: None for one that it does not hold.
+        """Take a record in, and return under which name broadcast state holds it: None for one that it does not hold.
 
         A record that cannot be used is rejected, and then broadcast state must not hold it either.
         """
@@ -77,7 +77,7 @@ class ReferenceData:
             return Rejection(Reason.NOT_UTF8, "key", f"byte {error.start} is not UTF-8")
 
     def drain_forgotten(self) -> list[str]:
-        """Names that broadcast state is to hold no longer, as what they stood for had to make room."""
+        """Return names that broadcast state is to hold no longer, as what they stood for had to make room."""
         forgotten, self._forgotten = self._forgotten, []
         for product_id in self._chooser.catalogue.drain_forgotten():
             forgotten.append(_name(CANDIDATES_RECORD, product_key(product_id)))
@@ -87,7 +87,7 @@ class ReferenceData:
         return forgotten
 
     def restore(self, entries: Iterable[tuple[str, bytes]]) -> int:
-        """Takes over broadcast state after a restart; returns the number of entries.
+        """Take over broadcast state after a restart; return the number of entries.
 
         An earlier release held each product here; now its category does. It may also have held what this one refuses.
         """

@@ -20,18 +20,18 @@ class SessionStore:
         self._changed: set[str] = set()
 
     def get(self, session_id: str) -> bytes | None:
-        """A session's state, None where nothing is held."""
+        """Return a session's state, None where nothing is held."""
         if session_id not in self._known:
             self._known[session_id] = self._state.get(session_id)
         return self._known[session_id]
 
     def put(self, session_id: str, data: bytes | None) -> None:
-        """What is to be stored, None to hold nothing any more."""
+        """Put what is to be stored, None to hold nothing any more."""
         self._known[session_id] = data
         self._changed.add(session_id)
 
     def store(self) -> None:
-        """Writes what has changed."""
+        """Write what has changed."""
         stored = size = 0
         for session_id in self._changed:
             data = self._known[session_id]

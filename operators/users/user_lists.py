@@ -38,13 +38,13 @@ class UserListOperator(ProcessFunction):  # type: ignore[misc]
         self._build_id = build_id
 
     def open(self, runtime_context: RuntimeContext) -> None:
-        """Reads the secret where it runs."""
+        """Read the secret where it runs."""
         begin_task(self._build_id)
         self._salt = self._salt_of()
         self._counters = Counters(runtime_context.get_metrics_group(), "user-lists")
 
     def process_element(self, value: Row, ctx: Any) -> list[Row]:
-        """A list, or one that is removed."""
+        """Return a list, or one that is removed."""
         key, payload, partition, offset, record_ms = value._values
         found = read_user_list(key, payload, self._most)
         if isinstance(found, Rejection):

@@ -41,19 +41,19 @@ class UserOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._build_id = build_id
 
     def open(self, runtime_context: RuntimeContext) -> None:
-        """Finds the user's state."""
+        """Find the user's state."""
         begin_task(self._build_id)
         self._state = runtime_context.get_state(ValueStateDescriptor("user", Types.PICKLED_BYTE_ARRAY()))
         self._counters = Counters(runtime_context.get_metrics_group(), "users")
         self._flushed_ms = 0
 
     def close(self) -> None:
-        """Hands on what was counted."""
+        """Hand on what was counted."""
         if hasattr(self, "_counters"):
             self._counters.flush()
 
     def process_element(self, value: Sequence[str], ctx: Any) -> list[Row]:
-        """Takes a batch in: messages in their order, then the events."""
+        """Take a batch in: messages in their order, then the events."""
         name = ctx.get_current_key()
         data = self._state.value()
         user = User() if data is None else User.decode(data)
@@ -72,7 +72,7 @@ class UserOperator(KeyedProcessFunction):  # type: ignore[misc]
         return rows
 
     def on_timer(self, timestamp: int, ctx: Any) -> list[Row]:
-        """Drops what is over."""
+        """Drop what is over."""
         data = self._state.value()
         user = None if data is None else User.decode(data)
         if user is None or timestamp < user.timer_ms:

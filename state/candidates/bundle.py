@@ -28,7 +28,7 @@ class Bundle(msgspec.Struct, frozen=True):
         return [self.primary_product, *self.bundle_items]
 
     def is_valid(self, now_ms: int) -> bool:
-        """Whether it may still be offered."""
+        """Return whether it may still be offered."""
         return self.valid_until is None or now_ms <= self.valid_until
 
 
@@ -36,7 +36,7 @@ _decoder = msgspec.json.Decoder(Bundle)
 
 
 def read_bundle(payload: bytes) -> Bundle | Rejection:
-    """A bundle from the bytes of a record, or why it is none."""
+    """Return a bundle from the bytes of a record, or why it is none."""
     bundle = decode_or_reject(_decoder, payload, BUNDLE_LIMIT_BYTES)
     if isinstance(bundle, Rejection):
         return bundle

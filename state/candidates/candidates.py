@@ -65,7 +65,7 @@ class Candidates:
         return self._product_ids
 
     def some(self, order: list[int]) -> tuple[list[int], list[str]]:
-        """Category codes and product ids of some of them."""
+        """Return category codes and product ids of some of them."""
         if self._product_ids is not None:
             return self.codes[order].tolist(), [self._product_ids[index] for index in order]
         rows = self.rows[order].tolist()
@@ -77,7 +77,7 @@ class Candidates:
 def find_candidates(
     asked: Asked, shelf: Shelf, limit: int, rng: np.random.Generator, wanted: Sequence[str] = ()
 ) -> Candidates:
-    """What the sources offer, and products drawn from all that is held.
+    """Return what the sources offer, and products drawn from all that is held.
 
     `wanted` products come first, where they are held. Where no product is held at all, the session's own stand for themselves,
     unlisted.
@@ -92,7 +92,7 @@ def find_candidates(
 
 
 def gathered(offers: CandidateLists, shelf: Shelf, limit: int, rng: np.random.Generator) -> Candidates:
-    """At most `limit` candidates of those that are offered."""
+    """Gather at most `limit` candidates of those lists."""
     catalogue = shelf.catalogue
     rows, sources = gather(
         offers.numbers,

@@ -25,7 +25,7 @@ RELATIVE_PRICE_SCALE = 4
 
 
 class CategoryMeans(NamedTuple):
-    """What a category says of all its products: how many are rated, and their mean rating and log price."""
+    """Means over all products of a category: how many are rated, and their mean rating and log price."""
 
     rated: int
     rating: float
@@ -33,8 +33,8 @@ class CategoryMeans(NamedTuple):
 
 
 class Catalogue(ProductRows):
-    """What is held of the shop's products. One that was removed or cannot be bought is never a candidate, at once; lists are
-    rebuilt at most twice a second.
+    """Products of the shop that are held. One that was removed or cannot be bought is never a candidate, at once; lists are rebuilt
+    at most twice a second.
 
     Products come and go with their category's list (`apply_category`); others are asked for (`want`), come by themselves
     (`apply_product`), and leave when room is needed, the longest unused first.
@@ -62,14 +62,14 @@ class Catalogue(ProductRows):
         self._built_ms = -REBUILD_INTERVAL_MS
 
     def put(self, product: Product) -> bool:
-        """Adds or replaces a product; False where the catalogue is full."""
+        """Add or replace a product; False where the catalogue is full."""
         row = self._room_for(product.product_id)
         if row is not None:
             self._put(row, product.category_id, pack(product))
         return row is not None
 
     def apply_category(self, record: CategoryRecord) -> None:
-        """Holds what the category lists from now on, and of what it listed before only what was asked for."""
+        """Hold what the category lists from now on, and of what it listed before only what was asked for."""
         code = self._code(record.category_id)
         means = CategoryMeans(record.rated, record.mean_rating, record.mean_price)
         self._dirty = self._dirty or self._means_by_code.get(code) != means
@@ -85,13 +85,13 @@ class Catalogue(ProductRows):
         self._let_go(self._residents.list_category(code, rows))
 
     def drop_category(self, category_id: str) -> None:
-        """The category has no product any more."""
+        """Drop a category that has no product any more."""
         code = self._code(category_id)
         self._dirty = self._means_by_code.pop(code, None) is not None or self._dirty
         self._let_go(self._residents.list_category(code, np.zeros(0, dtype=np.int64)))
 
     def apply_product(self, product_id: str, record: ProductRecord) -> bool:
-        """Holds a product that somebody asked for; False where there is no room for it and this catalogue did not ask."""
+        """Hold a product that somebody asked for; False where there is no room for it and this catalogue did not ask."""
         is_full = len(self.row_of) >= self._max_products
         if is_full and product_id not in self.row_of and product_id not in self.wanted:
             return False
@@ -107,40 +107,40 @@ class Catalogue(ProductRows):
         return True
 
     def remove(self, product_id: str) -> None:
-        """Takes a product out of every later choice."""
+        """Take a product out of every later choice."""
         row = self._drop(product_id)
         if row is not None:
             self._residents.leave(row)
             self._dirty = True
 
     def want(self, product_ids: Iterable[str]) -> None:
-        """Asks for those that are not held; see `Wanted`."""
+        """Ask for those that are not held; see `Wanted`."""
         missing = [product_id for product_id in product_ids if product_id not in self.row_of]
         if missing:
             self.wanted.note(missing)
 
     def poll_wanted(self, now_ms: int) -> list[str]:
-        """The products to ask for now."""
+        """Return the products to ask for now."""
         return self.wanted.poll(now_ms)
 
     def drain_forgotten(self) -> list[str]:
-        """Products that were asked for and had to make room since the last time."""
+        """Return products that were asked for and had to make room since the last time."""
         forgotten, self._forgotten = self._forgotten, []
         return forgotten
 
     def drain_counts(self) -> dict[str, int]:
-        """How often since the last time a product found no room, in the catalogue or among those to ask for."""
+        """Return how often since the last time a product found no room, in the catalogue or among those to ask for."""
         counts = {"products_left_out": self.left_out, "products_not_asked_for": self.wanted.left_out}
         self.left_out = self.wanted.left_out = 0
         return {name: count for name, count in counts.items() if count}
 
     def can_show(self, product_ids: Iterable[str]) -> bool:
-        """Whether all of them can still be shown."""
+        """Return whether all of them can still be shown."""
         row_of, active = self.row_of, self.active
         return all((row := row_of.get(product_id)) is not None and active[row] for product_id in product_ids)
 
     def refresh(self, now_ms: int) -> bool:
-        """Rebuilds the candidate lists where the catalogue changed and it is time; says whether it did."""
+        """Rebuild the candidate lists where the catalogue changed and it is time; says whether it did."""
         if not self._dirty or now_ms - self._built_ms < REBUILD_INTERVAL_MS + len(self.row_of) // ROWS_PER_MS:
             return False
         self._dirty = False
@@ -150,7 +150,7 @@ class Catalogue(ProductRows):
         return True
 
     def listed(self, product_ids: Iterable[str]) -> list[int]:
-        """Rows of those that are listed."""
+        """Return rows of those that are listed."""
         return [row for product_id in product_ids if (row := self.row_of.get(product_id)) is not None]
 
     def _rebuild(self) -> None:

@@ -18,7 +18,7 @@ class NameColumn:
         self._use(bytearray(NAME_BYTES * size))
 
     def put(self, number: int, name: str) -> None:
-        """Sets a number's name."""
+        """Set a number's name."""
         if NAME_BYTES * number >= len(self._bytes):
             self._use(self._bytes + bytes(max(len(self._bytes), NAME_BYTES * (number + 1))))
         start, text = NAME_BYTES * number, _encoder.encode(name)[1:-1]

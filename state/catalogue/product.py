@@ -49,5 +49,5 @@ _decoder = msgspec.json.Decoder(Product)
 
 
 def read_product(payload: bytes) -> Product | Rejection:
-    """A product from the bytes of a record, or why it is none."""
+    """Return a product from the bytes of a record, or why it is none."""
     return decode_or_reject(_decoder, payload, PRODUCT_LIMIT_BYTES)

@@ -24,7 +24,7 @@ Packed = NDArray[np.uint8]
 
 
 def packed(facts: bytes) -> Packed:
-    """Facts of several products, one after the other."""
+    """Return facts of several products, one after the other."""
     return np.frombuffer(facts, dtype=np.uint8).reshape(-1, SIZE)
 
 
@@ -59,21 +59,21 @@ class ProductRows:
         return len(self.row_of)
 
     def category_of(self, product_id: str) -> str:
-        """A listed product's category, "" for another."""
+        """Return a listed product's category, "" for another."""
         row = self.row_of.get(product_id)
         return "" if row is None else self.categories[row]
 
     def code_of(self, category_id: str) -> int:
-        """The category's number, 0 for one that no product has had."""
+        """Return the category's number, 0 for one that no product has had."""
         return self._code_of.get(category_id, 0)
 
     def make_room(self) -> None:
-        """Brings `code_slot`, scratch of the kernels by category, to the catalogue's size; `stamp` has it."""
+        """Bring `code_slot`, scratch of the kernels by category, to the catalogue's size; `stamp` has it."""
         if len(self.code_slot) < len(self.category_ids):
             self.code_slot = np.zeros(2 * len(self.category_ids), dtype=np.int64)
 
     def next_mark(self) -> int:
-        """A number that no row of `stamp` holds, nor any larger one."""
+        """Return a number that no row of `stamp` holds, nor any larger one."""
         self._mark += MARK_STEPS
         return self._mark
 

@@ -11,8 +11,8 @@ EVICTED_SHARE = 64
 
 
 class Residents:
-    """By row of the catalogue: `lister` (rows,), the code of the category that lists it, 0 for none, and `version` (rows,), as of
-    when its facts are. `asked` are the rows of products that were asked for."""
+    """Columns by row of the catalogue: `lister` (rows,), the code of the category that lists it, 0 for none, and `version` (rows,),
+    as of when its facts are. `asked` are the rows of products that were asked for."""
 
     def __init__(self) -> None:
         self.lister: Rows = np.zeros(FIRST_ROWS, dtype=np.int64)
@@ -21,19 +21,19 @@ class Residents:
         self._listed: dict[int, Rows] = {}
 
     def make_room(self, rows: int) -> None:
-        """Brings the columns to so many rows."""
+        """Bring the columns to so many rows."""
         if rows == len(self.lister):
             return
         more = np.zeros(rows - len(self.lister), dtype=np.int64)
         self.lister, self.version = np.concatenate([self.lister, more]), np.concatenate([self.version, more])
 
     def leave(self, row: int) -> None:
-        """The row stands for nothing any more."""
+        """Free a row that stands for nothing any more."""
         self.lister[row] = self.version[row] = 0
         self.asked.discard(row)
 
     def list_category(self, code: int, rows: Rows) -> list[int]:
-        """The category lists these rows from now on, and no others; returns those that nothing holds any longer."""
+        """Return the category lists these rows from now on, and no others; return those that nothing holds any longer."""
         former = self._listed.pop(code, _NO_ROWS)
         former = former[self.lister[former] == code]
         self.lister[former] = 0
@@ -44,7 +44,7 @@ class Residents:
         return [row for row in gone.tolist() if row not in self.asked]
 
     def longest_unused(self, used: Rows) -> Sequence[int]:
-        """Rows to give up, those used longest ago by `used` (rows,); a category's list is kept whole."""
+        """Return rows to give up, those used longest ago by `used` (rows,); a category's list is kept whole."""
         rows = np.fromiter(self.asked, dtype=np.int64, count=len(self.asked))
         rows = rows[self.lister[rows] == 0]
         if not len(rows):

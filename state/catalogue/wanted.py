@@ -10,7 +10,7 @@ ASK_AGAIN_MS = 60_000
 
 
 class Wanted:
-    """Asks for each product once in a minute, and for so many in a second; the others wait, as far as there is room.
+    """Products to ask for, each once in a minute, and so many in a second; the others wait, as far as there is room.
 
     Attributes:
         left_out: how often a product found no room to wait in.
@@ -28,7 +28,7 @@ class Wanted:
         return product_id in self._asked_ms or product_id in self._waiting
 
     def note(self, product_ids: Iterable[str]) -> None:
-        """Products that are to be asked for."""
+        """Note products that are to be asked for."""
         for product_id in product_ids:
             if product_id in self._asked_ms or product_id in self._waiting:
                 continue
@@ -38,12 +38,12 @@ class Wanted:
                 self.left_out += 1
 
     def settle(self, product_id: str) -> None:
-        """The product has come."""
+        """Note that the product has come."""
         self._asked_ms.pop(product_id, None)
         self._waiting.pop(product_id, None)
 
     def poll(self, now_ms: int) -> list[str]:
-        """The products to ask for now."""
+        """Return the products to ask for now."""
         self._forget(now_ms)
         if not self._waiting:
             return []

@@ -37,7 +37,7 @@ Values = NDArray[np.float64]
 
 
 class PublishedScore(Rules):
-    """Ranks by the published score, as the source paper does, in place of the expected reward.
+    """Rules that rank by the published score, as the source paper does, in place of the expected reward.
 
     Σ over the session's events of weight × engagement × 0.9^k × (1 + relevance), where an event is relevant by ½ to its category
     and by ½ more to its product (a thumb down: less). The sum over events is the session's total plus half the affinities.
@@ -100,7 +100,7 @@ class Chooser:
         self._last: tuple[str, Chooser] = ("", self)
 
     def of(self, session_id: str) -> "Chooser":
-        """The chooser of the session's variant."""
+        """Return the chooser of the session's variant."""
         if not self._others:
             return self
         if session_id != self._last[0]:  # an input asks several times
@@ -108,11 +108,11 @@ class Chooser:
         return self._last[1]
 
     def knows(self, model: str) -> bool:
-        """Whether a variant chooses by the statistics of that name."""
+        """Return whether a variant chooses by the statistics of that name."""
         return any(chooser.model == model for chooser in self._all)
 
     def use_model(self, predictor: Predictor, model: str | None = None) -> None:
-        """Scores with this model from now on, as do all variants that choose by it; None: that of this chooser itself."""
+        """Score with this model from now on, as do all variants that choose by it; None: that of this chooser itself."""
         name = model or self.model
         rates = Rates(self.catalogue, predictor, self._model_rows.setdefault(name, ModelRows()))
         users = [chooser for chooser in self._all if chooser.model == name]
@@ -152,13 +152,13 @@ class Chooser:
         return ThompsonSlates(policy, self.shelf, self.rng, self._normals, self.mix, self.settings.profile.items)
 
     def coverage(self) -> float:
-        """The share of the products listed that the newest model knows an exposure of."""
+        """Return the share of the products listed that the newest model knows an exposure of."""
         exposed = self.rates.exposures > 0
         listed = self.catalogue.active[: len(exposed)]
         return float((exposed & listed).sum()) / max(1, len(self.catalogue))
 
     def refresh(self, now_ms: int) -> None:
-        """Brings candidate lists up to date with the catalogue."""
+        """Bring candidate lists up to date with the catalogue."""
         if self.catalogue.refresh(now_ms):
             self.shelf.refresh()
             predictors = {chooser.model: chooser.predictor for chooser in self._all}
@@ -167,7 +167,7 @@ class Chooser:
                 chooser._use_rates(rates[chooser.model])
 
     def predict(self, slate: Slate) -> Values:
-        """Expected rewards (k,) of a slate's items; 0 before a model has come or for another feature set's features."""
+        """Return expected rewards (k,) of a slate's items; 0 before a model has come or for another feature set's features."""
         if slate.decision_id == self._newest[0]:
             return self._newest[1]
         x = slate.matrix() if slate.product_ids else np.zeros((0, 0))
@@ -181,13 +181,13 @@ class Chooser:
         return x.astype(np.float64) @ self.predictor.theta + effect
 
     def coefficients(self, slate: Slate) -> Values | None:
-        """θ (d,), or one for each item (k, d) where products have models of their own; None before a model has come."""
+        """Return θ (d,), or one for each item (k, d) where products have models of their own; None before a model has come."""
         if self.predictor is None:
             return None
         return self.predictor.theta if self.arms is None else self.arms.coefficients(slate.product_ids)
 
     def choose(self, context: Context, *, profile_version: int, cause: bytes, most: int | None = None) -> Slate:
-        """A new slate under a new decision id, of at most `most` candidates instead of `candidates.max`."""
+        """Return a new slate under a new decision id, of at most `most` candidates instead of `candidates.max`."""
         bandit = self.settings.bandit
         most = most or self.settings.candidates.max
         share = self.settings.decisions.full_share
@@ -237,14 +237,15 @@ class Chooser:
         )
 
     def consider(self, context: Context, most: int) -> "Considered":
-        """All that goes into a choice of at most `most` candidates, before the policy decides."""
+        """Return all that goes into a choice of at most `most` candidates, before the policy decides."""
         wanted = self.merchandise.wanted(context.last_category)
         candidates = find_candidates(context.asked, self.shelf, most, self.rng, wanted)
         found = described(candidates, context, self.catalogue, self.rates, self._posterior.theta)
         return Considered(candidates, found, self.belief(candidates, found), self._rules(candidates, found, context))
 
     def terms(self, considered: "Considered") -> tuple[Values, Values]:
-        """What the model's expected rewards are sums of: features × coefficients (n, d), and the products' own effects (n,)."""
+        """Return what the model's expected rewards are sums of: features × coefficients (n, d), and the products' own effects
+        (n,)."""
         found = considered.found
         if self.arms is None:
             return found.x * self._posterior.theta, found.effect
@@ -255,7 +256,7 @@ class Chooser:
         return self.predictor.posterior if self.predictor else self._prior
 
     def belief(self, candidates: Candidates, found: Described) -> Belief:
-        """What the newest model says of the candidates."""
+        """Return what the newest model says of the candidates."""
         posterior, x, mean, own_variance = self._posterior, found.x, found.mean, found.effect_variance
         whitener, noise = posterior.whitener, posterior.noise
         if self.arms is not None:
@@ -299,7 +300,7 @@ class Chooser:
 
 
 class Considered(NamedTuple):
-    """What a policy decides by: n candidates, what is known and what is believed of them, and the rules that act in the choice."""
+    """Grounds of a decision: n candidates, what is known and what is believed of them, and the rules that act in the choice."""
 
     candidates: Candidates
     found: Described
@@ -308,17 +309,17 @@ class Considered(NamedTuple):
 
 
 def engagement(values: NDArray[Any]) -> NDArray[Any]:
-    """Predictions as engagement, clipped to [0.001, 1]."""
+    """Return predictions as engagement, clipped to [0.001, 1]."""
     return np.clip(values, SMALLEST_ENGAGEMENT, 1.0)
 
 
 def base_weight(interest: Interest) -> float:
-    """What every candidate is scored with: the decayed weight of all events, 1 where there are none."""
+    """Return what every candidate is scored with: the decayed weight of all events, 1 where there are none."""
     return interest.total or 1.0
 
 
 def personal_weight(product_ids: list[str], category_ids: list[str], interest: Interest) -> Values:
-    """Half the affinities, (2, n): by product and by category."""
+    """Return half the affinities, (2, n): by product and by category."""
     products, categories = interest.products, interest.categories
     return np.array(
         [

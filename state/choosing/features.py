@@ -24,7 +24,7 @@ _NO_MOMENT = _NO_LISTS = np.zeros(0)
 
 
 class Context(msgspec.Struct, frozen=True):
-    """What a session brings to the choice.
+    """Session's side of a choice.
 
     `shown_unrewarded` counts by product how often it was shown without a reward, `category_unrewarded` the same by category.
     `region` and `moment` are the session's. `hidden` are products that are not to be shown, besides those that the visitor
@@ -48,8 +48,8 @@ class Context(msgspec.Struct, frozen=True):
 
 
 class Described(NamedTuple):
-    """What is known of n candidates: `columns` (d, n) their features, as float16 holds them, a row for each feature; `mean` (n,)
-    the expected rewards; and what their products have shown on their own, a row (n,) each."""
+    """Description of n candidates: `columns` (d, n) their features, as float16 holds them, a row for each feature; `mean` (n,) the
+    expected rewards; and what their products have shown on their own, a row (n,) each."""
 
     columns: Rounded
     mean: NDArray[np.float64]
@@ -71,14 +71,14 @@ class Described(NamedTuple):
 
 
 def features(candidates: Candidates, context: Context, catalogue: Catalogue, rates: Rates) -> Features:
-    """The n × d matrix of features in float16."""
+    """Return the n × d matrix of features in float16."""
     return described(candidates, context, catalogue, rates, _NO_THETA).features
 
 
 def described(
     candidates: Candidates, context: Context, catalogue: Catalogue, rates: Rates, theta: NDArray[np.float64]
 ) -> Described:
-    """All that a policy looks at, under the model's coefficients `theta` (d,)."""
+    """Return all that a policy looks at, under the model's coefficients `theta` (d,)."""
     catalogue.make_room()
     offers = candidates.offers
     known = Known(
@@ -99,8 +99,8 @@ def described(
 
 
 def known_categories(context: Context, catalogue: Catalogue) -> list[float]:
-    """What the session knows of categories, four numbers of each: the category's code, its share of what the session likes, its
-    share of the visits with one more visit elsewhere, and how often it was shown in vain."""
+    """Return what the session knows of categories, four numbers of each: the category's code, its share of what the session likes,
+    its share of the visits with one more visit elsewhere, and how often it was shown in vain."""
     interest, code_of, unrewarded = context.interest, catalogue.code_of, context.category_unrewarded
     liked, visits = interest.categories, interest.visits
     total = sum([value for value in liked.values() if value > 0]) or 1.0
@@ -113,8 +113,8 @@ def known_categories(context: Context, catalogue: Catalogue) -> list[float]:
 
 
 def known_products(context: Context, catalogue: Catalogue) -> list[float]:
-    """What the session knows of listed products, three numbers of each: the product's row, its affinity, and how often it was
-    shown in vain."""
+    """Return what the session knows of listed products, three numbers of each: the product's row, its affinity, and how often it
+    was shown in vain."""
     affinity, unrewarded, row_of = context.interest.products, context.shown_unrewarded, catalogue.row_of
     numbers: list[float] = []
     for name, value in affinity.items():

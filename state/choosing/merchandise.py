@@ -40,7 +40,7 @@ class ShopRules(Rules):
         self._offset = offset
 
     def allowed(self, n: int, prefix: Sequence[int]) -> Mask | None:
-        """All that is neither blocked nor has its place elsewhere."""
+        """Return all that is neither blocked nor has its place elsewhere."""
         if self._blocked is None and not self.places:
             return None
         mask = np.ones(n, dtype=np.bool_) if self._blocked is None else ~self._blocked
@@ -48,11 +48,11 @@ class ShopRules(Rules):
         return mask
 
     def around(self) -> Rules:
-        """As if what has a place were blocked."""
+        """Return the rules as if what has a place were blocked."""
         return ShopRules(self._n, ~self.eligible(self._n, ()), self._share, self._offset)
 
     def rescore(self, scores: NDArray[Any], prefix: Sequence[int]) -> NDArray[Any]:
-        """Lowers what is buried; a score below zero falls as well."""
+        """Lower what is buried; a score below zero falls as well."""
         if self._share is None or self._offset is None:
             return scores
         share, offset = self._share.astype(scores.dtype), self._offset.astype(scores.dtype)
@@ -60,7 +60,7 @@ class ShopRules(Rules):
         return lowered
 
     def pinned(self, prefix: Sequence[int]) -> int | None:
-        """The pin of the place below `prefix`."""
+        """Return the pin of the place below `prefix`."""
         pin = self.places.get(len(prefix))
         return None if pin in prefix else pin
 
@@ -81,17 +81,17 @@ class Merchandise:
         self.is_idle = rules == BusinessRules()
 
     def wanted(self, last_category: str) -> list[str]:
-        """Products that must be among the candidates: those pinned where the newest event is of that category."""
+        """Return products that must be among the candidates: those pinned where the newest event is of that category."""
         return [pin.product for pin in self._pins if pin.category in ("", last_category)]
 
     def blocks(self, product_id: str) -> bool:
-        """Whether a product is never shown, by itself or with its category."""
+        """Return whether a product is never shown, by itself or with its category."""
         if self.is_idle:
             return False
         return product_id in self._blocked or self._catalogue.category_of(product_id) in self._blocked_categories
 
     def rules(self, candidates: Candidates, last_category: str) -> Rules:
-        """The rules over these candidates."""
+        """Return the rules over these candidates."""
         if self.is_idle:
             return NO_RULES
         blocked = self._mask_of_blocked(candidates, last_category)
@@ -155,7 +155,7 @@ def _moved_up(pins: dict[int, int], length: int) -> dict[int, int]:
 
 
 def contradiction_in(rules: BusinessRules, items: int) -> str | None:
-    """What is wrong with the rules of a list of so many items: the key and what it accepts; None where nothing is."""
+    """Return what is wrong with the rules of a list of so many items: the key and what it accepts; None where nothing is."""
     for number, bury in enumerate(rules.bury):
         if bool(bury.product) == bool(bury.category):
             return f"rules.bury[{number}]: must name either a product or a category"

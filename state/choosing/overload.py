@@ -21,7 +21,7 @@ FIRST_TIME_MS = 24 * 3_600_000
 
 
 class Level(enum.IntEnum):
-    """What is done about the lag; each level does what the ones before do."""
+    """Degree of what is done about the lag; each level does what the ones before do."""
 
     NORMAL = 0
     SPACING = 1
@@ -47,7 +47,7 @@ class Overload:
         self._calm_since_ms: int | None = None
 
     def observe(self, record_ms: int, now_ms: int) -> bool:
-        """Takes a record of that Kafka time in at `now_ms`; says whether a stretch was judged."""
+        """Take a record of that Kafka time in at `now_ms`; says whether a stretch was judged."""
         if record_ms < FIRST_TIME_MS:
             return False
         if not self._lags:
@@ -62,7 +62,7 @@ class Overload:
         return True
 
     def pass_time(self, now_ms: int) -> bool:
-        """Lets a silence count; says whether it was judged. To be called every `recover_after` while the level is above normal."""
+        """Let a silence count; says whether it was judged. To be called every `recover_after` while the level is above normal."""
         if now_ms - self._newest_ms < self._recover_after_ms:
             return False
         self._lags.clear()

@@ -31,7 +31,7 @@ class ModelRows:
         self._moves = -1
 
     def of(self, catalogue: Catalogue, product_ids: list[str]) -> Rows:
-        """The rows of these products, (products,); -1 for one that is not held."""
+        """Return the rows of these products, (products,); -1 for one that is not held."""
         known = len(self._product_ids)
         if catalogue.moves != self._moves or product_ids[:known] != self._product_ids:
             known = 0
@@ -43,7 +43,7 @@ class ModelRows:
 
 
 class Rates:
-    """By catalogue row, (rows,) each, as of the snapshot; row 0 stands for a product that is not listed.
+    """Rates by catalogue row, (rows,) each, as of the snapshot; row 0 stands for a product that is not listed.
 
     Attributes:
         exposures, rewards: weighted count and sum.
@@ -98,7 +98,7 @@ class Rates:
         _, self.effect_variance = own_effects(self.exposures, typical, codes, noise, self.spread)
 
     def known(self, rows: Rows) -> Rows:
-        """The rows to look up: a product newer than the snapshot's rates has those of an unlisted one."""
+        """Return the rows to look up: a product newer than the snapshot's rates has those of an unlisted one."""
         return rows if not len(rows) or rows.max() < len(self.rate) else np.where(rows < len(self.rate), rows, UNLISTED)
 
 
@@ -121,7 +121,7 @@ def _by_row(
 
 
 def own_effects(n: Values, residuals: Values, codes: Rows, noise: float, spread: float) -> tuple[Values, Values]:
-    """Posterior mean and variance of each product's own effect u, (products,) each.
+    """Return posterior mean and variance of each product's own effect u, (products,) each.
 
     Residuals of product p in category c are u + noise with u ~ N(m_c, τ²): the best linear predictor of a normal random effect
     (Robinson 1991, "That BLUP is a good thing", section 5.2; Efron and Morris 1975 for the shrinkage) is, with κ = σ²/τ²,
@@ -136,7 +136,7 @@ def own_effects(n: Values, residuals: Values, codes: Rows, noise: float, spread:
 
 
 def effect_variance(n: Values, residuals: Values, codes: Rows, noise: float, mean_reward: float) -> float:
-    """τ², the variance of products' own effects within their category.
+    """Return τ², the variance of products' own effects within their category.
 
     The analysis-of-variance estimator for an unbalanced one-way layout (Searle, Casella, McCulloch 1992, "Variance components",
     section 3.6; DerSimonian and Laird 1986, eq. 8, is the case of one category): with Q = Σ n_p (ē_p - ē_c)² over P products in

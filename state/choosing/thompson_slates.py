@@ -65,7 +65,7 @@ _decoder = msgspec.msgpack.Decoder(Drawn)
 
 
 class ThompsonSlates:
-    """Draws at most `slots` items under one posterior."""
+    """Drawer of slates of at most `slots` items under one posterior."""
 
     def __init__(
         self, policy: LinearThompson, shelf: Shelf, rng: np.random.Generator, normals: Normals, mix: Mix, slots: int
@@ -83,7 +83,7 @@ class ThompsonSlates:
         self._fixed_for: _FixedFor | None = None
 
     def use(self, posterior: Posterior, rates: Rates) -> None:
-        """Draws from this posterior from now on.
+        """Draw from this posterior from now on.
 
         Raises:
             ValueError: it is another feature set's, and the kernel would read beyond its end.
@@ -98,7 +98,7 @@ class ThompsonSlates:
         self._fixed_for = None
 
     def draw(self, context: Context, most: int) -> Drawn:
-        """A slate of at most `most` candidates."""
+        """Return a slate of at most `most` candidates."""
         catalogue = self._shelf.catalogue
         catalogue.make_room()
         offers = self._shelf.offers(context.asked, most)

@@ -12,7 +12,7 @@ _POINTS = 1 << 64
 
 
 def variant_of(bandit: Bandit, name: str) -> Variant:
-    """A variant's own settings: those of `bandit` but for what it says itself.
+    """Return a variant's own settings: those of `bandit` but for what it says itself.
 
     Raises:
         msgspec.ValidationError: a value is out of range; the message's path begins at the variant.
@@ -22,7 +22,7 @@ def variant_of(bandit: Bandit, name: str) -> Variant:
 
 
 def settings_by_variant(settings: Settings) -> dict[str, Settings]:
-    """The settings that each variant chooses and learns with, by name; `bandit.variant`, which takes the rest, is first."""
+    """Return the settings that each variant chooses and learn with, by name; `bandit.variant`, which takes the rest, is first."""
     bandit = settings.bandit
     found = {bandit.variant: msgspec.structs.replace(settings, bandit=msgspec.structs.replace(bandit, variants={}))}
     for name in bandit.variants:
@@ -31,7 +31,7 @@ def settings_by_variant(settings: Settings) -> dict[str, Settings]:
 
 
 def models_of(settings: Settings) -> dict[str, Terms]:
-    """The statistics of each variant. Those whose terms agree share the statistics of the first of them, and its name."""
+    """Return the statistics of each variant. Those whose terms agree share the statistics of the first of them, and its name."""
     first: dict[Terms, Terms] = {}
     found: dict[str, Terms] = {}
     for name, own in settings_by_variant(settings).items():
@@ -41,7 +41,7 @@ def models_of(settings: Settings) -> dict[str, Terms]:
 
 
 class Assignment:
-    """Which variant a session belongs to: a function of its id and the salt alone, on every machine and after every start.
+    """Assignment of sessions to variants: a function of its id and the salt alone, on every machine and after every start.
 
     A point in [0, 1) from the hash of both falls into the variants' shares, laid end to end in the order of the configuration.
     """
@@ -53,7 +53,7 @@ class Assignment:
         self._ends = list(zip((round(end * _POINTS) for end in accumulate(shares)), bandit.variants, strict=True))
 
     def variant(self, session_id: str) -> str:
-        """The name of the session's variant."""
+        """Return the name of the session's variant."""
         digest = hashlib.blake2b(self._salt + session_id.encode(), digest_size=8).digest()
         point = int.from_bytes(digest, "big")
         for end, name in self._ends:
@@ -63,11 +63,11 @@ class Assignment:
 
 
 def learners_of(settings: Settings) -> dict[str, Bandit]:
-    """The settings that each set of statistics is learned with, by its key."""
+    """Return the settings that each set of statistics is learned with, by its key."""
     own = settings_by_variant(settings)
     return {terms.key: own[terms.variant].bandit for terms in models_of(settings).values()}
 
 
 def terms_by_key(settings: Settings) -> dict[str, Terms]:
-    """The terms of each set of statistics, by its key."""
+    """Return the terms of each set of statistics, by its key."""
     return {terms.key: terms for terms in models_of(settings).values()}

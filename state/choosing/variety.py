@@ -18,7 +18,7 @@ _ROUNDING = 9
 
 
 class Mix:
-    """What `variety` says of a list of so many `items`.
+    """Rules of `variety` for a list of so many `items`.
 
     Attributes:
         caps: (2,) most items of one category, at least one, and most items that what the session did led to.
@@ -37,16 +37,16 @@ class Mix:
         self.binds = bool(of_category < items or personal < items or variety.diversity)
 
     def weight(self, mean_reward: float) -> float:
-        """What an item loses where one just like it stands above: a share of the mean reward of an exposure, so that it weighs the
-        same against what items differ by whether a shop's visitors click on one item of five or of fifty."""
+        """Return what an item loses where one just like it stands above: a share of the mean reward of an exposure, so that it
+        weighs the same against what items differ by whether a shop's visitors click on one item of five or of fifty."""
         return self._diversity * mean_reward
 
     def boost(self, columns: Rounded) -> Rules:
-        """The boosts over candidates with the features `columns` (d, n)."""
+        """Return the boosts over candidates with the features `columns` (d, n)."""
         return Boosted(boosts_of(columns, self.boosts)) if self.boosts.any() else NO_RULES
 
     def over(self, rules: Rules, candidates: Candidates, columns: Rounded, mean_reward: float) -> Rules:
-        """The shop's `rules` within the boosts and the balance: boosts first, what is taken off for likeness last."""
+        """Return the shop's `rules` within the boosts and the balance: boosts first, what is taken off for likeness last."""
         base = combine(self.boost(columns), rules)
         if not self.binds:
             return base

@@ -28,7 +28,7 @@ def accepted_lines(
     user: str,
     region: str | None = None,
 ) -> str | None:
-    """The lines of an event, None where it is of no type that counts.
+    """Return the lines of an event, None where it is of no type that counts.
 
     `categories` run parallel to the event's products; `viewed` are products of the session's earlier views, newest first;
     `moment` names what is known of the moment; `user` is the user's hash, "" for none;
@@ -59,7 +59,7 @@ class AcceptedEvent(NamedTuple):
 
 
 def read_accepted(lines: str) -> AcceptedEvent:
-    """The event behind the lines that `accepted_lines` made."""
+    """Return the event behind the lines that `accepted_lines` made."""
     products, categories = [], []
     fields: list[str] = []
     for line in lines.split(LINE):
@@ -70,7 +70,7 @@ def read_accepted(lines: str) -> AcceptedEvent:
 
 
 def read_time_and_user(lines: str) -> tuple[int, str]:
-    """The time in ms of an event that `accepted_lines` told of, and the user's hash, "" for none."""
+    """Return the time in ms of an event that `accepted_lines` told of, and the user's hash, "" for none."""
     fields = lines.split(FIELD, _USER + 1)
     return int(fields[0]), fields[_USER]
 

@@ -20,7 +20,7 @@ class DeadLetterBudget:
         self._last: Origin | None = None
 
     def allows(self, reason: Reason, origin: Origin, now_ms: int) -> bool:
-        """Whether the next dead letter is stored; if not, it is counted here."""
+        """Return whether the next dead letter is stored; if not, it is counted here."""
         if self._per_ms is None:
             return True
         passed_ms = max(0, now_ms - self._filled_ms)  # the clock may be set back
@@ -34,7 +34,7 @@ class DeadLetterBudget:
         return False
 
     def drain(self) -> tuple[int, bytes] | None:
-        """How many were left out since the last time, and the dead letter that says so; None where there were none."""
+        """Return how many were left out since the last time, and the dead letter that says so; None where there were none."""
         if self._last is None:
             return None
         count, letter = self._left_out.total(), not_stored(self._left_out, self._last)

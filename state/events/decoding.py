@@ -11,7 +11,7 @@ T = TypeVar("T")
 
 
 def decode_or_reject(decoder: msgspec.json.Decoder[T], payload: bytes | None, max_bytes: int) -> T | Rejection:
-    """The value that the payload holds, or why it holds none: the same fault has the same reason on every topic."""
+    """Return the value that the payload holds, or why it holds none: the same fault has the same reason on every topic."""
     if not payload:
         return Rejection(Reason.EMPTY, None, "the message has no bytes")
     if len(payload) > max_bytes:

@@ -37,7 +37,7 @@ SMALLEST_TIMESTAMP_MS = 1
 
 
 class Line(msgspec.Struct, frozen=True, gc=False):
-    """One product of a checkout."""
+    """Product of a checkout."""
 
     product_id: Identifier
     quantity: Annotated[float, Meta(gt=0)] | None = None
@@ -56,7 +56,7 @@ class Feedback(msgspec.Struct, frozen=True, gc=False):
         return self.value if self.kind == "thumb" else (self.value - 3) / 2
 
     def is_valid(self) -> bool:
-        """Whether the value belongs to the kind."""
+        """Return whether the value belongs to the kind."""
         return self.value in (-1, 1) if self.kind == "thumb" else 1 <= self.value <= 5
 
 
@@ -91,7 +91,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
         return derived_identity(self.timestamp, self.event_type, self.product_id, self.category_id)
 
     def products(self) -> list[str]:
-        """The products that the event is about, each once, in order."""
+        """Return the products that the event is about, each once, in order."""
         own = [] if self.product_id is None else [self.product_id]
         if not self.items:
             return own
@@ -99,7 +99,7 @@ class Event(msgspec.Struct, frozen=True, gc=False):
 
 
 def derived_identity(timestamp_ms: int, event_type: str, product_id: str | None, category_id: str | None) -> str:
-    """The identity of an event that brings no id of its own."""
+    """Return the identity of an event that brings no id of its own."""
     return f"{timestamp_ms}|{event_type}|{product_id or ''}|{category_id or ''}"
 
 
@@ -123,7 +123,7 @@ _decoder = msgspec.json.Decoder(Event)
 
 
 def read_event(payload: bytes | None, *, now_ms: int, max_bytes: int, max_future_ms: int) -> Event | Rejection:
-    """An event from the bytes of a Kafka record, or why it is none.
+    """Return an event from the bytes of a Kafka record, or why it is none.
 
     `now_ms` is the wall clock; a timestamp further ahead than `max_future_ms` would push the watermark and is refused.
     """
@@ -134,8 +134,8 @@ def read_event(payload: bytes | None, *, now_ms: int, max_bytes: int, max_future
 
 
 def speaks_of_consent(payload: bytes | None) -> bool:
-    """Whether a payload that was refused is, as far as can be told, a consent or an erasure: a visitor's wish that is not carried
-    out yet. Where it cannot be read, its bytes decide."""
+    """Return whether a payload that was refused is, as far as can be told, a consent or an erasure: a visitor's wish that is not
+    carried out yet. Where it cannot be read, its bytes decide."""
     try:
         return _kinds.decode(payload or b"").event_type in ("consent", "erase")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

@@ -15,7 +15,7 @@ _SEASONS = tuple(f"season:{season}" for season in SEASONS)
 
 
 def moment_of(event: Event) -> list[str]:
-    """Names such as `time:evening`, `season:autumn`, `device:phone`, `weather:rain`; the time is UTC, the seasons the north's."""
+    """Return names such as `time:evening`, `season:autumn`, `device:phone`, `weather:rain`; in UTC, seasons of the north."""
     time_ms = event.timestamp
     moment = [_TIMES[time_ms % DAY_MS // (6 * HOUR_MS)], _SEASONS[_season(time_ms)]]
     if event.device:

@@ -33,7 +33,8 @@ class Reason(enum.StrEnum):
 
 
 class Rejection(msgspec.Struct, frozen=True):
-    """Why bytes are no event or product: the reason, the field that breaks a rule where there is one, and a sentence."""
+    """Refusal of bytes that are no event or product: the reason, the field that breaks a rule where there is one, and a
+    sentence."""
 
     reason: Reason
     field: str | None
@@ -41,7 +42,7 @@ class Rejection(msgspec.Struct, frozen=True):
 
 
 class Origin(msgspec.Struct, frozen=True):
-    """Where a record came from: its topic, partition, offset, and Kafka timestamp in ms."""
+    """Source of a record: its topic, partition, offset, and Kafka timestamp in ms."""
 
     topic: str
     partition: int
@@ -65,7 +66,7 @@ class DeadLetter(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 def not_stored(counts: Mapping[str, int], last: Origin) -> bytes:
-    """A dead letter for those that were not stored: how many by reason, and where the last of them came from."""
+    """Return a dead letter for those that were not stored: how many by reason, and where the last of them came from."""
     letter = DeadLetter(
         reason=Reason.NOT_STORED,
         detail=f"{sum(counts.values())} dead letters beyond events.dead_letters_per_second are counted here and not stored",
@@ -81,7 +82,7 @@ def not_stored(counts: Mapping[str, int], last: Origin) -> bytes:
 
 
 def dead_letter(rejection: Rejection, origin: Origin, payload: bytes | None) -> bytes:
-    """The dead letter's JSON, at most about 24 KiB whatever the payload's size."""
+    """Return the dead letter's JSON, at most about 24 KiB whatever the payload's size."""
     content = payload or b""
     letter = DeadLetter(
         reason=rejection.reason,

@@ -43,7 +43,7 @@ class Contender(msgspec.Struct, frozen=True):
 
 
 def by_reason(terms: Values) -> dict[str, float]:
-    """Terms (d,) of features, summed by the reason that they stand for; those of none are `general`."""
+    """Return terms (d,) of features, summed by the reason that they stand for; those of none are `general`."""
     sums: dict[str, float] = {}
     for name, value in zip(NAMES, terms.tolist(), strict=True):
         if value:
@@ -53,7 +53,7 @@ def by_reason(terms: Values) -> dict[str, float]:
 
 
 def contenders(chooser: Chooser, considered: Considered) -> list[Contender]:
-    """All candidates, the most likely to be listed first."""
+    """Return all candidates, the most likely to be listed first."""
     candidates, n = considered.candidates, len(considered.candidates)
     if not n:
         return []
@@ -107,7 +107,8 @@ class _Lists:
                 self._count(decision.choose(slots, chooser.rng).order)
 
     def why_not(self, i: int) -> str:
-        """The code of what keeps a candidate out, see `state/explaining/left_out.py`; "" for one that is in most of the lists."""
+        """Return the code of what keeps a candidate out, see `state/explaining/left_out.py`; "" for one that is in most of the
+        lists."""
         if not self._open[i]:
             return "blocked"
         if self.listed[i] >= 0.5:

@@ -29,8 +29,8 @@ DIGITS = 4
 
 
 class UsedEvent(msgspec.Struct, frozen=True):
-    """One of the events that a session's affinities are sums of: its `weight`, 0 where its type does not count, times its `decay`,
-    and what the affinities would lose without it, by product and by category."""
+    """Event of those that a session's affinities are sums of: its `weight`, 0 where its type does not count, times its `decay`, and
+    what the affinities would lose without it, by product and by category."""
 
     event_id: str
     event_type: str
@@ -64,7 +64,7 @@ class Difference(msgspec.Struct, frozen=True):
 
 
 class Explanation(msgspec.Struct, frozen=True):
-    """What is known of a session now.
+    """Knowledge of a session as of now.
 
     `products` and `categories` are its own affinities; `from_user` is added to those of categories in a choice, by what is
     known of the user from elsewhere, {} for nothing. `sources` counts the candidates by where they came from.
@@ -91,7 +91,7 @@ def explain(
     slate: Slate | None = None,
     asked: Sequence[str] = (),
 ) -> Explanation:
-    """Explains a session of which `context` is what it brings to a choice, under the chooser of its variant.
+    """Explain a session of which `context` is what it brings to a choice, under the chooser of its variant.
 
     `slate` is the published one with its features, None where they are not known; `asked` are products of which is told in any
     case.
@@ -118,7 +118,7 @@ def explain(
 
 
 def used_events(events: Sequence[LoggedEvent], weights: Weights, decay: Decay) -> list[UsedEvent]:
-    """The events of a session, oldest first as they come, with what each contributes: newest first."""
+    """Return the events of a session, oldest first as they come, with what each contributes: newest first."""
     whole = interest(events, weights, decay)
     newest_ms = events[-1].timestamp_ms if events else 0
     used: list[UsedEvent] = []
@@ -154,7 +154,7 @@ def _lost(whole: Mapping[str, float], less: Mapping[str, float]) -> dict[str, fl
 
 
 def acquaintance(events: Sequence[LoggedEvent], rules: SessionRules, shelf: Shelf) -> Acquaintance:
-    """The numbers that `status_of` decides by."""
+    """Return the numbers that `status_of` decides by."""
     products = list(dict.fromkeys(product for event in reversed(events) for product in event.products))
     categories = {category for event in events for category in event.categories if category}
     return Acquaintance(
@@ -169,7 +169,8 @@ def acquaintance(events: Sequence[LoggedEvent], rules: SessionRules, shelf: Shel
 
 
 def slate_terms(chooser: Chooser, slate: Slate) -> dict[str, dict[str, float]]:
-    """Of a slate with its features: what each item's features are worth by the newest model, by reason, see `by_reason`."""
+    """Return, for a slate with its features, what each item's features are worth by the newest model, by reason, see
+    `by_reason`."""
     theta = chooser.coefficients(slate)
     x = slate.matrix().astype(np.float64) if slate.product_ids else np.zeros((0, 0))
     if theta is None or x.shape[1:] != theta.shape[-1:]:
@@ -178,7 +179,7 @@ def slate_terms(chooser: Chooser, slate: Slate) -> dict[str, dict[str, float]]:
 
 
 def differences(profile: Mapping[str, Any], session: Session, weights: Weights, decay: Decay) -> list[Difference]:
-    """Where the session, as it was rebuilt, differs from its published profile."""
+    """Return where the session, as it was rebuilt, differs from its published profile."""
     found: list[Difference] = []
 
     def compare(what: str, published: Any, rebuilt: Any) -> None:

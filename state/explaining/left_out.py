@@ -39,8 +39,8 @@ class LeftOut(msgspec.Struct, frozen=True):
 def left_out(
     session: Session, context: Context, chooser: Chooser, considered: Considered, asked: Sequence[str] = ()
 ) -> list[LeftOut]:
-    """What is excluded from the session's lists, each product once, by the strongest reason; `asked` products that nothing excludes
-    and that are no candidates come last."""
+    """Return what is excluded from the session's lists, each product once, by the strongest reason; `asked` products that nothing
+    excludes and that are no candidates come last."""
     ways = (
         _excluded(session, context, chooser, considered),
         _ruled_out(context, chooser, [*considered.candidates.product_ids, *asked]),

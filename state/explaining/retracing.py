@@ -70,7 +70,7 @@ def retrace(
     published: tuple[int, int] = (0, 0),
     until_ms: int = 0,
 ) -> Retraced:
-    """Applies the arrivals, oldest first, and lets the shop's time pass until `until_ms`, in ms since the epoch.
+    """Apply the arrivals, oldest first, and lets the shop's time pass until `until_ms`, in ms since the epoch.
 
     `decisions` are those of the session in the log, `published` is the generation and version of its profile.
     """
@@ -104,7 +104,7 @@ class _Way:
         self._causes: dict[int, bytes] = {}
 
     def apply(self, arrival: Arrival) -> None:
-        """One input."""
+        """Apply one input."""
         watermark_ms = self.pass_time(arrival.record_ms)
         event = self._read(arrival)
         if event is None:
@@ -126,8 +126,8 @@ class _Way:
         self._note(event)
 
     def pass_time(self, now_ms: int) -> int:
-        """Fires the timers that are due when records of that time are read; returns the watermark, which is taken to be as far
-        behind them as it may be."""
+        """Fire the timers that are due when records of that time are read; return the watermark, which is taken to be as far behind
+        them as it may be."""
         watermark_ms = now_ms - self._settings.popularity.allowed_lateness_ms
         while self._session is not None and 0 < self._session.timer_ms <= watermark_ms:
             timer_ms = self._session.timer_ms
@@ -135,7 +135,7 @@ class _Way:
         return watermark_ms
 
     def result(self) -> Retraced:
-        """What came out; what was applied and is kept no more is told."""
+        """Return what came out; what was applied and is kept no more is told."""
         kept = {event.identity for event in self._session.recent.events} if self._session else set()
         for taken in self._inputs:
             if taken.fate == "used" and taken.event and pack_identity(taken.event.identity) not in kept:
@@ -208,7 +208,7 @@ def _publishing_nothing(settings: Settings) -> Settings:
 
 
 def slate_of(decision: LoggedDecision) -> Slate:
-    """The slate of a logged decision; what the log does not hold is empty."""
+    """Return the slate of a logged decision; what the log does not hold is empty."""
     items = decision.items
     return Slate(
         decision_id=decision.decision_id,
@@ -230,5 +230,5 @@ def slate_of(decision: LoggedDecision) -> Slate:
 
 
 def in_order(decisions: Iterable[LoggedDecision]) -> list[LoggedDecision]:
-    """Each decision once, oldest first."""
+    """Return each decision once, oldest first."""
     return sorted({decision.decision_id: decision for decision in decisions}.values(), key=lambda d: d.timestamp)

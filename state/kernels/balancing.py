@@ -12,7 +12,7 @@ PRICE_REACH, RATING_REACH = 0.6931471805599453 / 8, 0.5
 
 
 class Balance(NamedTuple):
-    """What of the rules over n candidates depends on which items stand above, in a form that kernels know.
+    """Part of the rules over n candidates that depends on which items stand above, in a form that kernels know.
 
     Attributes:
         codes: (n,) int64 categories; 0 if unknown, which is no category: nothing is held against it.
@@ -32,7 +32,7 @@ class Balance(NamedTuple):
 
 @compiled
 def liken(penalty: Any, item: int, balance: Any) -> None:
-    """Raises `penalty` (n,) float32 in place to what each of n candidates loses for its likeness to `item`, if that is more.
+    """Raise `penalty` (n,) float32 in place to what each of n candidates loses for its likeness to `item`, if that is more.
 
     The second term of maximal marginal relevance (Carbonell and Goldstein 1998, "The use of MMR, diversity-based reranking for
     reordering documents and producing summaries", section 2): `weight` times the largest similarity to any item above. Products of
@@ -52,7 +52,7 @@ def liken(penalty: Any, item: int, balance: Any) -> None:
 
 @compiled
 def boosts_of(x: Any, boosts: Any) -> Any:
-    """What `boosts` (3,) for newer, better rated and more viewed products add to each expected reward, (n,) float32.
+    """Return what `boosts` (3,) for newer, better rated and more viewed products add to each expected reward, (n,) float32.
 
     By the features (d, n): all of it for what is new today, has five stars, or is the region's most popular; a part for others.
     """
@@ -66,7 +66,7 @@ def boosts_of(x: Any, boosts: Any) -> Any:
 
 @compiled
 def open_next(eligible: Any, open_: Any, balance: Any, above: Any, shown: int, level: int) -> tuple[int, int]:
-    """Sets which candidates may stand next, (n,), and returns how many, and how far the caps had to be given up for that.
+    """Set which candidates may stand next, (n,), and return how many, and how far the caps had to be given up for that.
 
     At level 0 both of the caps hold, at 1 only that of a category, at 2 none: see `Balance`. `above` (n,) is how many of the
     candidate's category stand above, `shown` how many personal ones.
@@ -84,6 +84,6 @@ def open_next(eligible: Any, open_: Any, balance: Any, above: Any, shown: int, l
 
 @compiled
 def closes_others(balance: Any, item: int, above: Any, shown: int) -> Any:
-    """Whether the item that was placed last filled its category's cap, or the personal one; `above` and `shown` count it."""
+    """Return whether the item that was placed last filled its category's cap, or the personal one; `above` and `shown` count it."""
     codes, caps = balance.codes, balance.caps
     return (codes[item] != 0 and above[item] == caps[0]) or (balance.personal[item] and shown == caps[1])

@@ -86,7 +86,7 @@ CATEGORY_COLUMNS, KNOWN_COLUMNS = len(CategoryColumn), len(KnownColumn)
 
 
 class Fixed(NamedTuple):
-    """What is the same for many slates, whole numbers: addresses of arrays, their lengths, and sizes.
+    """Numbers that are the same for many slates, all whole: addresses of arrays, their lengths, and sizes.
 
     `table`, `category`, `usable`, `stamp`, `code_slot` and `pool` are the catalogue's and the model's columns, `rows` the length of
     the catalogue's, `rated` that of the table; `theta`, `root` and `scalars` the model's (see `Scalars`). `product_names` and
@@ -127,7 +127,7 @@ class Scalars(NamedTuple):
 
 
 class AskedHead(NamedTuple):
-    """What a session brings, numbers at the head of a buffer of float64.
+    """Session's numbers at the head of a buffer of float64.
 
     After it follow `categories` rows of `CategoryColumn`, `products` rows of `KnownColumn`, `excluded` rows of the catalogue, and
     `lists` numbers in the form of `CandidateLists.lists`. `uniforms` (limit + 2 slots,) and `normals`

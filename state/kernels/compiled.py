@@ -22,7 +22,7 @@ def _sources() -> list[Path]:
 
 
 def sources_stamp(sources: list[Path]) -> str:
-    """A digest of the texts of all sources of the kernels: another constant in any of them is another stamp."""
+    """Return a digest of the texts of all sources of the kernels: another constant in any of them is another stamp."""
     digest = hashlib.sha256()
     for source in sources:
         digest.update(source.name.encode() + b"\0" + hashlib.sha256(source.read_bytes()).digest())
@@ -73,8 +73,8 @@ def compiled(function: _Function) -> _Function:
 
 @intrinsic  # type: ignore[untyped-decorator]
 def pointer(context: Any, address: Any) -> Any:
-    """The pointer to an address: what does not change from call to call is passed by its address, because to unpack an array takes
-    longer than many a loop over one."""
+    """Return the pointer to an address: what does not change from call to call is passed by its address, because to unpack an array
+    takes longer than many a loop over one."""
 
     def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
         return builder.inttoptr(arguments[0], context.get_value_type(types.voidptr))

@@ -29,7 +29,7 @@ OWN_COUNT = len(OWN_COLUMNS)
 
 
 class Known(NamedTuple):
-    """What a session knows when it asks.
+    """Knowledge of a session when it asks.
 
     `categories` (c, 4) are `CategoryColumn`s of each category that it knows, `products` (p, 3) `KnownColumn`s of each product, with
     NO_AFFINITY if it has none. `lists` give features that few candidates have, in the form of `CandidateLists.lists`; of several
@@ -56,7 +56,7 @@ class Scratch(NamedTuple):
 
 @compiled
 def describe(rows: Any, table: Any, known: Any, scratch: Any, theta: Any) -> Any:
-    """Everything that is known of the candidates `rows` (n,) before a policy looks at them.
+    """Describe all that is known of the candidates `rows` (n,) before a policy looks at them.
 
     Returns their features (d, n) float32, a row for each feature, as float16 holds them; their expected rewards (n,) under `theta`
     (d,) with the own effect of each; and the `OWN_COLUMNS` of the table as (5, n).

@@ -10,7 +10,7 @@ from state.kernels.compiled import compiled
 
 @compiled
 def joint_draws(x: Any, mean: Any, own_variance: Any, root: Any, scale: float, z_shared: Any, z_own: Any) -> Any:
-    """Joint draws (M, n) float32 of the expected rewards of n candidates: see `Belief.draws`.
+    """Return joint draws (M, n) float32 of the expected rewards of n candidates: see `Belief.draws`.
 
     `x` (d, n), `mean` and `own_variance` (n,) are a belief's, `root` (d, d) float32 is σ·scale times its whitener, transposed.
     `scale` multiplies all standard deviations. `z_shared` (M, d) and `z_own` (M, n) are standard normal.

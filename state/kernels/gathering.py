@@ -18,7 +18,7 @@ RANDOM = 10
 
 @compiled
 def gather(lists: Any, pool: Any, usable: Any, excluded: Any, uniforms: Any, random: int, stamp: Any, mark: int) -> Any:
-    """Candidate rows, each once, and the code of the source of each, (2, n): the first of the `lists` until all but `random`
+    """Return candidate rows, each once, and the code of the source of each, (2, n): the first of the `lists` until all but `random`
     places are taken; then rows of the `pool` drawn with `uniforms` (limit,) until there are `limit`; all of the pool where it holds
     no more than are missing.
 

@@ -9,7 +9,7 @@ from state.kernels.compiled import compiled
 
 @compiled
 def round_as_half(x: Any) -> None:
-    """Rounds `x` (m,) float32 in place to what float16 can hold: to nearest, ties to even, infinity from 65,520 on."""
+    """Round `x` (m,) float32 in place to what float16 can hold: to nearest, ties to even, infinity from 65,520 on."""
     for i in range(len(x)):  # below the smallest normal number, 2⁻¹⁴, float16 has multiples of 2⁻²⁴
         steps = np.rint(x[i] * np.float32(16777216.0))
         x[i] = steps * np.float32(2.0**-24) if abs(x[i]) < np.float32(2.0**-14) else x[i]
@@ -27,7 +27,7 @@ def round_as_half(x: Any) -> None:
 
 @compiled
 def half_bits(x: Any, items: Any) -> Any:
-    """The bits in float16 of the columns `items` (k,) of `x` (d, n), which float16 holds: (k, d) uint16."""
+    """Return the bits in float16 of the columns `items` (k,) of `x` (d, n), which float16 holds: (k, d) uint16."""
     bits = x.view(np.uint32)
     half = np.empty((len(items), len(x)), np.uint16)
     for i in range(len(items)):

@@ -48,7 +48,7 @@ class _Items(NamedTuple):
 
 @_exactly
 def write_items(packed: Any, k: int, flags: int, theta: Any, base: float, by_category: int, room: int) -> Any:
-    """The JSON array (uint8) of the first of k items, as many as take at most `room` bytes beside the brackets.
+    """Return the JSON array (uint8) of the first of k items, as many as take at most `room` bytes beside the brackets.
 
     `packed` (uint8) holds each feature's reason or -1 as d int64; 4k float64: propensities in [0, 1], the session's affinities to
     the products and to their categories, half of which adds to the `base` weight, and the expected rewards; features, k × d

@@ -22,7 +22,7 @@ def _borrowing(function: _Function) -> _Function:
 
 @_borrowing
 def are_within(x: Any, largest: float) -> Any:
-    """Whether all of `x` (n, d) is finite and at most so large."""
+    """Return whether all of `x` (n, d) is finite and at most so large."""
     for row in x:
         for value in row:
             if not abs(value) <= largest:
@@ -32,7 +32,7 @@ def are_within(x: Any, largest: float) -> Any:
 
 @_borrowing
 def add_to_sums(x: Any, numbers: Any, a: Any, b: Any, totals: Any, places: Any) -> None:
-    """Adds n examples with features `x` (n, d) and `numbers` (n, `WEIGHED`) to A (d, d), b (d), totals (3) and places (2, k)."""
+    """Add n examples with features `x` (n, d) and `numbers` (n, `WEIGHED`) to A (d, d), b (d), totals (3) and places (2, k)."""
     examples, dimension = x.shape
     for i in range(examples):
         count, reward, place = numbers[i, 0], numbers[i, 1], int(numbers[i, _PLACE])
@@ -50,8 +50,8 @@ def add_to_sums(x: Any, numbers: Any, a: Any, b: Any, totals: Any, places: Any) 
 
 @_borrowing
 def add_to_rows(x: Any, numbers: Any, rows: Any, table: Any) -> None:
-    """Adds count, reward and count · x of n examples, as above but for what follows the first two numbers, to their `rows` (n)
-    of a `table` whose columns begin with these."""
+    """Add count, reward and count · x of n examples, as above but for what follows the first two numbers, to their `rows` (n) of a
+    `table` whose columns begin with these."""
     examples, dimension = x.shape
     for i in range(examples):
         row, count = rows[i], numbers[i, 0]
@@ -62,7 +62,7 @@ def add_to_rows(x: Any, numbers: Any, rows: Any, table: Any) -> None:
 
 
 def warm() -> None:
-    """Compiles what is not compiled yet, or loads it."""
+    """Compile what is not compiled yet, or loads it."""
     x, numbers, table = np.zeros((1, 1)), np.zeros((1, WEIGHED)), np.zeros((1, 3))
     are_within(x, 1.0)
     add_to_sums(x, numbers, np.zeros((1, 1)), np.zeros(1), np.zeros(3), np.zeros((2, 1)))

@@ -17,14 +17,14 @@ ARRAY, BYTES, STRING, FLOAT, TRUE, FALSE = 0xDC, 0xC5, 0xD9, 0xCB, 0xC3, 0xC2
 
 @compiled
 def put_head(out: Any, at: int, kind: int, length: int) -> int:
-    """Writes MessagePack's head of something of a two-byte length; returns where it ends."""
+    """Write MessagePack's head of something of a two-byte length; return where it ends."""
     out[at], out[at + 1], out[at + 2] = kind, length >> 8, length & 0xFF
     return at + 3
 
 
 @compiled
 def put_bytes(out: Any, at: int, text: Any) -> int:
-    """Writes bytes; returns where they end."""
+    """Write bytes; return where they end."""
     at = put_head(out, at, BYTES, len(text))
     for i in range(len(text)):
         out[at + i] = text[i]
@@ -33,7 +33,7 @@ def put_bytes(out: Any, at: int, text: Any) -> int:
 
 @compiled
 def put_floats(out: Any, at: int, numbers: Any) -> int:
-    """Writes an array of float64; returns where it ends."""
+    """Write an array of float64; return where it ends."""
     at, bits = put_head(out, at, ARRAY, len(numbers)), numbers.view(np.uint64)
     for i in range(len(bits)):
         out[at] = FLOAT
@@ -45,7 +45,7 @@ def put_floats(out: Any, at: int, numbers: Any) -> int:
 
 @compiled
 def put_flags(out: Any, at: int, numbers: Any) -> int:
-    """Writes an array of truths, true for what is positive; returns where it ends."""
+    """Write an array of truths, true for what is positive; return where it ends."""
     at = put_head(out, at, ARRAY, len(numbers))
     for i in range(len(numbers)):
         out[at + i] = TRUE if numbers[i] > 0 else FALSE
@@ -54,7 +54,7 @@ def put_flags(out: Any, at: int, numbers: Any) -> int:
 
 @compiled
 def put_names(out: Any, at: int, names_at: int, rows: Any) -> tuple[int, bool]:
-    """Writes an array of names; returns where it ends and whether all were held."""
+    """Write an array of names; return where it ends and whether all were held."""
     at, are_held = put_head(out, at, ARRAY, len(rows)), True
     for row in rows:
         name = carray(pointer(names_at + NAME_BYTES * row), NAME_BYTES, np.uint8)

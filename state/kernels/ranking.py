@@ -12,7 +12,7 @@ GONE = np.int32(-(2**31))
 
 @compiled
 def set_keys(keys: Any, row: Any, penalty: Any, eligible: Any, scores: Any, bits: Any) -> None:
-    """Sets `keys` (n,) to whole numbers in the order of `row` less `penalty` (n,) float32: the largest of them is found several
+    """Set `keys` (n,) to whole numbers in the order of `row` less `penalty` (n,) float32: the largest of them is found several
     times as fast. What is not eligible is gone. `scores` (n,) float32 is scratch, and `bits` the same bytes as whole numbers."""
     for i in range(len(row)):
         scores[i] = row[i] - penalty[i]
@@ -24,8 +24,8 @@ def set_keys(keys: Any, row: Any, penalty: Any, eligible: Any, scores: Any, bits
 
 @compiled
 def largest(keys: Any) -> int:
-    """The index of the largest key, the first of equals. Two passes without branches, so that both are vectors: 21 ns for a hundred
-    keys, and 77 ns where the second ends at the first that it finds."""
+    """Return the index of the largest key, the first of equals. Two passes without branches, so that both are vectors: 21 ns for a
+    hundred keys, and 77 ns where the second ends at the first that it finds."""
     most, size = GONE, np.int32(len(keys))
     for i in range(len(keys)):
         key = keys[i]
@@ -39,7 +39,7 @@ def largest(keys: Any) -> int:
 
 @compiled
 def best_of(numbers: Any, penalty: Any, eligible: Any) -> int:
-    """The eligible index of the largest number less its penalty, the first of equals."""
+    """Return the eligible index of the largest number less its penalty, the first of equals."""
     best = -1
     for i in range(len(numbers)):
         if eligible[i] and (best < 0 or numbers[i] - penalty[i] > numbers[best] - penalty[best]):
@@ -49,7 +49,7 @@ def best_of(numbers: Any, penalty: Any, eligible: Any) -> int:
 
 @compiled
 def drawn_by_weight(weights: Any, point: float, best: int) -> int:
-    """The index at which the running sum of the `weights` passes the point; `best` where rounding keeps it from that."""
+    """Return the index at which the running sum of the `weights` passes the point; `best` where rounding keeps it from that."""
     for i in range(len(weights)):
         point -= weights[i]
         if point < 0:
@@ -109,7 +109,7 @@ UNNAMED = 255
 
 @compiled
 def nth_of(open_: Any, nth: int) -> int:
-    """The open index that has `nth` open ones before it."""
+    """Return the open index that has `nth` open ones before it."""
     for i in range(len(open_)):
         if open_[i]:
             if nth == 0:

@@ -20,7 +20,7 @@ def draw_down_draws(
     pins: Any,
     balance: Any,
 ) -> Any:
-    """A slate by posterior draws, slot by slot: see `SampledDecision.choose`.
+    """Return a slate by posterior draws, slot by slot: see `SampledDecision.choose`.
 
     `draws` (M, n) are joint draws, `values` (n,) what the policy expects, `allowed` (n,) what may be shown, `uniforms` (2, slots),
     `pins` (slots,) the candidate that must stand there or -1, none of them allowed elsewhere. `balance` is a `Balance`.
@@ -96,8 +96,8 @@ def draw_down_scores(
     pins: Any,
     balance: Any,
 ) -> Any:
-    """A slate in which each item is drawn in proportion to exp(score/temperature), see `SoftmaxDecision.favour`; at temperature 0
-    the best by score, the first of equals, see `RankedDecision.favour`.
+    """Return a slate in which each item is drawn in proportion to exp(score/temperature), see `SoftmaxDecision.favour`; at
+    temperature 0 the best by score, the first of equals, see `RankedDecision.favour`.
 
     `scores` (n,) are what the policy goes by, `values` (n,) what it expects; all else as in `draw_down_draws`, and so is what is
     returned.

@@ -125,5 +125,5 @@ def _write_slate(fixed: Any, rows: Any, sources: Any, codes: Any, x: Any, mean: 
 
 @compiled
 def slate_bytes(slots: int) -> int:
-    """As many bytes as a slate of so many items takes at most."""
+    """Return how many bytes a slate of so many items takes at most."""
     return slots * (2 * (NAME_BYTES + 1) + 9 + 1 + 1 + 2 * DIMENSION + 8) + 32

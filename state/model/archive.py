@@ -15,23 +15,23 @@ class Archive:
         self.versions = versions
 
     def is_due(self, now_ms: int) -> bool:
-        """Whether the newest is an hour old, or there is none."""
+        """Return whether the newest is an hour old, or there is none."""
         return not self.versions or now_ms - self.versions[-1] >= ARCHIVE_INTERVAL_MS
 
     def add(self, version: int) -> list[int]:
-        """Takes a version in and returns those that have to go for it."""
+        """Take a version in and return those that have to go for it."""
         self.versions.append(version)
         removed = self.versions[:-ARCHIVE_SIZE]
         self.versions = self.versions[-ARCHIVE_SIZE:]
         return removed
 
     def encode(self) -> bytes:
-        """Bytes for Flink's state."""
+        """Return bytes for Flink's state."""
         return msgspec.msgpack.encode(self.versions)
 
     @classmethod
     def decode(cls, data: bytes | None) -> "Archive":
-        """The inverse of `encode`; empty for None."""
+        """Invert `encode`; empty for None."""
         if data is None:
             return cls([])
         with reading("the archive's list"):

@@ -31,12 +31,12 @@ class Change(msgspec.Struct, array_like=True, frozen=True):
     snapshot: bytes
 
     def encode(self) -> bytes:
-        """Versioned bytes."""
+        """Return versioned bytes."""
         return MARK + _VERSION + msgspec.msgpack.encode(self)
 
     @classmethod
     def decode(cls, data: bytes) -> "Change":
-        """The inverse of `encode`.
+        """Invert `encode`.
 
         Raises:
             UnreadableError: the version is unknown, or the bytes are damaged.
@@ -61,7 +61,7 @@ class LiveModel:
         self._row_of: dict[str, int] = {}
 
     def apply(self, data: bytes) -> Snapshot | None:
-        """Takes a snapshot or a change in, in the order of the topic; returns the newest model where it is another now.
+        """Take a snapshot or a change in, in the order of the topic; return the newest model where it is another now.
 
         A change whose base has not come is kept until it does.
 
@@ -101,7 +101,7 @@ def _fits(base: Snapshot | None, change: tuple[int, Snapshot] | None) -> bool:
 
 
 class Publication:
-    """Decides whether the whole model goes out next or what changed of it. Not kept: a start begins with a whole one.
+    """Choice of whether the whole model goes out next or what changed of it. Not kept: a start begins with a whole one.
 
     Args:
         interval_ms: a whole snapshot at least so often.
@@ -115,11 +115,11 @@ class Publication:
         self.newest_version = 0
 
     def begin_anew(self) -> None:
-        """The next publication is whole: the model was replaced."""
+        """Let the next publication be whole, as the model was replaced."""
         self._base_version = None
 
     def base_of(self, learned: float, now_ms: int) -> int | None:
-        """The version of the whole snapshot that the next publication is a change of, None where it must be whole.
+        """Return the version of the whole snapshot that the next publication is a change of, None where it must be whole.
 
         `learned` is the weighted count of exposures that the model knows.
         """
@@ -128,23 +128,23 @@ class Publication:
         return None if learned > LEARNED_ANEW * self._learned else self._base_version
 
     def whole(self, version: int, learned: float) -> None:
-        """A whole snapshot has gone out."""
+        """Note that a whole snapshot has gone out."""
         self._base_version, self._learned = version, learned
         self.changed = set()
 
     def version(self, now_ms: int) -> int:
-        """The version of the next publication: the time, but later than any before."""
+        """Return the version of the next publication: the time, but later than any before."""
         self.newest_version = max(now_ms, self.newest_version + 1)
         return self.newest_version
 
 
 def rows_by_product(base: Snapshot) -> dict[str, int]:
-    """The row of each product of a snapshot."""
+    """Return the row of each product of a snapshot."""
     return {product: row for row, product in enumerate(base.product_ids)}
 
 
 def patched(base: Snapshot, change: Snapshot, row_of: dict[str, int]) -> Snapshot:
-    """The whole model as of a change: the products that did not change keep their rows of `base`, faded by the time between.
+    """Return the whole model as of a change: the products that did not change keep their rows of `base`, faded by the time between.
 
     `row_of` are the rows of `base`, and of what earlier changes of it added; what this one adds is added to it. A product that only
     earlier ones had knows nothing again.

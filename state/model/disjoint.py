@@ -21,17 +21,17 @@ _BYTES_BESIDE = 256
 
 
 def arm_width(dimension: int) -> int:
-    """Numbers that a product's model is kept in."""
+    """Return numbers that a product's model is kept in."""
     return 1 + dimension + dimension * (dimension + 1) // 2
 
 
 def most_arms(dimension: int, room: int) -> int:
-    """How many products' models are sure to fit into `room` bytes."""
+    """Return how many products' models are sure to fit into `room` bytes."""
     return room // (8 * arm_width(dimension) + _BYTES_BESIDE)
 
 
 def write_arm(row: Vector, count: float, reward: float, reward_squared: float, x: Vector) -> None:
-    """Adds a weighted example with features (d) to a product's statistics, (`arm_width`,), in place."""
+    """Add a weighted example with features (d) to a product's statistics, (`arm_width`,), in place."""
     dimension = len(x)
     row[0] += reward_squared
     if reward:
@@ -64,7 +64,8 @@ class Arms:
 
     @classmethod
     def of(cls, product_ids: Sequence[str], counts: Vector, table: Vector, dimension: int, ridge: float) -> "Arms":
-        """Posteriors from statistics (P, `arm_width`) and exposures (P,), all as of one time, under the prior N(0, σ²/λ I)."""
+        """Return posteriors from statistics (P, `arm_width`) and exposures (P,), all as of one time, under the prior N(0, σ²/λ
+        I)."""
         size = len(product_ids)
         a = np.zeros((size + 1, dimension, dimension))
         b = np.zeros((size + 1, dimension))
@@ -80,15 +81,15 @@ class Arms:
 
     @classmethod
     def prior(cls, dimension: int, ridge: float) -> "Arms":
-        """What is believed before any product is known."""
+        """Return what is believed before any product is known."""
         return cls.of([], np.zeros(0), np.zeros((0, arm_width(dimension))), dimension, ridge)
 
     def coefficients(self, product_ids: Sequence[str]) -> Vector:
-        """θ_p of each product, (n, d)."""
+        """Return θ_p of each product, (n, d)."""
         return self.theta.take(self._rows(product_ids), axis=0)
 
     def believe(self, product_ids: Sequence[str], x: Vector) -> tuple[Vector, Vector]:
-        """Posterior mean and variance (n,) of the expected rewards of n products, each with its own features in x (n, d)."""
+        """Return posterior mean and variance (n,) of the expected rewards of n products, each with its own features in x (n, d)."""
         rows = self._rows(product_ids)
         mean = np.einsum("ij,ij->i", x, self.theta.take(rows, axis=0))
         spread = np.matmul(self.covariance.take(rows, axis=0), x[:, :, None])[:, :, 0]

@@ -24,7 +24,7 @@ class DriftWatch:
         self._adwin: Any = ADWIN(delta=delta)
 
     def observe(self, reward: float) -> bool:
-        """Takes the reward of an exposure in; True where the mean has changed, up or down, and older rewards were dropped."""
+        """Take the reward of an exposure in; True where the mean has changed, up or down, and older rewards were dropped."""
         self._adwin.update(reward)
         return bool(self._adwin.drift_detected)
 
@@ -34,12 +34,12 @@ class DriftWatch:
         return float(self._adwin.estimation)
 
     def encode(self) -> bytes:
-        """Versioned bytes."""
+        """Return versioned bytes."""
         return encode(self._adwin)
 
     @classmethod
     def decode(cls, data: bytes) -> "DriftWatch":
-        """The inverse of `encode`. Raises UnreadableError as `state.model.river.codec.decode` does."""
+        """Invert `encode`. Raises UnreadableError as `state.model.river.codec.decode` does."""
         watch, adwin = cls(), decode(data)
         if type(adwin) is not type(watch._adwin):
             raise damaged("a drift watch", f"it holds a {type(adwin).__name__}")
@@ -48,8 +48,8 @@ class DriftWatch:
 
 
 class DriftState(msgspec.Struct, array_like=True):
-    """What is known of a variant's rewards: exposures that were watched, their mean reward since the last drift, how many drifts
-    were found, how many of them downwards, and when the last was found, 0 for never."""
+    """State of a variant's rewards: exposures that were watched, their mean reward since the last drift, how many drifts were
+    found, how many of them downwards, and when the last was found, 0 for never."""
 
     variant: str
     exposures: int = 0
@@ -72,12 +72,12 @@ class Watches:
         self._encoded: dict[str, bytes] = {}
 
     def add(self, rewards: Mapping[str, list[float]]) -> None:
-        """Hands rewards in, by variant and in the order of closing."""
+        """Hand rewards in, by variant and in the order of closing."""
         for variant, values in rewards.items():
             self.waiting.setdefault(variant, []).extend(values)
 
     def observe(self, delta: float, now_ms: int) -> tuple[int, int]:
-        """Watches what waits; returns the number of drifts, and how many of them are falls of the mean reward.
+        """Watch what waits; return the number of drifts, and how many of them are falls of the mean reward.
 
         A rise is what learning looks like; only a fall says that what was learned is not true any more.
         """
@@ -99,12 +99,12 @@ class Watches:
         return drifts - before[0], falls - before[1]
 
     def encode(self) -> bytes:
-        """Versioned bytes."""
+        """Return versioned bytes."""
         return _VERSION + msgspec.msgpack.encode([self.waiting, list(self.watched.values()), self._encoded])
 
     @classmethod
     def decode(cls, data: bytes) -> "Watches":
-        """The inverse of `encode`.
+        """Invert `encode`.
 
         Raises:
             UnreadableError: the version is unknown, or the bytes are damaged.
@@ -126,7 +126,7 @@ _stored: msgspec.msgpack.Decoder[tuple[dict[str, list[float]], list[DriftState],
 
 
 def shortened(bandit: Bandit, half_life_ms: int | None) -> int:
-    """The half-life after a drift: half of what it was, or `drift_half_life` where nothing was forgotten; never less than
+    """Return the half-life after a drift: half of what it was, or `drift_half_life` where nothing was forgotten; never less than
     `drift_least_half_life`, unless it was so already."""
     if half_life_ms is None:
         return bandit.drift_half_life_ms

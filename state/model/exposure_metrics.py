@@ -10,7 +10,7 @@ HEAD_SHARE = 0.2
 
 
 class ExposureSpread(NamedTuple):
-    """Over the products that were exposed at all: how many they are, the Gini index of their exposures, and the share of all
+    """Spread over the products that were exposed at all: how many they are, the Gini index of their exposures, and the share of all
     exposures that the long tail has, which is all but the `HEAD_SHARE` of the products exposed most."""
 
     products: int
@@ -19,7 +19,7 @@ class ExposureSpread(NamedTuple):
 
 
 def exposure_spread(exposures: NDArray[np.float64]) -> ExposureSpread:
-    """From weighted counts (products,), on any scale; what is not above 0 does not count.
+    """Compute the spread from weighted counts (products,), on any scale; what is not above 0 does not count.
 
     The Gini index is G = 2 Σ i x₍ᵢ₎/(n Σ x) - (n + 1)/n with x₍₁₎ ≤ … ≤ x₍ₙ₎ (Sen 1973, "On Economic Inequality", section 2.7, in
     the form of Damgaard and Weiner 2000, "Describing inequality in plant size or fecundity", eq. 2): 0 where all products are

@@ -18,7 +18,7 @@ RIVER_LIMIT_BYTES = 256 * 1024
 
 
 class ShardUpdate(msgspec.Struct, array_like=True):
-    """What a shard publishes: its sums so far (whole), and per product the change since the last time.
+    """Update that a shard publishes: its sums so far (whole), and per product the change since the last time.
 
     `products` holds a row of `ProductSums` each, as float64, as of the landmark of `sums`. `river` is a river model where one
     learns, empty where there is none or where it has outgrown the snapshot. `watched` says what is known of drift, in the shard
@@ -53,7 +53,7 @@ class LearnerShard:
     def open(
         cls, shard: str, data: bytes | None, pending: Mapping[str, bytes], dimension: int, bandit: Bandit, now_ms: int
     ) -> "LearnerShard":
-        """The shard as it was stored, None for a new one, with the half-life and the river model that are configured now.
+        """Return the shard as it was stored, None for a new one, with the half-life and the river model that are configured now.
 
         `pending` are rows that were stored beside it.
         """
@@ -73,7 +73,7 @@ class LearnerShard:
         return opened
 
     def learn(self, examples: Sequence[Example]) -> None:
-        """Adds examples, in any order."""
+        """Add examples, in any order."""
         landmark_ms = self.sums.landmark_ms
         taken = self.sums.add(examples)
         self.pending.scale(landmark_scale(landmark_ms, self.sums.landmark_ms, self.sums.half_life_ms))
@@ -83,7 +83,7 @@ class LearnerShard:
                 self.river.learn(example)
 
     def observe(self, bandit: Bandit, now_ms: int) -> int:
-        """Watches the rewards that wait, and forgets faster from now on where they fell and the configuration says so.
+        """Watch the rewards that wait, and forget faster from now on where they fell and the configuration says so.
 
         Returns the number of drifts.
         """
@@ -93,14 +93,14 @@ class LearnerShard:
         return drifts
 
     def use_half_life(self, half_life_ms: int | None, now_ms: int) -> None:
-        """Goes over to another half-life: the configuration or the world has changed."""
+        """Go over to another half-life: the configuration or the world has changed."""
         if half_life_ms != self.sums.half_life_ms:
             moved = self.sums.under(half_life_ms, now_ms)
             self.pending.scale(2.0 ** (moved.half_lives_to(now_ms) - self.sums.half_lives_to(now_ms)))
             self.sums = moved
 
     def drain_update(self) -> ShardUpdate:
-        """The update to hand on; what it holds of products is no longer pending."""
+        """Return the update to hand on; what it holds of products is no longer pending."""
         river = self._river_bytes()
         return ShardUpdate(
             self.shard,
@@ -111,13 +111,13 @@ class LearnerShard:
         )
 
     def encode(self) -> bytes:
-        """Versioned bytes for Flink's state."""
+        """Return versioned bytes for Flink's state."""
         parts = [self.shard, self.sums.encode(), self.pending.encode(), self._river_bytes()]
         return _VERSION + msgspec.msgpack.encode([*parts, self.configured_ms, self.watches.encode()])
 
     @classmethod
     def decode(cls, data: bytes) -> "LearnerShard":
-        """The inverse of `encode`.
+        """Invert `encode`.
 
         Raises:
             UnreadableError: the version is unknown, or the bytes are damaged.

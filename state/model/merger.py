@@ -27,7 +27,7 @@ class IncompatibleModelError(ValueError):
 
 
 class Terms(msgspec.Struct, frozen=True):
-    """Under which terms a model learns; what must agree for statistics to be shared.
+    """Terms under which a model learns; they must agree for statistics to be shared.
 
     `variant` is the name of the first of the variants that share them, and so that of the statistics; `river` tells which model of
     the river library learns beside them, and `shards` in how many shards they are learned. `shortens` says that a drift shortens
@@ -55,7 +55,7 @@ class Terms(msgspec.Struct, frozen=True):
 
 
 def terms_of(settings: Settings) -> Terms:
-    """The terms of this configuration; `learned_from` is a digest of what a reward and an exposure mean."""
+    """Return the terms of this configuration; `learned_from` is a digest of what a reward and an exposure mean."""
     meaning = [settings.reward, settings.exposure.model]
     digest = hashlib.sha256(msgspec.json.encode(meaning)).hexdigest()[:16]
     bandit = settings.bandit
@@ -76,7 +76,7 @@ def terms_of(settings: Settings) -> Terms:
 
 
 def refuse_incompatible(snapshot: Snapshot, terms: Terms) -> None:
-    """Raises IncompatibleModelError where a snapshot's statistics must not be mixed with those learned under `terms`."""
+    """Raise IncompatibleModelError where a snapshot's statistics must not be mixed with those learned under `terms`."""
     for name, theirs, ours in (
         ("feature set", snapshot.feature_set, terms.feature_set),
         ("variant", snapshot.variant, terms.variant),
@@ -90,7 +90,7 @@ def refuse_incompatible(snapshot: Snapshot, terms: Terms) -> None:
 
 
 def refuse_unusable(snapshot: Snapshot, terms: Terms, now_ms: int) -> None:
-    """Goes through all that a job of these terms will do with a snapshot that it starts from.
+    """Go through all that a job of these terms will do with a snapshot that it starts from.
 
     Raises:
         IncompatibleModelError: its statistics are not of these terms.
@@ -129,7 +129,7 @@ class Merger:
         self.dropped = 0
 
     def absorb(self, update: ShardUpdate, now_ms: int) -> bool:
-        """Takes a shard's update in; a shard's newer sums replace its older ones.
+        """Take a shard's update in; a shard's newer sums replace its older ones.
 
         Returns whether rows of other products than the update's changed.
 
@@ -152,7 +152,7 @@ class Merger:
         return (self.landmark_ms, self.half_life_ms) != before or len(self.products) < width
 
     def use_half_life(self, half_life_ms: int | None, at_ms: int) -> None:
-        """Goes over to another half-life at a time: what was forgotten until then stays so."""
+        """Go over to another half-life at a time: what was forgotten until then stays so."""
         if half_life_ms == self.half_life_ms:
             return
         before = Sums(1, self.half_life_ms, self.landmark_ms)
@@ -168,7 +168,7 @@ class Merger:
         self.half_life_ms, self.landmark_ms = half_life_ms, after.landmark_ms
 
     def restore_base(self, base: Snapshot | None) -> None:
-        """Gives a merger that was decoded the snapshot that it stands on."""
+        """Give a merger that was decoded the snapshot that it stands on."""
         self.base = base
         if base is not None and self.base_sums is None:  # version 1 computed its sums anew each time
             original = Sums.decode(base.sums)
@@ -176,11 +176,11 @@ class Merger:
             self.base_scale = self._scale(original, self.base_sums, self.base_since_ms)
 
     def is_of_earlier_job(self, snapshot: Snapshot) -> bool:
-        """Whether a snapshot of the topic was published by another learner before this one began."""
+        """Return whether a snapshot of the topic was published by another learner before this one began."""
         return snapshot.lineage != self.lineage and snapshot.model_version < self.began_ms
 
     def adopt(self, snapshot: Snapshot, now_ms: int) -> None:
-        """Adds a snapshot of an earlier job to what the shards have learned, in place of an older such base.
+        """Add a snapshot of an earlier job to what the shards have learned, in place of an older such base.
 
         Raises:
             IncompatibleModelError: its statistics are not of these terms.
@@ -191,7 +191,7 @@ class Merger:
         self._set_base(snapshot, now_ms)
 
     def start_from(self, snapshot: Snapshot, now_ms: int) -> None:
-        """Puts a snapshot in place of all that was learned until now; what the shards learn from now on is added.
+        """Put a snapshot in place of all that was learned until now; what the shards learn from now on is added.
 
         Raises:
             IncompatibleModelError: its statistics are not of these terms.
@@ -202,20 +202,20 @@ class Merger:
         self._set_base(snapshot, now_ms)
 
     def copy(self) -> "Merger":
-        """A merger that goes its own way: what may fail is tried with it."""
+        """Return a merger that goes its own way: what may fail is tried with it."""
         copied = Merger.decode(self.encode(), self.terms)
         copied.products.merge(self.products.rows(self.products.product_ids), 1.0)
         copied.base, copied.beyond = self.base, self.beyond
         return copied
 
     def restore_products(self, rows: Mapping[str, bytes]) -> int:
-        """Gives a merger that was decoded its products' rows; returns how many were damaged, and so are left out."""
+        """Give a merger that was decoded its products' rows; return how many were damaged, and so are left out."""
         sound = {product: row for product, row in rows.items() if self._is_row(row)}
         self.products.merge(sound, 1.0)
         return len(rows) - len(sound)
 
     def replaced(self, snapshot: Snapshot, now_ms: int) -> "Merger":
-        """`start_from` for a copy, which is returned once it has been seen to publish a sound model.
+        """Call `start_from` on a copy, which is returned once it has been seen to publish a sound model.
 
         Raises:
             IncompatibleModelError, UnreadableError: as `refuse_unusable`; this merger is as it was.
@@ -223,7 +223,7 @@ class Merger:
         return self._tried(lambda copied: copied.start_from(snapshot, now_ms), now_ms)
 
     def succeeding(self, snapshot: Snapshot, now_ms: int) -> "Merger":
-        """`adopt` for a copy, likewise."""
+        """Call `adopt` on a copy, likewise."""
         return self._tried(lambda copied: copied.adopt(snapshot, now_ms), now_ms)
 
     def _tried(self, step: Callable[["Merger"], None], now_ms: int) -> "Merger":
@@ -239,11 +239,11 @@ class Merger:
         raise incompatible
 
     def is_empty(self) -> bool:
-        """Whether there is nothing to publish."""
+        """Return whether there is nothing to publish."""
         return self.base is None and not self.shards
 
     def sums(self) -> Sums:
-        """The merged statistics."""
+        """Return the merged statistics."""
         merged = Sums(self.terms.dimension, self.half_life_ms, self.landmark_ms)
         merged.turns = self.turns
         if self.base_sums is not None:
@@ -255,12 +255,12 @@ class Merger:
         return merged
 
     def learned(self, now_ms: int) -> float:
-        """The weighted count of exposures that the model knows as of `now_ms`."""
+        """Return the weighted count of exposures that the model knows as of `now_ms`."""
         merged = self.sums()
         return merged.weight * merged.fade(now_ms)
 
     def snapshot(self, now_ms: int, only: Set[str] | None = None) -> Snapshot:
-        """The merged model, with the rows of all products or `only` those.
+        """Return the merged model, with the rows of all products or `only` those.
 
         The least shown are left out where it would be too large.
         """
@@ -291,7 +291,8 @@ class Merger:
         )
 
     def encode(self) -> bytes:
-        """Versioned bytes for Flink's state: all but `products`, which change one by one, and `base`, which hardly ever does."""
+        """Return versioned bytes for Flink's state: all but `products`, which change one by one, and `base`, which hardly ever
+        does."""
         parts = [self.lineage, self.began_ms, self.landmark_ms, self.shards, self.marks, self.base_since_ms, self.river]
         base_sums = b"" if self.base_sums is None else self.base_sums.encode()
         later = [self.half_life_ms, self.turns, base_sums, self.base_scale, self.watched]
@@ -299,7 +300,7 @@ class Merger:
 
     @classmethod
     def decode(cls, data: bytes, terms: Terms) -> "Merger":
-        """The inverse of `encode`; `products` and, by `restore_base`, `base` are the caller's to fill in.
+        """Invert `encode`; `products` and, by `restore_base`, `base` are the caller's to fill in.
 
         Raises:
             UnreadableError: the version is unknown, or the bytes are damaged. Of sums that an earlier release took over though

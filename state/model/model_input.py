@@ -23,17 +23,17 @@ class Command(msgspec.Struct, array_like=True, frozen=True):
     snapshot: bytes
 
     def encode(self) -> bytes:
-        """Bytes for the model's topic."""
+        """Return bytes for the model's topic."""
         return _COMMAND + msgspec.msgpack.encode(self)
 
 
 def encode_update(update: ShardUpdate) -> bytes:
-    """An update for the model operator."""
+    """Return an update for the model operator."""
     return UPDATE_MARK + msgspec.msgpack.encode(update)
 
 
 def read_model_input(data: bytes) -> ShardUpdate | Command | Change | Snapshot:
-    """What the bytes hold.
+    """Return what the bytes hold.
 
     Raises:
         UnreadableError: they are damaged, or of another release.

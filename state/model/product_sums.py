@@ -59,7 +59,7 @@ class ProductSums:
         return self._rows[: len(self.product_ids), FIXED + self.dimension :]
 
     def add(self, product_ids: Sequence[str], numbers: Vector, x: Vector) -> None:
-        """Adds n examples: their products, features (n, d), and numbers times their weights, of which count, reward and squared
+        """Add n examples: their products, features (n, d), and numbers times their weights, of which count, reward and squared
         reward are the first three columns."""
         rows = np.array([self._row_of_product(product_id) for product_id in product_ids], dtype=np.int64)
         add_to_rows(x, numbers, rows, self._rows)
@@ -68,33 +68,33 @@ class ProductSums:
                 write_arm(self._rows[row, FIXED + self.dimension :], count, reward, squared, features)
 
     def merge(self, changes: Mapping[str, bytes], scale: float) -> None:
-        """Adds rows that `take` returned, times `scale`."""
+        """Add rows that `take` returned, times `scale`."""
         for product_id, row in changes.items():
             at = self._row_of_product(product_id)
             self._rows[at] += scale * np.frombuffer(row, dtype="<f8")
 
     def scale(self, factor: float) -> None:
-        """Moves all rows to another landmark."""
+        """Move all rows to another landmark."""
         if factor != 1.0:
             self._rows[: len(self.product_ids)] *= factor
 
     def rows(self, product_ids: Iterable[str]) -> dict[str, bytes]:
-        """Rows of those products that are held, as float64 bytes."""
+        """Return rows of those products that are held, as float64 bytes."""
         held = ((product, self._row_of.get(product)) for product in product_ids)
         return {product: self._rows[row].astype("<f8").tobytes() for product, row in held if row is not None}
 
     def drain(self) -> dict[str, bytes]:
-        """All rows as float64 bytes by product; nothing is held afterwards."""
+        """Return all rows as float64 bytes by product; nothing is held afterwards."""
         taken = self.rows(self.product_ids)
         self.keep([])
         return taken
 
     def most_shown(self) -> NDArray[np.int64]:
-        """Row numbers by falling exposures; ties in the order of arrival."""
+        """Return row numbers by falling exposures; ties in the order of arrival."""
         return np.argsort(-self.table[:, 0], kind="stable")
 
     def keep(self, rows: list[int]) -> None:
-        """Forgets all rows but these."""
+        """Forget all rows but these."""
         kept = self._rows[rows]
         self.product_ids = [self.product_ids[row] for row in rows]
         self._row_of = {product: row for row, product in enumerate(self.product_ids)}
@@ -102,13 +102,13 @@ class ProductSums:
         self._rows[: len(rows)] = kept
 
     def encode(self) -> bytes:
-        """Ids and rows; part of its owner's versioned bytes."""
+        """Return ids and rows; part of its owner's versioned bytes."""
         rows = self._rows[: len(self.product_ids)].astype("<f8").tobytes()
         return msgspec.msgpack.encode([self._rows.shape[1], self.product_ids, rows, self.dimension])
 
     @classmethod
     def decode(cls, data: bytes) -> "ProductSums":
-        """The inverse of `encode`.
+        """Invert `encode`.
 
         Raises:
             UnreadableError: the bytes are damaged.

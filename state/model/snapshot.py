@@ -39,12 +39,12 @@ class Snapshot(msgspec.Struct, array_like=True, frozen=True):
     watched: list[DriftState] = []
 
     def encode(self) -> bytes:
-        """Versioned bytes."""
+        """Return versioned bytes."""
         return _VERSION + msgspec.msgpack.encode(self)
 
     @classmethod
     def decode(cls, data: bytes) -> "Snapshot":
-        """The inverse of `encode`.
+        """Invert `encode`.
 
         Raises:
             UnreadableError: the version is unknown, or the bytes are damaged or too many.

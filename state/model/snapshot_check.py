@@ -31,7 +31,7 @@ ROUNDING = 1e-6
 
 
 def check_snapshot(snapshot: Snapshot) -> Sums:
-    """The snapshot's sums, if it is sound.
+    """Return the snapshot's sums, if it is sound.
 
     Raises:
         UnreadableError: it is not, and the message says why.
@@ -44,13 +44,13 @@ def check_snapshot(snapshot: Snapshot) -> Sums:
 
 
 def require(holds: Any, reason: str) -> None:
-    """Raises UnreadableError for the snapshot unless the condition holds."""
+    """Raise UnreadableError for the snapshot unless the condition holds."""
     if not holds:
         raise damaged(WHAT, reason)
 
 
 def all_finite(*numbers: Any) -> bool:
-    """Whether no number or array has a NaN or an infinity."""
+    """Return whether no number or array has a NaN or an infinity."""
     return all(bool(np.isfinite(each).all()) for each in numbers)
 
 

@@ -24,7 +24,7 @@ FORGOTTEN = 2.0**-512
 
 
 def rows_within(products: ProductSums, room: int, only: Set[str] | None) -> list[int]:
-    """The rows of the most shown products, all or `only` those, that take at most `room` bytes in a snapshot."""
+    """Return the rows of the most shown products, all or `only` those, that take at most `room` bytes in a snapshot."""
     kept: list[int] = []
     width = _BYTES_PER_PRODUCT + 8 * products.arms.shape[1]
     for row in products.most_shown().tolist():
@@ -38,8 +38,8 @@ def rows_within(products: ProductSums, room: int, only: Set[str] | None) -> list
 
 
 def within_limit(snapshot: Snapshot) -> Snapshot:
-    """The snapshot with as many of its most shown products as `SNAPSHOT_LIMIT_BYTES` have room for: a whole one has, but one with
-    what changed since may be longer."""
+    """Return the snapshot with as many of its most shown products as `SNAPSHOT_LIMIT_BYTES` have room for: a whole one has, but one
+    with what changed since may be longer."""
     size = len(snapshot.product_ids)
     if not size or len(snapshot.encode()) <= SNAPSHOT_LIMIT_BYTES:
         return snapshot
@@ -61,7 +61,7 @@ def _of_rows(data: bytes, size: int, rows: NDArray[np.int64]) -> bytes:
 
 
 def product_rows(snapshot: Snapshot, sums: Sums) -> ProductSums:
-    """The products' sums behind a snapshot, as of the landmark of its own `sums`.
+    """Return the products' sums behind a snapshot, as of the landmark of its own `sums`.
 
     Exposures and rewards are the snapshot's. The summed features do not travel with it: they are taken as the mean exposure's,
     moved along θ so far that they explain of the reward what the snapshot says was explained. In the disjoint form they are in

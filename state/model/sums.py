@@ -56,7 +56,7 @@ class Example(msgspec.Struct, array_like=True, frozen=True, gc=False):
     clicked: float = 0.0
 
     def features(self) -> Vector:
-        """x as float64, (d,)."""
+        """Return x as float64, (d,)."""
         return np.frombuffer(self.x, dtype=np.float16).astype(np.float64)
 
 
@@ -70,13 +70,13 @@ class Learned(NamedTuple):
 
 
 def landmark_at(time_ms: int, half_life_ms: int | None) -> int:
-    """The landmark in force at a time; 0 if nothing is forgotten."""
+    """Return the landmark in force at a time; 0 if nothing is forgotten."""
     return 0 if half_life_ms is None else landmark_of(time_ms, HALF_LIVES_PER_LANDMARK * half_life_ms)
 
 
 @cache
 def upper_triangle(dimension: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Rows and columns of the upper triangle of a (d, d) matrix."""
+    """Return rows and columns of the upper triangle of a (d, d) matrix."""
     return np.triu_indices(dimension)
 
 
@@ -108,7 +108,7 @@ class Sums:
         return float(self.totals[0])
 
     def half_lives_to(self, time_ms: int) -> float:
-        """Half-lives from the landmark to a time, negative for an earlier one; before a turn under those of that time."""
+        """Return half-lives from the landmark to a time, negative for an earlier one; before a turn under those of that time."""
         count, moment_ms, half_life_ms = 0.0, self.landmark_ms, self.half_life_ms
         for turned_ms, before_ms in reversed(self.turns):
             if time_ms >= turned_ms:
@@ -118,7 +118,7 @@ class Sums:
         return count + ((time_ms - moment_ms) / half_life_ms if half_life_ms else 0.0)
 
     def add(self, examples: Sequence[Example]) -> "Learned":
-        """Adds examples, and returns those that were taken.
+        """Add examples, and return those that were taken.
 
         What is not finite or out of range is refused and counted.
         """
@@ -153,7 +153,7 @@ class Sums:
         return np.frombuffer(bytearray().join(packed), dtype=np.float64).reshape(-1, WEIGHED)
 
     def move_to(self, landmark_ms: int) -> None:
-        """Expresses the sums as of a later landmark."""
+        """Express the sums as of a later landmark."""
         scale = landmark_scale(self.landmark_ms, landmark_ms, self.half_life_ms)
         if scale != 1.0:
             self.a *= scale
@@ -163,7 +163,7 @@ class Sums:
         self.landmark_ms = landmark_ms
 
     def merge(self, other: "Sums", sign: int = 1) -> None:
-        """Adds another shard's sums, or takes them off with a sign of -1."""
+        """Add another shard's sums, or takes them off with a sign of -1."""
         landmark_ms = max(self.landmark_ms, other.landmark_ms)
         self.move_to(landmark_ms)
         scale = sign * landmark_scale(other.landmark_ms, landmark_ms, self.half_life_ms)
@@ -174,7 +174,7 @@ class Sums:
         self.refused += sign * other.refused
 
     def examination(self) -> Vector:
-        """How likely each place is looked at, (20,), relative to the one that is looked at most.
+        """Return how likely each place is looked at, (20,), relative to the one that is looked at most.
 
         Explored items are drawn alike for every place, so that their rewards differ by the place alone.
         """
@@ -187,7 +187,7 @@ class Sums:
         return relative
 
     def under(self, half_life_ms: int | None, now_ms: int) -> "Sums":
-        """These sums as of `now_ms` under another half-life: what was forgotten stays so, from now on the new one holds."""
+        """Return these sums as of `now_ms` under another half-life: what was forgotten stays so, from now on the new one holds."""
         if half_life_ms == self.half_life_ms:
             return self
         moved = Sums(self.dimension, half_life_ms, landmark_at(now_ms, half_life_ms))
@@ -198,16 +198,16 @@ class Sums:
         return moved
 
     def fade(self, now_ms: int) -> float:
-        """What a weight as of the landmark is worth at `now_ms`."""
+        """Return what a weight as of the landmark is worth at `now_ms`."""
         return decay_between(self.landmark_ms, max(now_ms, self.landmark_ms), self.half_life_ms)
 
     def coefficients(self, ridge: float, now_ms: int, prior: Vector) -> Vector:
-        """θ = (λI + A(t))⁻¹ (λθ₀ + b(t)), the weighted ridge estimate as of `now_ms`; the prior, θ₀ (d,), does not decay."""
+        """Return θ = (λI + A(t))⁻¹ (λθ₀ + b(t)), the weighted ridge estimate as of `now_ms`; the prior, θ₀ (d,), does not decay."""
         fade = self.fade(now_ms)
         return np.linalg.solve(ridge * np.eye(self.dimension) + fade * self.a, ridge * prior + fade * self.b)
 
     def encode(self) -> bytes:
-        """Versioned bytes: the upper triangle of A and the rest, float64, little endian."""
+        """Return versioned bytes: the upper triangle of A and the rest, float64, little endian."""
         upper = self.a[upper_triangle(self.dimension)]
         numbers = np.concatenate([upper, self.b, self.totals, self.places.ravel()]).astype("<f8").tobytes()
         return b"\x02" + msgspec.msgpack.encode(
@@ -216,7 +216,7 @@ class Sums:
 
     @classmethod
     def decode(cls, data: bytes) -> "Sums":
-        """The inverse of `encode`.
+        """Invert `encode`.
 
         Raises:
             UnreadableError: the version is unknown, or the bytes are damaged.

@@ -14,7 +14,7 @@ from state.policy.thompson import BetaThompson, LinearThompson
 
 
 def policy_from(bandit: Bandit) -> Policy:
-    """The configured policy."""
+    """Return the configured policy."""
     floor, prior = bandit.floor, bandit.prior_exposures
     match bandit.policy:
         case "uniform":

@@ -30,7 +30,7 @@ class Balanced(Rules):
         return None if below is None or below.balance is not None else below._replace(balance=self._balance)
 
     def allowed(self, n: int, prefix: Sequence[int]) -> Mask:
-        """What may stand below the prefix."""
+        """Return what may stand below the prefix."""
         above, balance = list(prefix), self._balance
         open_ = self._base.eligible(n, prefix)
         codes, caps = balance.codes, balance.caps
@@ -43,7 +43,7 @@ class Balanced(Rules):
         return has_room if has_room.any() else open_
 
     def rescore(self, scores: NDArray[Any], prefix: Sequence[int]) -> NDArray[Any]:
-        """As `base` does, less `weight` times the largest similarity to an item above, see `liken`."""
+        """Rescore as `base` does, less `weight` times the largest similarity to an item above, see `liken`."""
         rescored, balance = self._base.rescore(scores, prefix), self._balance
         if not balance.weight:
             return rescored
@@ -65,7 +65,7 @@ class Boosted(Rules):
         self._boost = boost
 
     def around(self) -> Rules:
-        """The same."""
+        """Return the same."""
         return self
 
     def rescore(self, scores: NDArray[Any], prefix: Sequence[int]) -> NDArray[Any]:

@@ -30,7 +30,7 @@ class Choice(msgspec.Struct, frozen=True):
 
 
 class Decision(ABC):
-    """One choice in the making: n candidates, `values` (n,) that the policy estimates of them, and a floor of exploration.
+    """Choice in the making: n candidates, `values` (n,) that the policy estimates of them, and a floor of exploration.
 
     p(i | prefix) = (1 - floor)·q(i | prefix) + floor/m for m eligible candidates, where q is the policy's own. So every eligible
     candidate has a probability of at least floor/m, which is what makes off-policy estimates from the log possible.
@@ -43,10 +43,10 @@ class Decision(ABC):
 
     @abstractmethod
     def favour(self, prefix: Sequence[int], eligible: Mask) -> Values:
-        """The policy's own probabilities q (n,) for the slot below `prefix`: 0 where not eligible, else summing to 1."""
+        """Return the policy's own probabilities q (n,) for the slot below `prefix`: 0 where not eligible, else summing to 1."""
 
     def distribution(self, prefix: Sequence[int]) -> Values:
-        """Probabilities (n,) over the candidates for the slot below `prefix`; all 0 where none is eligible."""
+        """Return probabilities (n,) over the candidates for the slot below `prefix`; all 0 where none is eligible."""
         n = len(self.values)
         pinned = self.rules.pinned(prefix)
         if pinned is not None:
@@ -59,7 +59,7 @@ class Decision(ABC):
         return probabilities
 
     def choose(self, slots: int, rng: np.random.Generator) -> Choice:
-        """Draws at most `slots` items, each from `distribution` of those above it. Subclasses are faster, never different."""
+        """Draw at most `slots` items, each from `distribution` of those above it. Subclasses are faster, never different."""
         places = {position: item for position, item in self.rules.places.items() if position < slots}
         if places:
             around = copy.copy(self)
@@ -82,19 +82,19 @@ class Decision(ABC):
         return choice
 
     def planned(self) -> Plan | None:
-        """The rules for a kernel where they have a balance; None where they have none, or cannot be taken apart."""
+        """Return the rules for a kernel where they have a balance; None where they have none, or cannot be taken apart."""
         plan = None if self.rules.fixed else self.rules.plan()
         return None if plan is None or plan.balance is None else plan
 
     def ranked(self, scores: Values) -> list[int]:
-        """The eligible candidates of an empty prefix, best first; ties go to the earlier candidate."""
+        """Return the eligible candidates of an empty prefix, best first; ties go to the earlier candidate."""
         ranked = np.argsort(-self.rules.rescore(scores, ()), kind="stable")
         allowed = self.rules.allowed(len(scores), ())
         order: list[int] = (ranked if allowed is None else ranked[allowed[ranked]]).tolist()
         return order
 
     def explored(self, order: list[int]) -> list[bool]:
-        """For each item of a slate under fixed rules, whether another was left that is better by value."""
+        """Return, for each item of a slate under fixed rules, whether another was left that is better by value."""
         by_value = iter(self.ranked(self.values))
         best = next(by_value, -1)
         above: set[int] = set()
@@ -128,10 +128,10 @@ def _placed(drawn: Choice, places: Mapping[int, int], slots: int) -> Choice:
 
 
 class Policy(ABC):
-    """Makes decisions. Pure: everything random comes from the generator that is passed in, and inputs stay untouched."""
+    """Maker of decisions. Pure: everything random comes from the generator that is passed in, and inputs stay untouched."""
 
     floor: float
 
     @abstractmethod
     def decide(self, belief: Belief, rng: np.random.Generator, rules: Rules = NO_RULES) -> Decision:
-        """The decision over the candidates that `belief` is about."""
+        """Return the decision over the candidates that `belief` is about."""

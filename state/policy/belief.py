@@ -52,18 +52,18 @@ class Belief:
         return len(self.mean)
 
     def shared_factor(self) -> Values:
-        """(n, d): row i is wᵢ = σ Wᵀxᵢ, so that xᵢ·θ has the posterior covariance wᵢ·wⱼ."""
+        """Return (n, d): row i is wᵢ = σ Wᵀxᵢ, so that xᵢ·θ has the posterior covariance wᵢ·wⱼ."""
         factor: Values = np.sqrt(self.noise) * (self.x @ self.whitener)
         return factor
 
     def deviation(self) -> Values:
-        """(n,) posterior standard deviation of the expected reward, the product's own effect included."""
+        """Return (n,) posterior standard deviation of the expected reward, the product's own effect included."""
         factor = self.shared_factor()
         deviation: Values = np.sqrt(np.einsum("ij,ij->i", factor, factor) + self.own_variance)
         return deviation
 
     def draws(self, count: int, rng: np.random.Generator, scale: float = 1.0) -> Draws:
-        """(count, n) joint posterior draws of the expected rewards: one θ per draw for all candidates, one u per candidate.
+        """Return (count, n) joint posterior draws of the expected rewards: one θ per draw for all candidates, one u per candidate.
 
         `scale` multiplies their standard deviations.
         """
@@ -81,16 +81,17 @@ class Belief:
         return draws
 
     def standard_normal(self, size: int, rng: np.random.Generator) -> Draws:
-        """(size,) standard normal variables, independent of each other; to be read only."""
+        """Return (size,) standard normal variables, independent of each other; to be read only."""
         return rng.standard_normal(size, dtype=np.float32) if self.normals is None else self.normals.draw(size)
 
     def rates(self, prior_exposures: float) -> tuple[Values, Values]:
-        """Weighted counts and sums of rewards in [0, count] per product, (n,) each, the category's pseudo-counts included."""
+        """Return weighted counts and sums of rewards in [0, count] per product, (n,) each, the category's pseudo-counts
+        included."""
         count = self.exposures + prior_exposures
         reward = np.clip(self.rewards + prior_exposures * self.prior, 0.0, count)
         return count, reward
 
 
 def root_of(whitener: Values, noise: float, scale: float) -> Draws:
-    """(d, d) float32: a row of d standard normal variables times this has `scale`² times the covariance of θ."""
+    """Return (d, d) float32: a row of d standard normal variables times this has `scale`² times the covariance of θ."""
     return np.ascontiguousarray(scale * np.sqrt(noise) * whitener.T, dtype=np.float32)

@@ -19,11 +19,11 @@ class Schedule(ABC):
 
     @abstractmethod
     def epsilon(self, total: float) -> float:
-        """ε in [0, 1] at t = `total` (weighted) exposures."""
+        """Return ε in [0, 1] at t = `total` (weighted) exposures."""
 
 
 class Fixed(Schedule):
-    """Always the same ε; 1 is the uniform policy, the control of experiments."""
+    """Schedule with always the same ε; 1 is the uniform policy, the control of experiments."""
 
     def __init__(self, epsilon: float) -> None:
         self._epsilon = epsilon

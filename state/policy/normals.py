@@ -25,14 +25,14 @@ class Normals:
         self._address = self._oldest = self._uses = 0
 
     def draw(self, size: int) -> NDArray[np.float32]:
-        """(size,), to be read only."""
+        """Return (size,), to be read only."""
         if 4 * size > SIZE:
             return self._rng.standard_normal(size, dtype=np.float32)
         start = self._start(size)
         return self._table[start : start + size]
 
     def address(self, size: int) -> int:
-        """Where the same begin in memory; they stay there until the next call."""
+        """Return where the same begin in memory; they stay there until the next call."""
         if 4 * size > SIZE:
             self._own = self.draw(size)
             return int(self._own.ctypes.data)

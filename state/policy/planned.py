@@ -15,7 +15,7 @@ NO_CAPS = np.full(2, np.iinfo(np.int64).max)
 def choose_by_scores(
     decision: Decision, plan: Plan, scores: Values, temperature: float, slots: int, rng: np.random.Generator
 ) -> Choice:
-    """Items in proportion to exp(score/temperature), or at 0 the best by score; see `draw_down_scores`."""
+    """Return items in proportion to exp(score/temperature), or at 0 the best by score; see `draw_down_scores`."""
     scores, values = (plan.fixed.rescore(numbers, ()) for numbers in (scores, decision.values))
     allowed, pins, balance = kernel_rules(plan, len(scores), slots)
     uniforms = rng.random((2, slots))
@@ -25,7 +25,7 @@ def choose_by_scores(
 
 
 def kernel_rules(plan: Plan, n: int, slots: int) -> tuple[Mask, NDArray[np.int64], Balance]:
-    """A plan's part of a kernel's arguments over n candidates: what is allowed, the pins by slot, and the balance."""
+    """Return a plan's part of a kernel's arguments over n candidates: what is allowed, the pins by slot, and the balance."""
     allowed = plan.fixed.allowed(n, ())
     pins = np.full(slots, -1, dtype=np.int64)
     for position, item in plan.pins.items():
@@ -37,7 +37,7 @@ def kernel_rules(plan: Plan, n: int, slots: int) -> tuple[Mask, NDArray[np.int64
 
 
 def choice_of(drawn: NDArray[np.float64], pins: Mapping[int, int]) -> Choice:
-    """What a kernel drew, (3, k)."""
+    """Return what a kernel drew, (3, k)."""
     order = drawn[0].astype(np.int64).tolist()
     pinned = [position in pins for position in range(len(order))]
     return Choice(order, drawn[1].tolist(), (drawn[2] > 0).tolist(), pinned)

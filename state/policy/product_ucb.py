@@ -15,7 +15,7 @@ from state.policy.rules import NO_RULES, Rules
 
 
 class ProductUCB(Policy):
-    """What both have: a `scale` of the width, pseudo-exposures, and a floor of exploration."""
+    """Base of both: a `scale` of the width, pseudo-exposures, and a floor of exploration."""
 
     def __init__(self, scale: float, prior_exposures: float, floor: float) -> None:
         self.scale = scale

@@ -26,7 +26,7 @@ class RankedDecision(Decision):
         return q
 
     def choose(self, slots: int, rng: np.random.Generator) -> Choice:
-        """The same distribution as the generic way, with one sort for the whole slate."""
+        """Return the same distribution as the generic way, with one sort for the whole slate."""
         plan = self.planned()
         if plan is not None:
             return choose_by_scores(self, plan, self.index, 0.0, slots, rng)
@@ -43,7 +43,7 @@ class RankedDecision(Decision):
 
 
 def draw_down(ranked: list[int], slots: int, floor: float, rng: np.random.Generator) -> tuple[list[int], list[bool]]:
-    """Takes items out of `ranked`: with probability `floor` any that is left, else the first that is left.
+    """Take items out of `ranked`: with probability `floor` any that is left, else the first that is left.
 
     Returns the items in the order taken, and whether each was the first left.
     """

@@ -47,7 +47,7 @@ class PulledDecision(Decision):
 
 
 class RiverPolicy(Policy):
-    """Whatever `learner` is: a bandit policy decides by its own pulls, a reward model ε-greedily by its predictions."""
+    """Policy of a `learner` of river: a bandit policy decides by its own pulls, a reward model ε-greedily by its predictions."""
 
     def __init__(self, learner: RiverLearner, epsilon: float, pulls: int, floor: float) -> None:
         self.learner = learner
@@ -56,7 +56,7 @@ class RiverPolicy(Policy):
         self.floor = floor
 
     def use_learner(self, learner: RiverLearner) -> None:
-        """Decides with a newer state of the same model; that of another, from before a change of configuration, is left."""
+        """Decide with a newer state of the same model; that of another, from before a change of configuration, is left."""
         if learner.made_from == self.learner.made_from:
             self.learner = learner
 

@@ -33,32 +33,32 @@ class Rules:
     places: Mapping[int, int] = MappingProxyType({})
 
     def around(self) -> "Rules":
-        """The fixed rules of the places that `places` leaves free."""
+        """Return the fixed rules of the places that `places` leaves free."""
         return self
 
     def plan(self) -> Plan | None:
-        """The rules taken apart, None where they cannot be."""
+        """Return the rules taken apart, None where they cannot be."""
         if self.places:
             return Plan(self.around(), self.places)
         return Plan(self, self.places) if self.fixed else None
 
     def allowed(self, n: int, prefix: Sequence[int]) -> Mask | None:
-        """Which of n candidates may follow `prefix`, (n,); None for all. Those in the prefix need not be taken out."""
+        """Return which of n candidates may follow `prefix`, (n,); None for all. Those in the prefix need not be taken out."""
         return None
 
     def rescore(self, scores: NDArray[Any], prefix: Sequence[int]) -> NDArray[Any]:
-        """Scores given the items above, in a new array.
+        """Score given the items above, in a new array.
 
         `scores` is (n,) or (draws, n), in units of reward; diversity, boosts and burying act here, on every draw alike.
         """
         return scores
 
     def pinned(self, prefix: Sequence[int]) -> int | None:
-        """The candidate that must stand below `prefix`, which does not hold it; None where the policy decides."""
+        """Return the candidate that must stand below `prefix`, which does not hold it; None where the policy decides."""
         return None
 
     def eligible(self, n: int, prefix: Sequence[int]) -> Mask:
-        """Allowed and not yet in the slate, (n,)."""
+        """Return the mask of what is allowed and not yet in the slate, (n,)."""
         allowed = self.allowed(n, prefix)
         mask = np.ones(n, dtype=np.bool_) if allowed is None else allowed.copy()
         if prefix:
@@ -113,7 +113,7 @@ NO_RULES = Rules()
 
 
 def combine(*parts: Rules) -> Rules:
-    """All of the rules that say anything."""
+    """Return all of the rules that say anything."""
     parts_with_rules = [part for part in parts if part is not NO_RULES]
     if len(parts_with_rules) > 1:
         return Combined(parts_with_rules)

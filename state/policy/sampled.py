@@ -30,7 +30,7 @@ class SampledDecision(Decision):
         return q
 
     def choose(self, slots: int, rng: np.random.Generator) -> Choice:
-        """The same distribution as the generic way; only draws whose first has gone look for their next."""
+        """Return the same distribution as the generic way; only draws whose first has gone look for their next."""
         plan = self.rules.plan()
         if plan is None:
             return super().choose(slots, rng)

@@ -26,7 +26,7 @@ class SoftmaxDecision(Decision):
         return q
 
     def choose(self, slots: int, rng: np.random.Generator) -> Choice:
-        """The same distribution as the generic way, from one sort.
+        """Return the same distribution as the generic way, from one sort.
 
         Give every candidate an arrival time, exponential with rate exp(value/temperature): who arrives next among those left
         is distributed as q, and by memorylessness that stays so when others are taken out in between (Plackett-Luce; Kool, van
@@ -61,7 +61,7 @@ class SoftmaxDecision(Decision):
 
 
 class Softmax(Policy):
-    """Draws in proportion to exp(expected reward/temperature); the temperature is in units of reward."""
+    """Policy that draws in proportion to exp(expected reward/temperature); the temperature is in units of reward."""
 
     def __init__(self, temperature: float, floor: float) -> None:
         self.temperature = temperature

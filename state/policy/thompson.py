@@ -43,8 +43,8 @@ class BetaThompson(Policy):
 
 
 def beta_draws(alpha: Values, count: Values, normal: Draws) -> Draws:
-    """(draws, n) of Beta(α, count - α), nearly, from draws · n standard normal variables: the cube root of a gamma variable is
-    almost normal.
+    """Return (draws, n) of Beta(α, count - α), nearly, from draws · n standard normal variables: the cube root of a gamma variable
+    is almost normal.
 
     Wilson and Hilferty 1931, "The distribution of chi-square", for the gamma with the Beta's mean and variance: its shape is
     k = mean²/variance. One normal per draw takes a fifth of the time of an exact Beta; a test holds the distance between both.

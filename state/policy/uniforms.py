@@ -6,7 +6,7 @@ SIZE = 1 << 12
 
 
 class Uniforms:
-    """Each number is handed out once, in the generator's order."""
+    """Numbers each handed out once, in the generator's order."""
 
     def __init__(self, rng: np.random.Generator) -> None:
         self._rng = rng
@@ -14,7 +14,7 @@ class Uniforms:
         self._address = self._next = 0
 
     def allocate(self, size: int) -> int:
-        """The address of so many float64 in [0, 1); they stay there until the next call."""
+        """Return the address of so many float64 in [0, 1); they stay there until the next call."""
         if self._next + size > len(self._numbers):
             left = self._numbers[self._next :]
             self._numbers = np.concatenate([left, self._rng.random(max(SIZE, size))])

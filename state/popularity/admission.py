@@ -19,7 +19,7 @@ COUNTERS = 1_024
 
 
 class Admission:
-    """At most `most` admitted names, the first `at_once` of them without support; times in ms by the wall clock.
+    """Names admitted, at most `most`, the first `at_once` of them without support; times in ms by the wall clock.
 
     Not in state: after a restart the names come again.
     """
@@ -39,7 +39,7 @@ class Admission:
         return len(self._seen_ms)
 
     def admits(self, name: str, now_ms: int) -> bool:
-        """Whether the name is counted on its own, as of this sight of it."""
+        """Return whether the name is counted on its own, as of this sight of it."""
         if name in self._seen_ms:
             self._seen_ms[name] = now_ms
             return True
@@ -73,10 +73,11 @@ class Admission:
 
 
 def is_countable(name: str) -> bool:
-    """Whether a region or category of that name may have a list: a name of ours is nobody else's, and a key is to be readable."""
+    """Return whether a region or category of that name may have a list: a name of ours is nobody else's, and a key is to be
+    readable."""
     return bool(name) and name != WHOLE and not name.startswith(RESERVED) and name.isprintable()
 
 
 def admission_of(most: int, settings: Popularity, tasks: int) -> Admission:
-    """The admission of one of so many tasks: what they admit without support is no more than half of the bound together."""
+    """Return the admission of one of so many tasks: what they admit without support is no more than half of the bound together."""
     return Admission(most, most // (2 * tasks), settings.admission_support, settings.window_ms)

@@ -42,7 +42,7 @@ class Baseline(msgspec.Struct, array_like=True):
         return self.weight**2 / self.squares if self.squares else 0.0
 
     def sum_of(self, product_id: str) -> float:
-        """The most that the product's decayed sum can be."""
+        """Return the most that the product's decayed sum can be."""
         return self.sums.get(product_id, self.floor)
 
     def fold(
@@ -55,7 +55,7 @@ class Baseline(msgspec.Struct, array_like=True):
         half_life_ms: int,
         tracked: int,
     ) -> None:
-        """Adds the whole window that ends at `end_ms`: its `total`, and the counts of its at most `tracked` products, the largest
+        """Add the whole window that ends at `end_ms`: its `total`, and the counts of its at most `tracked` products, the largest
         first. A window that is not later than the last one changes nothing.
         """
         if end_ms <= self.folded_ms:
@@ -86,12 +86,12 @@ class Baseline(msgspec.Struct, array_like=True):
             self.floor = largest[most][1]
 
     def encode(self) -> bytes:
-        """Versioned bytes for Flink's state."""
+        """Return versioned bytes for Flink's state."""
         return _VERSION + msgspec.msgpack.encode(self)
 
     @classmethod
     def decode(cls, data: bytes) -> "Baseline":
-        """The inverse of `encode`.
+        """Invert `encode`.
 
         Raises:
             UnreadableError: the version is unknown, or the bytes are damaged.

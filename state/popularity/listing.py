@@ -16,8 +16,8 @@ DIGITS = 6
 
 
 class Listing(msgspec.Struct, array_like=True, frozen=True):
-    """What was counted in the window that ends at `end_ms`: `total` of everything, the most counted products and categories as
-    (id, count), and the trending products as (id, count, score)."""
+    """Counts of the window that ends at `end_ms`: `total` of everything, the most counted products and categories as (id, count),
+    and the trending products as (id, count, score)."""
 
     end_ms: int
     window_ms: int
@@ -27,12 +27,12 @@ class Listing(msgspec.Struct, array_like=True, frozen=True):
     categories: list[tuple[str, int]]
 
     def encode(self) -> bytes:
-        """Versioned bytes."""
+        """Return versioned bytes."""
         return _VERSION + _encoder.encode(self)
 
     @classmethod
     def decode(cls, data: bytes) -> "Listing":
-        """The inverse of `encode`.
+        """Invert `encode`.
 
         Raises:
             UnreadableError: the version is unknown, or the bytes are damaged.
@@ -77,14 +77,14 @@ class PopularJson(msgspec.Struct):
 
 
 def listing(end_ms: int, window_ms: int, counted: Counted, trends: list[Trend], top: int) -> Listing:
-    """The list of a window, of at most `top` products."""
+    """Return the list of a window, of at most `top` products."""
     return Listing(
         end_ms, window_ms, counted.total, counted.products[:top], trends, counted.categories[:CATEGORIES_LISTED]
     )
 
 
 def popular_json(region: str, found: Listing) -> bytes:
-    """The list for those who read Redis."""
+    """Return the list for those who read Redis."""
     total = max(1, found.total)
     items = [PopularItem(product, round(count / total, DIGITS), count) for product, count in found.products]
     categories = [PopularCategory(category, round(count / total, DIGITS)) for category, count in found.categories]

@@ -27,8 +27,8 @@ class Moment(msgspec.Struct, array_like=True):
     views: dict[str, float]
 
     def add(self, end_ms: int, views: Mapping[str, int], half_life_ms: int) -> None:
-        """Adds the views of the window that ends at `end_ms`, once for each window, in any order: windows that one
-        watermark closes leave one subtask and are dealt to several."""
+        """Add the views of the window that ends at `end_ms`, once for each window, in any order: windows that one watermark closes
+        leave one subtask and are dealt to several."""
         newest_ms = max(self.as_of_ms, end_ms)
         decay = decay_between(self.as_of_ms, newest_ms, half_life_ms)
         weight = decay_between(end_ms, newest_ms, half_life_ms)
@@ -42,16 +42,16 @@ class Moment(msgspec.Struct, array_like=True):
         self.views = summed
 
     def total_at(self, at_ms: int, half_life_ms: int) -> float:
-        """The total as it will have decayed by then."""
+        """Return the total as it will have decayed by then."""
         return self.total * decay_between(self.as_of_ms, at_ms, half_life_ms)
 
     def encode(self) -> bytes:
-        """Versioned bytes."""
+        """Return versioned bytes."""
         return _VERSION + msgspec.msgpack.encode(self)
 
     @classmethod
     def decode(cls, data: bytes) -> "Moment":
-        """The inverse of `encode`.
+        """Invert `encode`.
 
         Raises:
             UnreadableError: the version is unknown, or the bytes are damaged.
@@ -63,12 +63,12 @@ class Moment(msgspec.Struct, array_like=True):
 
 
 class Moments(msgspec.Struct, array_like=True):
-    """At most `MOST_MOMENTS` moments by name and the whole; those with the fewest views, as they have decayed, go first."""
+    """Moments by name, at most `MOST_MOMENTS`, and the whole; those with the fewest views, as they have decayed, go first."""
 
     moments: dict[str, Moment] = {}
 
     def add(self, end_ms: int, moments: Mapping[str, Mapping[str, int]], half_life_ms: int) -> list[str]:
-        """Adds a window's views by moment and category; returns the names of those that had to go."""
+        """Add a window's views by moment and category; return the names of those that had to go."""
         for name, views in moments.items():
             self.moments.setdefault(name, Moment(0, 0.0, {})).add(end_ms, views, half_life_ms)
         excess = len(self.moments) - (ALL_MOMENTS in self.moments) - MOST_MOMENTS
@@ -82,12 +82,12 @@ class Moments(msgspec.Struct, array_like=True):
         return gone
 
     def encode(self) -> bytes:
-        """Versioned bytes for Flink's state."""
+        """Return versioned bytes for Flink's state."""
         return _VERSION + msgspec.msgpack.encode(self)
 
     @classmethod
     def decode(cls, data: bytes | None) -> "Moments":
-        """The inverse of `encode`; empty for None.
+        """Invert `encode`; empty for None.
 
         Raises:
             UnreadableError: the version is unknown, or the bytes are damaged.
@@ -102,7 +102,7 @@ _moments = msgspec.msgpack.Decoder(Moments)
 
 
 def lift(moments: list[Moment], whole: Moment | None) -> dict[str, float]:
-    """How much more each category is viewed at these moments than over all: a log ratio of shares, 0 for no difference.
+    """Return how much more each category is viewed at these moments than over all: a log ratio of shares, 0 for no difference.
 
     With n(m, k) the views of category k at moment m, n(m) their total and p(k) the category's share of all views, a moment's lift
     is that of the share shrunk to p(k) as if by κ views (a Dirichlet prior): ℓ(m, k) = ln((n(m, k) + κ·p(k)) / ((n(m) + κ)·p(k))).

@@ -20,5 +20,5 @@ MOMENT: Final = "@moment/"
 
 
 def is_region(name: str) -> bool:
-    """Whether a list is a region's or the whole."""
+    """Return whether a list is a region's or the whole."""
     return not name.startswith(RESERVED)

@@ -14,7 +14,7 @@ CORRECTION = 0.5
 
 
 def trends(counted: Counted, baseline: Baseline | None, rules: Popularity) -> list[Trend]:
-    """At most `top` trending products of at least `trend_support` counts, the highest score first, equal ones by id.
+    """Return at most `top` trending products of at least `trend_support` counts, the highest score first, equal ones by id.
 
     By `count` the score is the product's share of the region's counts. By `rise` it is `rise`; until a whole window was folded into
     the baseline, trends are by count.
@@ -27,15 +27,15 @@ def trends(counted: Counted, baseline: Baseline | None, rules: Popularity) -> li
 
 
 def by_count(counted: Counted, rules: Popularity) -> list[Trend]:
-    """The most counted, with their shares as scores."""
+    """Return the most counted, with their shares as scores."""
     enough: Sequence[tuple[str, int]] = counted.products[: rules.top]
     total = max(1, counted.total)
     return [(product, count, count / total) for product, count in enough if count >= rules.trend_support]
 
 
 def rising(counted: Counted, baseline: Baseline, rules: Popularity) -> list[Trend]:
-    """Products whose count is a rise for certain. The score is that share of the count: 1 − (e + s·√V)/c, so below 1, and above 0
-    where the count c is more than s standard deviations (`trend_significance`) above what the past lets expect.
+    """Return products whose count is a rise for certain. The score is that share of the count: 1 − (e + s·√V)/c, so below 1, and
+    above 0 where the count c is more than s standard deviations (`trend_significance`) above what the past lets expect.
 
     With X the product's decayed sum over n windows (`Baseline.windows`, X scaled to them) and g the growth of everything else in
     the region since, its count without a rise is e = g·X/n. c and X are taken as Poisson, so the difference has the variance

@@ -24,7 +24,7 @@ class Counted(msgspec.Struct):
 
 
 def read_lists(text: str) -> tuple[int, dict[str, Counted]]:
-    """The window's end, and its lists by name.
+    """Return the window's end, and its lists by name.
 
     A list without a count for the whole has the sum of what it names.
 
@@ -51,7 +51,7 @@ def read_lists(text: str) -> tuple[int, dict[str, Counted]]:
 
 
 def read_moments(text: str) -> tuple[int, dict[str, dict[str, int]]]:
-    """The window's end, and by the moment's name, "" for all, how often each category was viewed.
+    """Return the window's end, and by the moment's name, "" for all, how often each category was viewed.
 
     Raises:
         ValueError: the text has another form.

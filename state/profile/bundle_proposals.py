@@ -38,7 +38,7 @@ def propose(
     now_ms: int,
     most: int,
 ) -> list[Proposal]:
-    """The best bundles for a visitor, at most `most`, the highest score first.
+    """Return the best bundles for a visitor, at most `most`, the highest score first.
 
     A bundle is offered where the session has a positive affinity to its primary product and has not bought that one already, it has
     not expired, and no part of it is disliked, blocked by the shop, or unknown to the catalogue here. Parts that the catalogue does
@@ -104,7 +104,7 @@ def _rank(found: tuple[float, str, Bundle]) -> tuple[float, str]:
 
 
 def as_listed(proposals: Sequence[Proposal], most_bytes: int) -> list[Proposal]:
-    """The proposals in their order, but for those that would make them take more than so many bytes as JSON."""
+    """Return the proposals in their order, but for those that would make them take more than so many bytes as JSON."""
     listed: list[Proposal] = []
     room = most_bytes - len("[]")
     for proposal in proposals:

@@ -9,7 +9,7 @@ LEAVE_BELOW = 0.05
 
 
 class MemoryLevel(enum.IntEnum):
-    """How full Redis is against `redis.max_bytes`."""
+    """Fullness of Redis against `redis.max_bytes`."""
 
     ROOMY = 0
     TIGHT = 1
@@ -17,7 +17,7 @@ class MemoryLevel(enum.IntEnum):
 
 
 class MemoryBudget:
-    """Says how long a profile may live, from what Redis last said that it uses.
+    """Budget of memory: how long a profile may live, from what Redis last said that it uses.
 
     Most sessions have one event and never come back, so theirs go first: when it is tight they live for `short_ttl_ms`; when it is
     full they are not written at all, and all others live for so long, from their next write on.
@@ -29,7 +29,7 @@ class MemoryBudget:
         self.level = MemoryLevel.ROOMY
 
     def observe(self, used_bytes: int) -> bool:
-        """Takes in how much is used; whether the level is another one now."""
+        """Take in how much is used; whether the level is another one now."""
         if not self._max_bytes:
             return False
         before, share = self.level, used_bytes / self._max_bytes
@@ -41,7 +41,7 @@ class MemoryBudget:
         return self.level != before
 
     def life_ms(self, version: int, life_ms: int = 0) -> int | None:
-        """The life of a profile of a session of so many events, 0 for the usual one; None where it is not written.
+        """Return the life of a profile of a session of so many events, 0 for the usual one; None where it is not written.
 
         `life_ms` is the life that it would have, 0 for the usual one.
         """

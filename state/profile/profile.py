@@ -28,8 +28,8 @@ _encoder = msgspec.json.Encoder()
 
 
 class ProfileExtras(msgspec.Struct, frozen=True):
-    """What is told beside the choice: the session's `status`; `because`, with which of the session's products an item goes; and the
-    proposals in the form that the profile gives them.
+    """Parts of a profile next to the choice: the session's `status`; `because`, with which of the session's products an item goes;
+    and the proposals in the form that the profile gives them.
     """
 
     status: str = "cold"
@@ -42,7 +42,7 @@ NO_EXTRAS = ProfileExtras()
 
 
 class BeforeItems(msgspec.Struct, gc=False):
-    """What stands before the items; the first four fields first, where a newer write is told from an older one."""
+    """Fields before the items; the first four fields first, where a newer write is told from an older one."""
 
     schema: int
     generation: int
@@ -59,7 +59,7 @@ class BeforeItems(msgspec.Struct, gc=False):
 
 
 class AfterItems(msgspec.Struct, gc=False):
-    """What stands behind the items."""
+    """Fields behind the items."""
 
     category_data: list[dict[str, Any]]
     bundled_discount_suggestions: Sequence[Proposal]
@@ -81,7 +81,8 @@ def build_profile(
     settings: Settings,
     extras: ProfileExtras = NO_EXTRAS,
 ) -> bytes:
-    """The profile's JSON, at most `profile.max_bytes`, of which bundles take no more than a part; items give way for what is left.
+    """Return the profile's JSON, at most `profile.max_bytes`, of which bundles take no more than a part; items give way for what is
+    left.
 
     `values` (k,) are the model's predictions for the slate's items and `theta` (d,) or (k, d) its coefficients, None before there
     are any. As affinities only those of the session itself are published, so that they are a function of its events.

@@ -71,7 +71,8 @@ def score_data(
     because: Mapping[str, str] = _NO_CAUSES,
     region: str = "",
 ) -> bytes:
-    """The slate's first items, as many as take at most `room` bytes beside the brackets, with scores that sum to 1 over them.
+    """Return the slate's first items, as many as take at most `room` bytes beside the brackets, with scores that sum to 1 over
+    them.
 
     `values` (k,) are the model's predictions for the slate's items and `theta` (d,) its coefficients, or (k, d) each item's own
     model's; None before there are any. Each item has one reason; the first few have a second one where there is room. `because`

@@ -54,7 +54,7 @@ WHY_NOT = {
 
 
 def sentence(reason: Mapping[str, Any], titles: Mapping[str, str] = NO_TITLES) -> str:
-    """A reason of a profile in words; `titles` names products. A code of another release is told as it is."""
+    """Return a reason of a profile in words; `titles` names products. A code of another release is told as it is."""
     code = str(reason.get("code", "?"))
     product = str(reason.get("product_id") or "")
     named = {
@@ -71,5 +71,5 @@ def sentence(reason: Mapping[str, Any], titles: Mapping[str, str] = NO_TITLES) -
 
 
 def term_name(code: str) -> str:
-    """A term's name for a table."""
+    """Return a term's name for a table."""
     return TERMS.get(code, code.replace("_", " "))

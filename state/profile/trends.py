@@ -27,7 +27,7 @@ class _Ready(NamedTuple):
 
 
 class Trends:
-    """At most `most` products that trend in a region and may be shown, in the profile's form.
+    """Products, at most `most`, that trend in a region and may be shown, in the profile's form.
 
     They are ranked by trend × (1 + the session's affinity to the product's category), and `score` is each one's share of the sum of
     that over all that trend there. What does not go by the session is worked out once for each list and state of the catalogue.
@@ -39,7 +39,7 @@ class Trends:
         self._ready: dict[str, _Ready] = {}
 
     def of(self, popular: Popular, interest: Interest) -> Listed:
-        """The list for a session, to be read only."""
+        """Return the list for a session, to be read only."""
         if not popular.trends or not self._most:
             return []
         ready = self._ready.get(popular.region)

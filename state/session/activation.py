@@ -14,8 +14,8 @@ NEWEST_COMPARED = 10
 def status_of(
     events: Sequence[LoggedEvent], rules: Rules, viewed_with: Callable[[str], Sequence[tuple[str, float]]]
 ) -> Status:
-    """Active with enough events of enough products and categories, or with fewer where enough of its products belong together by
-    the views of other sessions: then its profile is like theirs. `viewed_with` tells a product's partners.
+    """Return `active` with enough events of enough products and categories, or with fewer where enough of its products belong
+    together by the views of other sessions: then its profile is like theirs. `viewed_with` tells a product's partners.
     """
     if len(events) < rules.warming_after:
         return "cold"
@@ -34,7 +34,7 @@ def status_of(
 
 
 def matches(products: Sequence[str], viewed_with: Callable[[str], Sequence[tuple[str, float]]]) -> int:
-    """How many of the products are partners of another of them."""
+    """Return how many of the products are partners of another of them."""
     compared, matching = set(products), set()
     for product in products:
         matching.update([name for name, _ in viewed_with(product) if name in compared and name != product])

@@ -22,7 +22,7 @@ from state.session.slate import Slate
 
 
 class Attribution:
-    """What one input does to a session's exposures; collects the records and examples to emit, and counts what goes wrong."""
+    """Effect of one input on a session's exposures; collects the records and examples to emit, and counts what goes wrong."""
 
     def __init__(
         self,
@@ -50,12 +50,12 @@ class Attribution:
         self.counts: dict[str, int] = {}
 
     def close_due(self, watermark_ms: int) -> None:
-        """Closes the exposures that no event can reward any more."""
+        """Close the exposures that no event can reward any more."""
         latest_ms = watermark_ms - open_for_ms(self._settings.reward)
         self._close([e for e in self._session.exposures if e.exposed_at_ms <= latest_ms])
 
     def close_evicted(self, evicted: Iterable[LoggedEvent]) -> None:
-        """Closes early what an event that leaves the session's log may have rewarded, so that its reward stands."""
+        """Close early what an event that leaves the session's log may have rewarded, so that its reward stands."""
         for event in evicted:
             products = set(event.products)
             due = [
@@ -65,7 +65,7 @@ class Attribution:
             self._close(due)
 
     def expose_implicitly(self, event: LoggedEvent) -> None:
-        """Takes the first items of the current slate as seen, where the session's next event came late enough for that."""
+        """Take the first items of the current slate as seen, where the session's next event came late enough for that."""
         session, rules = self._session, self._settings.exposure
         if rules.mode == "explicit" or (rules.mode == "auto" and session.sends_impressions) or not session.slates:
             return
@@ -78,7 +78,7 @@ class Attribution:
         self._bound()
 
     def expose_explicitly(self, event: Event) -> None:
-        """Takes what an impression shows as seen, and takes back what had been assumed of its slate."""
+        """Take what an impression shows as seen, and takes back what had been assumed of its slate."""
         self._session.sends_impressions = True
         if self._settings.exposure.mode == "implicit":
             return
@@ -100,7 +100,7 @@ class Attribution:
         self._bound()
 
     def reward(self, products: Iterable[str]) -> None:
-        """Brings the rewards of the products' exposures up to date and writes each difference."""
+        """Bring the rewards of the products' exposures up to date and write each difference."""
         affected = set(products)
         if not affected:
             return
@@ -113,7 +113,7 @@ class Attribution:
                 self._change_reward(exposure, reward)
 
     def credits(self, event: LoggedEvent) -> bool:
-        """Whether the event is of a kind that rewards; one that names a decision without an open exposure is counted.
+        """Return whether the event is of a kind that rewards; one that names a decision without an open exposure is counted.
 
         Whatever the visitor does with a product, it is not one that is shown in vain.
         """
@@ -128,18 +128,18 @@ class Attribution:
         return True
 
     def queue_for_learning(self) -> None:
-        """Hands the learner the exposures that it has not been told of."""
+        """Hand the learner the exposures that it has not been told of."""
         self._queue([e for e in self._session.exposures if not e.queued])
 
     def discard(self) -> None:
-        """Drops all exposures; those that the learner has not been told of are retracted in the log."""
+        """Drop all exposures; those that the learner has not been told of are retracted in the log."""
         for exposure in self._session.exposures:
             if not exposure.queued:
                 self._write("retract", exposure)
         self._session.exposures = []
 
     def finish(self) -> list[Record]:
-        """All records, with what is for the learners.
+        """Return all records, with what is for the learners.
 
         Examples go to each of them, given by their keys and numbers of shards. Where drift is watched, the rewards of closed
         exposures that are learned go to the first shard of the `watcher`, given by its key and the session's variant.
@@ -307,7 +307,7 @@ _encoder = msgspec.msgpack.Encoder()
 
 
 def is_new(feature_set: str, x: bytes) -> bool:
-    """Whether the item's product had been in the shop for less than 30 days when it was chosen, by the feature `novelty`."""
+    """Return whether the item's product had been in the shop for less than 30 days when it was chosen, by the feature `novelty`."""
     if feature_set != FEATURE_SET or len(x) < _NOVELTY.size + _NOVELTY_AT:
         return False
     novelty: float = _NOVELTY.unpack_from(x, _NOVELTY_AT)[0]
@@ -319,7 +319,7 @@ _NOVELTY_AT_30_DAYS = math.exp(-1)
 
 
 def shard_of(session_id: str, shards: int) -> int:
-    """The learner shard of a session, the same on every machine."""
+    """Return the learner shard of a session, the same on every machine."""
     if shards == 1:
         return 0
     return int.from_bytes(hashlib.blake2b(session_id.encode(), digest_size=4).digest(), "big") % shards

@@ -26,7 +26,7 @@ class Consent(msgspec.Struct, array_like=True):
         return self.grants_ms[0] if self.grants_ms else 0
 
     def record(self, granted: bool, timestamp_ms: int) -> None:
-        """Takes a consent event in, in any order of arrival. At equal times the withdrawal wins."""
+        """Take a consent event in, in any order of arrival. At equal times the withdrawal wins."""
         if granted and timestamp_ms > self.denied_ms:
             if timestamp_ms not in self.grants_ms:
                 insort(self.grants_ms, timestamp_ms)
@@ -36,18 +36,18 @@ class Consent(msgspec.Struct, array_like=True):
             self.grants_ms = [grant for grant in self.grants_ms if grant > self.denied_ms]
 
     def erase(self, timestamp_ms: int) -> None:
-        """Takes an erasure in."""
+        """Take an erasure in."""
         self.erased_ms = max(self.erased_ms, timestamp_ms)
 
     def is_given(self, denied_by_default: bool) -> bool:
-        """Whether the session's data may be used now."""
+        """Return whether the session's data may be used now."""
         return bool(self.grants_ms) or not (self.denied_ms or denied_by_default)
 
     def usable_after_ms(self, denied_by_default: bool) -> int:
-        """Only events later than this may be used while consent is given."""
+        """Return the time after which events may be used while consent is given."""
         consented_after_ms = self.granted_ms - 1 if self.denied_ms or denied_by_default else 0
         return max(self.erased_ms, consented_after_ms)
 
     def has_marker(self) -> bool:
-        """Whether something must be remembered although no event is kept."""
+        """Return whether something must be remembered although no event is kept."""
         return bool(self.denied_ms or self.erased_ms or self.grants_ms)

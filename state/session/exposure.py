@@ -19,7 +19,7 @@ Number = int | float
 
 
 class Exposure(msgspec.Struct, array_like=True, gc=False):
-    """One product of one slate that was seen.
+    """Product of a slate that was seen.
 
     `position` is where it was published and `shown_position` where it was shown, both from 0; `cause` the digest of the event
     that produced the slate; `x` its features as float16 bytes; `seq` numbers its outcomes; `reward` is the aggregate that
@@ -46,7 +46,7 @@ class Exposure(msgspec.Struct, array_like=True, gc=False):
 
 
 def is_learned(exposure: Exposure) -> bool:
-    """Whether the learner is told of it: not where it is assumed only, and the session had touched the product before.
+    """Return whether the learner is told of it: not where it is assumed only, and the session had touched the product before.
 
     A visitor goes on with such a product whether it is listed or not, and nobody knows that the list was looked at: its reward
     would be that of the visitor's habit. By the feature `product_seen`, so that the log of decisions alone says it.
@@ -58,12 +58,13 @@ def is_learned(exposure: Exposure) -> bool:
 
 
 def open_for_ms(reward: Reward) -> int:
-    """From an exposure to the watermark from which on no event rewards it any more: the first past window and disorder."""
+    """Return the time from an exposure to the watermark from which on no event rewards it any more: the first past window and
+    disorder."""
     return reward.window_ms + reward.disorder_ms + 1
 
 
 def weights_of(exposures: Sequence[Exposure], model: str) -> list[Number]:
-    """With which weight each exposure of one decision counts, given the rewards of all of them.
+    """Weigh each exposure of one decision, given the rewards of all of them.
 
     `all`: 1. `cascade` (Craswell, Zoeter, Taylor, Ramsey 2008, "An experimental comparison of click position-bias models",
     section 3.4, with the last click in place of the only one): what lies below the lowest rewarded item was not looked at, 0.
@@ -78,7 +79,7 @@ def weights_of(exposures: Sequence[Exposure], model: str) -> list[Number]:
 
 
 def rewards_of(exposures: Sequence[Exposure], events: Sequence[LoggedEvent], rules: Reward) -> list[float]:
-    """The aggregate reward of each exposure: a function of the two sets alone, whatever the order of arrival.
+    """Return the aggregate reward of each exposure: a function of the two sets alone, whatever the order of arrival.
 
     An event rewards exposures of its own products only: the one its decision names, else the latest that is not after it; within
     the window, one exposure per product, and never one of the slate that it produced. An event that names its decision may come
@@ -115,8 +116,8 @@ def rewards_of(exposures: Sequence[Exposure], events: Sequence[LoggedEvent], rul
 
 
 def mark_credited(exposure: Exposure, events: Sequence[LoggedEvent], rules: Reward) -> None:
-    """Notes, as the exposure closes, which events that name its decision are credited to it. Without that they would be credited
-    to another exposure of the product, to which they go only where the named one was never seen."""
+    """Note, as the exposure closes, which events that name its decision are credited to it. Without that they would be credited to
+    another exposure of the product, to which they go only where the named one was never seen."""
     product = exposure.product_id
     for event in events:
         if event.decision_id != exposure.decision_id or product not in event.products or product in event.credited:
@@ -141,7 +142,7 @@ def _boost(exposure: Exposure, affinity_boost: float) -> float:
 
 
 def aggregate(rewards: Sequence[float], how: str) -> float:
-    """One number in [-1, 1] from an exposure's rewards, oldest first. A thumb down counts against the best of the others."""
+    """Return one number in [-1, 1] from an exposure's rewards, oldest first. A thumb down counts against the best of the others."""
     if not rewards:
         return 0.0
     if how == "first":
@@ -152,7 +153,7 @@ def aggregate(rewards: Sequence[float], how: str) -> float:
 
 
 def largest_reward(rules: Reward) -> float:
-    """What rewards are divided by, so that they lie in [-1, 1]."""
+    """Return what rewards are divided by, so that they lie in [-1, 1]."""
     weights = rules.weights
     return max(weights.product_view, weights.add_to_cart, weights.checkout, weights.thumb)
 

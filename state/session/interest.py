@@ -47,7 +47,7 @@ class Interest(msgspec.Struct, frozen=True):
 
 
 def weight_of(event: LoggedEvent, weights: Weights) -> float | None:
-    """The event's signed weight, or None where its type does not count."""
+    """Return the event's signed weight, or None where its type does not count."""
     weight = _by_kind(weights)[event.kind]
     return weight * event.strength if weight and event.kind == FEEDBACK else weight
 
@@ -62,7 +62,7 @@ def _by_kind(weights: Weights) -> tuple[float | None, ...]:
 
 
 def interest(events: Sequence[LoggedEvent], weights: Weights, decay: Decay) -> Interest:
-    """Sums decayed weights over `events` (oldest first), as of the newest; always in the same order, so to the last bit."""
+    """Sum decayed weights over `events` (oldest first), as of the newest; always in the same order, so to the last bit."""
     products: dict[str, float] = {}
     categories: dict[str, float] = {}
     visits: dict[str, float] = {}
@@ -103,7 +103,7 @@ def interest(events: Sequence[LoggedEvent], weights: Weights, decay: Decay) -> I
 
 
 def offered_in(checkout: LoggedEvent, earlier: Sequence[LoggedEvent]) -> list[list[str]]:
-    """Those of a checkout's bundles that were offered.
+    """Return those of a checkout's bundles that were offered.
 
     Offered is taken to be a bundle whose primary product the session had viewed, put into the cart or praised before: that
     depends on the events alone, in whichever order they came.
@@ -130,7 +130,7 @@ def _raise(
 
 
 def bought_in(events: Sequence[LoggedEvent]) -> set[str]:
-    """The products of all checkouts."""
+    """Return the products of all checkouts."""
     return {product for event in events if event.kind == CHECKOUT for product in event.products}
 
 

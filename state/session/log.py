@@ -16,7 +16,7 @@ Kind = Literal["dead_letters", "late_events", "decisions", "outcomes", "audit", 
 
 
 class Record(msgspec.Struct, frozen=True, gc=False):
-    """What an operator emits: the kind (a topic, `examples` for the learner, `wanted` for the catalogue, `user` for what is
+    """Record that an operator emits: the kind (a topic, `examples` for the learner, `wanted` for the catalogue, `user` for what is
     kept of a user), a key and a value."""
 
     kind: Kind
@@ -76,7 +76,7 @@ class LoggedOutcome(msgspec.Struct, gc=False):
 
 
 def decision_record(session_id: str, slate: Slate, exposure: Literal["explicit", "implicit"] | None) -> Record:
-    """A decision as logged; `exposure` is None where it is logged without having been seen."""
+    """Return a decision as logged; `exposure` is None where it is logged without having been seen."""
     columns = (slate.propensity, slate.explored, slate.pinned or repeat(False), slate.feature_rows())
     items = list(map(LoggedItem, slate.product_ids, count(), *columns))
     record = LoggedDecision(
@@ -100,7 +100,7 @@ def decision_record(session_id: str, slate: Slate, exposure: Literal["explicit",
 def outcome(
     kind: Literal["exposure", "reward", "retract"], exposure: Exposure, event_id: str, timestamp_ms: int
 ) -> LoggedOutcome:
-    """An outcome of an exposure as of now; `event_id` is the event that brought it about."""
+    """Return an outcome of an exposure as of now; `event_id` is the event that brought it about."""
     return LoggedOutcome(
         kind,
         exposure.seq,
@@ -117,7 +117,7 @@ def outcome(
 
 
 def outcome_records(session_id: str, outcomes: list[LoggedOutcome]) -> list[Record]:
-    """All outcomes of one input as one record, a line each: they are taken apart where it costs no Python."""
+    """Return all outcomes of one input as one record, a line each: they are taken apart where it costs no Python."""
     if not outcomes:
         return []
     return [Record("outcomes", session_id.encode(), _encoder.encode_lines(outcomes)[:-1])]
@@ -126,7 +126,7 @@ def outcome_records(session_id: str, outcomes: list[LoggedOutcome]) -> list[Reco
 def audit_record(
     session_id: str, action: str, timestamp_ms: int, now_ms: int, salt: bytes, users: Sequence[str] = ()
 ) -> Record:
-    """What was done at a visitor's word, under a keyed hash of the session: HMAC-SHA-256 with the shop's secret.
+    """Return what was done at a visitor's word, under a keyed hash of the session: HMAC-SHA-256 with the shop's secret.
 
     `users` are the hashes of those whose long-lived profile was cleared as well.
     """
@@ -143,5 +143,5 @@ def audit_record(
 
 
 def user_hash(user_id: str, salt: bytes) -> str:
-    """What stands for a user everywhere: HMAC-SHA-256 with the shop's secret, 32 hexadecimal digits of it."""
+    """Return what stands for a user everywhere: HMAC-SHA-256 with the shop's secret, 32 hexadecimal digits of it."""
     return hmac.new(salt, user_id.encode(), hashlib.sha256).hexdigest()[:32]

@@ -61,7 +61,7 @@ class LoggedEvent(msgspec.Struct, array_like=True, gc=False):
         return self.reaction.split(_CREDIT)[1:]
 
     def mark_credited(self, product_id: str) -> None:
-        """Adds a product to `credited`."""
+        """Add a product to `credited`."""
         self.reaction += _CREDIT + product_id
 
     @property
@@ -86,7 +86,7 @@ class LoggedEvent(msgspec.Struct, array_like=True, gc=False):
 
 
 def pack_identity(identity: str) -> bytes:
-    """An identity as bytes: a canonical UUID in 17, anything else as its UTF-8."""
+    """Return an identity as bytes: a canonical UUID in 17, anything else as its UTF-8."""
     if len(identity) == 36 and identity[8] == "-":
         try:
             value = bytes.fromhex(identity.replace("-", ""))
@@ -98,7 +98,7 @@ def pack_identity(identity: str) -> bytes:
 
 
 def unpack_identity(packed: bytes) -> str:
-    """The inverse of `pack_identity`."""
+    """Invert `pack_identity`."""
     if packed[:1] == _UUID_MARK and len(packed) == 17:
         return _uuid(packed[1:])
     return packed.decode()
@@ -111,7 +111,7 @@ def _uuid(value: bytes) -> str:
 
 
 def logged(event: Event, categories: list[str], bundles: list[list[str]] = _NO_BUNDLES) -> LoggedEvent:
-    """The event as the log keeps it; `categories` run parallel to `event.products()`, or hold the one that was viewed;
+    """Return the event as the log keeps it; `categories` run parallel to `event.products()`, or hold the one that was viewed;
     `bundles` are those that it is a checkout of. A decision id with a NUL is none of ours, and names no slate."""
     decision_id = event.decision_id or ""
     return LoggedEvent(
@@ -138,7 +138,7 @@ class RecentEvents(msgspec.Struct, array_like=True):
         return self.events[-1] if self.events else None
 
     def viewed(self, limit: int) -> list[str]:
-        """The products that were viewed last, each once, newest first."""
+        """Return the products that were viewed last, each once, newest first."""
         products: list[str] = []
         for event in reversed(self.events):
             if event.kind == _VIEW:
@@ -148,7 +148,7 @@ class RecentEvents(msgspec.Struct, array_like=True):
         return products[:limit]
 
     def insert(self, event: LoggedEvent, max_events: int) -> tuple[InsertResult, list[LoggedEvent]]:
-        """Inserts the event, unless it is known or older than the horizon; also returns what had to go for it."""
+        """Insert the event, unless it is known or older than the horizon; also returns what had to go for it."""
         identity = event.identity
         for known in self.events:
             if known.identity == identity:
@@ -162,14 +162,14 @@ class RecentEvents(msgspec.Struct, array_like=True):
         return InsertResult.APPLIED, evicted
 
     def complete(self, category_of: Callable[[str], str]) -> None:
-        """Fills in categories that were not known when their events came, and are by now."""
+        """Fill in categories that were not known when their events came, and are by now."""
         for event in self.events:
             if "" in event.categories and event.products:
                 pairs = zip(event.categories, event.products, strict=True)
                 event.categories = [category or category_of(product) for category, product in pairs]
 
     def forget_through(self, timestamp_ms: int) -> None:
-        """Removes the events that are not later than the time."""
+        """Remove the events that are not later than the time."""
         self.events = [event for event in self.events if event.timestamp_ms > timestamp_ms]
 
     def _insert_in_order(self, event: LoggedEvent) -> None:

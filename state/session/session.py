@@ -51,7 +51,7 @@ class Session(msgspec.Struct, array_like=True, dict=True):
 
     @classmethod
     def begin(cls, generation: int) -> "Session":
-        """A session of which nothing is known."""
+        """Return a session of which nothing is known."""
         return cls(generation=generation, recent=RecentEvents(), consent=Consent())
 
     @cached_property
@@ -61,11 +61,11 @@ class Session(msgspec.Struct, array_like=True, dict=True):
             return _slates.decode(self.packed_slates)
 
     def slate(self, decision_id: str) -> Slate | None:
-        """The kept slate of that decision."""
+        """Return the kept slate of that decision."""
         return next((slate for slate in self.slates if slate.decision_id == decision_id), None)
 
     def encode(self) -> bytes:
-        """Versioned bytes for Flink's state."""
+        """Return versioned bytes for Flink's state."""
         opened = self.__dict__.get("slates")
         if opened is not None:
             self.packed_slates = msgspec.Raw(_encoder.encode(opened))
@@ -73,7 +73,7 @@ class Session(msgspec.Struct, array_like=True, dict=True):
 
     @classmethod
     def decode(cls, data: bytes) -> "Session":
-        """The inverse of `encode`.
+        """Invert `encode`.
 
         Raises:
             UnreadableError: the version is unknown, or the bytes are damaged.

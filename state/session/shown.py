@@ -11,7 +11,7 @@ MOST_PRODUCTS = 64
 
 
 def count_shown(shown: dict[str, int], product_id: str) -> None:
-    """The product was seen once more; it moves to the end."""
+    """Count that the product was seen once more; it moves to the end."""
     times = shown.pop(product_id, 0)
     if len(shown) >= MOST_PRODUCTS:
         del shown[next(iter(shown))]
@@ -19,7 +19,7 @@ def count_shown(shown: dict[str, int], product_id: str) -> None:
 
 
 def count_unseen(shown: dict[str, int], product_id: str) -> None:
-    """It was not seen after all."""
+    """Count back a product that was not seen after all."""
     times = shown.get(product_id, 0)
     if times > 1:
         shown[product_id] = times - 1
@@ -28,7 +28,8 @@ def count_unseen(shown: dict[str, int], product_id: str) -> None:
 
 
 def hidden_products(shown: dict[str, int], events: Sequence[LoggedEvent], variety: Variety) -> set[str]:
-    """What `variety` says not to show any more: seen `times_shown` times in vain, or in a checkout among the session's events."""
+    """Return what `variety` says not to show any more: seen `times_shown` times in vain, or in a checkout among the session's
+    events."""
     most = variety.times_shown
     hidden = {product for product, times in shown.items() if times >= most} if most else set()
     return hidden | bought_in(events) if variety.hide_bought else hidden

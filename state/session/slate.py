@@ -6,14 +6,14 @@ from numpy.typing import NDArray
 
 
 class FullChoice(msgspec.Struct, array_like=True):
-    """All candidates of a decision: ids, features (n × d float16 bytes) and the probability of each to stand first."""
+    """Candidates of a decision, all of them: ids, features (n × d float16 bytes) and the probability of each to stand first."""
 
     product_ids: list[str]
     features: bytes
     propensity: list[float]
 
     def feature_rows(self) -> list[bytes]:
-        """The features of each candidate, d float16."""
+        """Return the features of each candidate, d float16."""
         return _rows(self.features, len(self.product_ids))
 
 
@@ -48,19 +48,19 @@ class Slate(msgspec.Struct, array_like=True):
     sources: bytes = b""
 
     def is_pinned(self, position: int) -> bool:
-        """Whether a rule put the item there."""
+        """Return whether a rule put the item there."""
         return bool(self.pinned) and self.pinned[position]
 
     def matrix(self) -> NDArray[np.float16]:
-        """Features (k, d)."""
+        """Return features (k, d)."""
         return np.frombuffer(self.features, dtype=np.float16).reshape(len(self.product_ids), -1)
 
     def feature_rows(self) -> list[bytes]:
-        """The features of each item, d float16."""
+        """Return the features of each item, d float16."""
         return _rows(self.features, len(self.product_ids))
 
     def feature_bytes(self, position: int) -> bytes:
-        """The features of one item, d float16."""
+        """Return the features of one item, d float16."""
         width = _width(self.features, len(self.product_ids))
         return self.features[position * width : (position + 1) * width]
 

@@ -13,7 +13,7 @@ _NAMES = (*WINDOWS_MS, WHOLE_SESSION)
 
 
 def window_counts(events: Sequence[LoggedEvent]) -> dict[str, dict[str, int]]:
-    """Events by type in (newest - window, newest], and of the whole log; `events` oldest first."""
+    """Return events by type in (newest - window, newest], and of the whole log; `events` oldest first."""
     kinds = [event.kind for event in events]
     counts = dict.fromkeys(_NAMES, _by_type(kinds))
     if len(events) > 1:

@@ -31,7 +31,7 @@ class Pair(NamedTuple):
 
 
 def partners_of(row: Row, baskets: float, rules: Together) -> list[Pair]:
-    """The row's partners that have the support and the lift, at most `together.listed`, best first.
+    """Return the row's partners that have the support and the lift, at most `together.listed`, best first.
 
     They are ranked by support × ln lift, the local mutual information (Evert 2005, "The statistics of word cooccurrences",
     section 3.1): by lift alone, coincidences among rare products would come first. Never claims more than was seen: a pair counts
@@ -50,7 +50,7 @@ def partners_of(row: Row, baskets: float, rules: Together) -> list[Pair]:
 
 
 def digest_of(pairs: list[Pair]) -> bytes:
-    """What tells one list from another: the order of its products and roughly their lifts; empty for an empty list."""
+    """Return what tells one list from another: the order of its products and roughly their lifts; empty for an empty list."""
     if not pairs:
         return b""
     rounded = [(pair.product_id, round(math.log2(pair.lift))) for pair in pairs]
@@ -58,12 +58,12 @@ def digest_of(pairs: list[Pair]) -> bytes:
 
 
 def list_key(kind: str, product_id: str) -> bytes:
-    """The record's key: together/bought/ID or together/viewed/ID."""
+    """Return the record's key: together/bought/ID or together/viewed/ID."""
     return KEY_PREFIX + kind.encode() + b"/" + product_id.encode()
 
 
 def read_key(key: bytes) -> tuple[str, str] | None:
-    """Kind and product of a record's key, None where it is not of this form."""
+    """Return kind and product of a record's key, None where it is not of this form."""
     prefix, _, rest = key.partition(b"/")
     kind, _, product = rest.partition(b"/")
     if prefix + b"/" != KEY_PREFIX or kind not in (b"bought", b"viewed") or not product:
@@ -72,12 +72,12 @@ def read_key(key: bytes) -> tuple[str, str] | None:
 
 
 def encode_list(pairs: Iterable[Pair]) -> bytes:
-    """Versioned msgpack: [[product, lift, support]…], best first."""
+    """Return versioned msgpack: [[product, lift, support]…], best first."""
     return _VERSION + msgspec.msgpack.encode([(p.product_id, round(p.lift, 3), round(p.support, 3)) for p in pairs])
 
 
 def decode_list(data: bytes) -> list[Pair]:
-    """The inverse of `encode_list`.
+    """Invert `encode_list`.
 
     Raises:
         UnreadableError: the version is unknown, or the bytes are damaged.

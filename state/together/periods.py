@@ -26,7 +26,7 @@ class Periods(msgspec.Struct, array_like=True):
         return CHUNK * sum(self.chunks.values()) + len(self.fresh)
 
     def begin(self, began_ms: int) -> dict[str, bytes]:
-        """Ends the period where another has begun; returns its last chunk, if any, by name."""
+        """End the period where another has begun; return its last chunk, if any, by name."""
         if began_ms <= self.began_ms:
             return {}
         chunk = self._collect(self.fresh) if self.fresh else {}
@@ -34,7 +34,7 @@ class Periods(msgspec.Struct, array_like=True):
         return chunk
 
     def full(self) -> dict[str, bytes]:
-        """Chunks that are full, by name."""
+        """Return chunks that are full, by name."""
         chunks: dict[str, bytes] = {}
         while len(self.fresh) >= CHUNK:
             chunks |= self._collect(self.fresh[:CHUNK])
@@ -42,14 +42,14 @@ class Periods(msgspec.Struct, array_like=True):
         return chunks
 
     def due(self, now_ms: int, half_life_ms: int) -> str | None:
-        """The name of a chunk of products that may be forgotten."""
+        """Return the name of a chunk of products that may be forgotten."""
         oldest = min(self.chunks, default=None)
         if oldest is None or oldest + (PERIODS_KEPT + 1) * half_life_ms > now_ms:
             return None
         return _name(oldest, self.chunks[oldest] - 1)
 
     def drop(self, name: str) -> None:
-        """A due chunk was dealt with."""
+        """Drop a due chunk that was dealt with."""
         period_ms = period_of(name)
         self.chunks[period_ms] -= 1
         if not self.chunks[period_ms]:
@@ -62,13 +62,13 @@ class Periods(msgspec.Struct, array_like=True):
 
 
 def read_chunk(data: bytes) -> list[str]:
-    """The products of a chunk."""
+    """Return the products of a chunk."""
     with reading("a chunk of products"):
         return msgspec.msgpack.decode(data, type=list[str])
 
 
 def period_of(name: str) -> int:
-    """When the period of a chunk began, in ms."""
+    """Return when the period of a chunk began, in ms."""
     return int(name.partition("/")[0])
 
 

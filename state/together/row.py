@@ -54,7 +54,7 @@ class Row:
         self.partners: dict[str, Partner] = {}
 
     def move(self, landmark_ms: int, half_life_ms: int) -> None:
-        """Brings all counts to a landmark that is not earlier."""
+        """Bring all counts to a landmark that is not earlier."""
         if landmark_ms == self.landmark_ms:
             return
         factor = decay_between(self.landmark_ms, landmark_ms, half_life_ms)
@@ -67,12 +67,12 @@ class Row:
             partner.single *= factor
 
     def count(self, weight: float) -> None:
-        """Counts the product itself."""
+        """Count the product itself."""
         self.single += weight
         self.news += weight
 
     def add(self, other: str, count: float, single: float, tracked: int) -> None:
-        """Counts a pair; `single` is the other's own count by now."""
+        """Count a pair; `single` is the other's own count by now."""
         known = self.partners.get(other)
         if known is not None:
             known.count += count
@@ -88,7 +88,7 @@ class Row:
         return self.partners[other].count
 
     def encode(self) -> bytes:
-        """Versioned bytes; counts as float32, little endian."""
+        """Return versioned bytes; counts as float32, little endian."""
         numbers = array("f")
         for partner in self.partners.values():
             numbers.extend((partner.count, partner.error, partner.single))
@@ -107,7 +107,7 @@ class Row:
 
     @classmethod
     def decode(cls, data: bytes) -> "Row":
-        """The inverse of `encode`.
+        """Invert `encode`.
 
         Raises:
             UnreadableError: the version is unknown, or the bytes are damaged.

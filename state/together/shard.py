@@ -23,7 +23,8 @@ Lists = list[tuple[bytes, bytes | None]]
 
 
 class Head(msgspec.Struct, array_like=True):
-    """What a shard holds beside its rows: `baskets` as of `landmark_ms`, and `pending`, products whose lists may have changed."""
+    """Numbers that a shard holds next to its rows: `baskets` as of `landmark_ms`, and `pending`, products whose lists may have
+    changed."""
 
     periods: Periods
     landmark_ms: int = 0
@@ -32,8 +33,8 @@ class Head(msgspec.Struct, array_like=True):
 
 
 class Shard:
-    """Counts of one kind. Rows that are needed and not in memory are told by `missing` and handed in by `hold`; rows that changed
-    are returned, to be stored. Products that were not seen for long are forgotten, see `state/together/periods.py`.
+    """Shard of the counts of one kind. Rows that are needed and not in memory are named by `missing` and handed in by `hold`; rows
+    that changed are returned, to be stored. Products that were not seen for long are forgotten, see `state/together/periods.py`.
 
     With several shards to a kind each counts all baskets and single products, so that its lifts are exact, and pairs for the
     products that it owns.
@@ -55,7 +56,7 @@ class Shard:
 
     @classmethod
     def open(cls, name: str, data: bytes | None, rules: Together) -> "Shard":
-        """A shard named kind/number/of, from its state or new.
+        """Return a shard named kind/number/of, from its state or new.
 
         Raises:
             UnreadableError: the version is unknown, or the bytes are damaged.
@@ -65,12 +66,12 @@ class Shard:
         return cls(name, unpack(data, (_VERSION,), _decoder, "a shard of partners"), rules)
 
     def encode(self) -> bytes:
-        """The head's versioned bytes."""
+        """Return the head's versioned bytes."""
         self.head.pending = self.pending
         return _VERSION + _encoder.encode(self.head)
 
     def tally(self, lines: Sequence[str], now_ms: int) -> Tally:
-        """What the lines add, as of the newest landmark."""
+        """Return what the lines add, as of the newest landmark."""
         head, half_life_ms = self.head, self._rules.half_life_ms
         landmark_ms = max(head.landmark_ms, landmark_of(now_ms, span_of(half_life_ms)))
         if head.baskets:
@@ -81,15 +82,15 @@ class Shard:
         return tally
 
     def missing(self, products: Iterable[str]) -> list[str]:
-        """Those whose rows are not in memory."""
+        """Return those whose rows are not in memory."""
         return [product for product in products if product not in self._rows]
 
     def hold(self, product: str, data: bytes | None) -> None:
-        """Takes a row into memory, a new one where there is none in state."""
+        """Take a row into memory, a new one where there is none in state."""
         self._rows[product] = Row(self.head.landmark_ms) if data is None else Row.decode(data)
 
     def leave_out(self, tally: Tally, new: Sequence[str]) -> int:
-        """Takes those of the new products for which there is no room out of the tally, and returns how many they are.
+        """Take those of the new products for which there is no room out of the tally, and return how many they are.
 
         A product's name is a visitor's: invented ones must not make the state grow without end.
         """
@@ -101,7 +102,7 @@ class Shard:
         return len(gone)
 
     def add(self, tally: Tally, now_ms: int) -> tuple[dict[str, bytes], dict[str, bytes]]:
-        """Adds what was tallied; returns the rows and the chunks of `Periods` that are to be stored.
+        """Add what was tallied; return the rows and the chunks of `Periods` that are to be stored.
 
         All of `tally.singles` must be in memory.
         """
@@ -130,8 +131,8 @@ class Shard:
         return list(self._pending)
 
     def lists(self, most: int | None = None) -> tuple[Lists, dict[str, bytes]]:
-        """The lists that changed of the first `most` that are pending, or of all, as records, None for one that is empty now; and
-        the rows that are to be stored therefore.
+        """Return the lists that changed of the first `most` that are pending, or of all, as records, None for one that is empty
+        now; and the rows that are to be stored therefore.
 
         Those of `pending` must be in memory; they are not pending afterwards.
         """
@@ -154,20 +155,20 @@ class Shard:
         return records, changed
 
     def roll(self, now_ms: int) -> dict[str, bytes]:
-        """Ends the period where it is over; returns its last chunk, to be stored."""
+        """End the period where it is over; return its last chunk, to be stored."""
         half_life_ms = self._rules.half_life_ms
         return self.head.periods.begin(now_ms // half_life_ms * half_life_ms)
 
     def next_period_ms(self, now_ms: int) -> int:
-        """When the period that runs is over."""
+        """Return when the period that runs is over."""
         return (now_ms // self._rules.half_life_ms + 1) * self._rules.half_life_ms
 
     def due_chunk(self, now_ms: int) -> str | None:
-        """The name of a chunk of products that may be forgotten."""
+        """Return the name of a chunk of products that may be forgotten."""
         return self.head.periods.due(now_ms, self._rules.half_life_ms)
 
     def sweep(self, name: str, products: list[str]) -> tuple[Lists, list[str]]:
-        """Forgets those of a due chunk that were not seen since; returns their lists' ends, and whose rows are to be removed.
+        """Forget those of a due chunk that were not seen since; return their lists' ends, and whose rows are to be removed.
 
         All of `products` must be in memory.
         """
@@ -186,7 +187,7 @@ class Shard:
         return not self.head.periods.fresh and not self.head.periods.chunks
 
     def trim(self) -> None:
-        """Keeps the newest rows in memory, no more than allowed."""
+        """Keep the newest rows in memory, no more than allowed."""
         while len(self._rows) > ROWS_IN_MEMORY:
             self._rows.popitem(last=False)
 

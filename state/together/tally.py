@@ -21,17 +21,17 @@ KINDS = (BOUGHT, VIEWED)
 
 
 def span_of(half_life_ms: int) -> int:
-    """Between two landmarks: a 1024th of the half-life."""
+    """Return the time between two landmarks: a 1024th of the half-life."""
     return max(1, half_life_ms // STEPS_PER_HALF_LIFE)
 
 
 def owner_of(product_id: str, shards: int) -> int:
-    """The shard that counts the partners of a product, the same in every process."""
+    """Return the shard that counts the partners of a product, the same in every process."""
     return zlib.crc32(product_id.encode()) % shards if shards > 1 else 0
 
 
 def within(lines: Sequence[str], most: int) -> tuple[Sequence[str], int]:
-    """The lines, thinned evenly to about `most` pairs, and how many pairs were left out.
+    """Return the lines, thinned evenly to about `most` pairs, and how many pairs were left out.
 
     Thinning touches all counts alike, and so leaves a lift what it is.
     """
@@ -43,8 +43,8 @@ def within(lines: Sequence[str], most: int) -> tuple[Sequence[str], int]:
 
 
 class Allowance:
-    """How many pairs may be counted: a token bucket (Turner 1986, "New directions in communications") of `most`, filled
-    in `ALLOWANCE_MS`. So a large basket is counted in full after a quiet time, and many events are thinned evenly.
+    """Allowance of pairs to count: a token bucket (Turner 1986, "New directions in communications") of `most`, filled in
+    `ALLOWANCE_MS`. So a large basket is counted in full after a quiet time, and many events are thinned evenly.
     """
 
     def __init__(self, most: int) -> None:
@@ -53,7 +53,7 @@ class Allowance:
         self._as_of_ms = 0
 
     def allocate(self, lines: Sequence[str], now_ms: int) -> tuple[Sequence[str], int]:
-        """As `within`, of what is left now."""
+        """Allocate as `within` does, of what is left now."""
         passed = max(0, now_ms - self._as_of_ms) / ALLOWANCE_MS
         self._left, self._as_of_ms = min(self._most, self._left + passed * self._most), now_ms
         kept, left_out = within(lines, max(1, int(self._left)))
@@ -78,7 +78,7 @@ class Tally:
         self.unreadable = 0
 
     def add(self, kind: str, lines: Iterable[str], shard: int = 0, shards: int = 1) -> None:
-        """Counts lines of time in s, product and the products that go with it, in the form of `state/events/accepted.py`.
+        """Count lines of time in s, product and the products that go with it, in the form of `state/events/accepted.py`.
 
         Of a checkout each product has a line of its own, so a line is a part of its basket. No event weighs more than one of now.
         """
@@ -100,7 +100,7 @@ class Tally:
                 self._add_views(product, others, weight, shard, shards)
 
     def leave_out(self, products: Set[str]) -> None:
-        """Forgets what was counted of these products."""
+        """Forget what was counted of these products."""
         for product in products:
             self.singles.pop(product, None)
             self.pairs.pop(product, None)

@@ -10,7 +10,7 @@ _VERSION = b"\x01"
 
 
 class Hint(msgspec.Struct, array_like=True, frozen=True):
-    """What is known of a user at the time at which a session met them.
+    """Knowledge of a user at the time at which a session met them.
 
     `user` is the hash that it holds for; `seen_ms` the user's newest event before that, 0 for none, in ms since the epoch. `total`
     is the decayed weight of all the user's events, `products` and `categories` the largest affinities, in the same unit, largest
@@ -35,12 +35,12 @@ class Hint(msgspec.Struct, array_like=True, frozen=True):
         return all(map(isfinite, (self.total, *self.products.values(), *self.categories.values())))
 
     def encode(self) -> bytes:
-        """Versioned bytes for the topic and for the session's state."""
+        """Return versioned bytes for the topic and for the session's state."""
         return _VERSION + _encoder.encode(self)
 
     @classmethod
     def decode(cls, data: bytes) -> "Hint":
-        """The inverse of `encode`.
+        """Invert `encode`.
 
         Raises:
             UnreadableError: the version is unknown, or the bytes are damaged.

@@ -49,7 +49,7 @@ class User(msgspec.Struct, array_like=True):
     timer_ms: int = 0
 
     def learn(self, events: Sequence[AcceptedEvent], weights: Weights, half_life_ms: int) -> int:
-        """Adds accepted events, and returns how many were left out, as they are not later than what was forgotten."""
+        """Add accepted events, and return how many were left out, as they are not later than what was forgotten."""
         usable = [event for event in events if event.timestamp_ms > self.forgotten_ms]
         if usable:
             self.seen_ms = max(self.seen_ms, *(event.timestamp_ms for event in usable))
@@ -66,7 +66,7 @@ class User(msgspec.Struct, array_like=True):
         return len(events) - len(usable)
 
     def meet(self, session_id: str, at_ms: int) -> bool:
-        """Remembers a session that met the user; False where that was before the user was forgotten."""
+        """Remember a session that met the user; False where that was before the user was forgotten."""
         if at_ms <= self.forgotten_ms:
             return False
         self.sessions = [*(known for known in self.sessions if known != session_id), session_id][-SESSIONS_KEPT:]
@@ -74,7 +74,7 @@ class User(msgspec.Struct, array_like=True):
         return True
 
     def hint(self, user_hash: str, at_ms: int) -> Hint:
-        """What is known, with affinities as of `at_ms` or the newest event, whichever is later."""
+        """Return what is known, with affinities as of `at_ms` or the newest event, whichever is later."""
         fade = 0.0
         if self.half_life_ms:
             fade = decay_between(self.landmark_ms, max(at_ms, self.seen_ms), self.half_life_ms)
@@ -88,14 +88,14 @@ class User(msgspec.Struct, array_like=True):
         )
 
     def apply_list(self, items: list[str], at_ms: int) -> bool:
-        """Takes over the user's list; False where it is not later than what was forgotten."""
+        """Take over the user's list; False where it is not later than what was forgotten."""
         if at_ms <= self.forgotten_ms:
             return False
         self.items, self.listed_ms = items, at_ms if items else 0
         return True
 
     def forget(self, at_ms: int) -> list[str]:
-        """Forgets everything, and until then nothing is taken in again; returns the sessions that are to hear of it.
+        """Forget everything, and until then nothing is taken in again; return the sessions that are to hear of it.
 
         Sums cannot be taken apart, so what came after `at_ms` and was there already goes as well.
         """
@@ -104,7 +104,7 @@ class User(msgspec.Struct, array_like=True):
         return sessions
 
     def expire(self, time_ms: int, ttl_ms: int, mark_ms: int) -> int | None:
-        """Drops what is over at `time_ms`: `ttl_ms` after the newest event or the list, `mark_ms` after an erasure.
+        """Drop what is over at `time_ms`: `ttl_ms` after the newest event or the list, `mark_ms` after an erasure.
 
         Returns when the next of what remains is over, None where nothing remains.
         """
@@ -119,7 +119,7 @@ class User(msgspec.Struct, array_like=True):
         return self.ends_ms(ttl_ms, mark_ms)
 
     def ends_ms(self, ttl_ms: int, mark_ms: int) -> int | None:
-        """When the first of what is held is over, None where nothing is held."""
+        """Return when the first of what is held is over, None where nothing is held."""
         ends = (
             (self.seen_ms, ttl_ms),
             (self.listed_ms, ttl_ms),
@@ -128,12 +128,12 @@ class User(msgspec.Struct, array_like=True):
         return min((since_ms + life_ms for since_ms, life_ms in ends if since_ms), default=None)
 
     def encode(self) -> bytes:
-        """Versioned bytes for Flink's state."""
+        """Return versioned bytes for Flink's state."""
         return _VERSION + _encoder.encode(self)
 
     @classmethod
     def decode(cls, data: bytes) -> "User":
-        """The inverse of `encode`.
+        """Invert `encode`.
 
         Raises:
             UnreadableError: the version is unknown, or the bytes are damaged.

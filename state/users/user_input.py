@@ -29,12 +29,13 @@ Message = Hello | Forget | Listed
 
 
 def encode_message(message: Message) -> str:
-    """Text, as messages travel with the lines of `state/events/accepted.py`, which begin with a digit and never with a brace."""
+    """Return text, as messages travel with the lines of `state/events/accepted.py`, which begin with a digit and never with a
+    brace."""
     return _encoder.encode(message).decode()
 
 
 def read_message(text: str) -> Message | None:
-    """A message, or None for the lines of an accepted event.
+    """Return a message, or None for the lines of an accepted event.
 
     Raises:
         UnreadableError: it is neither.

@@ -8,7 +8,7 @@ from state.users.user_input import Forget, Hello, Message, encode_message
 
 
 def identify_user(session: Session, event: Event, is_newest: bool, salt: bytes) -> tuple[str, list[Record]]:
-    """The hash of the event's user, "" for none, and if that is a new one for the session, a request for its hint.
+    """Return the hash of the event's user, "" for none, and if that is a new one for the session, a request for its hint.
 
     An event that names no user is of the session's; the newest event that names one says whose session it is.
     """
@@ -22,7 +22,8 @@ def identify_user(session: Session, event: Event, is_newest: bool, salt: bytes) 
 
 
 def forget_messages(session: Session, event: Event, salt: bytes) -> tuple[list[str], list[Record]]:
-    """Whom an erasure or a withdrawal reaches, the session's user and the one that the event names; and the messages that say so.
+    """Return whom an erasure or a withdrawal reaches, the session's user and the one that the event names; and the messages that
+    say so.
 
     A withdrawal reaches them too: what a session told stays in the long-lived profile, which cannot be taken apart.
     """
@@ -32,7 +33,7 @@ def forget_messages(session: Session, event: Event, salt: bytes) -> tuple[list[s
 
 
 def accepts_hint(session: Session | None, hint: Hint, denied_by_default: bool) -> bool:
-    """Whether the hint is for this session as it is now: alive, consenting, and still that user's."""
+    """Return whether the hint is for this session as it is now: alive, consenting, and still that user's."""
     return (
         session is not None
         and bool(session.user)

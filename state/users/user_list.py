@@ -29,7 +29,7 @@ _decoder = msgspec.json.Decoder(_Value)
 
 
 def read_user_list(key: bytes | None, value: bytes | None, most: int) -> UserList | Rejection:
-    """The list, cut to its first `most` products, or why the record is none.
+    """Return the list, cut to its first `most` products, or why the record is none.
 
     The key must be the user's id: else the record with a null that removes a list would not meet the one that made it, neither
     here nor in the topic's compaction.

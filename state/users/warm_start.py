@@ -14,7 +14,8 @@ PRIOR_EVENTS = 6
 
 
 def warmed(own: Interest, hint: Hint, weights: Weights, share: float) -> Interest:
-    """The interest to choose by: the session's own, as if it had begun with m product views spread as the user's affinities are.
+    """Return the interest to choose by: the session's own, as if it had begun with m product views spread as the user's affinities
+    are.
 
     The user's sums P are scaled by m v / T, where T is their total, v the weight of a product view, and
 

@@ -9,7 +9,7 @@ MOST_BOUGHT = 5
 
 
 class Bundles:
-    """At most so many bundles, by id and by primary product. Memory is about 1 KB for each."""
+    """Bundles, at most so many, by id and by primary product. Memory is about 1 KB for each."""
 
     def __init__(self, most: int) -> None:
         self._most = most
@@ -23,7 +23,7 @@ class Bundles:
         return len(self._bundles)
 
     def put(self, bundle: Bundle) -> bool:
-        """Adds or replaces a bundle; False where there is no room for another."""
+        """Add or replace a bundle; False where there is no room for another."""
         if bundle.bundle_id not in self._bundles and len(self._bundles) >= self._most:
             return False
         self.remove(bundle.bundle_id)
@@ -35,7 +35,7 @@ class Bundles:
         return True
 
     def remove(self, bundle_id: str) -> None:
-        """Takes a bundle out of every later proposal."""
+        """Take a bundle out of every later proposal."""
         bundle = self._bundles.pop(bundle_id, None)
         if bundle is not None:
             _remove_from(self._by_primary, bundle.primary_product, bundle)
@@ -43,7 +43,7 @@ class Bundles:
                 _remove_from(self._by_part, product_id, bundle)
 
     def drop_expired(self, now_ms: int) -> list[str]:
-        """Makes room: removes the bundles that have expired, and returns their ids."""
+        """Make room: removes the bundles that have expired, and return their ids."""
         if now_ms <= self._earliest_end_ms:
             return []
         expired = [bundle_id for bundle_id, bundle in self._bundles.items() if not bundle.is_valid(now_ms)]
@@ -58,15 +58,15 @@ class Bundles:
         return self._by_primary.keys()
 
     def of_primary(self, product_id: str) -> list[Bundle]:
-        """Bundles with this primary product, expired ones too."""
+        """Return bundles with this primary product, expired ones too."""
         return self._by_primary.get(product_id, _NONE)
 
     def with_part(self, product_id: str) -> list[Bundle]:
-        """Bundles with this product in any place, expired ones too."""
+        """Return bundles with this product in any place, expired ones too."""
         return self._by_part.get(product_id, _NONE)
 
     def parts_with(self, product_ids: Iterable[str], now_ms: int) -> list[str]:
-        """The items of valid bundles whose primary product is one of these, each once, in the order of `product_ids`."""
+        """Return the items of valid bundles whose primary product is one of these, each once, in the order of `product_ids`."""
         if not self._bundles:
             return []
         return list(
@@ -80,7 +80,8 @@ class Bundles:
         )
 
     def bought_in(self, products: Iterable[str], at_ms: int) -> list[list[str]]:
-        """The products of each bundle that was valid then and is complete among these, the primary first; at most MOST_BOUGHT."""
+        """Return the products of each bundle that was valid then and is complete among these, the primary first; at most
+        MOST_BOUGHT."""
         if not self._bundles:
             return []
         held = set(products)

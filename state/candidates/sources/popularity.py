@@ -54,7 +54,7 @@ class PopularLists:
         return len(self._lists)
 
     def apply(self, key: str, payload: bytes | None) -> bool:
-        """Takes a record of the topic `popularity` in, None for one that ended; says whether it is to last over a restart.
+        """Take a record of the topic `popularity` in, None for one that ended; says whether it is to last over a restart.
 
         Raises:
             ValueError: there is no key, or the payload is none of ours or of a version that is not known; what was held stays.
@@ -81,12 +81,12 @@ class PopularLists:
         return self._is_lasting(key)
 
     def drain_forgotten(self) -> list[str]:
-        """Keys of records that were to last, and are to no longer."""
+        """Return keys of records that were to last, and are to no longer."""
         forgotten, self._forgotten = self._forgotten, []
         return forgotten
 
     def of(self, region: str, now_ms: int) -> Popular:
-        """The list of a region, or of a category (`@category/…`); that of the whole for a region without one; an empty one
+        """Return the list of a region, or of a category (`@category/…`); that of the whole for a region without one; an empty one
         where there is none that is not older than `LIFE_WINDOWS` windows at the event time `now_ms`.
 
         The same object until another list has come.
@@ -97,8 +97,8 @@ class PopularLists:
         return NOTHING if found is None else found
 
     def lists_for_redis(self) -> Iterator[tuple[str, bytes]]:
-        """The lists of the regions and of the whole as Redis has them, with their names: those whose life is not over when the
-        newest window ended."""
+        """Yield the lists of the regions and of the whole as Redis has them, with their names: those whose life is not over when
+        the newest window ended."""
         held = {WHOLE: self._whole, **{name: found for name, found in self._lists.items() if is_region(name)}}
         lists = {name: _listing(found) for name, found in held.items() if found is not NOTHING}
         newest_ms = max((found.end_ms for found in lists.values()), default=0)
@@ -107,7 +107,8 @@ class PopularLists:
                 yield name, popular_json(name, found)
 
     def lift(self, moment: Sequence[str]) -> dict[str, float]:
-        """What the moment says of categories, by their ids; see `state.popularity.moments.lift`. Empty while nothing is known."""
+        """Return what the moment says of categories, by their ids; see `state.popularity.moments.lift`. Empty while nothing is
+        known."""
         names = tuple(moment)
         found = self._lifts.get(names)
         if found is None:

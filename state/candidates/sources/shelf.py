@@ -43,8 +43,8 @@ Values = NDArray[np.float64]
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """For whom candidates are sought: what the session likes, where and when it is, its user's own list, and what is `hidden`:
-    not to be shown, beside what the visitor dislikes."""
+    """Request for candidates: what the session likes, where and when it is, its user's own list, and what is `hidden`: not to be
+    shown, beside what the visitor dislikes."""
 
     interest: Interest
     region: str = ""
@@ -54,7 +54,7 @@ class Asked(msgspec.Struct, frozen=True):
 
 
 class CandidateLists(NamedTuple):
-    """What there is for a session, as the kernels take it.
+    """Lists that there are for a session, as the kernels read them.
 
     `lists` are lists of the catalogue's rows in the order of preference, as float64: the number of the source, most rows to take
     of it, the feature that it tells or -1, the number of parts, and the length of the longest; then for each part the addresses of
@@ -79,12 +79,12 @@ class CandidateLists(NamedTuple):
         return np.frombuffer(self.lists) if self.lists else np.zeros(0)
 
     def are_personal(self, sources: Rows) -> NDArray[np.bool_]:
-        """Which of these sources, (n,), are."""
+        """Return which of these sources, (n,), are."""
         return (self.personal >> sources & 1).astype(np.bool_)
 
 
 class OfMoment(NamedTuple):
-    """What a moment says of each category by code, (codes,), and where that is in memory; `lift` is what it is made of."""
+    """Lifts of a moment for each category by code, (codes,), and where that is in memory; `lift` is what it is made of."""
 
     lift: Mapping[str, float]
     values: Values
@@ -124,14 +124,14 @@ class Shelf:
         self.pool: Rows = self.catalogue.pool
 
     def refresh(self) -> None:
-        """After a change of the catalogue's lists."""
+        """Forget what was made of the catalogue's lists, after a change of theirs."""
         self._rows.clear()
         self._of_category.clear()
         self._newest = self._newest_by_category() if self._weights[names.NEWEST] else {}
         self.pool = np.unique(np.concatenate([self.catalogue.pool, *self._newest.values()]))
 
     def offers(self, asked: Asked, limit: int, wanted: Sequence[str] = ()) -> CandidateLists:
-        """What there is for a session, `wanted` products first, for `limit` candidates."""
+        """Return what there is for a session, `wanted` products first, for `limit` candidates."""
         interest = asked.interest
         popular = self.popularity.of(asked.region, asked.now_ms)
         own = own_products(interest)
@@ -160,7 +160,7 @@ class Shelf:
         )
 
     def because(self, interest: Interest) -> dict[str, str]:
-        """The partners of the session's newest products, each with the first that it goes with."""
+        """Return the partners of the session's newest products, each with the first that it goes with."""
         causes: dict[str, str] = {}
         for product in own_products(interest, LEADING):
             for partners in (self.together.bought_with(product), self.together.viewed_with(product)):
@@ -290,7 +290,7 @@ class Shelf:
 
 
 def own_products(interest: Interest, most: int = OWN_LIMIT) -> list[str]:
-    """What the session likes, the newest first."""
+    """Return what the session likes, the newest first."""
     return list(islice((product for product, value in interest.products.items() if value > 0), most))
 
 

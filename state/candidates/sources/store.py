@@ -26,7 +26,7 @@ class Resolved(NamedTuple):
 
 
 def resolved(rows: Rows, values: NDArray[np.float64] | None = None) -> Resolved:
-    """The list of these rows, contiguous in memory, with what it tells of them."""
+    """Return the list of these rows, contiguous in memory, with what it tells of them."""
     if values is None:
         values = _NO_VALUES
     return Resolved(rows, values, _part(rows.ctypes.data, values.ctypes.data, len(rows)))
@@ -38,18 +38,18 @@ NOTHING = resolved(np.zeros(0, dtype=np.int64))
 
 
 class RowCache:
-    """At most `MOST_KEPT` lists; the longest unused go. A list is known by its key, and is another where the object is."""
+    """Lists by key, at most `MOST_KEPT`; the longest unused go. A list is known by its key, and is another where the object is."""
 
     def __init__(self, catalogue: Catalogue) -> None:
         self._catalogue = catalogue
         self._kept: OrderedDict[Hashable, tuple[Sequence[Entry], Resolved]] = OrderedDict()
 
     def clear(self) -> None:
-        """The catalogue has changed."""
+        """Forget all lists, as the catalogue has changed."""
         self._kept.clear()
 
     def of(self, source: int, name: str, listed: Sequence[Entry], feature_of: FeatureOf) -> Resolved:
-        """The rows of a source's list of entries (product, …), best first; asks for the products that are not held."""
+        """Return the rows of a source's list of entries (product, …), best first; ask for the products that are not held."""
         if not listed:
             return NOTHING
         key = (source, name)
@@ -64,7 +64,7 @@ class RowCache:
         return entry
 
     def ask(self, product_ids: Sequence[str]) -> list[int]:
-        """The rows of products that are held; asks for the others."""
+        """Return the rows of products that are held; ask for the others."""
         rows = self._catalogue.listed(product_ids)
         if len(rows) < len(product_ids):
             self._ask(product_ids)

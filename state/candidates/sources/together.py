@@ -26,7 +26,7 @@ class TogetherLists:
         return sum(map(len, self._lists.values()))
 
     def apply(self, key: bytes, payload: bytes | None) -> bool:
-        """Takes a record of the topic `candidate_lists` in, None for a list that ended; False where the key is another's.
+        """Take a record of the topic `candidate_lists` in, None for a list that ended; False where the key is another's.
 
         Raises:
             ValueError: the payload is no list of a version that is known; what was held stays.
@@ -47,15 +47,16 @@ class TogetherLists:
         return True
 
     def bought_with(self, product_id: str) -> Lifts:
-        """Products that are bought together with this one more often than chance would bring, and their lifts, best first."""
+        """Return products that are bought together with this one more often than chance would bring, and their lifts, best
+        first."""
         return self._list(BOUGHT, product_id)
 
     def viewed_with(self, product_id: str) -> Lifts:
-        """Products that are viewed in the same sessions, likewise."""
+        """Return products that are viewed in the same sessions, likewise."""
         return self._list(VIEWED, product_id)
 
     def drain_forgotten(self) -> list[tuple[str, str]]:
-        """Kinds and products of the lists that had to go since the last time."""
+        """Return kinds and products of the lists that had to go since the last time."""
         forgotten, self._forgotten = self._forgotten, []
         return forgotten
 

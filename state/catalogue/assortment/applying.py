@@ -24,16 +24,16 @@ class Version:
         self.version = version
 
     def rise(self, version: int) -> None:
-        """Takes note of a version."""
+        """Take note of a version."""
         self.version = max(self.version, version)
 
     def encode(self, tally: Tally) -> bytes:
-        """Versioned bytes for Flink's state, with the category's tally."""
+        """Return versioned bytes for Flink's state, with the category's tally."""
         return _VERSION + _encoder.encode((self.version, tally))
 
     @classmethod
     def decode(cls, data: bytes | None) -> "tuple[Version, Tally]":
-        """The inverse of `encode`; the beginning for None.
+        """Invert `encode`; the beginning for None.
 
         Raises:
             UnreadableError: the version is unknown, or the bytes are damaged.
@@ -45,8 +45,8 @@ class Version:
 
 
 class Applied(msgspec.Struct):
-    """What follows from messages: facts to store by product, None for one that goes; products by which the lists changed; records
-    of products for session operators; whether the category has news, and whether they cannot wait."""
+    """Consequences of messages: facts to store by product, None for one that goes; products by which the lists changed; records of
+    products for session operators; whether the category has news, and whether they cannot wait."""
 
     version: int
     products: dict[str, bytes | None] = {}
@@ -57,7 +57,7 @@ class Applied(msgspec.Struct):
 
 
 def apply(category: Category, category_id: str, messages: Iterable[Message], former: Former) -> Applied:
-    """Applies messages, which come in order."""
+    """Apply messages, which come in order."""
     applied, listed = Applied(0), dict[str, None]()
 
     def known(product_id: str) -> bytes | None:

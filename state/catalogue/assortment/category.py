@@ -41,7 +41,7 @@ class StoredLists(msgspec.Struct, array_like=True):
 
 
 class Category:
-    """Of its products all are counted, and few are held.
+    """Category of which all products are counted, and few are held.
 
     Attributes:
         tally: counts and sums of all products.
@@ -59,7 +59,7 @@ class Category:
         self._empty(self.tally.anchor, [None, None, None])
 
     def put(self, product_id: str, facts: bytes, former: bytes | None) -> tuple[bool, bool]:
-        """Adds a product or replaces its `former` facts; see `change`."""
+        """Add a product or replace its `former` facts; see `change`."""
         known = unpack(facts)
         if former is not None:
             self.tally.add(unpack(former), -1)
@@ -67,19 +67,19 @@ class Category:
         return self._change(product_id, facts, known)
 
     def remove(self, product_id: str, former: bytes) -> tuple[bool, bool]:
-        """Takes a product out; see `change`."""
+        """Take a product out; see `change`."""
         self.tally.add(unpack(former), -1)
         return self.change(product_id, None)
 
     def change(self, product_id: str, facts: bytes | None) -> tuple[bool, bool]:
-        """Brings the lists up to date; `facts` is None for a product that is gone.
+        """Bring the lists up to date; `facts` is None for a product that is gone.
 
         Returns whether the lists changed, and whether a product that is shown must not be shown any longer.
         """
         return self._change(product_id, facts or b"", None if facts is None else unpack(facts))
 
     def select(self) -> Selection:
-        """What is to be held as candidates."""
+        """Return what is to be held as candidates."""
         anchor = self.tally.anchor
         if anchor != self._anchor and self._rated.beyond is None:
             self._anchor = anchor
@@ -94,7 +94,7 @@ class Category:
         return Selection(list(listed), is_complete)
 
     def refill(self, products: Iterable[tuple[str, bytes]]) -> None:
-        """Makes the lists anew from all products of the category and their facts."""
+        """Make the lists anew from all products of the category and their facts."""
         self.facts = {}
         self._empty(self.tally.anchor, [None, None, None])
         for product_id, facts in products:
@@ -103,7 +103,7 @@ class Category:
                 self._hold(product_id, facts, known)
 
     def encode_lists(self) -> bytes:
-        """Versioned bytes for Flink's state; the tally is kept apart, as it changes with each product."""
+        """Return versioned bytes for Flink's state; the tally is kept apart, as it changes with each product."""
         lists = (self._rated, self._unrated, self._newest)
         stored = StoredLists(
             self._anchor, list(self.facts), b"".join(self.facts.values()), [each.beyond for each in lists]
@@ -111,7 +111,7 @@ class Category:
         return _VERSION + _encoder.encode(stored)
 
     def decode_lists(self, data: bytes) -> None:
-        """Takes over what `encode_lists` gave.
+        """Take over what `encode_lists` gave.
 
         Raises:
             UnreadableError: the version is unknown, or the bytes are damaged.
@@ -196,7 +196,7 @@ class Category:
 
 
 def quality(rating: float, reviews: float, mean: float) -> float:
-    """The Bayesian mean of a product's ratings, with the category's mean as `PRIOR_REVIEWS` more."""
+    """Return the Bayesian mean of a product's ratings, with the category's mean as `PRIOR_REVIEWS` more."""
     return (mean * PRIOR_REVIEWS + rating * reviews) / (PRIOR_REVIEWS + reviews)
 
 

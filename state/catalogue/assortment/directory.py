@@ -20,7 +20,7 @@ _NOTHING = Rejection(Reason.EMPTY, None, "the record has no value, and no key of
 
 
 class Place(NamedTuple):
-    """Where a record of the products' topic lies, and its Kafka time in ms."""
+    """Position of a record in the products' topic, and its Kafka time in ms."""
 
     partition: int
     offset: int
@@ -28,19 +28,20 @@ class Place(NamedTuple):
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """What the directory holds of a product: its category, a digest of what that was told of it, and whether it was asked for."""
+    """Record that the directory holds of a product: its category, a digest of what that was told of it, and whether it was asked
+    for."""
 
     category_id: str
     digest: bytes
     is_wanted: bool = False
 
     def encode(self) -> bytes:
-        """Versioned bytes for Flink's state."""
+        """Return versioned bytes for Flink's state."""
         return bytes((_VERSION, self.is_wanted)) + self.digest + self.category_id.encode()
 
     @classmethod
     def decode(cls, data: bytes) -> "Entry":
-        """The inverse of `encode`.
+        """Invert `encode`.
 
         Raises:
             UnreadableError: the version is unknown, or the bytes are damaged.
@@ -61,8 +62,8 @@ class Refused(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What came for a shard: of each product its last record, as (category, facts), or None for a removal; the products that were
-    asked for; and what was refused."""
+    """Input that came for a shard: of each product its last record, as (category, facts), or None for a removal; the products that
+    were asked for; and what was refused."""
 
     products: dict[str, tuple[str, bytes] | None]
     wanted: list[str]
@@ -70,8 +71,8 @@ class Batch(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """What follows: changes by category; entries to store; products whose entries go; products that are to be forgotten though
-    the directory did not know them; and how many records changed nothing."""
+    """Consequences of a batch: changes by category; entries to store; products whose entries go; products that are to be forgotten
+    though the directory did not know them; and how many records changed nothing."""
 
     changes: dict[str, list[Change]]
     entries: dict[str, bytes]
@@ -81,8 +82,8 @@ class Outcome(NamedTuple):
 
 
 def read_batch(rows: Iterable[tuple[bytes, bytes | None, Place | None, str]]) -> Batch:
-    """Rows of (Kafka key, payload, place, product id by which the shard was found); without a place a session operator asks for
-    the product that is the key.
+    """Return rows of (Kafka key, payload, place, product id by which the shard was found); without a place a session operator asks
+    for the product that is the key.
 
     Gathering need not keep the order: the highest offset of a product wins.
     """
@@ -111,7 +112,7 @@ def read_batch(rows: Iterable[tuple[bytes, bytes | None, Place | None, str]]) ->
 
 
 def is_id(key: bytes) -> bool:
-    """Whether a record's key can be a product's id."""
+    """Return whether a record's key can be a product's id."""
     try:
         return 1 <= len(key.decode()) <= LONGEST_ID
     except UnicodeDecodeError:
@@ -119,7 +120,7 @@ def is_id(key: bytes) -> bool:
 
 
 def apply_batch(batch: Batch, known: Mapping[str, bytes | None]) -> Outcome:
-    """Applies a batch; `known` has the entry of each product that the batch names, None where there is none."""
+    """Apply a batch; `known` has the entry of each product that the batch names, None where there is none."""
     outcome = Outcome({}, {}, [], [], 0)
     unchanged = 0
     for product_id, listing in batch.products.items():

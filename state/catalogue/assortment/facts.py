@@ -43,7 +43,7 @@ class Facts(NamedTuple):
 
 
 def pack(product: Product) -> bytes:
-    """A product's facts, 33 bytes."""
+    """Return a product's facts, 33 bytes."""
     return _FORM.pack(
         AVAILABLE if product.is_available else 0,
         UNKNOWN if product.price is None else product.price,
@@ -54,22 +54,23 @@ def pack(product: Product) -> bytes:
 
 
 def unpack(facts: bytes) -> Facts:
-    """The inverse of `pack`."""
+    """Invert `pack`."""
     return Facts(*_FORM.unpack(facts))
 
 
 def with_flag(facts: bytes, flag: int) -> bytes:
-    """The facts with one more flag."""
+    """Return the facts with one more flag."""
     return bytes((facts[0] | flag,)) + facts[1:]
 
 
 def stored(product_id: str, facts: bytes) -> bytes:
-    """A product in a category's state, versioned. The id is in it too, since reading values is faster than reading entries."""
+    """Return a product in a category's state, versioned. The id is in it too, since reading values is faster than reading
+    entries."""
     return _STORED + facts + product_id.encode()
 
 
 def read_stored(data: bytes) -> tuple[str, bytes]:
-    """The inverse of `stored`: id and facts.
+    """Invert `stored`: id and facts.
 
     Raises:
         UnreadableError: the version is unknown, or the bytes are damaged.

@@ -9,8 +9,8 @@ from state.codec import unpack
 
 
 class Act(enum.IntEnum):
-    """What becomes of a product: it is new in the category, has other facts, is gone from the shop, belongs to another category
-    from now on, or has been asked for."""
+    """Fate of a product: it is new in the category, has other facts, is gone from the shop, belongs to another category from now
+    on, or has been asked for."""
 
     ADD = 0
     CHANGE = 1
@@ -40,12 +40,12 @@ _decoder = msgspec.msgpack.Decoder(Message)
 
 
 def encode_message(message: Message) -> bytes:
-    """Versioned bytes, as messages are in flight when the job is stopped with a savepoint."""
+    """Return versioned bytes, as messages are in flight when the job is stopped with a savepoint."""
     return _VERSION + _encoder.encode(message)
 
 
 def read_messages(messages: Iterable[bytes]) -> list[Message]:
-    """Messages in the order of their versions: gathering them need not keep it.
+    """Return messages in the order of their versions: gathering them need not keep it.
 
     Raises:
         UnreadableError: the version is unknown, or the bytes are damaged.

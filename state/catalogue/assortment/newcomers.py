@@ -22,7 +22,7 @@ class Newcomers:
         self._names = 0
 
     def add_new(self, product_ids: Collection[str]) -> list[bool]:
-        """Of each of these different products, whether it has surely not been asked about before; from now on it has."""
+        """Add different products and return, for each, whether it has surely not been asked about before; from now on it has."""
         bits = self._bits
         if bits is None:
             return [False] * len(product_ids)

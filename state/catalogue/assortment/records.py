@@ -38,7 +38,7 @@ class CategoryRecord(msgspec.Struct, array_like=True):
     facts: bytes
 
     def encode(self) -> bytes:
-        """Versioned bytes."""
+        """Return versioned bytes."""
         return _VERSION + _encoder.encode(self)
 
 
@@ -50,12 +50,12 @@ class ProductRecord(msgspec.Struct, array_like=True):
     facts: bytes
 
     def encode(self) -> bytes:
-        """Versioned bytes."""
+        """Return versioned bytes."""
         return _VERSION + _encoder.encode(self)
 
 
 def read_category(data: bytes) -> CategoryRecord:
-    """The inverse of `CategoryRecord.encode`.
+    """Return the inverse of `CategoryRecord.encode`.
 
     Raises:
         UnreadableError: the version is unknown, or the bytes are damaged.
@@ -71,7 +71,7 @@ def read_category(data: bytes) -> CategoryRecord:
 
 
 def read_listed_product(data: bytes) -> ProductRecord:
-    """The inverse of `ProductRecord.encode`.
+    """Return the inverse of `ProductRecord.encode`.
 
     Raises:
         UnreadableError: the version is unknown, or the bytes are damaged.
@@ -84,12 +84,12 @@ def read_listed_product(data: bytes) -> ProductRecord:
 
 
 def category_key(category_id: str) -> bytes:
-    """The record's key."""
+    """Return the record's key."""
     return CATEGORY_PREFIX + category_id.encode()
 
 
 def product_key(product_id: str) -> bytes:
-    """The record's key."""
+    """Return the record's key."""
     return PRODUCT_PREFIX + product_id.encode()
 
 

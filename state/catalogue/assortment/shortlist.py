@@ -8,7 +8,7 @@ Key = tuple[float, float, str]
 
 
 class Shortlist:
-    """All products whose keys are before `beyond`, in order; of what is not, nothing is known. At most `capacity` are held.
+    """Products whose keys are before `beyond`, in order; of what is not, nothing is known. At most `capacity` are held.
 
     Attributes:
         keys: what is held, first to last.
@@ -25,11 +25,11 @@ class Shortlist:
         return place < len(self.keys) and self.keys[place] == key
 
     def has_room(self, key: Key) -> bool:
-        """Whether a product with this key is to be held."""
+        """Return whether a product with this key is to be held."""
         return self._capacity > 0 and (self.beyond is None or key < self.beyond)
 
     def put(self, key: Key) -> Key | None:
-        """Takes a product in for which there is room; returns what is not held because of that: another, or the very same."""
+        """Take a product in for which there is room; return what is not held because of that: another, or the very same."""
         self.keys.insert(bisect_left(self.keys, key), key)
         if len(self.keys) <= self._capacity:
             return None
@@ -37,7 +37,7 @@ class Shortlist:
         return self.beyond
 
     def remove(self, key: Key) -> int | None:
-        """Takes a product out; returns the place that it had, None where it was not held."""
+        """Take a product out; return the place that it had, None where it was not held."""
         place = bisect_left(self.keys, key)
         if place == len(self.keys) or self.keys[place] != key:
             return None
@@ -45,5 +45,5 @@ class Shortlist:
         return place
 
     def reorder(self, keys: Iterable[Key]) -> None:
-        """The same products under other keys; only where nothing had to go."""
+        """Put the same products under other keys; only if nothing had to go."""
         self.keys = sorted(keys)

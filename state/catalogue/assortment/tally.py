@@ -27,7 +27,7 @@ class Tally(msgspec.Struct, array_like=True):
     prices: int = 0
 
     def add(self, facts: Facts, times: int = 1) -> None:
-        """Counts a product, or with -1 takes it out again."""
+        """Count a product, or with -1 take it out again."""
         self.products += times
         if facts.is_rated:
             self.rated += times

@@ -28,7 +28,7 @@ class UnsupportedError(TypeError):
 
 
 def encode(obj: object) -> bytes:
-    """Versioned bytes.
+    """Return versioned bytes.
 
     Raises:
         UnsupportedError: the object refers to what is neither river's nor a plain value, or nests too deep.
@@ -42,7 +42,7 @@ def encode(obj: object) -> bytes:
 
 
 def decode(data: bytes) -> Any:
-    """The inverse of `encode`.
+    """Invert `encode`.
 
     Raises:
         UnreadableError: the version is unknown, the bytes are damaged, or they name what is not allowed.
@@ -59,7 +59,7 @@ def decode(data: bytes) -> Any:
 
 
 def first_of(data: bytes) -> Any:
-    """The first item of a tuple that was encoded, if it is a plain value: nothing is constructed for it.
+    """Return the first item of a tuple that was encoded, if it is a plain value: nothing is constructed for it.
 
     Raises:
         UnreadableError: the version is unknown, or the bytes are damaged.

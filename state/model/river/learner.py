@@ -28,7 +28,7 @@ class RiverError(ValueError):
 
 
 def create(dotted: str, parameters: Mapping[str, Scalar]) -> "RiverLearner":
-    """The model of a dotted name such as `river.linear_model.LinearRegression`, with parameters for its constructor.
+    """Return the model of a dotted name such as `river.linear_model.LinearRegression`, with parameters for its constructor.
 
     A parameter that is a dotted name of river itself, such as `river.optim.Adam`, is created without parameters.
 
@@ -39,7 +39,7 @@ def create(dotted: str, parameters: Mapping[str, Scalar]) -> "RiverLearner":
 
 
 def made_from(dotted: str, parameters: Mapping[str, Scalar]) -> str:
-    """What tells one configured model from another."""
+    """Return what tells one configured model from another."""
     return msgspec.json.encode([dotted, sorted(parameters.items())]).decode()
 
 
@@ -58,7 +58,7 @@ class RiverLearner:
             raise RiverError(f"{type(model).__name__} is no river bandit policy, regressor or classifier")
 
     def learn(self, example: Example) -> None:
-        """Learns an exposure with its reward, or a reward that came later."""
+        """Learn an exposure with its reward, or a reward that came later."""
         if example.count < 0 or (not example.count and example.reward <= 0):
             return
         context = context_of(example.features())
@@ -70,7 +70,7 @@ class RiverLearner:
             self.model.learn_one(context, example.reward)
 
     def predict(self, x: Values) -> Values:
-        """Expected rewards (n,) for features (n, d); of a classifier the probability of any reward."""
+        """Return expected rewards (n,) for features (n, d); of a classifier the probability of any reward."""
         contexts = map(context_of, x)
         if self._classifies:
             predicted = [self.model.predict_proba_one(context).get(True, 0.0) for context in contexts]
@@ -79,7 +79,7 @@ class RiverLearner:
         return np.nan_to_num(np.array(predicted, dtype=np.float64), nan=0.0, posinf=1.0, neginf=0.0)
 
     def pulls(self, arms: Sequence[str], context: Values, count: int, seed: int) -> list[str]:
-        """The arms that the policy takes when asked `count` times; a function of what it learned, and of the seed."""
+        """Return the arms that the policy takes when asked `count` times; a function of what it learned, and of the seed."""
         arms = list(arms)
         self._seed(arms, seed)
         kept = [held for held in vars(self.model).values() if isinstance(held, defaultdict)]
@@ -92,17 +92,17 @@ class RiverLearner:
         return pulled
 
     def estimates(self, arms: Sequence[str]) -> Values:
-        """(n,) mean reward of each arm as the policy keeps it, 0 for one that it does not know."""
+        """Return (n,) mean reward of each arm as the policy keeps it, 0 for one that it does not know."""
         rewards = self.model._rewards
         return np.array([_mean(rewards[arm]) if arm in rewards else 0.0 for arm in arms], dtype=np.float64)
 
     def encode(self) -> bytes:
-        """Versioned bytes."""
+        """Return versioned bytes."""
         return encode((self.made_from, self.model))
 
     @classmethod
     def decode(cls, data: bytes, expected: str | None = None) -> "RiverLearner":
-        """The inverse of `encode`. Where `expected` says what the model was made from, nothing else is constructed.
+        """Invert `encode`. Where `expected` says what the model was made from, nothing else is constructed.
 
         Raises:
             UnreadableError: as `state.model.river.codec.decode` does, or it is another model than expected.
@@ -133,7 +133,7 @@ class RiverLearner:
 
 
 def context_of(x: Values) -> dict[str, float]:
-    """Features (d,) by name, as river takes them."""
+    """Return features (d,) by name, as river takes them."""
     names = NAMES if len(x) == len(NAMES) else [f"x{i}" for i in range(len(x))]
     return dict(zip(names, x.tolist(), strict=True))
 

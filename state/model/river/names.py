@@ -18,7 +18,7 @@ CLOSED = ("river.api", "river.checks", "river.datasets", "river.stream", "river.
 
 
 def name_of(obj: Any) -> str:
-    """`module:qualified.name` of a class or function that may be kept.
+    """Return `module:qualified.name` of a class or function that may be kept.
 
     Raises:
         ValueError: it may not.
@@ -30,7 +30,7 @@ def name_of(obj: Any) -> str:
 
 
 def resolve(name: str, *, to_call: bool = False) -> Any:
-    """What a name stands for; with `to_call` only what reading may call.
+    """Return what a name stands for; with `to_call` only what reading may call.
 
     Raises:
         ValueError: the name is not allowed, or stands for something that was defined elsewhere.
@@ -50,7 +50,7 @@ def resolve(name: str, *, to_call: bool = False) -> Any:
 
 
 def is_class(obj: Any) -> bool:
-    """Whether it is a class that may be kept."""
+    """Return whether it is a class that may be kept."""
     return isinstance(obj, type) and bool(name_of(obj))
 
 
