@@ -3,8 +3,10 @@
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 
+from granian.utils.proxies import wrap_asgi_with_proxy_headers
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.routing import Route
 
 from serving import health, openapi
@@ -20,6 +22,16 @@ from serving.room import Room
 from state.configuration import Settings
 
 ROOMS = (collection, delivery, push, pages)
+CORS_HEADERS = (
+    "authorization",
+    "content-type",
+    "content-encoding",
+    "idempotency-key",
+    "if-none-match",
+    "last-event-id",
+)
+CORS_SECONDS = 86_400
+"""For how long a browser need not ask again."""
 
 
 def create_app(settings: Settings) -> Starlette:
@@ -37,12 +49,32 @@ def create_app(settings: Settings) -> Starlette:
             *openapi.routes(parts),
             *(route for room in rooms for route in room.routes),
         ],
-        middleware=[Middleware(Guard, log=context.log)],
+        middleware=_middleware(context),
         exception_handlers=HANDLERS,
         lifespan=lambda _: _lifespan(context, rooms),
     )
     app.state.context = context
     return app
+
+
+def _middleware(context: Context) -> list[Middleware]:
+    """From the outermost in. Without proxies that are trusted nobody's word for an address is believed."""
+    serving = context.settings.serving
+    layers = [Middleware(Guard, log=context.log)]
+    if serving.trusted_proxies:
+        layers.append(Middleware(wrap_asgi_with_proxy_headers, trusted_hosts=serving.trusted_proxies))
+    if serving.origins:
+        layers.append(
+            Middleware(
+                CORSMiddleware,
+                allow_origins=serving.origins,
+                allow_methods=["GET", "POST"],
+                allow_headers=CORS_HEADERS,
+                expose_headers=["etag", "retry-after"],
+                max_age=CORS_SECONDS,
+            )
+        )
+    return layers
 
 
 @asynccontextmanager

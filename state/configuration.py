@@ -435,8 +435,8 @@ class RateLimits(Section, frozen=True):
     """Settings of how many events are taken of one key, one session and one address."""
 
     key: RateLimit = ""
-    session: RateLimit = "50/second"
-    address: RateLimit = "2000/second"
+    session: RateLimit = "1000/second"
+    address: RateLimit = ""
 
 
 class Streams(Section, frozen=True):
@@ -467,6 +467,7 @@ class Serving(Section, frozen=True):
     max_connections: Annotated[int, Meta(ge=16, le=1_000_000)] = 12_000
     header_timeout_ms: Annotated[int, Meta(ge=100, le=5 * MINUTE_MS)] = 10_000
     body_timeout_ms: Annotated[int, Meta(ge=100, le=5 * MINUTE_MS)] = 10_000
+    produce_timeout_ms: Annotated[int, Meta(ge=500, le=2 * MINUTE_MS)] = 5_000
     stop_timeout_ms: Annotated[int, Meta(ge=1_000, le=5 * MINUTE_MS)] = 10_000
     storefront: bool = True
     storefront_catalogue: str = ""
