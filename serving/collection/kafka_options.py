@@ -26,7 +26,7 @@ def producer_options(bootstrap: str, properties: Mapping[str, str], timeout_ms: 
         "enable.idempotence": True,
         "partitioner": "murmur2_random",  # as Java's clients and kafka-python: a session stays in its partition
         "linger.ms": LINGER_MS,
-        "compression.type": "lz4",
+        "compression.type": properties.get("compression.type", "none"),  # what every reader can unpack
         "message.max.bytes": LARGEST_REQUEST_BYTES,
         "message.timeout.ms": timeout_ms,
         "request.timeout.ms": min(timeout_ms, 30_000),

@@ -135,6 +135,7 @@ class Producer:
             UnavailableError: the broker or the topic does not answer.
         """
         await self._ask()
+        self._set_away(False)
 
     def _produce(self, records: Sequence[Record], batch: _Batch) -> None:
         def report(error: KafkaError | None, _message: Message) -> None:
