@@ -8,17 +8,24 @@ from typing import Any
 
 import pytest
 import yaml
+from typer.main import get_command
 
+from cli.main import app
 from cli.stack.brokers import BATCH_MAX_BYTES, TRANSACTION_MAX_MS
 from cli.stack.flink_conf import java_options, shipped_options
 from cli.stack.jars import Jar, read_lock
 from jobs.secrets import SECRET_VARIABLES
 from jobs.settings import load_settings, settings_from
+from serving.health import CHECK_SECONDS
+from serving.server import check_open_door
+from state.configuration import Settings
 
 ROOT = Path(__file__).parents[2]
 DOCKER = ROOT / "docker"
 YAML_FILES = sorted([*DOCKER.rglob("*.yaml"), ROOT / ".pre-commit-config.yaml"])
-SERVICES = {"kafka", "redis", "topics", "jobmanager", "taskmanager", "submit"}
+SERVICES = {"kafka", "redis", "topics", "jobmanager", "taskmanager", "submit", "serving"}
+WRITE_KEYS = "HELIOTROPE_WRITE_KEYS"
+"""The compose client makes a file of it; the command has its path, and does not read the variable."""
 VARIABLE = re.compile(r"HELIOTROPE_[A-Z][A-Z0-9_]*")
 # The keys that the operator takes from elsewhere in its manifest, or that only concern addresses of containers.
 NOT_ON_KUBERNETES = {
@@ -44,6 +51,29 @@ def compose() -> dict[str, Any]:
 
 def deployment() -> dict[str, Any]:
     return dict(documents(DOCKER / "kubernetes" / "flinkdeployment.yaml")[0])
+
+
+def of_kind(kind: str) -> dict[str, Any]:
+    """The one document of its kind in the manifests of the HTTP service."""
+    (found,) = [one for one in documents(DOCKER / "kubernetes" / "serving.yaml") if one["kind"] == kind]
+    return dict(found)
+
+
+def serving_pod() -> dict[str, Any]:
+    return dict(of_kind("Deployment")["spec"]["template"]["spec"])
+
+
+def pod_settings() -> Settings:
+    (configuration,) = documents(DOCKER / "kubernetes" / "configmap.yaml")
+    return settings_from(yaml.safe_load(configuration["data"]["heliotrope.yaml"]))
+
+
+def serve_options(command: list[str]) -> tuple[tuple[str, ...], int | None]:
+    """What a call of `heliotrope serve` sets, as `--set` has it, and its port; the verb takes all of it."""
+    assert command[:2] == ["heliotrope", "serve"]
+    verbs: Any = get_command(app)
+    given = verbs.commands["serve"].make_context("serve", command[2:]).params
+    return tuple(f"serving.{name}={given[name]}" for name in ("host", "port") if given[name] is not None), given["port"]
 
 
 def container_options() -> dict[str, Any]:
@@ -93,7 +123,7 @@ def test_compose_has_the_documented_services() -> None:
     services = compose()["services"]
     assert set(services) == SERVICES
     text = (DOCKER / "README.md").read_text(encoding="utf-8")
-    for name in ("Kafka", "Redis", "JobManager", "TaskManagers", "`topics`", "`submit`"):
+    for name in ("Kafka", "Redis", "JobManager", "TaskManagers", "`topics`", "`submit`", "`serving`"):
         assert name in text
     assert services["taskmanager"]["deploy"]["replicas"] == 2
     assert shipped_options()["taskmanager.numberOfTaskSlots"] == 1
@@ -138,7 +168,7 @@ def test_every_volume_and_secret_is_declared_and_state_is_shared() -> None:
 
 def test_no_secret_is_inside() -> None:
     assert {tuple(secret) for secret in compose()["secrets"].values()} == {("environment",)}
-    assert {secret["environment"] for secret in compose()["secrets"].values()} == SECRET_VARIABLES
+    assert {secret["environment"] for secret in compose()["secrets"].values()} == SECRET_VARIABLES | {WRITE_KEYS}
     for line in (DOCKER / ".env.example").read_text(encoding="utf-8").splitlines():
         assert line.startswith("#") or line.endswith("=")
     (secret,) = documents(DOCKER / "kubernetes" / "secret.yaml")
@@ -201,6 +231,8 @@ def test_every_variable_is_a_configuration_key_or_a_secret() -> None:
     assert {name for _, name in used} > SECRET_VARIABLES
     examples = {"KAFKA__BOOTSTRAP": "kafka:9092", "REDIS__URL": "redis://redis:6379/0"}
     for path, name in used:
+        if name == WRITE_KEYS:
+            continue
         assert name in SECRET_VARIABLES or "__" in name, f"{path.name}: {name} would be ignored"
         load_settings(environ={name: examples.get(name.removeprefix("HELIOTROPE_"), "/a/path")})
 
@@ -252,11 +284,65 @@ def test_kubernetes_has_the_same_flink_options() -> None:
 
 def test_pods_are_not_root() -> None:
     (topics,) = documents(DOCKER / "kubernetes" / "topics.yaml")
-    for pod in (deployment()["spec"]["podTemplate"]["spec"], topics["spec"]["template"]["spec"]):
+    for pod in (deployment()["spec"]["podTemplate"]["spec"], topics["spec"]["template"]["spec"], serving_pod()):
         assert pod["securityContext"]["runAsNonRoot"] is True
         assert pod["containers"][0]["securityContext"]["allowPrivilegeEscalation"] is False
     assert topics["spec"]["template"]["spec"]["containers"][0]["image"] == deployment()["spec"]["image"]
     assert compose()["x-job"]["image"] == deployment()["spec"]["image"]
+    assert serving_pod()["containers"][0]["image"] == deployment()["spec"]["image"]
+
+
+def test_the_composed_service_listens_with_keys_and_ends_what_it_began() -> None:
+    service = compose()["services"]["serving"]
+    options, port = serve_options(service["command"])
+    assert port == 8080
+    environment = {name: str(value) for name, value in service["environment"].items()}
+    settings = load_settings(DOCKER / "conf" / "heliotrope.yaml", options, environment)
+    check_open_door(settings.serving)
+    assert settings.serving.write_keys_file.removeprefix("/run/secrets/") in service["secrets"]
+    assert settings.redis.password_file.removeprefix("/run/secrets/") in service["secrets"]
+    assert service["stop_grace_period"] == "30s"
+    assert settings.serving.stop_timeout_ms < 30_000
+    assert f"http://localhost:{port}/readyz" in service["healthcheck"]["test"][-1]
+    assert service["ports"] == [f"127.0.0.1:{port}:{port}"]
+
+
+def test_the_manifests_service_listens_with_keys_and_ends_what_it_began() -> None:
+    serving = pod_settings().serving
+    check_open_door(serving)
+    pod, (container,) = serving_pod(), serving_pod()["containers"]
+    assert serve_options(container["command"])[0] == ()
+    mounts = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+    assert set(mounts) == {volume["name"] for volume in pod["volumes"]}
+    (items,) = [volume["secret"]["items"] for volume in pod["volumes"] if "secret" in volume]
+    wanted = {serving.write_keys_file, pod_settings().redis.password_file}
+    assert {f"{mounts['secrets']}/{item['path']}" for item in items} == wanted
+    assert container["command"][-1] == f"{mounts['configuration']}/heliotrope.yaml"
+    assert container["ports"] == [{"name": "http", "containerPort": serving.port}]
+    pause_s = int(container["lifecycle"]["preStop"]["exec"]["command"][-1])
+    assert pause_s + 2 * serving.stop_timeout_ms / 1_000 < pod["terminationGracePeriodSeconds"]
+    annotations = of_kind("Deployment")["spec"]["template"]["metadata"]["annotations"]
+    assert annotations["prometheus.io/port"] == str(serving.port)
+
+
+def test_a_fault_that_all_pods_share_takes_none_of_them_out() -> None:
+    (container,) = serving_pod()["containers"]
+    paths = {name: container[name]["httpGet"]["path"] for name in ("startupProbe", "readinessProbe", "livenessProbe")}
+    assert paths == {"startupProbe": "/readyz", "readinessProbe": "/healthz", "livenessProbe": "/healthz"}
+    assert container["startupProbe"]["timeoutSeconds"] > CHECK_SECONDS
+
+
+def test_the_service_is_found_scaled_and_kept_by_its_label() -> None:
+    label = {"app": "heliotrope-serving"}
+    assert of_kind("Deployment")["spec"]["selector"] == {"matchLabels": label}
+    assert of_kind("Deployment")["spec"]["template"]["metadata"]["labels"] == label
+    assert of_kind("Service")["spec"]["selector"] == label
+    assert of_kind("PodDisruptionBudget")["spec"]["selector"] == {"matchLabels": label}
+    scaler = of_kind("HorizontalPodAutoscaler")["spec"]
+    assert scaler["scaleTargetRef"]["name"] == of_kind("Deployment")["metadata"]["name"]
+    assert scaler["minReplicas"] > of_kind("PodDisruptionBudget")["spec"]["maxUnavailable"]
+    assert "cpu" in serving_pod()["containers"][0]["resources"]["requests"], "utilization is a share of it"
+    assert "replicas" not in of_kind("Deployment")["spec"], "two would have the number"
 
 
 def test_hooks_run_from_the_virtual_environment_and_fetch_nothing() -> None:
