@@ -21,12 +21,15 @@ IN_FLIGHT = Gauge("heliotrope_http_in_flight", "Requests that are being answered
 FAILURES = Counter("heliotrope_http_failures", "Requests that ended in an error that nobody expected.", ["route"])
 
 
-async def metrics(request: Request) -> Response:
-    """The metrics of all workers, or of this process where it is alone."""
+def metrics_text() -> str:
+    """The metrics of all workers, or of this process if it is alone, in Prometheus' text format."""
     registry = IN_PROCESS
     if os.environ.get(FOLDER):
         registry = CollectorRegistry()
         MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-    return Response(
-        generate_latest(registry), headers={"content-type": CONTENT_TYPE_LATEST, "cache-control": "no-store"}
-    )
+    return generate_latest(registry).decode()
+
+
+async def metrics(request: Request) -> Response:
+    """`/metrics`."""
+    return Response(metrics_text(), headers={"content-type": CONTENT_TYPE_LATEST, "cache-control": "no-store"})

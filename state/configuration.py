@@ -472,6 +472,7 @@ class Serving(Section, frozen=True):
     storefront: bool = True
     storefront_catalogue: str = ""
     admin_token_file: str = ""
+    job_metrics: str = ""
 
 
 class Settings(Section, frozen=True):

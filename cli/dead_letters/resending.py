@@ -7,11 +7,11 @@ import msgspec
 from kafka import OffsetAndMetadata
 from kafka.errors import KafkaError
 
-from cli.dead_letters.dead_letter import DeadLetter, read_dead_letter
 from cli.errors import UserError
 from cli.kafka_client import open_producer, unreachable
 from cli.options import Target
 from cli.topic_reader import TopicReader, record_partition
+from state.events.dead_letter import DeadLetter, read_dead_letter
 
 TRUNCATED = "payload was cut, so it cannot be sent again"
 NOT_STORED = "it counts others that were not stored"

@@ -6,13 +6,13 @@ from typing import Annotated
 import msgspec
 import typer
 
-from cli.dead_letters.dead_letter import Tally
 from cli.dead_letters.resending import resend_all
 from cli.dead_letters.view import letter_json, letter_view, tally_json, tally_view
 from cli.errors import UserError
 from cli.options import Config, Sets, Target, Workdir, find_target
 from cli.output import number, progress_bar, stderr_console, stdout_console, summary_table, write_json
 from cli.topic_reader import TopicReader
+from state.events.dead_letter import Tally
 
 
 def dead_letters(

@@ -10,9 +10,9 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from cli.dead_letters.dead_letter import DeadLetter, Tally
 from cli.output import number
 from cli.text import excerpt, visible
+from state.events.dead_letter import DeadLetter, Tally
 
 PAYLOAD_CHARACTERS = 240
 DETAIL_CHARACTERS = 160

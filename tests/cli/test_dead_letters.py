@@ -10,13 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from cli.dead_letters.dead_letter import UNREADABLE, DeadLetter, Tally, read_dead_letter
 from cli.dead_letters.resending import NOT_OURS, TRUNCATED, refusal
 from cli.dead_letters.view import tally_json, tally_view
 from cli.endpoints import Endpoints
 from cli.options import Target
 from cli.text import excerpt
 from state.configuration import Settings
+from state.events.dead_letter import UNREADABLE, DeadLetter, Tally, read_dead_letter
 from state.events.rejection import Origin, Reason, Rejection, dead_letter, not_stored
 
 TARGET = Target(Settings(), Endpoints("127.0.0.1:9", "redis://127.0.0.1:9", ""))

@@ -17,7 +17,6 @@ from hypothesis import strategies as st
 from rich.console import Console, RenderableType
 from rich.text import Text
 
-from cli.dead_letters.dead_letter import DeadLetter, Tally
 from cli.dead_letters.view import letter_view, tally_view
 from cli.demo.view import Figures, demo_line
 from cli.explain.report import Rebuilt, Report, ReportedDecision, ReportedInput, ReportedItem
@@ -27,6 +26,7 @@ from cli.profile.view import profile_view
 from cli.stack.display import status_table
 from cli.stack.record import Job, ProcessRecord, Restart, StackRecord
 from cli.text import visible, visible_tree
+from state.events.dead_letter import DeadLetter, Tally
 from state.explaining.contenders import Contender
 from state.explaining.explanation import Acquaintance, Difference, Explanation, UsedEvent
 from state.explaining.left_out import LeftOut

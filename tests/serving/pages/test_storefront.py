@@ -1,7 +1,6 @@
 """The storefront's pages as they leave the server, with products whose text is hostile."""
 
 import json
-from collections.abc import Iterator
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -50,13 +49,18 @@ class Markup(HTMLParser):
 
 
 @pytest.fixture
-def hostile(settings: Settings, tmp_path: Path) -> Iterator[TestClient]:
+def hostile(settings: Settings, tmp_path: Path) -> TestClient:
     """A storefront of hostile products."""
     path = tmp_path / "catalogue.jsonl"
     path.write_text("\n".join(map(json.dumps, HOSTILE)) + "\nno JSON\n")
     serving = msgspec.structs.replace(settings.serving, storefront_catalogue=str(path))
-    with TestClient(create_app(msgspec.structs.replace(settings, serving=serving))) as client:
-        yield client
+    return TestClient(create_app(msgspec.structs.replace(settings, serving=serving)))
+
+
+@pytest.fixture
+def client(settings: Settings) -> TestClient:
+    """The application without its lifespan: these pages need neither Kafka nor Redis."""
+    return TestClient(create_app(settings))
 
 
 def pages_of(client: TestClient) -> dict[str, str]:
@@ -142,6 +146,6 @@ def test_a_catalogue_that_cannot_be_read_names_its_key(tmp_path: Path) -> None:
 
 def test_without_a_storefront_there_is_no_shop(settings: Settings) -> None:
     serving = msgspec.structs.replace(settings.serving, storefront=False)
-    with TestClient(create_app(msgspec.structs.replace(settings, serving=serving))) as client:
-        assert client.get("/").status_code == 404
-        assert client.get("/heliotrope.js").status_code == 200
+    without = TestClient(create_app(msgspec.structs.replace(settings, serving=serving)))
+    assert without.get("/").status_code == 404
+    assert without.get("/heliotrope.js").status_code == 200

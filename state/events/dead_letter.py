@@ -1,4 +1,4 @@
-"""A dead letter as tools read it, and the tally of many."""
+"""A dead letter as its readers see it, and the tally of many."""
 
 import base64
 import binascii
