@@ -1,7 +1,7 @@
 """The application: the rooms' routes, documents and lifespans put together."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext
 
 from granian.utils.proxies import wrap_asgi_with_proxy_headers
 from starlette.applications import Starlette
@@ -18,7 +18,7 @@ from serving.metrics import metrics
 from serving.pages.routes import pages
 from serving.problems import HANDLERS
 from serving.push.routes import push
-from serving.room import Room
+from serving.room import Lifespan, Room
 from state.configuration import Settings
 
 ROOMS = (collection, delivery, push, pages)
@@ -34,8 +34,9 @@ CORS_SECONDS = 86_400
 """For how long a browser need not ask again."""
 
 
-def create_app(settings: Settings) -> Starlette:
-    """The whole application of one worker. Clients are opened in its lifespan and closed with it."""
+def create_app(settings: Settings, process: Lifespan = nullcontext) -> Starlette:
+    """The whole application of one worker. Clients are opened in its lifespan and closed with it; `process` is what else a process
+    of its own wants for as long."""
     context = Context(settings)
     rooms = [room(context) for room in ROOMS]
     checks = {"redis": lambda: _redis_answers(context)} | {
@@ -51,7 +52,7 @@ def create_app(settings: Settings) -> Starlette:
         ],
         middleware=_middleware(context),
         exception_handlers=HANDLERS,
-        lifespan=lambda _: _lifespan(context, rooms),
+        lifespan=lambda _: _lifespan(context, rooms, process),
     )
     app.state.context = context
     return app
@@ -78,10 +79,11 @@ def _middleware(context: Context) -> list[Middleware]:
 
 
 @asynccontextmanager
-async def _lifespan(context: Context, rooms: list[Room]) -> AsyncIterator[None]:
+async def _lifespan(context: Context, rooms: list[Room], process: Lifespan) -> AsyncIterator[None]:
     """Opens what the rooms need, in their order, and closes it in the reverse one."""
     async with AsyncExitStack() as opened:
         opened.push_async_callback(context.redis.aclose)
+        await opened.enter_async_context(process())
         for room in rooms:
             await opened.enter_async_context(room.lifespan())
         yield

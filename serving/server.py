@@ -21,6 +21,7 @@ from granian.http import HTTP1Settings
 from granian.server.mp import MPServer
 from starlette.types import ASGIApp
 
+from serving import garbage
 from serving.access import session_access
 from serving.logs import configure_logs, log_configuration
 from serving.metrics_folder import FOLDER
@@ -62,7 +63,7 @@ def load_worker(settings: Settings) -> ASGIApp:
     from serving.app import create_app  # only in workers: the metrics' folder is in the environment now
 
     configure_logs()
-    app = create_app(settings)
+    app = create_app(settings, garbage.collected_rarely)
     _hear_of_the_end(app.state.context.stopping)
     return app
 

@@ -9,7 +9,6 @@ from collections.abc import Awaitable
 
 from starlette.types import Receive, Scope, Send
 
-from serving.access import header_of
 from serving.push import messages, metrics
 from serving.push.admission import Admission, Visit
 from serving.push.feed import End, Feed, Silence
@@ -20,7 +19,6 @@ HEADERS = (
     (b"content-type", b"text/event-stream"),
     (b"cache-control", b"no-cache"),
     (b"x-accel-buffering", b"no"),
-    (b"vary", b"origin"),
 )
 
 
@@ -39,7 +37,7 @@ class EventStream:
             Refusal: before anything was sent.
         """
         visit = self._admission.examine(scope)
-        start = {"type": "http.response.start", "status": 200, "headers": [*HEADERS, *self._allowed(scope)]}
+        start = {"type": "http.response.start", "status": 200, "headers": list(HEADERS)}
         if scope["method"] == "HEAD":
             await send(start)
             await send({"type": "http.response.body", "body": b""})
@@ -80,12 +78,6 @@ class EventStream:
         except TimeoutError:
             return False
         return True
-
-    def _allowed(self, scope: Scope) -> list[tuple[bytes, bytes]]:
-        origin = header_of(scope, b"origin")
-        if origin is None or not self._admission.admits_origin(scope):
-            return []
-        return [(b"access-control-allow-origin", origin)]
 
 
 async def _leave(receive: Receive, feed: Feed) -> None:

@@ -1,0 +1,1 @@
+"""Load on the server: profile reads, tracked events, open streams."""
