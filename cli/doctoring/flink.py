@@ -1,11 +1,13 @@
 """Flink: the job, its checkpoints, and the settings of the cluster that matter."""
 
+import tempfile
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from cli.doctoring.finding import Finding, error, ok, warning
 from cli.stack.flink_rest import FlinkRest
 from cli.stack.health import is_old, look_at
+from cli.stack.resume import local_paths
 from cli.stack.submitting import ROCKSDB_MANAGED_MB
 from state.configuration import Settings
 
@@ -54,11 +56,24 @@ def _look(rest: FlinkRest, settings: Settings, job_id: str) -> Iterator[Finding]
             "set taskmanager.memory.managed.size: 240m",
         )
     yield from _restarts(rest)
+    yield from _checkpoint_folder(settings, len({urlsplit(str(worker["path"])).hostname for worker in workers}))
     jobs = [job_id] if job_id else rest.running_jobs()
     if not jobs:
         yield error("job", "none runs", "`heliotrope submit`, or `heliotrope up` for a local stack")
     for job in jobs:
         yield from _job(rest, job)
+
+
+def _checkpoint_folder(settings: Settings, hosts: int) -> Iterator[Finding]:
+    """Whether checkpoints outlive a machine, and all TaskManagers reach them; `hosts` is on how many these are."""
+    folder = settings.flink.checkpoint_dir
+    paths = local_paths(folder) if folder else []
+    if any(path.is_relative_to(tempfile.gettempdir()) for path in paths):
+        mend = "set flink.checkpoint_dir to a folder that is kept"
+        yield warning("checkpoint folder", f"{folder} is emptied when the machine starts", mend)
+    elif paths and hosts > 1:
+        mend = "make sure that all of them mount it, or name an object store such as s3://…"
+        yield warning("checkpoint folder", f"{folder} is local, and TaskManagers are on {hosts} machines", mend)
 
 
 def _restarts(rest: FlinkRest) -> Iterator[Finding]:

@@ -9,9 +9,12 @@ from kafka.errors import KafkaError
 from cli.doctoring.finding import Finding, error, ok, warning
 from cli.options import Target
 from cli.stack.topics import TopicSpec, open_admin, wanted_topics
-from state.configuration import Settings
+from state.configuration import HOUR_MS, Settings
 
 TIMEOUT_MS = 8_000
+TRANSACTION_VERSION = 2
+"""Of the brokers' transactions: KIP-890, without which a late marker may end a later transaction of the same producer."""
+DAY_MS = 24 * HOUR_MS
 
 
 def look_at_kafka(target: Target) -> list[Finding]:
@@ -37,6 +40,7 @@ def _look(admin: Any, settings: Settings) -> Iterator[Finding]:
     yield ok("Kafka", f"{len(brokers)} brokers" if len(brokers) > 1 else "one broker")
     first = str(brokers[0].get("node_id", brokers[0].get("broker_id")))
     yield from _broker(_configs(admin, ConfigResourceType.BROKER, [first])[first], settings)
+    yield from _transactions(admin.describe_features())
     wanted = wanted_topics(settings)
     present = set(admin.list_topics())
     names = [topic.name for topic in wanted if topic.name in present]
@@ -76,6 +80,18 @@ def _broker(configs: Mapping[str, str], settings: Settings) -> Iterator[Finding]
         yield ok("brokers", f"allow transactions of {most_ms} ms")
 
 
+def _transactions(features: Mapping[str, Any]) -> Iterator[Finding]:
+    """The level of the brokers' transactions; a cluster that was upgraded keeps its old one until it is raised."""
+    level = features.get("transaction.version", {}).get("finalized", (0, 0))[1]
+    if level >= TRANSACTION_VERSION:
+        yield ok("transactions", f"of version {level}")
+    else:
+        mend = (
+            f"kafka-features.sh upgrade --feature transaction.version={TRANSACTION_VERSION}, on brokers of 4.0 or later"
+        )
+        yield warning("transactions", f"of version {level}: in rare cases a log may lack or repeat records", mend)
+
+
 def _create(topic: TopicSpec) -> str:
     options = " ".join(f"--config {key}={value}" for key, value in topic.configs.items())
     return f"kafka-topics.sh --create --topic {topic.name} --partitions {topic.partitions} {options}".rstrip()
@@ -99,6 +115,7 @@ def _topic(topic: TopicSpec, partitions: list[Any], configs: Mapping[str, str], 
     if size and size < least:
         mend = f"kafka-configs.sh --alter --topic {topic.name} --add-config max.message.bytes={least}"
         yield error(about, f"takes records of {size} bytes, and is to take {least}", mend)
+    yield from _retention(about, topic, wanted_policy, int(configs.get("retention.ms", -1) or -1))
     replicas = min(
         (len(partition.get("replica_nodes", partition.get("replicas", ()))) for partition in partitions), default=0
     )
@@ -106,3 +123,12 @@ def _topic(topic: TopicSpec, partitions: list[Any], configs: Mapping[str, str], 
         yield warning(about, "is on one broker alone", "give it three replicas, with min.insync.replicas=2")
     elif 0 < replicas <= int(configs.get("min.insync.replicas", 1) or 1) and replicas > 1:
         yield warning(about, "cannot be written once one broker is away", "lower min.insync.replicas by one")
+
+
+def _retention(about: str, topic: TopicSpec, policy: str, retention_ms: int) -> Iterator[Finding]:
+    """What is removed before anybody had a night to mend what stands still."""
+    wanted_ms = int(topic.configs.get("retention.ms", DAY_MS))
+    if policy == "delete" and 0 <= retention_ms < wanted_ms:
+        found = f"keeps records for {retention_ms / HOUR_MS:g} h: a job that stands still for longer loses them"
+        mend = f"kafka-configs.sh --alter --topic {topic.name} --add-config retention.ms={wanted_ms}"
+        yield warning(about, found, mend)

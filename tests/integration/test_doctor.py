@@ -1,6 +1,7 @@
 """The doctor on a healthy stack, and on deployments that are sick in one thing each: real topics, Redis, files and JobManager."""
 
 import json
+import tempfile
 import uuid
 from pathlib import Path
 
@@ -34,26 +35,42 @@ def test_a_healthy_stack_has_nothing_to_mend(stack: Stack) -> None:
     tree = json.loads(doctor(stack).stdout)
     assert tree["ok"] is True
     about = {finding["about"] for finding in tree["findings"] if finding["level"] == "ok"}
-    assert {"Kafka", "topics", "Redis", "clocks", "Flink", "TaskManagers", "checkpoints", "Python"} <= about
+    assert {
+        "Kafka",
+        "transactions",
+        "topics",
+        "Redis",
+        "clocks",
+        "Flink",
+        "TaskManagers",
+        "checkpoints",
+        "Python",
+    } <= about
 
 
 def test_a_missing_topic_and_one_with_two_partitions_are_found(stack: Stack) -> None:
     name = f"sick-{uuid.uuid4().hex[:8]}"
-    sets = [f"kafka.topics.bandit_model={name}", f"kafka.topics.products={name}-gone"]
+    names = {"bandit_model": name, "products": f"{name}-gone", "user_interactions": f"{name}-events"}
+    sets = [f"kafka.topics.{topic}={given}" for topic, given in names.items()]
     admin = open_admin(stack.settings, stack.kafka)
     try:
         configs = {"max.message.bytes": "1048588"}  # Kafka's own default, which the embedded broker's is not
         new = {name: {"num_partitions": 2, "replication_factor": 1, "configs": configs}}
+        new |= {
+            f"{name}-events": {"num_partitions": 2, "replication_factor": 1, "configs": {"retention.ms": "3600000"}}
+        }
         admin.create_topics(new, timeout_ms=15_000)
         target = Target(load_settings(None, sets, environ={}), Endpoints(stack.kafka, "", ""))
         findings = look_at_kafka(target)
     finally:
-        admin.delete_topics([name])
+        admin.delete_topics([name, f"{name}-events"])
         admin.close()
     of_model = [finding.found for finding in findings if finding.about == f"topic {name}"]
     assert any("2 partitions" in found for found in of_model)
     assert any("cleanup.policy=delete" in found for found in of_model)
     assert any("takes records of" in found for found in of_model)
+    [short_lived] = [finding for finding in findings if "keeps records for 1 h" in finding.found]
+    assert short_lived.mend.endswith(f"--topic {name}-events --add-config retention.ms=86400000")
     assert f"--topic {name}-gone" in worst(findings)[f"topic {name}-gone"]
 
 
@@ -93,3 +110,10 @@ def test_a_job_that_is_unknown_and_a_job_manager_that_is_away_are_found(stack: S
     found = {finding.about: finding.found for finding in look_at_flink(stack.flink, stack.settings, "0" * 32)}
     assert "LOST" in found["job 00000000"]
     assert "no JobManager answers" in look_at_flink("http://127.0.0.1:1", stack.settings)[0].found
+
+
+def test_a_checkpoint_folder_that_does_not_last_is_found(stack: Stack) -> None:
+    settings = load_settings(None, [f"flink.checkpoint_dir={tempfile.gettempdir()}/checkpoints"], environ={})
+    found = {finding.about: finding for finding in look_at_flink(stack.flink, settings, stack.record().job.id)}
+    assert found["checkpoint folder"].level == "warning"
+    assert "flink.checkpoint_dir" in found["checkpoint folder"].mend
