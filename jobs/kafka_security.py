@@ -40,7 +40,7 @@ class Tls(NamedTuple):
 
 
 class Security(NamedTuple):
-    """How a client reaches the brokers."""
+    """Protocol, login and TLS of a client of the brokers."""
 
     protocol: str
     login: Login | None
@@ -48,7 +48,7 @@ class Security(NamedTuple):
 
 
 def read_security(properties: Mapping[str, str]) -> Security:
-    """The configured security.
+    """Return the configured security.
 
     Raises:
         ConfigurationError: our clients do not have what is configured, or a store cannot be read; no secret is in the message.
