@@ -10,7 +10,7 @@ from state.configuration import Settings
 from state.events.event import Event
 from state.feature_set import DIMENSION
 from state.model.learner import LearnerShard
-from state.model.merger import Merger, terms_of
+from state.model.merger import Merger, conditions_of
 from state.model.predictor import Predictor
 from state.model.snapshot import Snapshot
 from state.model.sums import Example
@@ -37,7 +37,7 @@ class InProcess:
         self.chooser = Chooser(settings, np.random.default_rng([seed, 20]))
         self.shards: dict[str, LearnerShard] = {}
         self._personalizer = Personalizer(settings, self.chooser, b"salt")
-        self._merger = Merger(terms_of(settings), "in process", 0)
+        self._merger = Merger(conditions_of(settings), "in process", 0)
         self._changed: set[str] = set()
         self.sessions: dict[str, bytes] = {}
         self._timers: list[tuple[int, str]] = []

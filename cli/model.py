@@ -21,7 +21,7 @@ from state.codec import UnreadableError
 from state.feature_set import FEATURE_SET, NAMES
 from state.model.change import LiveModel
 from state.model.drift import DriftState
-from state.model.merger import IncompatibleModelError, Terms, refuse_incompatible, refuse_unusable
+from state.model.merger import IncompatibleModelError, ModelConditions, refuse_incompatible, refuse_unusable
 from state.model.model_input import Command
 from state.model.predictor import Predictor
 from state.model.snapshot import SNAPSHOT_MOST_BYTES, Snapshot
@@ -47,7 +47,7 @@ def show(
 ) -> None:
     """Show the live model: what it has learned of each feature, and which versions a rollback can go back to."""
     target = find_target(config, sets, workdir)
-    live, archived = _read(target, _terms(target, name))
+    live, archived = _read(target, _conditions(target, name))
     snapshot = _live(live)
     users = _users(target, snapshot.variant)
     if as_json:
@@ -71,7 +71,7 @@ def export(
 ) -> None:
     """Write the live or an archived model to a file."""
     target = find_target(config, sets, workdir)
-    live, archived = _read(target, _terms(target, name))
+    live, archived = _read(target, _conditions(target, name))
     snapshot = _live(live) if version is None else _archived(archived, version)
     try:
         file.write_bytes(within_limit(snapshot).encode())
@@ -100,7 +100,7 @@ def import_model(
     except UnreadableError as error:
         raise UserError(f"{file} is no model: {error}: name a file that `heliotrope model export` wrote") from None
     target = find_target(config, sets, workdir)
-    _command(target, _terms(target, name), "import", snapshot, str(file))
+    _command(target, _conditions(target, name), "import", snapshot, str(file))
     stdout_console().print(f"asked the job to go on from model {snapshot.model_version}", soft_wrap=True)
 
 
@@ -110,10 +110,10 @@ def rollback(
 ) -> None:
     """Go back to an archived model; what was learned since is forgotten."""
     target = find_target(config, sets, workdir)
-    terms = _terms(target, name)
-    _, archived = _read(target, terms)
+    conditions = _conditions(target, name)
+    _, archived = _read(target, conditions)
     snapshot = _archived(archived, version)
-    _command(target, terms, "rollback", snapshot, f"the archived model {version}")
+    _command(target, conditions, "rollback", snapshot, f"the archived model {version}")
     stdout_console().print(f"asked the job to go back to model {version} ({_moment(version)})", soft_wrap=True)
 
 
@@ -175,8 +175,8 @@ def _coefficients(snapshot: Snapshot) -> Table:
     return table
 
 
-def _terms(target: Target, name: str | None) -> Terms:
-    """The terms of a variant's model."""
+def _conditions(target: Target, name: str | None) -> ModelConditions:
+    """The conditions of a variant's model."""
     models = models_of(target.settings)
     variant = target.settings.bandit.variant if name is None else name
     if variant not in models:
@@ -187,16 +187,20 @@ def _terms(target: Target, name: str | None) -> Terms:
 def _users(target: Target, model_name: str) -> dict[str, str]:
     """The policies of the variants that choose by a model, by variant."""
     own = settings_by_variant(target.settings)
-    return {v: own[v].bandit.policy for v, terms in models_of(target.settings).items() if terms.variant == model_name}
+    return {
+        v: own[v].bandit.policy
+        for v, conditions in models_of(target.settings).items()
+        if conditions.variant == model_name
+    }
 
 
-def _read(target: Target, terms: Terms) -> tuple[Snapshot | None, dict[int, bytes]]:
+def _read(target: Target, conditions: ModelConditions) -> tuple[Snapshot | None, dict[int, bytes]]:
     """The live snapshot and the archived ones' bytes by version, as the topic's newest records have them."""
     newest: dict[bytes, bytes | None] = {}
     with TopicReader(target, target.settings.kafka.topics.bandit_model) as reader:
         for batch in reader.to_end():
             newest.update({record.key: record.value for record in batch if record.key is not None})
-    live_key = key_of_model(MODEL_KEY, terms.variant, target.settings.bandit.variant)
+    live_key = key_of_model(MODEL_KEY, conditions.variant, target.settings.bandit.variant)
     live, prefix = LiveModel(), live_key + b"@"
     try:
         for key in (live_key, live_key + CHANGE_SUFFIX):
@@ -231,18 +235,18 @@ def _archived(archived: dict[int, bytes], version: int) -> Snapshot:
         raise UserError(f"the archived model {version} is refused: {error}: choose another version") from None
 
 
-def _command(target: Target, terms: Terms, action: Any, snapshot: Snapshot, name: str) -> None:
+def _command(target: Target, conditions: ModelConditions, action: Any, snapshot: Snapshot, name: str) -> None:
     """Sends a command that the job will take: what it would refuse is refused here, with the reason."""
     now_ms = int(time.time() * 1_000)
     try:
-        refuse_incompatible(snapshot, terms)
-        refuse_unusable(snapshot, terms, now_ms)
+        refuse_incompatible(snapshot, conditions)
+        refuse_unusable(snapshot, conditions, now_ms)
     except IncompatibleModelError as error:
         raise UserError(f"{error}: use the settings that it was learned under") from None
     except UnreadableError as error:
         raise UserError(f"{name} is refused: {error}: choose another; the live model stays") from None
     command = Command(action, now_ms, snapshot.encode())
-    key = key_of_model(COMMAND_KEY, terms.variant, target.settings.bandit.variant)
+    key = key_of_model(COMMAND_KEY, conditions.variant, target.settings.bandit.variant)
     with Delivery(target) as delivery:
         delivery.send(target.settings.kafka.topics.bandit_model, command.encode(), key)
         delivery.flush()

@@ -105,10 +105,10 @@ def fates(records: Sequence[Any], refusals: dict[tuple[int, int], str], late: se
     """Return what became of each record of one event, oldest first: a second one that is read is a duplicate of the first."""
     ways: list[Way] = []
     for record in records:
-        place = (record.partition, record.offset)
-        if place in refusals:
-            fate = f"dead letter: {refusals[place]}"
-        elif place in late:
+        position = (record.partition, record.offset)
+        if position in refusals:
+            fate = f"dead letter: {refusals[position]}"
+        elif position in late:
             fate = "late"
         else:
             fate = "duplicate" if any(way.fate == "accepted" for way in ways) else "accepted"

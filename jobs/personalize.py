@@ -36,7 +36,7 @@ from operators.session.operator import REFERENCE_STATE, Secrets, SessionOperator
 from operators.session.outbox import OUTPUT_TYPE
 from operators.users.user_lists import USER_LIST_TYPE, UserListOperator
 from operators.users.users import HINT_TYPE, UserOperator
-from state.choosing.variants import learners_of, terms_by_key
+from state.choosing.variants import conditions_by_key, learners_of
 from state.configuration import Settings
 
 BUFFER_TIMEOUT = "100 ms"
@@ -69,7 +69,7 @@ def build_graph(
     updates = examples.process(LearnerOperator(learners_of(settings), BUILD_ID), UPDATE_TYPE)
     updates = updates.name(LEARNER).uid(LEARNER)  # Row(model, update)
     model_inputs = updates.union(model_stream(tables, settings, given.model))  # (model, update, snapshot or command)
-    model = ModelOperator(terms_by_key(settings), settings.bandit, BUILD_ID)
+    model = ModelOperator(conditions_by_key(settings), settings.bandit, BUILD_ID)
     snapshots = keyed_in_jvm(model_inputs).process(model, SNAPSHOT_TYPE)
     snapshots = snapshots.set_parallelism(1).name(MODEL).uid(MODEL)  # Row(key, snapshot or change)
 

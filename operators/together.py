@@ -31,8 +31,8 @@ class TogetherOperator(KeyedProcessFunction):  # type: ignore[misc]
     round, of which some are done at a time.
     """
 
-    def __init__(self, rules: Together, build_id: str) -> None:
-        self._rules = rules
+    def __init__(self, settings: Together, build_id: str) -> None:
+        self._settings = settings
         self._build_id = build_id
 
     def open(self, runtime_context: RuntimeContext) -> None:
@@ -130,5 +130,5 @@ class TogetherOperator(KeyedProcessFunction):  # type: ignore[misc]
         name = ctx.get_current_key()
         shard = self._shards.get(name)
         if shard is None:
-            shard = self._shards[name] = Shard.open(name, self._head.value(), self._rules)
+            shard = self._shards[name] = Shard.open(name, self._head.value(), self._settings)
         return shard

@@ -1,6 +1,7 @@
 """The features that the shared linear model sees, by name and column. Scaling is fixed for a version of the set."""
 
 from enum import IntEnum
+from struct import Struct
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,17 @@ class Feature(IntEnum):
 NAMES = tuple(feature.name.lower() for feature in Feature)
 DIMENSION = len(NAMES)
 """d, the number of features."""
+
+_HALF = Struct("<e")
+
+
+def value_in(x: bytes, feature: Feature) -> float | None:
+    """Read one feature from the float16 bytes of an item, None if they do not have it."""
+    if len(x) < _HALF.size * (feature + 1):
+        return None
+    value: float = _HALF.unpack_from(x, _HALF.size * feature)[0]
+    return value
+
 
 _PRIOR = {
     "bias": 0.03,

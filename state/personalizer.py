@@ -278,7 +278,7 @@ class Personalizer:
             event_id,
             now_ms,
             chooser.learners,
-            chooser.watcher,
+            chooser.drift_target,
             chooser.examination,
         )
 

@@ -1,4 +1,4 @@
-"""The measure: does the list that a session has hold the product that it turns to next, and at which place?"""
+"""The measure: does the list that a session has hold the product that it turns to next, and at which rank?"""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -18,8 +18,8 @@ RESAMPLES = 1_000
 class Observation(NamedTuple):
     """What was listed when a session turned to a product.
 
-    `places` has the product's place, from 1, in each arm's list, 0 where it is not among the first LENGTH; `places_of_new` the
-    place among those listed that are new to the session. `is_new` says that the session has not touched the product before,
+    `places` has the product's rank, from 1, in each arm's list, 0 where it is not among the first LENGTH; `places_of_new` the
+    rank among those listed that are new to the session. `is_new` says that the session has not touched the product before,
     `is_held` that the catalogue has it: what it has not, no list can hold but that of what is popular.
     """
 
@@ -40,19 +40,19 @@ class Figure(NamedTuple):
     high: float
 
 
-def place(product_id: str, listed: Sequence[str]) -> int:
-    """The product's place among the first LENGTH, from 1; 0 where it is not there."""
+def rank(product_id: str, listed: Sequence[str]) -> int:
+    """The product's rank among the first LENGTH, from 1; 0 where it is not there."""
     first = listed[:LENGTH]
     return first.index(product_id) + 1 if product_id in first else 0
 
 
 def hits(places: NDArray[np.int64]) -> NDArray[np.float64]:
-    """1 for each place in the list, 0 for none."""
+    """1 for each rank in the list, 0 for none."""
     return (places > 0).astype(np.float64)
 
 
 def reciprocal_ranks(places: NDArray[np.int64]) -> NDArray[np.float64]:
-    """1/place, 0 for none."""
+    """1/rank, 0 for none."""
     return np.where(places > 0, 1.0 / np.maximum(places, 1), 0.0)
 
 

@@ -11,7 +11,7 @@ import msgspec
 
 from benchmarks.in_process import InProcess
 from benchmarks.recommend.accepted import read_accepted
-from benchmarks.recommend.measure import FIRST_EVENT, Observation, place
+from benchmarks.recommend.measure import FIRST_EVENT, Observation, rank
 from benchmarks.recommend.popularity_feed import PopularityFeed
 from benchmarks.recommend.stream import Stream, split_at_ms
 from benchmarks.recommend.together_feed import TogetherFeed
@@ -113,8 +113,8 @@ class Replay:
                     status,
                     product_id not in touched,
                     product_id in self._first.chooser.catalogue.row_of,
-                    tuple(place(product_id, listed) for listed in lists),
-                    tuple(place(product_id, listed) for listed in new),
+                    tuple(rank(product_id, listed) for listed in lists),
+                    tuple(rank(product_id, listed) for listed in new),
                     self._stream.best.get(index),
                 )
             )

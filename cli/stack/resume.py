@@ -71,7 +71,7 @@ def resume_point(layout: Layout) -> str | None:
         MissingStateError: there was one, and it is gone.
     """
     saved = _savepoints(layout)
-    candidates = [path for location in saved for path in _places_of(layout, location)]
+    candidates = [path for location in saved for path in _paths_of(layout, location)]
     jobs = known_jobs(layout)
     for job in jobs:
         for folder in local_paths(job.checkpoints or own_checkpoints(layout)):
@@ -79,7 +79,7 @@ def resume_point(layout: Layout) -> str | None:
     complete = [(number, path) for path in candidates if (number := checkpoint_number(path)) is not None]
     if complete:
         return file_uri(max(complete)[1])
-    # What lies elsewhere than in a local folder cannot be listed here, but a savepoint's place is known.
+    # What lies elsewhere than in a local folder cannot be listed here, but a savepoint's path is known.
     elsewhere = next((location for location in saved if urlsplit(location).scheme not in ("", "file")), None)
     if elsewhere is None and (saved or any(job.completed is not False for job in jobs)):
         raise MissingStateError(_what_is_missing(layout, saved, jobs))
@@ -88,8 +88,8 @@ def resume_point(layout: Layout) -> str | None:
 
 def _what_is_missing(layout: Layout, saved: list[str], jobs: list[KnownJob]) -> str:
     if saved:
-        place = _places_of(layout, saved[-1])[0]
-        what = f"the savepoint {place} is {'damaged' if place.exists() else 'gone'}"
+        path = _paths_of(layout, saved[-1])[0]
+        what = f"the savepoint {path} is {'damaged' if path.exists() else 'gone'}"
     else:
         job = next(job for job in reversed(jobs) if job.completed is not False)
         what = f"no complete checkpoint of job {job.id} is left in {job.checkpoints or own_checkpoints(layout)}"
@@ -163,8 +163,8 @@ def local_paths(uri: str) -> list[Path]:
     return [Path(path) for path in dict.fromkeys((raw, unquote(raw), quote(raw)))]
 
 
-def _places_of(layout: Layout, location: str) -> list[Path]:
-    """Where a savepoint may be: where it was written, else at the same place of a work directory that was moved since."""
+def _paths_of(layout: Layout, location: str) -> list[Path]:
+    """Where a savepoint may be: where it was written, else at the same path of a work directory that was moved since."""
     found = [path if path.is_absolute() else layout.data / path for path in local_paths(location)]
     return [*found, *(layout.data / "savepoints" / path.name for path in found[:1])]
 

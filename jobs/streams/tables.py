@@ -21,7 +21,7 @@ from operators.names import (
     POPULARITY_RECORD,
     key_of_model,
 )
-from state.choosing.variants import terms_by_key
+from state.choosing.variants import conditions_by_key
 from state.configuration import Settings
 from state.model.model_input import UPDATE_MARK
 
@@ -95,8 +95,10 @@ GROUP BY shard, window_start, window_end"""
 def model_stream(tables: StreamTableEnvironment, settings: Settings, records: Table) -> DataStream:
     """Return snapshots, changes and commands of the model's topic for the model operator, as UPDATE_TYPE."""
     model_of: dict[str, str] = {}
-    for name, terms in terms_by_key(settings).items():
-        live, command = (key_of_model(key, terms.variant, settings.bandit.variant) for key in (MODEL_KEY, COMMAND_KEY))
+    for name, conditions in conditions_by_key(settings).items():
+        live, command = (
+            key_of_model(key, conditions.variant, settings.bandit.variant) for key in (MODEL_KEY, COMMAND_KEY)
+        )
         model_of |= {key.decode(): name for key in (live, live + CHANGE_SUFFIX, command)}
     keys = ", ".join(f"'{key}'" for key in model_of)
     models = " ".join(f"WHEN '{key}' THEN CAST('{name}' AS STRING)" for key, name in model_of.items())

@@ -63,9 +63,9 @@ class AssortmentOperator(KeyedProcessFunction):  # type: ignore[misc]
     journal of product ids first, and applied to the stored lists when they are next read. All of it ends with the last product.
     """
 
-    def __init__(self, candidates: Candidates, rules: Rules, build_id: str) -> None:
+    def __init__(self, candidates: Candidates, settings: Rules, build_id: str) -> None:
         self._candidates = candidates
-        self._interval_ms = rules.publish_interval_ms
+        self._interval_ms = settings.publish_interval_ms
         self._build_id = build_id
 
     def open(self, runtime_context: RuntimeContext) -> None:

@@ -9,7 +9,7 @@ from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from operators.counters import Counters
 from operators.task import begin_task, wall_clock_ms
-from state.catalogue.assortment.directory import Batch, Place, Refused, apply_batch, read_batch
+from state.catalogue.assortment.directory import Batch, RecordPosition, Refused, apply_batch, read_batch
 from state.catalogue.assortment.message import Message, encode_message
 from state.catalogue.assortment.newcomers import Newcomers
 from state.catalogue.assortment.records import product_key
@@ -17,7 +17,7 @@ from state.events.rejection import Origin, dead_letter
 
 BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
 GATHERED_TYPE = Types.ROW([Types.OBJECT_ARRAY(BYTES), Types.OBJECT_ARRAY(BYTES), Types.OBJECT_ARRAY(Types.STRING())])
-"""Row(keys, payloads, places), parallel: see `jobs/streams/catalogue.py`."""
+"""Row(keys, payloads, positions), parallel: see `jobs/streams/catalogue.py`."""
 DIRECTORY_TYPE = Types.ROW_NAMED(
     ["category_id", "message", "kind", "key", "value"], [Types.STRING(), BYTES, Types.STRING(), BYTES, BYTES]
 )
@@ -53,8 +53,8 @@ class DirectoryOperator(KeyedProcessFunction):  # type: ignore[misc]
 
     def process_element(self, value: Row, ctx: Any) -> Iterator[Row]:
         """Look the products up, and tell their categories what is new."""
-        keys, payloads, places = value._values
-        batch = read_batch(_rows(keys, payloads, places))
+        keys, payloads, positions = value._values
+        batch = read_batch(_rows(keys, payloads, positions))
         shard = self._shard(ctx.get_current_key())
         outcome = apply_batch(batch, self._known(batch, shard))
         if outcome.entries:
@@ -91,7 +91,7 @@ class DirectoryOperator(KeyedProcessFunction):  # type: ignore[misc]
         return shard.newest
 
     def _dead_letter(self, refused: Refused) -> Row:
-        origin = Origin(self._topic, *refused.place)
+        origin = Origin(self._topic, *refused.position)
         letter = dead_letter(refused.rejection, origin, refused.payload)
         return Row(None, None, "dead_letters", refused.key, letter)
 
@@ -106,12 +106,12 @@ class DirectoryOperator(KeyedProcessFunction):  # type: ignore[misc]
 
 
 def _rows(
-    keys: Sequence[bytes], payloads: Sequence[bytes | None], places: Sequence[str]
-) -> Iterator[tuple[bytes, bytes | None, Place | None, str]]:
-    """A place is `partition offset record_ms product`, empty for a product that is asked for."""
-    for key, payload, text in zip(keys, payloads, places, strict=True):
+    keys: Sequence[bytes], payloads: Sequence[bytes | None], positions: Sequence[str]
+) -> Iterator[tuple[bytes, bytes | None, RecordPosition | None, str]]:
+    """A position is `partition offset record_ms product`, empty for a product that is asked for."""
+    for key, payload, text in zip(keys, payloads, positions, strict=True):
         if text:
             partition, offset, record_ms, product_id = text.split(" ", 3)
-            yield key, payload, Place(int(partition), int(offset), int(record_ms)), product_id
+            yield key, payload, RecordPosition(int(partition), int(offset), int(record_ms)), product_id
         else:
             yield key, payload, None, ""

@@ -71,7 +71,7 @@ class LearnerOperator(KeyedProcessFunction):  # type: ignore[misc]
         examples: list[Example] = []
         for message in map(_messages.decode, messages):
             if isinstance(message, dict):
-                shard.watches.add(message)
+                shard.drift.add(message)
             else:
                 examples += message
         return examples

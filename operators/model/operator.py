@@ -20,7 +20,7 @@ from state.model.archive import Archive
 from state.model.change import Change, LiveModel, Publication
 from state.model.exposure_metrics import exposure_spread
 from state.model.learner import ShardUpdate
-from state.model.merger import IncompatibleModelError, Merger, Terms
+from state.model.merger import IncompatibleModelError, Merger, ModelConditions
 from state.model.model_input import Command, read_model_input
 from state.model.predictor import Predictor
 from state.model.snapshot import Snapshot
@@ -38,11 +38,11 @@ LEARNT_WITHIN = 4
 class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
     """Keyed by model; input: see `read_model_input`; output: snapshots and changes, at most one per interval.
 
-    `models` are the terms of the statistics by their key. The statistics live in memory and, change by change, in state: a value
-    for the sums, a map for the products.
+    `models` are the conditions of the statistics by their key. The statistics live in memory and, change by change, in state:
+    a value for the sums, a map for the products.
     """
 
-    def __init__(self, models: Mapping[str, Terms], bandit: Bandit, build_id: str) -> None:
+    def __init__(self, models: Mapping[str, ModelConditions], bandit: Bandit, build_id: str) -> None:
         self._models = models
         self._default = bandit.variant
         self._interval_ms = bandit.publish_interval_ms // 2
@@ -95,7 +95,10 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
         if name not in self._models:
             return  # set before a restart that took its variant out of the configuration
         merger = self._load(name, now_ms)
-        publication, live_key = self._publications[name], key_of_model(MODEL_KEY, merger.terms.variant, self._default)
+        publication, live_key = (
+            self._publications[name],
+            key_of_model(MODEL_KEY, merger.conditions.variant, self._default),
+        )
         learned, version = merger.learned(now_ms), publication.version(now_ms)
         base_version = publication.base_of(learned, now_ms)
         if base_version is not None:
@@ -129,7 +132,7 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
 
     def _show_spread(self, merger: Merger) -> None:
         """Tells how evenly products are exposed; all statistics learn all exposures, so those of the default variant tell it."""
-        if merger.terms.variant != self._default:
+        if merger.conditions.variant != self._default:
             return
         spread = exposure_spread(merger.products.table[:, 0])
         self._counters.show("exposed_products", spread.products)
@@ -205,8 +208,8 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
                 damaged = merger.restore_products(dict(self._products.items()))
                 self._count_dropped(merger.dropped + damaged)
                 merger.restore_base(earlier.newest)
-                if not merger.terms.shortens:
-                    merger.use_half_life(merger.terms.half_life_ms, now_ms)
+                if not merger.conditions.shortens:
+                    merger.use_half_life(merger.conditions.half_life_ms, now_ms)
                     self._store(merger, None)
             self._mergers[name], self._publications[name] = merger, Publication(self._snapshot_interval_ms)
         return merger

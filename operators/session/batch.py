@@ -29,13 +29,13 @@ class Input(msgspec.Struct, frozen=True, gc=False):
 
 
 def read_batch(row: Row) -> Iterator[Input]:
-    """Yield the inputs of Row(sessions, payloads, origin keys, places), in the order of arrival.
+    """Yield the inputs of Row(sessions, payloads, origin keys, origins), in the order of arrival.
 
-    The first three are arrays of the same length; `places` is a text with `partition offset record_ms ` for each. The partition of
+    The first three are arrays of the same length; `origins` is a text with `partition offset record_ms ` for each. The partition of
     a hint is `HINT_PARTITION` less its own, so that both kinds fit one column of numbers.
     """
-    sessions, payloads, origin_keys, places = row._values
-    numbers = map(int, places.split())
+    sessions, payloads, origin_keys, origins = row._values
+    numbers = map(int, origins.split())
     records = zip(sessions, payloads, origin_keys, numbers, numbers, numbers, strict=True)
     for session_id, payload, origin_key, partition, offset, record_ms in records:
         if partition <= HINT_PARTITION:

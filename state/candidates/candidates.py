@@ -26,11 +26,11 @@ class Candidates:
         *,
         column_of_codes: Rows | None = None,
         column_of_ids: Sequence[str] = (),
-        offers: CandidateLists | None = None,
+        offered: CandidateLists | None = None,
         codes_of_sources: Rows | None = None,
     ) -> None:
         self.rows = rows
-        self.offers = offers
+        self.offered = offered
         self.sources = np.zeros(len(rows), dtype=np.int64) if codes_of_sources is None else codes_of_sources
         self._codes = codes
         self._product_ids = product_ids
@@ -52,9 +52,9 @@ class Candidates:
     @property
     def personal(self) -> NDArray[np.bool_]:
         """Whether what the session did led to each, (n,): to all where no product is held."""
-        if self.offers is None:
+        if self.offered is None:
             return np.ones(len(self.rows), dtype=np.bool_)
-        return self.offers.are_personal(self.sources)
+        return self.offered.are_personal(self.sources)
 
     @property
     def product_ids(self) -> list[str]:
@@ -88,19 +88,19 @@ def find_candidates(
         nowhere = np.full(len(own), UNLISTED, dtype=np.int64)
         return Candidates(nowhere, nowhere, own, codes_of_sources=np.full(len(own), OWN))
     catalogue.make_room()
-    return gathered(shelf.offers(asked, limit, wanted), shelf, limit, rng)
+    return gathered(shelf.lists_for(asked, limit, wanted), shelf, limit, rng)
 
 
-def gathered(offers: CandidateLists, shelf: Shelf, limit: int, rng: np.random.Generator) -> Candidates:
+def gathered(offered: CandidateLists, shelf: Shelf, limit: int, rng: np.random.Generator) -> Candidates:
     """Gather at most `limit` candidates of those lists."""
     catalogue = shelf.catalogue
     rows, sources = gather(
-        offers.numbers,
-        offers.pool,
+        offered.numbers,
+        offered.pool,
         catalogue.active,
-        np.array(offers.excluded, dtype=np.float64),
+        np.array(offered.excluded, dtype=np.float64),
         rng.random(limit),
-        offers.random,
+        offered.random,
         catalogue.stamp,
         catalogue.next_mark(),
     )
@@ -108,6 +108,6 @@ def gathered(offers: CandidateLists, shelf: Shelf, limit: int, rng: np.random.Ge
         rows,
         column_of_codes=catalogue.category,
         column_of_ids=catalogue.product_ids,
-        offers=offers,
+        offered=offered,
         codes_of_sources=sources,
     )

@@ -20,7 +20,7 @@ from state.configuration import Settings
 from state.feature_set import DIMENSION, FEATURE_SET, prior_of
 from state.kernels import SMALLEST_ENGAGEMENT
 from state.model.disjoint import Arms
-from state.model.merger import Terms
+from state.model.merger import ModelConditions
 from state.model.posterior import Posterior
 from state.model.predictor import Predictor
 from state.model.river.codec import first_of
@@ -61,7 +61,7 @@ class Chooser:
     Attributes:
         model: the name of the statistics that it chooses by.
         learners: the keys and shards of all statistics, each of which learns every exposure.
-        watcher: the key of its statistics and its name, where drift is watched.
+        drift_target: the key of its statistics and its name, where drift is watched.
     """
 
     def __init__(self, settings: Settings, rng: np.random.Generator, shelf: Shelf | None = None) -> None:
@@ -87,7 +87,7 @@ class Chooser:
         models = models_of(settings)
         self.model = settings.bandit.variant
         self.learners = [(terms.key, terms.shards) for terms in dict.fromkeys(models.values())]
-        self.watcher = self._watcher(models)
+        self.drift_target = self._drift_target(models)
         self._assignment = Assignment(settings.bandit)
         self._others = {
             name: Chooser(own, rng, self.shelf)
@@ -95,7 +95,11 @@ class Chooser:
             if name != self.model
         }
         for name, other in self._others.items():
-            other.model, other.learners, other.watcher = models[name].variant, self.learners, other._watcher(models)
+            other.model, other.learners, other.drift_target = (
+                models[name].variant,
+                self.learners,
+                other._drift_target(models),
+            )
         self._all = (self, *self._others.values())
         self._last: tuple[str, Chooser] = ("", self)
 
@@ -280,7 +284,7 @@ class Chooser:
         self._named += 1
         return f"{self._name}{self._named:x}"
 
-    def _watcher(self, models: dict[str, Terms]) -> tuple[str, str] | None:
+    def _drift_target(self, models: dict[str, ModelConditions]) -> tuple[str, str] | None:
         bandit = self.settings.bandit
         return None if bandit.drift == "ignore" else (models[bandit.variant].key, bandit.variant)
 

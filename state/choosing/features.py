@@ -80,15 +80,15 @@ def described(
 ) -> Described:
     """Return all that a policy looks at, under the model's coefficients `theta` (d,)."""
     catalogue.make_room()
-    offers = candidates.offers
+    offered = candidates.offered
     known = Known(
         np.array(known_categories(context, catalogue), dtype=np.float64).reshape(-1, CATEGORY_COLUMNS),
         np.array(known_products(context, catalogue), dtype=np.float64).reshape(-1, KNOWN_COLUMNS),
         float(context.now_ms),
         catalogue.code_of(context.last_category),
         float(sum(context.interest.visits.values())),
-        offers.numbers if offers else _NO_LISTS,
-        offers.moment.values if offers else _NO_MOMENT,
+        offered.numbers if offered else _NO_LISTS,
+        offered.moment.values if offered else _NO_MOMENT,
     )
     scratch = Scratch(catalogue.code_slot, catalogue.stamp, catalogue.next_mark())
     columns, mean, own = describe(candidates.rows, rates.table, known, scratch, theta)

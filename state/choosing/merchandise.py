@@ -33,18 +33,18 @@ class ShopRules(Rules):
         pins: Mapping[int, int] = MappingProxyType({}),
     ) -> None:
         self._n = n
-        self.places = pins
-        self.fixed = not self.places
+        self.pins = pins
+        self.fixed = not self.pins
         self._blocked = blocked
         self._share = share
         self._offset = offset
 
     def allowed(self, n: int, prefix: Sequence[int]) -> Mask | None:
         """Return all that is neither blocked nor has its place elsewhere."""
-        if self._blocked is None and not self.places:
+        if self._blocked is None and not self.pins:
             return None
         mask = np.ones(n, dtype=np.bool_) if self._blocked is None else ~self._blocked
-        mask[list(self.places.values())] = False
+        mask[list(self.pins.values())] = False
         return mask
 
     def around(self) -> Rules:
@@ -61,7 +61,7 @@ class ShopRules(Rules):
 
     def pinned(self, prefix: Sequence[int]) -> int | None:
         """Return the pin of the place below `prefix`."""
-        pin = self.places.get(len(prefix))
+        pin = self.pins.get(len(prefix))
         return None if pin in prefix else pin
 
 

@@ -36,9 +36,9 @@ class Overload:
         lag_ms: the lag of the stretch that was judged last, 0 after a silence.
     """
 
-    def __init__(self, rules: Rules) -> None:
-        self._recover_after_ms = rules.recover_after_ms
-        self._thresholds_ms = (rules.spacing_after_ms, rules.fewer_candidates_after_ms)
+    def __init__(self, settings: Rules) -> None:
+        self._recover_after_ms = settings.recover_after_ms
+        self._thresholds_ms = (settings.spacing_after_ms, settings.fewer_candidates_after_ms)
         self.level = Level.NORMAL
         self.lag_ms = 0
         self._lags: list[int] = []

@@ -101,9 +101,9 @@ class ThompsonSlates:
         """Return a slate of at most `most` candidates."""
         catalogue = self._shelf.catalogue
         catalogue.make_room()
-        offers = self._shelf.offers(context.asked, most)
-        asked = array("d", self._asked(context, offers, most))
-        asked.frombytes(offers.lists)
+        offered = self._shelf.lists_for(context.asked, most)
+        asked = array("d", self._asked(context, offered, most))
+        asked.frombytes(offered.lists)
         self._fix()
         size = thompson_slate(self._fixed_at, asked.buffer_info()[0])
         drawn = _decoder.decode(memoryview(self._out)[: abs(size)])
@@ -113,7 +113,7 @@ class ThompsonSlates:
             drawn.category_ids = [catalogue.categories[row] for row in rows]
         return drawn
 
-    def _asked(self, context: Context, offers: CandidateLists, most: int) -> list[float]:
+    def _asked(self, context: Context, offered: CandidateLists, most: int) -> list[float]:
         """What the session brings, as `thompson_slate` takes it, except the lists."""
         catalogue = self._shelf.catalogue
         categories, products = known_categories(context, catalogue), known_products(context, catalogue)
@@ -121,20 +121,20 @@ class ThompsonSlates:
             now_ms=context.now_ms,
             last_code=catalogue.code_of(context.last_category),
             visits=sum(context.interest.visits.values()),
-            random=offers.random,
+            random=offered.random,
             limit=most,
-            personal=offers.personal,
-            moment=offers.moment.address,
-            moment_size=len(offers.moment.values),
+            personal=offered.personal,
+            moment=offered.moment.address,
+            moment_size=len(offered.moment.values),
             uniforms=self._uniforms.allocate(most + 2 * self._slots),
             normals=self._normals.address(self._policy.draws * (DIMENSION + most)),
             mark=catalogue.next_mark(),
             categories=len(categories) // CATEGORY_COLUMNS,
             products=len(products) // KNOWN_COLUMNS,
-            excluded=len(offers.excluded),
-            lists=len(offers.lists) // FLOAT_BYTES,
+            excluded=len(offered.excluded),
+            lists=len(offered.lists) // FLOAT_BYTES,
         )
-        return [*head, *categories, *products, *offers.excluded]
+        return [*head, *categories, *products, *offered.excluded]
 
     def _fix(self) -> None:
         """Takes the addresses anew where any of the arrays is another."""

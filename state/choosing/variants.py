@@ -6,7 +6,7 @@ from itertools import accumulate
 import msgspec
 
 from state.configuration import Bandit, Settings, Variant
-from state.model.merger import Terms, terms_of
+from state.model.merger import ModelConditions, conditions_of
 
 _POINTS = 1 << 64
 
@@ -30,13 +30,13 @@ def settings_by_variant(settings: Settings) -> dict[str, Settings]:
     return found
 
 
-def models_of(settings: Settings) -> dict[str, Terms]:
-    """Return the statistics of each variant. Those whose terms agree share the statistics of the first of them, and its name."""
-    first: dict[Terms, Terms] = {}
-    found: dict[str, Terms] = {}
+def models_of(settings: Settings) -> dict[str, ModelConditions]:
+    """Return the statistics of each variant. Those of the same conditions share the statistics of the first, and its name."""
+    first: dict[ModelConditions, ModelConditions] = {}
+    found: dict[str, ModelConditions] = {}
     for name, own in settings_by_variant(settings).items():
-        terms = terms_of(own)
-        found[name] = first.setdefault(msgspec.structs.replace(terms, variant=""), terms)
+        conditions = conditions_of(own)
+        found[name] = first.setdefault(msgspec.structs.replace(conditions, variant=""), conditions)
     return found
 
 
@@ -65,9 +65,9 @@ class Assignment:
 def learners_of(settings: Settings) -> dict[str, Bandit]:
     """Return the settings that each set of statistics is learned with, by its key."""
     own = settings_by_variant(settings)
-    return {terms.key: own[terms.variant].bandit for terms in models_of(settings).values()}
+    return {conditions.key: own[conditions.variant].bandit for conditions in models_of(settings).values()}
 
 
-def terms_by_key(settings: Settings) -> dict[str, Terms]:
-    """Return the terms of each set of statistics, by its key."""
-    return {terms.key: terms for terms in models_of(settings).values()}
+def conditions_by_key(settings: Settings) -> dict[str, ModelConditions]:
+    """Return the conditions of each set of statistics, by its key."""
+    return {conditions.key: conditions for conditions in models_of(settings).values()}

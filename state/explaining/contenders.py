@@ -93,7 +93,7 @@ class _Lists:
         self._cap = max(1, ceil(round(chooser.settings.variety.category_share * slots, 9)))
         self._rules = considered.rules
         allowed = self._rules.allowed(n, ())
-        placed = list(self._rules.places.values())
+        placed = list(self._rules.pins.values())
         self._open: Mask = np.ones(n, dtype=np.bool_) if allowed is None else allowed.copy()
         self._open[placed] = True
         self.values: Values = considered.belief.mean

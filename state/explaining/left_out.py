@@ -59,8 +59,8 @@ def _excluded(session: Session, context: Context, chooser: Chooser, considered: 
     disliked = context.interest.disliked
     yield from (LeftOut(product, "thumb_down") for product in sorted(disliked))
     bought = bought_in(session.recent.events)
-    offers, names = considered.candidates.offers, chooser.catalogue.product_ids
-    for row in () if offers is None else offers.excluded:
+    offered, names = considered.candidates.offered, chooser.catalogue.product_ids
+    for row in () if offered is None else offered.excluded:
         product = names[row]
         if product in disliked:
             continue

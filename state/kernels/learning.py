@@ -8,8 +8,8 @@ import numpy as np
 from state.kernels.compiled import kept
 
 WEIGHED = 6
-"""Columns of an example's numbers: count, reward, squared reward, exposures and rewards at its place, all times its weight, and
-the place, negative where it teaches nothing of places."""
+"""Columns of an example's numbers: count, reward, squared reward, exposures and rewards at its position, all times its weight, and
+the position, negative where it teaches nothing of positions."""
 
 _PLACE = WEIGHED - 1
 _Function = TypeVar("_Function", bound=Callable[..., Any])
@@ -31,16 +31,16 @@ def are_within(x: Any, largest: float) -> Any:
 
 
 @_borrowing
-def add_to_sums(x: Any, numbers: Any, a: Any, b: Any, totals: Any, places: Any) -> None:
-    """Add n examples with features `x` (n, d) and `numbers` (n, `WEIGHED`) to A (d, d), b (d), totals (3) and places (2, k)."""
+def add_to_sums(x: Any, numbers: Any, a: Any, b: Any, totals: Any, positions: Any) -> None:
+    """Add n examples with features `x` (n, d) and `numbers` (n, `WEIGHED`) to A (d, d), b (d), totals (3) and positions (2, k)."""
     examples, dimension = x.shape
     for i in range(examples):
-        count, reward, place = numbers[i, 0], numbers[i, 1], int(numbers[i, _PLACE])
+        count, reward, position = numbers[i, 0], numbers[i, 1], int(numbers[i, _PLACE])
         for j in range(3):
             totals[j] += numbers[i, j]
-        if 0 <= place < places.shape[1]:
-            places[0, place] += numbers[i, 3]
-            places[1, place] += numbers[i, 4]
+        if 0 <= position < positions.shape[1]:
+            positions[0, position] += numbers[i, 3]
+            positions[1, position] += numbers[i, 4]
         for j in range(dimension):
             b[j] += reward * x[i, j]
             counted = count * x[i, j]

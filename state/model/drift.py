@@ -59,7 +59,7 @@ class DriftState(msgspec.Struct, array_like=True):
     drifted_at_ms: int = 0
 
 
-class Watches:
+class DriftWatches:
     """A watch for each of the variants that choose by the same statistics, over the rewards of their closed exposures.
 
     `waiting` rewards were handed in and are not yet watched, so that a restart finds them.
@@ -103,7 +103,7 @@ class Watches:
         return _VERSION + msgspec.msgpack.encode([self.waiting, list(self.watched.values()), self._encoded])
 
     @classmethod
-    def decode(cls, data: bytes) -> "Watches":
+    def decode(cls, data: bytes) -> "DriftWatches":
         """Invert `encode`.
 
         Raises:

@@ -7,7 +7,7 @@ import msgspec
 from state.codec import damaged, unpack
 from state.configuration import Bandit
 from state.decay import landmark_scale
-from state.model.drift import DriftState, Watches, shortened
+from state.model.drift import DriftState, DriftWatches, shortened
 from state.model.product_sums import ProductSums
 from state.model.river.learner import RiverLearner, create, made_from
 from state.model.sums import Example, Sums
@@ -35,7 +35,7 @@ class ShardUpdate(msgspec.Struct, array_like=True):
 class LearnerShard:
     """The sums of one shard, and changes per product that were not handed on yet; a river model where one is configured.
 
-    `watches` watch the rewards of variants for drift, and `configured_ms` is the half-life that the configuration asked for last:
+    `drift` watches the rewards of variants for drift, and `configured_ms` is the half-life that the configuration asked for last:
     where drift shortens it, the sums' own is another.
     """
 
@@ -46,7 +46,7 @@ class LearnerShard:
         self.sums = sums
         self.pending = ProductSums(sums.dimension) if pending is None else pending
         self.river = river
-        self.watches = Watches()
+        self.drift = DriftWatches()
         self.configured_ms = sums.half_life_ms
 
     @classmethod
@@ -87,7 +87,7 @@ class LearnerShard:
 
         Returns the number of drifts.
         """
-        drifts, falls = self.watches.observe(bandit.drift_delta, now_ms) if self.watches.waiting else (0, 0)
+        drifts, falls = self.drift.observe(bandit.drift_delta, now_ms) if self.drift.waiting else (0, 0)
         if falls and bandit.drift == "shorten":
             self.use_half_life(shortened(bandit, self.sums.half_life_ms), now_ms)
         return drifts
@@ -107,13 +107,13 @@ class LearnerShard:
             self.sums.encode(),
             self.pending.drain(),
             river if len(river) <= RIVER_LIMIT_BYTES else b"",
-            list(self.watches.watched.values()),
+            list(self.drift.watched.values()),
         )
 
     def encode(self) -> bytes:
         """Return versioned bytes for Flink's state."""
         parts = [self.shard, self.sums.encode(), self.pending.encode(), self._river_bytes()]
-        return _VERSION + msgspec.msgpack.encode([*parts, self.configured_ms, self.watches.encode()])
+        return _VERSION + msgspec.msgpack.encode([*parts, self.configured_ms, self.drift.encode()])
 
     @classmethod
     def decode(cls, data: bytes) -> "LearnerShard":
@@ -128,8 +128,8 @@ class LearnerShard:
         if pending.dimension != sums.dimension:
             raise damaged("a learner shard", f"its products have {pending.dimension} features, not {sums.dimension}")
         decoded = cls(stored.shard, sums, pending, learner)
-        if stored.watches:
-            decoded.configured_ms, decoded.watches = stored.configured_ms, Watches.decode(stored.watches)
+        if stored.drift:
+            decoded.configured_ms, decoded.drift = stored.configured_ms, DriftWatches.decode(stored.drift)
         return decoded
 
     def _river_bytes(self) -> bytes:
@@ -144,7 +144,7 @@ class _Stored(msgspec.Struct, array_like=True):
     pending: bytes
     river: bytes
     configured_ms: int | None = None
-    watches: bytes = b""
+    drift: bytes = b""
 
 
 _stored = msgspec.msgpack.Decoder(_Stored)

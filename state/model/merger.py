@@ -26,8 +26,8 @@ class IncompatibleModelError(ValueError):
     """A model's numbers mean something else than this job's. Start without it, or with the settings that it was learned under."""
 
 
-class Terms(msgspec.Struct, frozen=True):
-    """Terms under which a model learns; they must agree for statistics to be shared.
+class ModelConditions(msgspec.Struct, frozen=True):
+    """ModelConditions under which a model learns; they must agree for statistics to be shared.
 
     `variant` is the name of the first of the variants that share them, and so that of the statistics; `river` tells which model of
     the river library learns beside them, and `shards` in how many shards they are learned. `shortens` says that a drift shortens
@@ -54,14 +54,14 @@ class Terms(msgspec.Struct, frozen=True):
         return f"{self.variant}@{digest}"
 
 
-def terms_of(settings: Settings) -> Terms:
-    """Return the terms of this configuration; `learned_from` is a digest of what a reward and an exposure mean."""
+def conditions_of(settings: Settings) -> ModelConditions:
+    """Return the conditions of this configuration; `learned_from` is a digest of what a reward and an exposure mean."""
     meaning = [settings.reward, settings.exposure.model]
     digest = hashlib.sha256(msgspec.json.encode(meaning)).hexdigest()[:16]
     bandit = settings.bandit
     most = bandit.disjoint_products if bandit.form == "disjoint" else bandit.max_products
     is_river, shortens = bandit.policy == "river", bandit.drift == "shorten"
-    return Terms(
+    return ModelConditions(
         FEATURE_SET,
         bandit.variant,
         bandit.ridge,
@@ -75,13 +75,13 @@ def terms_of(settings: Settings) -> Terms:
     )
 
 
-def refuse_incompatible(snapshot: Snapshot, terms: Terms) -> None:
-    """Raise IncompatibleModelError where a snapshot's statistics must not be mixed with those learned under `terms`."""
+def refuse_incompatible(snapshot: Snapshot, conditions: ModelConditions) -> None:
+    """Raise IncompatibleModelError where a snapshot's statistics must not be mixed with those learned under `conditions`."""
     for name, theirs, ours in (
-        ("feature set", snapshot.feature_set, terms.feature_set),
-        ("variant", snapshot.variant, terms.variant),
-        ("form (bandit.form)", snapshot.form, terms.form),
-        ("meaning of rewards and exposures (reward.*, exposure.model)", snapshot.learned_from, terms.learned_from),
+        ("feature set", snapshot.feature_set, conditions.feature_set),
+        ("variant", snapshot.variant, conditions.variant),
+        ("form (bandit.form)", snapshot.form, conditions.form),
+        ("meaning of rewards and exposures (reward.*, exposure.model)", snapshot.learned_from, conditions.learned_from),
     ):
         if theirs != ours:
             raise IncompatibleModelError(
@@ -89,15 +89,15 @@ def refuse_incompatible(snapshot: Snapshot, terms: Terms) -> None:
             )
 
 
-def refuse_unusable(snapshot: Snapshot, terms: Terms, now_ms: int) -> None:
-    """Go through all that a job of these terms will do with a snapshot that it starts from.
+def refuse_unusable(snapshot: Snapshot, conditions: ModelConditions, now_ms: int) -> None:
+    """Go through all that a job of these conditions will do with a snapshot that it starts from.
 
     Raises:
-        IncompatibleModelError: its statistics are not of these terms.
+        IncompatibleModelError: its statistics are not of these conditions.
         UnreadableError: it is not sound.
     """
     Predictor(snapshot)
-    Merger(terms, "", now_ms).replaced(snapshot, now_ms)
+    Merger(conditions, "", now_ms).replaced(snapshot, now_ms)
 
 
 class Merger:
@@ -109,20 +109,20 @@ class Merger:
     the first `max_products` products have a model; `beyond` counts updates of others, which are left to the prior.
     """
 
-    def __init__(self, terms: Terms, lineage: str, began_ms: int) -> None:
-        self.terms = terms
+    def __init__(self, conditions: ModelConditions, lineage: str, began_ms: int) -> None:
+        self.conditions = conditions
         self.lineage = lineage
         self.began_ms = began_ms
         self.shards: dict[str, bytes] = {}
         self.marks: dict[str, bytes] = {}
-        self.half_life_ms = terms.half_life_ms
+        self.half_life_ms = conditions.half_life_ms
         self.turns: list[tuple[int, int | None]] = []
         self.base: Snapshot | None = None
         self.base_since_ms = 0
         self.base_sums: Sums | None = None
         self.base_scale = 1.0
         self.watched: list[DriftState] = []
-        self.products = ProductSums(terms.dimension, terms.form == "disjoint")
+        self.products = ProductSums(conditions.dimension, conditions.form == "disjoint")
         self.landmark_ms = 0
         self.river = b""
         self.beyond = 0
@@ -134,12 +134,12 @@ class Merger:
         Returns whether rows of other products than the update's changed.
 
         Raises:
-            UnreadableError: its numbers are none that a shard of these terms has; then nothing is taken in.
+            UnreadableError: its numbers are none that a shard of these conditions has; then nothing is taken in.
         """
         before, width = (self.landmark_ms, self.half_life_ms), len(self.products)
         original = self._own_sums(update.sums)
         self._check_rows(update.products)
-        if self.terms.shortens and original.turns:
+        if self.conditions.shortens and original.turns:
             self.use_half_life(original.half_life_ms, original.turns[-1][0])
         sums = original.under(self.half_life_ms, now_ms)
         self.shards[update.shard] = sums.encode()
@@ -147,8 +147,8 @@ class Merger:
         self._move_to(max(self.landmark_ms, sums.landmark_ms))
         scale = self._scale(original, sums, now_ms)
         self.products.merge(self._admitted(update.products), scale)
-        if len(self.products) > self.terms.max_products * 5 // 4:
-            self.products.keep(self.products.most_shown()[: self.terms.max_products].tolist())
+        if len(self.products) > self.conditions.max_products * 5 // 4:
+            self.products.keep(self.products.most_shown()[: self.conditions.max_products].tolist())
         return (self.landmark_ms, self.half_life_ms) != before or len(self.products) < width
 
     def use_half_life(self, half_life_ms: int | None, at_ms: int) -> None:
@@ -183,9 +183,9 @@ class Merger:
         """Add a snapshot of an earlier job to what the shards have learned, in place of an older such base.
 
         Raises:
-            IncompatibleModelError: its statistics are not of these terms.
+            IncompatibleModelError: its statistics are not of these conditions.
         """
-        refuse_incompatible(snapshot, self.terms)
+        refuse_incompatible(snapshot, self.conditions)
         if self.base is not None:
             self._add_products_of_base(-1)
         self._set_base(snapshot, now_ms)
@@ -194,16 +194,16 @@ class Merger:
         """Put a snapshot in place of all that was learned until now; what the shards learn from now on is added.
 
         Raises:
-            IncompatibleModelError: its statistics are not of these terms.
+            IncompatibleModelError: its statistics are not of these conditions.
         """
-        refuse_incompatible(snapshot, self.terms)
+        refuse_incompatible(snapshot, self.conditions)
         self.marks = dict(self.shards)
-        self.products = ProductSums(self.terms.dimension, self.products.is_disjoint)
+        self.products = ProductSums(self.conditions.dimension, self.products.is_disjoint)
         self._set_base(snapshot, now_ms)
 
     def copy(self) -> "Merger":
         """Return a merger that goes its own way: what may fail is tried with it."""
-        copied = Merger.decode(self.encode(), self.terms)
+        copied = Merger.decode(self.encode(), self.conditions)
         copied.products.merge(self.products.rows(self.products.product_ids), 1.0)
         copied.base, copied.beyond = self.base, self.beyond
         return copied
@@ -244,7 +244,7 @@ class Merger:
 
     def sums(self) -> Sums:
         """Return the merged statistics."""
-        merged = Sums(self.terms.dimension, self.half_life_ms, self.landmark_ms)
+        merged = Sums(self.conditions.dimension, self.half_life_ms, self.landmark_ms)
         merged.turns = self.turns
         if self.base_sums is not None:
             merged.merge(self.base_sums)
@@ -264,28 +264,28 @@ class Merger:
 
         The least shown are left out where it would be too large.
         """
-        merged, products, terms = self.sums(), self.products, self.terms
+        merged, products, conditions = self.sums(), self.products, self.conditions
         kept = rows_within(products, PRODUCTS_LIMIT_BYTES - len(self.river), only)
         fade = merged.fade(now_ms)
         table = fade * products.table[kept]
-        theta = merged.coefficients(terms.ridge, now_ms, prior_of(terms.feature_set, terms.dimension))
-        own = own_rate_columns(terms.feature_set)
+        theta = merged.coefficients(conditions.ridge, now_ms, prior_of(conditions.feature_set, conditions.dimension))
+        own = own_rate_columns(conditions.feature_set)
         theta[own] = 0
         unexplained = table[:, 1] - table[:, FIXED:] @ theta
         share = table[:, FIXED + Feature.CATEGORY_SHARE] if own else np.zeros(len(table))
         return Snapshot(
             model_version=now_ms,
-            feature_set=terms.feature_set,
-            variant=terms.variant,
-            ridge=terms.ridge,
+            feature_set=conditions.feature_set,
+            variant=conditions.variant,
+            ridge=conditions.ridge,
             sums=merged.encode(),
             product_ids=[products.product_ids[row] for row in kept],
             counts=table[:, :FIXED].astype("<f8").tobytes(),
             residuals=np.column_stack([unexplained, share]).astype("<f4").tobytes(),
             lineage=self.lineage,
-            learned_from=terms.learned_from,
+            learned_from=conditions.learned_from,
             river=self.river,
-            form=terms.form,
+            form=conditions.form,
             arms=(fade * products.arms[kept]).astype("<f8").tobytes(),
             watched=self.watched,
         )
@@ -299,7 +299,7 @@ class Merger:
         return _VERSION + msgspec.msgpack.encode(parts + later)
 
     @classmethod
-    def decode(cls, data: bytes, terms: Terms) -> "Merger":
+    def decode(cls, data: bytes, conditions: ModelConditions) -> "Merger":
         """Invert `encode`; `products` and, by `restore_base`, `base` are the caller's to fill in.
 
         Raises:
@@ -307,7 +307,7 @@ class Merger:
                 they are not sound, only those are left out, and `dropped` counts them.
         """
         stored = unpack(data, (b"\x01", _VERSION), _stored, "a record of merged statistics")
-        merger = cls(terms, stored.lineage, stored.began_ms)
+        merger = cls(conditions, stored.lineage, stored.began_ms)
         merger.landmark_ms, merger.base_since_ms, merger.river = stored.landmark_ms, stored.base_since_ms, stored.river
         merger.shards, merger.marks = merger._sound(stored.shards), merger._sound(stored.marks)
         if stored.watched is not None:
@@ -333,8 +333,8 @@ class Merger:
 
     def _own_sums(self, data: bytes) -> Sums:
         sums = Sums.decode(data)
-        if sums.dimension != self.terms.dimension:
-            raise damaged("a record of sums", f"it has {sums.dimension} features, not {self.terms.dimension}")
+        if sums.dimension != self.conditions.dimension:
+            raise damaged("a record of sums", f"it has {sums.dimension} features, not {self.conditions.dimension}")
         return sums
 
     def _sound(self, held: dict[str, bytes]) -> dict[str, bytes]:
@@ -361,7 +361,7 @@ class Merger:
         """Of an update's rows, those of products that are held, or for whose model there is room."""
         if not self.products.is_disjoint:
             return rows
-        room = self.terms.max_products - len(self.products)
+        room = self.conditions.max_products - len(self.products)
         admitted: dict[str, bytes] = {}
         for product, row in rows.items():
             known = product in self.products

@@ -79,7 +79,7 @@ def _check_sums(snapshot: Snapshot, sums: Sums) -> None:
     times = [sums.landmark_ms, *(turned_ms for turned_ms, _ in sums.turns)]
     require(max(times) <= latest_ms, "its landmark is later than the snapshot itself")
     fade = sums.fade(snapshot.model_version)
-    largest = max(float(np.abs(each).max()) for each in (sums.a, sums.b, sums.totals, sums.places))
+    largest = max(float(np.abs(each).max()) for each in (sums.a, sums.b, sums.totals, sums.positions))
     require(largest * fade <= LARGEST_SUM, "its sums are too large")
     least = -ROUNDING * (1 + float(np.abs(sums.totals).max()))
     require(sums.totals[0] >= least and sums.totals[2] >= least, "its count of exposures is negative")

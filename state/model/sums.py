@@ -32,7 +32,7 @@ LATEST_MS = 253_402_300_799_000
 """The end of the year 9999: later is no time."""
 POSITIONS = 20
 EXAMINATION_PRIOR = 50.0
-"""Exposures' worth of the belief that a place is looked at as often as the average one."""
+"""Exposures' worth of the belief that a position is looked at as often as the average one."""
 
 _pack = Struct(f"{WEIGHED}d").pack
 
@@ -41,8 +41,8 @@ class Example(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A change of what was learned of one exposure.
 
     `x` is the features as float16 bytes. For an exposure of weight e and reward r, `count` is the difference of e², `reward`
-    that of e r and `reward_squared` that of r². Where the item was explored, `position` is its place (else -1), and `seen` and
-    `clicked` are the differences of its exposures and rewards there, from which examination is estimated.
+    that of e r and `reward_squared` that of r². If the item was explored, `position` is where it was shown (else -1), and `seen`
+    and `clicked` are the differences of its exposures and rewards there, from which examination is estimated.
     """
 
     exposed_at_ms: int
@@ -83,8 +83,8 @@ def upper_triangle(dimension: int) -> tuple[NDArray[np.int64], NDArray[np.int64]
 class Sums:
     """A = Σ w e² x xᵀ (d × d), b = Σ w e r x (d), and Σ w e², Σ w e r, Σ w r², with weights w as of `landmark_ms`.
 
-    e is an exposure's weight, 1 unless its place may not have been looked at. `places` (2, 20) holds exposures and rewards of
-    explored items by place. `turns` are the changes of the half-life, oldest first: when, and what it was before.
+    e is an exposure's weight, 1 unless its position may not have been looked at. `positions` (2, 20) holds exposures and rewards of
+    explored items by position. `turns` are the changes of the half-life, oldest first: when, and what it was before.
     """
 
     def __init__(self, dimension: int, half_life_ms: int | None, landmark_ms: int = 0) -> None:
@@ -94,7 +94,7 @@ class Sums:
         self.a = np.zeros((dimension, dimension))
         self.b = np.zeros(dimension)
         self.totals = np.zeros(3)
-        self.places = np.zeros((2, POSITIONS))
+        self.positions = np.zeros((2, POSITIONS))
         self.refused = 0
 
     @property
@@ -125,7 +125,7 @@ class Sums:
         found, x = self._learnable(examples)
         self.refused += len(examples) - len(found)
         numbers = self._weighed(found)
-        add_to_sums(x, numbers, self.a, self.b, self.totals, self.places)
+        add_to_sums(x, numbers, self.a, self.b, self.totals, self.positions)
         return Learned(found, x, numbers)
 
     def _learnable(self, examples: Sequence[Example]) -> tuple[list[Example], Vector]:
@@ -159,7 +159,7 @@ class Sums:
             self.a *= scale
             self.b *= scale
             self.totals *= scale
-            self.places *= scale
+            self.positions *= scale
         self.landmark_ms = landmark_ms
 
     def merge(self, other: "Sums", sign: int = 1) -> None:
@@ -170,15 +170,15 @@ class Sums:
         self.a += scale * other.a
         self.b += scale * other.b
         self.totals += scale * other.totals
-        self.places += scale * other.places
+        self.positions += scale * other.positions
         self.refused += sign * other.refused
 
     def examination(self) -> Vector:
-        """Return how likely each place is looked at, (20,), relative to the one that is looked at most.
+        """Return how likely each position is looked at, (20,), relative to the one that is looked at most.
 
-        Explored items are drawn alike for every place, so that their rewards differ by the place alone.
+        Explored items are drawn alike for every position, so that their rewards differ by the position alone.
         """
-        seen, clicked = np.maximum(self.places, 0.0)
+        seen, clicked = np.maximum(self.positions, 0.0)
         mean = clicked.sum() / seen.sum() if seen.sum() > 0 else 0.0
         if mean <= 0:
             return np.ones(POSITIONS)
@@ -194,7 +194,7 @@ class Sums:
         scale = 2.0 ** (moved.half_lives_to(now_ms) - self.half_lives_to(now_ms))
         moved.turns = [*self.turns, (now_ms, self.half_life_ms)][-TURNS_KEPT:]
         moved.a, moved.b = scale * self.a, scale * self.b
-        moved.totals, moved.places, moved.refused = scale * self.totals, scale * self.places, self.refused
+        moved.totals, moved.positions, moved.refused = scale * self.totals, scale * self.positions, self.refused
         return moved
 
     def fade(self, now_ms: int) -> float:
@@ -209,7 +209,7 @@ class Sums:
     def encode(self) -> bytes:
         """Return versioned bytes: the upper triangle of A and the rest, float64, little endian."""
         upper = self.a[upper_triangle(self.dimension)]
-        numbers = np.concatenate([upper, self.b, self.totals, self.places.ravel()]).astype("<f8").tobytes()
+        numbers = np.concatenate([upper, self.b, self.totals, self.positions.ravel()]).astype("<f8").tobytes()
         return b"\x02" + msgspec.msgpack.encode(
             [self.dimension, self.half_life_ms, self.landmark_ms, self.refused, numbers, self.turns]
         )
@@ -236,7 +236,7 @@ class Sums:
         sums.a[columns, rows] = values[:triangle]
         sums.b = values[triangle : triangle + dimension].copy()
         sums.totals = values[triangle + dimension : triangle + dimension + 3].copy()
-        sums.places = values[triangle + dimension + 3 :].reshape(2, POSITIONS).copy()
+        sums.positions = values[triangle + dimension + 3 :].reshape(2, POSITIONS).copy()
         sums.refused = stored.refused
         sums.turns = stored.turns
         return sums

@@ -60,11 +60,11 @@ class Decision(ABC):
 
     def choose(self, slots: int, rng: np.random.Generator) -> Choice:
         """Draw at most `slots` items, each from `distribution` of those above it. Subclasses are faster, never different."""
-        places = {position: item for position, item in self.rules.places.items() if position < slots}
-        if places:
+        pins = {position: item for position, item in self.rules.pins.items() if position < slots}
+        if pins:
             around = copy.copy(self)
             around.rules = self.rules.around()
-            return _placed(around.choose(slots - len(places), rng), places, slots)
+            return _with_pins(around.choose(slots - len(pins), rng), pins, slots)
         n = len(self.values)
         choice = Choice([], [], [], [])
         for _ in range(min(slots, n)):
@@ -111,13 +111,13 @@ class Decision(ABC):
         return int(np.argmax(np.where(eligible, self.rules.rescore(self.values, prefix), -np.inf)))
 
 
-def _placed(drawn: Choice, places: Mapping[int, int], slots: int) -> Choice:
-    """What was drawn, in its order, around the pinned items in their places; it ends where neither goes on."""
+def _with_pins(drawn: Choice, pins: Mapping[int, int], slots: int) -> Choice:
+    """What was drawn, in its order, around the pinned items in their pins; it ends where neither goes on."""
     choice = Choice([], [], [], [])
     rest = iter(zip(drawn.order, drawn.propensity, drawn.explored, strict=True))
     for position in range(slots):
-        pinned = position in places
-        item, propensity, explored = (places[position], 1.0, False) if pinned else next(rest, (-1, 0.0, False))
+        pinned = position in pins
+        item, propensity, explored = (pins[position], 1.0, False) if pinned else next(rest, (-1, 0.0, False))
         if item < 0:
             break
         choice.order.append(item)

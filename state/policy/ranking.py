@@ -54,7 +54,7 @@ def draw_down(ranked: list[int], slots: int, floor: float, rng: np.random.Genera
     order: list[int] = []
     firsts: list[bool] = []
     for slot in range(slots):
-        place = int(picks[slot] * (left - slot)) if explores[slot] else 0
-        order.append(ranked.pop(place))
-        firsts.append(place == 0)
+        index = int(picks[slot] * (left - slot)) if explores[slot] else 0
+        order.append(ranked.pop(index))
+        firsts.append(index == 0)
     return order, firsts

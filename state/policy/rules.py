@@ -25,22 +25,22 @@ class Rules:
     """The base: nothing is excluded, changed or pinned. Rules that merchandise override what they need.
 
     Where `fixed` is true, no method's answer depends on the items above (other than that nothing is shown twice) and nothing is
-    pinned; then a whole slate is drawn in one pass. `places` holds candidates by position where those pins are all that keeps the
+    pinned; then a whole slate is drawn in one pass. `pins` holds candidates by position where those pins are all that keeps the
     rules from being fixed and `allowed` has them nowhere else; then the rest is drawn in one pass under the rules of `around()`.
     """
 
     fixed: bool = True
-    places: Mapping[int, int] = MappingProxyType({})
+    pins: Mapping[int, int] = MappingProxyType({})
 
     def around(self) -> "Rules":
-        """Return the fixed rules of the places that `places` leaves free."""
+        """Return the fixed rules of the pins that `pins` leaves free."""
         return self
 
     def plan(self) -> Plan | None:
         """Return the rules taken apart, None where they cannot be."""
-        if self.places:
-            return Plan(self.around(), self.places)
-        return Plan(self, self.places) if self.fixed else None
+        if self.pins:
+            return Plan(self.around(), self.pins)
+        return Plan(self, self.pins) if self.fixed else None
 
     def allowed(self, n: int, prefix: Sequence[int]) -> Mask | None:
         """Return which of n candidates may follow `prefix`, (n,); None for all. Those in the prefix need not be taken out."""
@@ -74,7 +74,7 @@ class Combined(Rules):
         self.fixed = all(part.fixed for part in parts)
         pinning = [part for part in parts if not part.fixed]
         if len(pinning) == 1:
-            self.places = pinning[0].places
+            self.pins = pinning[0].pins
 
     def around(self) -> Rules:
         """See `Rules.around`."""

@@ -13,27 +13,27 @@ CORRECTION = 0.5
 """Added to both counts of a comparison, or one of zero would be certain (Anscombe 1956; Haldane 1956)."""
 
 
-def trends(counted: Counted, baseline: Baseline | None, rules: Popularity) -> list[Trend]:
+def trends(counted: Counted, baseline: Baseline | None, settings: Popularity) -> list[Trend]:
     """Return at most `top` trending products of at least `trend_support` counts, the highest score first, equal ones by id.
 
     By `count` the score is the product's share of the region's counts. By `rise` it is `rise`; until a whole window was folded into
     the baseline, trends are by count.
     """
-    if rules.trend == "count" or baseline is None or not baseline.folded_ms:
-        return by_count(counted, rules)
-    found = rising(counted, baseline, rules)
+    if settings.trend == "count" or baseline is None or not baseline.folded_ms:
+        return by_count(counted, settings)
+    found = rising(counted, baseline, settings)
     found.sort(key=lambda trend: (-trend[2], trend[0]))
-    return found[: rules.top]
+    return found[: settings.top]
 
 
-def by_count(counted: Counted, rules: Popularity) -> list[Trend]:
+def by_count(counted: Counted, settings: Popularity) -> list[Trend]:
     """Return the most counted, with their shares as scores."""
-    enough: Sequence[tuple[str, int]] = counted.products[: rules.top]
+    enough: Sequence[tuple[str, int]] = counted.products[: settings.top]
     total = max(1, counted.total)
-    return [(product, count, count / total) for product, count in enough if count >= rules.trend_support]
+    return [(product, count, count / total) for product, count in enough if count >= settings.trend_support]
 
 
-def rising(counted: Counted, baseline: Baseline, rules: Popularity) -> list[Trend]:
+def rising(counted: Counted, baseline: Baseline, settings: Popularity) -> list[Trend]:
     """Return products whose count is a rise for certain. The score is that share of the count: 1 − (e + s·√V)/c, so below 1, and
     above 0 where the count c is more than s standard deviations (`trend_significance`) above what the past lets expect.
 
@@ -48,7 +48,7 @@ def rising(counted: Counted, baseline: Baseline, rules: Popularity) -> list[Tren
     past_of_all = scale * baseline.total
     found = []
     for product, count in counted.products:
-        if count < rules.trend_support:
+        if count < settings.trend_support:
             break  # the largest come first
         past = scale * sums.get(product, floor) + CORRECTION
         others = max(0.0, past_of_all - past) + 1.0
@@ -56,7 +56,7 @@ def rising(counted: Counted, baseline: Baseline, rules: Popularity) -> list[Tren
         growth = others_now * windows / others
         expected = growth * past / windows
         variance = count + CORRECTION + growth * expected / windows + expected**2 * (1 / others_now + 1 / others)
-        score = 1.0 - (expected + rules.trend_significance * sqrt(variance)) / count
+        score = 1.0 - (expected + settings.trend_significance * sqrt(variance)) / count
         if score > 0:
             found.append((product, count, score))
     return found

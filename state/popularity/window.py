@@ -44,8 +44,8 @@ def read_lists(text: str) -> tuple[int, dict[str, Counted]]:
         else:
             counted.total = int(count)
     for counted in lists.values():
-        counted.products.sort(key=_rank)
-        counted.categories.sort(key=_rank)
+        counted.products.sort(key=_most_first)
+        counted.categories.sort(key=_most_first)
         counted.total = counted.total or sum(count for _, count in counted.products)
     return end_ms, lists
 
@@ -68,5 +68,5 @@ def _lines(text: str) -> tuple[int, Iterator[list[str]]]:
     return int(head), (line.split(FIELD) for line in lines)
 
 
-def _rank(entry: tuple[str, int]) -> tuple[int, str]:
+def _most_first(entry: tuple[str, int]) -> tuple[int, str]:
     return -entry[1], entry[0]

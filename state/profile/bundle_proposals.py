@@ -10,7 +10,7 @@ from state.candidates.sources.bundles import Bundles
 from state.candidates.sources.together import TogetherLists
 from state.catalogue.catalogue import Catalogue
 from state.choosing.merchandise import Merchandise
-from state.session.interest import Interest
+from state.session.interest import Interest, most_liked
 
 DIGITS = 4
 PRIMARIES = 10
@@ -54,7 +54,7 @@ def propose(
         for bundle in bundles.of_primary(product_id)[:CONSIDERED]:
             if bundle.is_valid(now_ms):
                 found.append((-_score(bundle, affinity / largest, lifts), bundle.bundle_id, bundle))
-    found.sort(key=_rank)
+    found.sort(key=_score_and_id)
     at_hand = (one for one in found if _is_at_hand(one[2], interest, catalogue, merchandise))
     return [
         Proposal(bundle.primary_product, bundle.bundle_items, round(bundle.discount, DIGITS), round(-negative, DIGITS))
@@ -66,13 +66,7 @@ def _liked_primaries(interest: Interest, bought: Collection[str], bundles: Bundl
     """The primary products with the largest affinities, largest first."""
     affinities = interest.products
     primaries = affinities.keys() & bundles.primaries
-    liked = [
-        (affinity, product_id)
-        for product_id in primaries
-        if (affinity := affinities[product_id]) > 0 and product_id not in bought
-    ]
-    liked.sort(reverse=True)
-    return liked[:PRIMARIES]
+    return most_liked(((name, affinities[name]) for name in primaries if name not in bought), PRIMARIES)
 
 
 def _is_at_hand(bundle: Bundle, interest: Interest, catalogue: Catalogue, merchandise: Merchandise) -> bool:
@@ -99,7 +93,7 @@ def _score(bundle: Bundle, share: float, lifts: Mapping[str, float]) -> float:
     return share * (1 + together / len(bundle.bundle_items) + bundle.discount) / 3
 
 
-def _rank(found: tuple[float, str, Bundle]) -> tuple[float, str]:
+def _score_and_id(found: tuple[float, str, Bundle]) -> tuple[float, str]:
     return found[:2]
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from state.configuration import Settings
 from state.profile.bundle_proposals import Proposal, as_listed
 from state.profile.profile_items import NO_ITEMS, score_data
-from state.session.interest import Interest
+from state.session.interest import Interest, largest
 from state.session.recent_events import LoggedEvent
 from state.session.session import Session
 from state.session.slate import Slate
@@ -126,16 +126,16 @@ def _after_items(
     session: Session, interest: Interest, category_rating: dict[str, float], settings: Settings, extras: ProfileExtras
 ) -> AfterItems:
     limit = settings.profile.affinities
-    categories = _largest(interest.categories, max(limit, CATEGORIES_LISTED))
+    categories = largest(interest.categories, max(limit, CATEGORIES_LISTED))
     own = interest.own or interest
     liked = [(category, value) for category, value in categories if value > 0]
     return AfterItems(
-        category_data=_category_data((liked or _largest(category_rating, CATEGORIES_LISTED))[:CATEGORIES_LISTED]),
+        category_data=_category_data((liked or largest(category_rating, CATEGORIES_LISTED))[:CATEGORIES_LISTED]),
         bundled_discount_suggestions=[],
         trending_recommendations=extras.trends,
         affinities={
-            "products": _rounded(_largest(own.products, limit)),
-            "categories": _rounded(categories[:limit] if own is interest else _largest(own.categories, limit)),
+            "products": _rounded(largest(own.products, limit)),
+            "categories": _rounded(categories[:limit] if own is interest else largest(own.categories, limit)),
         },
         windows=window_counts(session.recent.events),
         counts={"applied": session.applied, "duplicates": session.duplicates, "dropped": session.dropped},
@@ -153,18 +153,6 @@ def _category_data(categories: Ranked) -> list[dict[str, Any]]:
     shares = _rounded(categories)
     total = sum(shares.values()) or 1.0
     return [{"category_id": category, "score": round(value / total, DIGITS)} for category, value in shares.items()]
-
-
-def _largest(values: dict[str, float], limit: int) -> Ranked:
-    """Those of the largest values, of equal ones the first by name."""
-    if len(values) < 2:
-        return list(values.items())
-    if len(values) > limit:
-        least = sorted(values.values())[-limit]
-        values = {name: value for name, value in values.items() if value >= least}
-    ranked = sorted(values)
-    ranked.sort(key=values.__getitem__, reverse=True)
-    return [(name, values[name]) for name in ranked[:limit]]
 
 
 def _rounded(ranked: Ranked) -> dict[str, float]:

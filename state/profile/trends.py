@@ -16,13 +16,13 @@ Listed = list[dict[str, Any]]
 
 
 class _Ready(NamedTuple):
-    """The trends of a list that may be shown as of a state of the catalogue: `ranked` for somebody who likes nothing, the `places`
+    """The trends of a list that may be shown as of a state of the catalogue: `ranked` for somebody who likes nothing, the `indices`
     there of each category, and what is `listed` for that visitor."""
 
     popular: Popular
     changes: int
     ranked: Ranked
-    places: dict[str, list[int]]
+    indices: dict[str, list[int]]
     listed: Listed
 
 
@@ -45,12 +45,12 @@ class Trends:
         ready = self._ready.get(popular.region)
         if ready is None or ready.popular is not popular or ready.changes != self._catalogue.changes:
             ready = self._make_ready(popular)
-        ranked, places = ready.ranked.copy(), ready.places
+        ranked, indices = ready.ranked.copy(), ready.indices
         for category, affinity in interest.categories.items():
-            if affinity > 0 and category in places:
-                for place in places[category]:
-                    value, product, count = ranked[place]
-                    ranked[place] = (value * (1 + affinity), product, count)
+            if affinity > 0 and category in indices:
+                for index in indices[category]:
+                    value, product, count = ranked[index]
+                    ranked[index] = (value * (1 + affinity), product, count)
         if interest.disliked:
             ranked = [entry for entry in ranked if entry[1] not in interest.disliked]
         return ready.listed if ranked == ready.ranked else self._listed(popular.region, ranked)
@@ -60,13 +60,13 @@ class Trends:
         ranked = sorted(
             (-trend, product, count) for product, count, trend in popular.trends if catalogue.can_show((product,))
         )
-        places: dict[str, list[int]] = {}
-        for place, (_, product, _) in enumerate(ranked):
-            places.setdefault(catalogue.category_of(product), []).append(place)
+        indices: dict[str, list[int]] = {}
+        for index, (_, product, _) in enumerate(ranked):
+            indices.setdefault(catalogue.category_of(product), []).append(index)
         if len(self._ready) >= MOST_REGIONS:
             self._ready.clear()
         listed = self._listed(popular.region, ranked)
-        ready = self._ready[popular.region] = _Ready(popular, catalogue.changes, ranked, places, listed)
+        ready = self._ready[popular.region] = _Ready(popular, catalogue.changes, ranked, indices, listed)
         return ready
 
     def _listed(self, region: str, ranked: Ranked) -> Listed:

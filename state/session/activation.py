@@ -12,25 +12,25 @@ NEWEST_COMPARED = 10
 
 
 def status_of(
-    events: Sequence[LoggedEvent], rules: Rules, viewed_with: Callable[[str], Sequence[tuple[str, float]]]
+    events: Sequence[LoggedEvent], settings: Rules, viewed_with: Callable[[str], Sequence[tuple[str, float]]]
 ) -> Status:
     """Return `active` with enough events of enough products and categories, or with fewer where enough of its products belong
     together by the views of other sessions: then its profile is like theirs. `viewed_with` tells a product's partners.
     """
-    if len(events) < rules.warming_after:
+    if len(events) < settings.warming_after:
         return "cold"
-    are_enough = len(events) >= rules.active_after
+    are_enough = len(events) >= settings.active_after
     products: dict[str, None] = {}
     categories: set[str] = set()
     for event in reversed(events):
         products |= dict.fromkeys(event.products)
         categories.update(event.categories)
         categories.discard("")
-        if are_enough and len(products) + len(categories) >= rules.active_variety:
+        if are_enough and len(products) + len(categories) >= settings.active_variety:
             return "active"
-    if len(products) < rules.active_match:
+    if len(products) < settings.active_match:
         return "warming"
-    return "active" if matches(list(products)[:NEWEST_COMPARED], viewed_with) >= rules.active_match else "warming"
+    return "active" if matches(list(products)[:NEWEST_COMPARED], viewed_with) >= settings.active_match else "warming"
 
 
 def matches(products: Sequence[str], viewed_with: Callable[[str], Sequence[tuple[str, float]]]) -> int:

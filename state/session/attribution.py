@@ -3,14 +3,13 @@
 import hashlib
 import math
 from collections.abc import Iterable, Sequence
-from struct import Struct
 from typing import Literal
 
 import msgspec
 
 from state.configuration import Settings
 from state.events.event import Event
-from state.feature_set import FEATURE_SET, Feature
+from state.feature_set import FEATURE_SET, Feature, value_in
 from state.model.sums import Example
 from state.session.exposure import Exposure, Number, is_learned, mark_credited, open_for_ms, rewards_of, weights_of
 from state.session.interest import CATEGORY_VIEW, weight_of
@@ -32,7 +31,7 @@ class Attribution:
         event_id: str,
         now_ms: int,
         learners: Sequence[tuple[str, int]],
-        watcher: tuple[str, str] | None,
+        drift_target: tuple[str, str] | None,
         examination: Sequence[float],
     ) -> None:
         self._session_id = session_id
@@ -41,7 +40,7 @@ class Attribution:
         self._event_id = event_id
         self._now_ms = now_ms
         self._learners = learners
-        self._watcher = watcher
+        self._drift_target = drift_target
         self._examination = examination
         self.records: list[Record] = []
         self._outcomes: list[LoggedOutcome] = []
@@ -142,7 +141,7 @@ class Attribution:
         """Return all records, with what is for the learners.
 
         Examples go to each of them, given by their keys and numbers of shards. Where drift is watched, the rewards of closed
-        exposures that are learned go to the first shard of the `watcher`, given by its key and the session's variant.
+        exposures that are learned go to the first shard of the `drift_target`, given by its key and the session's variant.
         """
         self.records += outcome_records(self._session_id, self._outcomes)
         self._outcomes = []
@@ -152,19 +151,19 @@ class Attribution:
                 shard = f"{key}/{shard_of(self._session_id, shards)}"
                 self.records.append(Record("examples", shard.encode(), examples))
             self.examples = []
-        if self._watcher and self.closed:
-            key, variant = self._watcher
+        if self._drift_target and self.closed:
+            key, variant = self._drift_target
             self.records.append(Record("examples", f"{key}/0".encode(), msgspec.msgpack.encode({variant: self.closed})))
             self.closed = []
         return self.records
 
-    def _expose(self, slate: Slate, places: Sequence[tuple[int, int]], exposed_at_ms: int) -> None:
-        """Takes items as seen; a place is the position of an item and the one where it was shown."""
-        if not places:
+    def _expose(self, slate: Slate, shown_at: Sequence[tuple[int, int]], exposed_at_ms: int) -> None:
+        """Takes items as seen; a pair is the position of an item and the one where it was shown."""
+        if not shown_at:
             return
         self._log(slate)
         session, new, explored = self._session, 0, 0
-        for position, shown_position in places:
+        for position, shown_position in shown_at:
             slate.seen |= 1 << position
             product_id, x = slate.product_ids[position], slate.feature_bytes(position)
             exposure = Exposure(
@@ -185,7 +184,7 @@ class Attribution:
             count_shown(session.shown, product_id)
             new += is_new(slate.feature_set, x)
             explored += slate.explored[position]
-        self._count("exposures", len(places))
+        self._count("exposures", len(shown_at))
         self._count("exposures_new", new)
         self._count("exposures_explored", explored)
 
@@ -308,13 +307,10 @@ _encoder = msgspec.msgpack.Encoder()
 
 def is_new(feature_set: str, x: bytes) -> bool:
     """Return whether the item's product had been in the shop for less than 30 days when it was chosen, by the feature `novelty`."""
-    if feature_set != FEATURE_SET or len(x) < _NOVELTY.size + _NOVELTY_AT:
-        return False
-    novelty: float = _NOVELTY.unpack_from(x, _NOVELTY_AT)[0]
-    return novelty > _NOVELTY_AT_30_DAYS
+    novelty = value_in(x, Feature.NOVELTY) if feature_set == FEATURE_SET else None
+    return novelty is not None and novelty > _NOVELTY_AT_30_DAYS
 
 
-_NOVELTY, _NOVELTY_AT = Struct("<e"), 2 * Feature.NOVELTY
 _NOVELTY_AT_30_DAYS = math.exp(-1)
 
 

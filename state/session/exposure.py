@@ -1,18 +1,13 @@
 """Exposures that wait for their reward, and which event rewards which of them."""
 
 from collections.abc import Sequence
-from struct import Struct
 
 import msgspec
-import numpy as np
 
 from state.configuration import Reward
-from state.feature_set import Feature
+from state.feature_set import Feature, value_in
 from state.session.interest import CATEGORY_VIEW, weight_of
 from state.session.recent_events import LoggedEvent
-
-PRODUCT_AFFINITY = int(Feature.PRODUCT_AFFINITY)
-_HALF, _SEEN_AT = Struct("<e"), 2 * Feature.PRODUCT_SEEN
 
 Number = int | float
 """Whole numbers are kept as such: in state they take a byte instead of nine."""
@@ -51,10 +46,8 @@ def is_learned(exposure: Exposure) -> bool:
     A visitor goes on with such a product whether it is listed or not, and nobody knows that the list was looked at: its reward
     would be that of the visitor's habit. By the feature `product_seen`, so that the log of decisions alone says it.
     """
-    if not exposure.implicit or len(exposure.x) < _SEEN_AT + _HALF.size:
-        return True
-    seen: float = _HALF.unpack_from(exposure.x, _SEEN_AT)[0]
-    return seen <= 0
+    seen = value_in(exposure.x, Feature.PRODUCT_SEEN) if exposure.implicit else None
+    return seen is None or seen <= 0
 
 
 def open_for_ms(reward: Reward) -> int:
@@ -78,7 +71,7 @@ def weights_of(exposures: Sequence[Exposure], model: str) -> list[Number]:
     return [1] * len(exposures)
 
 
-def rewards_of(exposures: Sequence[Exposure], events: Sequence[LoggedEvent], rules: Reward) -> list[float]:
+def rewards_of(exposures: Sequence[Exposure], events: Sequence[LoggedEvent], settings: Reward) -> list[float]:
     """Return the aggregate reward of each exposure: a function of the two sets alone, whatever the order of arrival.
 
     An event rewards exposures of its own products only: the one its decision names, else the latest that is not after it; within
@@ -89,8 +82,8 @@ def rewards_of(exposures: Sequence[Exposure], events: Sequence[LoggedEvent], rul
     if not exposures:
         return []
     credited: dict[int, list[float]] = {}
-    largest = largest_reward(rules)
-    first_ms = min([exposure.exposed_at_ms for exposure in exposures]) - rules.disorder_ms
+    largest = largest_reward(settings)
+    first_ms = min([exposure.exposed_at_ms for exposure in exposures]) - settings.disorder_ms
     exposed: dict[str, list[int]] = {}
     for place, exposure in enumerate(exposures):
         exposed.setdefault(exposure.product_id, []).append(place)
@@ -98,36 +91,36 @@ def rewards_of(exposures: Sequence[Exposure], events: Sequence[LoggedEvent], rul
     for event in events:
         if event.timestamp_ms < first_ms or event.kind == CATEGORY_VIEW or are_exposed.isdisjoint(event.products):
             continue
-        weight = weight_of(event, rules.weights)
+        weight = weight_of(event, settings.weights)
         if not weight:
             continue
         digest, decision_id, credited_before = event.digest, event.decision_id, event.credited
         for product in event.products:
             if product not in exposed or product in credited_before:
                 continue
-            index = _credited_exposure(exposures, exposed[product], event, digest, decision_id, rules)
+            index = _credited_exposure(exposures, exposed[product], event, digest, decision_id, settings)
             if index is not None:
-                reward = weight / largest * _boost(exposures[index], rules.affinity_boost)
+                reward = weight / largest * _boost(exposures[index], settings.affinity_boost)
                 credited.setdefault(index, []).append(reward)
     rewards = [0.0] * len(exposures)
     for index, earned in credited.items():
-        rewards[index] = aggregate(earned, rules.aggregate)
+        rewards[index] = aggregate(earned, settings.aggregate)
     return rewards
 
 
-def mark_credited(exposure: Exposure, events: Sequence[LoggedEvent], rules: Reward) -> None:
+def mark_credited(exposure: Exposure, events: Sequence[LoggedEvent], settings: Reward) -> None:
     """Note, as the exposure closes, which events that name its decision are credited to it. Without that they would be credited to
     another exposure of the product, to which they go only where the named one was never seen."""
     product = exposure.product_id
     for event in events:
         if event.decision_id != exposure.decision_id or product not in event.products or product in event.credited:
             continue
-        if _is_in_time(event, exposure, rules) and event.digest != exposure.cause:
+        if _is_in_time(event, exposure, settings) and event.digest != exposure.cause:
             event.mark_credited(product)
 
 
-def _is_in_time(event: LoggedEvent, exposure: Exposure, rules: Reward) -> bool:
-    return -rules.disorder_ms <= event.timestamp_ms - exposure.exposed_at_ms <= rules.window_ms
+def _is_in_time(event: LoggedEvent, exposure: Exposure, settings: Reward) -> bool:
+    return -settings.disorder_ms <= event.timestamp_ms - exposure.exposed_at_ms <= settings.window_ms
 
 
 def _boost(exposure: Exposure, affinity_boost: float) -> float:
@@ -137,8 +130,8 @@ def _boost(exposure: Exposure, affinity_boost: float) -> float:
     """
     if not affinity_boost:
         return 1.0
-    affinity = float(np.frombuffer(exposure.x, dtype=np.float16)[PRODUCT_AFFINITY])
-    return 1.0 + affinity_boost * max(0.0, affinity)
+    affinity = value_in(exposure.x, Feature.PRODUCT_AFFINITY)
+    return 1.0 + affinity_boost * max(0.0, affinity or 0.0)
 
 
 def aggregate(rewards: Sequence[float], how: str) -> float:
@@ -152,9 +145,9 @@ def aggregate(rewards: Sequence[float], how: str) -> float:
     return min(1.0, max(0.0, *rewards)) + max(-1.0, min(0.0, *rewards))
 
 
-def largest_reward(rules: Reward) -> float:
+def largest_reward(settings: Reward) -> float:
     """Return what rewards are divided by, so that they lie in [-1, 1]."""
-    weights = rules.weights
+    weights = settings.weights
     return max(weights.product_view, weights.add_to_cart, weights.checkout, weights.thumb)
 
 
@@ -164,22 +157,22 @@ def _credited_exposure(
     event: LoggedEvent,
     digest: bytes,
     decision_id: str,
-    rules: Reward,
+    settings: Reward,
 ) -> int | None:
     """Which of the product's exposures, given by their indices, the event is credited to."""
     latest: int | None = None
     for index in of_product:
         exposure = exposures[index]
-        if exposure.cause == digest or not _is_in_time(event, exposure, rules):
+        if exposure.cause == digest or not _is_in_time(event, exposure, settings):
             continue
         if decision_id and exposure.decision_id == decision_id:
             return index
         if event.timestamp_ms >= exposure.exposed_at_ms and (
-            latest is None or _rank(exposure) > _rank(exposures[latest])
+            latest is None or _recency(exposure) > _recency(exposures[latest])
         ):
             latest = index
     return latest
 
 
-def _rank(exposure: Exposure) -> tuple[int, str]:
+def _recency(exposure: Exposure) -> tuple[int, str]:
     return (exposure.exposed_at_ms, exposure.decision_id)

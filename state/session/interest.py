@@ -5,7 +5,7 @@ the k-th newest event, counting views, carts, checkouts and feedback. The produc
 bought as a whole have a bundle's weight in place of a checkout's.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 
 import msgspec
@@ -44,6 +44,25 @@ class Interest(msgspec.Struct, frozen=True):
     events: int = 0
     own: "Interest | None" = None
     listed: Sequence[str] = ()
+
+
+def largest(values: Mapping[str, float], limit: int) -> list[tuple[str, float]]:
+    """Return the names of the largest values with those, the largest first; of equal ones the first by name."""
+    if len(values) < 2:
+        return list(values.items())
+    if len(values) > limit:
+        least = sorted(values.values())[-limit]
+        values = {name: value for name, value in values.items() if value >= least}
+    ranked = sorted(values)
+    ranked.sort(key=values.__getitem__, reverse=True)
+    return [(name, values[name]) for name in ranked[:limit]]
+
+
+def most_liked(values: Iterable[tuple[str, float]], limit: int) -> list[tuple[float, str]]:
+    """Return the largest of those above 0 with their names, the largest first; of equal ones the last by name."""
+    liked = [(value, name) for name, value in values if value > 0]
+    liked.sort(reverse=True)
+    return liked[:limit]
 
 
 def weight_of(event: LoggedEvent, weights: Weights) -> float | None:

@@ -30,7 +30,7 @@ class Pair(NamedTuple):
     support: float
 
 
-def partners_of(row: Row, baskets: float, rules: Together) -> list[Pair]:
+def partners_of(row: Row, baskets: float, settings: Together) -> list[Pair]:
     """Return the row's partners that have the support and the lift, at most `together.listed`, best first.
 
     They are ranked by support × ln lift, the local mutual information (Evert 2005, "The statistics of word cooccurrences",
@@ -40,13 +40,13 @@ def partners_of(row: Row, baskets: float, rules: Together) -> list[Pair]:
     found = []
     for product_id, partner in row.partners.items():
         support = partner.support
-        if support < rules.support or min(support, row.single, partner.single) <= 0:
+        if support < settings.support or min(support, row.single, partner.single) <= 0:
             continue
         lift = support * (baskets + PRIOR_BASKETS) / (row.single * partner.single)
-        if lift >= rules.lift:
+        if lift >= settings.lift:
             found.append((-support * math.log(lift), product_id, lift, support))
     found.sort()
-    return [Pair(product_id, lift, support) for _, product_id, lift, support in found[: rules.listed]]
+    return [Pair(product_id, lift, support) for _, product_id, lift, support in found[: settings.listed]]
 
 
 def digest_of(pairs: list[Pair]) -> bytes:

@@ -44,26 +44,26 @@ class Shard:
         left: how many of what is pending are of the round that has begun, 0 between rounds.
     """
 
-    def __init__(self, name: str, head: Head, rules: Together) -> None:
+    def __init__(self, name: str, head: Head, settings: Together) -> None:
         kind, number, of = name.split("/")
         self.kind, self._number, self._of = kind, int(number), int(of)
         self.head = head
-        self._rules = rules
+        self._settings = settings
         self._rows: OrderedDict[str, Row] = OrderedDict()
         self._pending = dict.fromkeys(head.pending)
-        self.allowance = Allowance(rules.max_pairs)
+        self.allowance = Allowance(settings.max_pairs)
         self.left = 0
 
     @classmethod
-    def open(cls, name: str, data: bytes | None, rules: Together) -> "Shard":
+    def open(cls, name: str, data: bytes | None, settings: Together) -> "Shard":
         """Return a shard named kind/number/of, from its state or new.
 
         Raises:
             UnreadableError: the version is unknown, or the bytes are damaged.
         """
         if data is None:
-            return cls(name, Head(Periods()), rules)
-        return cls(name, unpack(data, (_VERSION,), _decoder, "a shard of partners"), rules)
+            return cls(name, Head(Periods()), settings)
+        return cls(name, unpack(data, (_VERSION,), _decoder, "a shard of partners"), settings)
 
     def encode(self) -> bytes:
         """Return the head's versioned bytes."""
@@ -72,7 +72,7 @@ class Shard:
 
     def tally(self, lines: Sequence[str], now_ms: int) -> Tally:
         """Return what the lines add, as of the newest landmark."""
-        head, half_life_ms = self.head, self._rules.half_life_ms
+        head, half_life_ms = self.head, self._settings.half_life_ms
         landmark_ms = max(head.landmark_ms, landmark_of(now_ms, span_of(half_life_ms)))
         if head.baskets:
             head.baskets *= decay_between(head.landmark_ms, landmark_ms, half_life_ms)
@@ -94,7 +94,7 @@ class Shard:
 
         A product's name is a visitor's: invented ones must not make the state grow without end.
         """
-        gone = set(new[max(0, self._rules.max_counted - self.head.periods.noted) :])
+        gone = set(new[max(0, self._settings.max_counted - self.head.periods.noted) :])
         if gone:
             tally.leave_out(gone)
             for product in gone:
@@ -106,7 +106,7 @@ class Shard:
 
         All of `tally.singles` must be in memory.
         """
-        half_life_ms, tracked = self._rules.half_life_ms, self._rules.tracked
+        half_life_ms, tracked = self._settings.half_life_ms, self._settings.tracked
         chunks = self.roll(now_ms)
         periods = self.head.periods
         self.head.baskets += tally.baskets
@@ -141,12 +141,12 @@ class Shard:
         for product in self.pending[:most]:
             del self._pending[product]
             row = self._rows[product]
-            row.move(self.head.landmark_ms, self._rules.half_life_ms)
+            row.move(self.head.landmark_ms, self._settings.half_life_ms)
             if row.news < NEWS_SHARE * row.single:
                 continue
             row.news = 0.0
             self._refresh(row)
-            pairs = partners_of(row, self.head.baskets, self._rules)
+            pairs = partners_of(row, self.head.baskets, self._settings)
             digest = digest_of(pairs)
             if digest != row.listed:
                 row.listed = digest
@@ -156,16 +156,16 @@ class Shard:
 
     def roll(self, now_ms: int) -> dict[str, bytes]:
         """End the period where it is over; return its last chunk, to be stored."""
-        half_life_ms = self._rules.half_life_ms
+        half_life_ms = self._settings.half_life_ms
         return self.head.periods.begin(now_ms // half_life_ms * half_life_ms)
 
     def next_period_ms(self, now_ms: int) -> int:
         """Return when the period that runs is over."""
-        return (now_ms // self._rules.half_life_ms + 1) * self._rules.half_life_ms
+        return (now_ms // self._settings.half_life_ms + 1) * self._settings.half_life_ms
 
     def due_chunk(self, now_ms: int) -> str | None:
         """Return the name of a chunk of products that may be forgotten."""
-        return self.head.periods.due(now_ms, self._rules.half_life_ms)
+        return self.head.periods.due(now_ms, self._settings.half_life_ms)
 
     def sweep(self, name: str, products: list[str]) -> tuple[Lists, list[str]]:
         """Forget those of a due chunk that were not seen since; return their lists' ends, and whose rows are to be removed.
@@ -196,7 +196,7 @@ class Shard:
         for other, partner in row.partners.items():
             known = self._rows.get(other)
             if known is not None:
-                factor = decay_between(known.landmark_ms, row.landmark_ms, self._rules.half_life_ms)
+                factor = decay_between(known.landmark_ms, row.landmark_ms, self._settings.half_life_ms)
                 partner.single = known.single * factor
 
 

@@ -17,6 +17,7 @@ from state.codec import unpack
 from state.configuration import Weights
 from state.decay import decay_between, landmark_of, landmark_scale
 from state.events.accepted import AcceptedEvent
+from state.session.interest import largest
 from state.users.hint import Hint
 
 _VERSION = b"\x01"
@@ -82,8 +83,8 @@ class User(msgspec.Struct, array_like=True):
             user_hash,
             self.seen_ms,
             self.total * fade,
-            {name: value * fade for name, value in _largest(self.products, PRODUCTS_HINTED)},
-            {name: value * fade for name, value in _largest(self.categories, CATEGORIES_HINTED)},
+            {name: value * fade for name, value in largest(self.products, PRODUCTS_HINTED)},
+            {name: value * fade for name, value in largest(self.categories, CATEGORIES_HINTED)},
             self.items,
         )
 
@@ -172,11 +173,7 @@ class User(msgspec.Struct, array_like=True):
 
 
 def _bounded(sums: dict[str, float], most: int, kept: int) -> dict[str, float]:
-    return sums if len(sums) <= most else dict(_largest(sums, kept))
-
-
-def _largest(sums: dict[str, float], limit: int) -> list[tuple[str, float]]:
-    return sorted(sums.items(), key=lambda item: (-item[1], item[0]))[:limit]
+    return sums if len(sums) <= most else dict(largest(sums, kept))
 
 
 _encoder = msgspec.msgpack.Encoder()

@@ -8,15 +8,7 @@ import pytest
 
 from benchmarks.recommend import __main__ as program
 from benchmarks.recommend.accepted import Line, read_accepted
-from benchmarks.recommend.measure import (
-    FIRST_EVENT,
-    LENGTH,
-    Observation,
-    hits,
-    means,
-    place,
-    reciprocal_ranks,
-)
+from benchmarks.recommend.measure import FIRST_EVENT, LENGTH, Observation, hits, means, rank, reciprocal_ranks
 from benchmarks.recommend.planted import planted
 from benchmarks.recommend.planted_shop import START_MS, Plan, Shop, Visitor, best_of
 from benchmarks.recommend.popularity_feed import PopularityFeed
@@ -44,10 +36,10 @@ def view(session: str, product: str, at_ms: int, region: str | None = None) -> E
 
 def test_a_place_counts_from_one_and_ends_with_the_tenth() -> None:
     listed = [f"p{number}" for number in range(20)]
-    assert place("p0", listed) == 1
-    assert place("p9", listed) == LENGTH == 10
-    assert place("p10", listed) == 0
-    assert place("other", listed) == 0
+    assert rank("p0", listed) == 1
+    assert rank("p9", listed) == LENGTH == 10
+    assert rank("p10", listed) == 0
+    assert rank("other", listed) == 0
     places = np.array([1, 2, 10, 0])
     assert hits(places).tolist() == [1, 1, 1, 0]
     assert reciprocal_ranks(places).tolist() == [1, 0.5, 0.1, 0]

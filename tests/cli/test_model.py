@@ -18,7 +18,7 @@ from jobs.settings import settings_from
 from state.choosing.variants import models_of
 from state.model.change import Change
 from state.model.drift import DriftState
-from state.model.merger import Terms
+from state.model.merger import ModelConditions
 from state.model.model_input import Command, read_model_input
 from state.model.snapshot import Snapshot
 from state.model.sums import Sums
@@ -31,9 +31,9 @@ SETTINGS = settings_from(
 )  # fmt: skip
 
 
-def snapshot(count: int, terms: Terms, version: int) -> Snapshot:
-    made = base_of(made_examples(1, count), learned_from=terms.learned_from)
-    return msgspec.structs.replace(made, model_version=version, variant=terms.variant)
+def snapshot(count: int, conditions: ModelConditions, version: int) -> Snapshot:
+    made = base_of(made_examples(1, count), learned_from=conditions.learned_from)
+    return msgspec.structs.replace(made, model_version=version, variant=conditions.variant)
 
 
 MODELS = models_of(SETTINGS)

@@ -12,7 +12,7 @@ from operators.build import BUILD_ID
 from operators.model.learner import LearnerOperator
 from operators.model.operator import ModelOperator
 from operators.names import CHANGE_SUFFIX, MODEL_KEY
-from state.choosing.variants import learners_of, terms_by_key
+from state.choosing.variants import conditions_by_key, learners_of
 from state.configuration import Bandit
 from state.feature_set import DIMENSION
 from state.model.archive import ARCHIVE_INTERVAL_MS, ARCHIVE_SIZE
@@ -27,7 +27,7 @@ from tests.operators.flink_fakes import Context, RuntimeContext
 from tests.state.model.test_learning import base_of, made_examples, reference
 from tests.state.shop import T0, make_merger, settings
 
-TERMS = make_merger().terms
+CONDITIONS = make_merger().conditions
 CHANGE = MODEL_KEY + CHANGE_SUFFIX
 
 
@@ -43,16 +43,16 @@ class Bench:
         self.restart()
 
     def restart(self) -> None:
-        self.learner = LearnerOperator({TERMS.key: Bandit()}, BUILD_ID)
-        self.model = ModelOperator({TERMS.key: TERMS}, Bandit(), BUILD_ID)
+        self.learner = LearnerOperator({CONDITIONS.key: Bandit()}, BUILD_ID)
+        self.model = ModelOperator({CONDITIONS.key: CONDITIONS}, Bandit(), BUILD_ID)
         self.learner.open(self.runtimes[0])
         self.model.open(self.runtimes[1])
 
     def learn(self, examples: list[Any], shard: int = 0) -> None:
-        self.contexts[0].key = f"{TERMS.key}/{shard}"
+        self.contexts[0].key = f"{CONDITIONS.key}/{shard}"
         self.pass_on(self.learner.process_element((msgspec.msgpack.encode(examples),), self.contexts[0]))
 
-    def receive(self, message: bytes, model: str = TERMS.key) -> None:
+    def receive(self, message: bytes, model: str = CONDITIONS.key) -> None:
         self.contexts[1].key = model
         self.model.process_element(message, self.contexts[1])
 
@@ -148,7 +148,7 @@ def test_a_job_that_lost_its_first_state_does_not_learn_from_its_own_model(bench
         bench.contexts = (Context(), Context())
         bench.runtimes = tuple(map(RuntimeContext, bench.contexts))
         bench.restart()
-        bench.model = ModelOperator({TERMS.key: TERMS}, bandit, BUILD_ID)
+        bench.model = ModelOperator({CONDITIONS.key: CONDITIONS}, bandit, BUILD_ID)
         bench.model.open(bench.runtimes[1])
 
     begin_anew()
@@ -201,8 +201,8 @@ def test_messages_with_unsound_models_change_nothing_and_are_counted(bench: Benc
     for snapshot in unsound:
         bench.receive(Command("import", T0, snapshot.encode()).encode())
         bench.receive(msgspec.structs.replace(snapshot, lineage="earlier", model_version=T0 - 1).encode())
-    bench.receive(encode_update(ShardUpdate(f"{TERMS.key}/0", own, {})))
-    bench.receive(encode_update(ShardUpdate(f"{TERMS.key}/0", Sums(DIMENSION, None).encode(), {"p": b"\x00" * 8})))
+    bench.receive(encode_update(ShardUpdate(f"{CONDITIONS.key}/0", own, {})))
+    bench.receive(encode_update(ShardUpdate(f"{CONDITIONS.key}/0", Sums(DIMENSION, None).encode(), {"p": b"\x00" * 8})))
     bench.tick()
     expect(bench.theta(), examples)
     assert bench.runtimes[1].counters["models_unreadable"].count == 2 * len(unsound) + 2
@@ -227,7 +227,7 @@ def test_after_a_record_that_was_refused_the_topic_gets_the_whole_model_again(be
 def test_state_of_a_release_that_took_an_unsound_model_over_is_opened_without_it(bench: Bench) -> None:
     examples = made_examples(7, 30)
     bench.learn(examples)
-    merger = bench.model._mergers[TERMS.key]
+    merger = bench.model._mergers[CONDITIONS.key]
     poisoned = Sums(DIMENSION, None)
     poisoned.a[:] = np.nan
     merger.base_sums, merger.shards["other/0"] = poisoned, Sums(3, None).encode()
@@ -246,7 +246,7 @@ def test_a_model_that_nobody_would_take_is_not_published(bench: Bench) -> None:
     bench.learn(examples)
     bench.tick()
     good = bench.newest()
-    bench.model._mergers[TERMS.key].products._rows[0, 0] = np.nan
+    bench.model._mergers[CONDITIONS.key].products._rows[0, 0] = np.nan
     bench.learn(made_examples(8, 5))
     bench.tick()
     assert bench.newest() == good
@@ -335,10 +335,10 @@ def test_models_of_several_variants_learn_and_travel_apart(monkeypatch: pytest.M
     configuration = settings(bandit={"variants": {"own": {"share": 0.5, "form": "disjoint"}}})
     bench = Bench(monkeypatch)
     bench.learner = LearnerOperator(learners_of(configuration), BUILD_ID)
-    bench.model = ModelOperator(terms_by_key(configuration), configuration.bandit, BUILD_ID)
+    bench.model = ModelOperator(conditions_by_key(configuration), configuration.bandit, BUILD_ID)
     bench.learner.open(bench.runtimes[0])
     bench.model.open(bench.runtimes[1])
-    keys = {terms.variant: key for key, terms in terms_by_key(configuration).items()}
+    keys = {conditions.variant: key for key, conditions in conditions_by_key(configuration).items()}
     examples = made_examples(1, 40)
     for key in keys.values():
         bench.contexts[0].key = f"{key}/0"
@@ -365,7 +365,7 @@ def test_messages_for_a_model_that_is_no_more_do_nothing(bench: Bench) -> None:
 
 
 def test_dimension_is_the_feature_sets() -> None:
-    assert TERMS.dimension == DIMENSION
+    assert CONDITIONS.dimension == DIMENSION
 
 
 def test_drift_shortens_the_half_life_once_and_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -376,7 +376,7 @@ def test_drift_shortens_the_half_life_once_and_for_all(monkeypatch: pytest.Monke
 
     def restart() -> None:
         bench.learner = LearnerOperator(learners_of(configuration), BUILD_ID)
-        bench.model = ModelOperator(terms_by_key(configuration), configuration.bandit, BUILD_ID)
+        bench.model = ModelOperator(conditions_by_key(configuration), configuration.bandit, BUILD_ID)
         bench.learner.open(bench.runtimes[0])
         bench.model.open(bench.runtimes[1])
 
@@ -416,8 +416,8 @@ def test_a_half_life_that_was_configured_anew_holds_for_all_from_the_restart_on(
     examples = made_examples(1, 30, span_ms=3_600_000)
     bench.learn(examples)
     bench.tick()
-    terms = msgspec.structs.replace(TERMS, half_life_ms=8 * 3_600_000)
-    bench.model = ModelOperator({TERMS.key: terms}, Bandit(), BUILD_ID)
+    conditions = msgspec.structs.replace(CONDITIONS, half_life_ms=8 * 3_600_000)
+    bench.model = ModelOperator({CONDITIONS.key: conditions}, Bandit(), BUILD_ID)
     bench.model.open(bench.runtimes[1])
     bench.receive(bench.published[0][1] or b"")
     bench.now_ms = T0 + 8 * 3_600_000

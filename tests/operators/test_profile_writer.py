@@ -1,7 +1,7 @@
 import json
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,13 +13,7 @@ from operators.redis.errors import trouble_of
 from operators.redis.profile_batch import BatchPacker
 from operators.redis.profiles import BATCHES_IN_FLIGHT, ProfileWriter, RedisUnavailableError
 from state.personalizer import Write
-from tests.redis_server import RedisServer, redis_server
-
-
-@pytest.fixture
-def server() -> Iterator[RedisServer]:
-    with redis_server() as started:
-        yield started
+from tests.redis_server import RedisServer
 
 
 class Bench:

@@ -1,7 +1,6 @@
 """Redis loses data, and the session operator brings it back from state."""
 
 import json
-from collections.abc import Iterator
 from typing import Any
 
 import msgspec
@@ -10,29 +9,16 @@ from pyflink.datastream import TimeDomain
 
 from operators.names import POPULARITY_RECORD
 from operators.redis.health import marker_key, new_marker
-from operators.session import due_sessions
-from operators.session import store as session_store
 from operators.session.rebuild import MOST_AT_ONCE, Report, reports_key
 from state.popularity.listing import Listing
-from tests.operators.flink_fakes import fake_named_state
 from tests.operators.test_session_operator import BUCKET, Bench, now_ms
-from tests.redis_server import RedisServer, redis_server
+from tests.redis_server import RedisServer
 
 MARKER = marker_key("heliotrope")
 HOUR_MS = 3_600_000
 
 
-@pytest.fixture
-def server() -> Iterator[RedisServer]:
-    with redis_server() as started:
-        yield started
-
-
-@pytest.fixture(autouse=True)
-def named_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A state backend is only in a TaskManager."""
-    monkeypatch.setattr(session_store, "NamedState", fake_named_state)
-    monkeypatch.setattr(due_sessions, "keys_of", lambda named: list(named.keys()))
+pytestmark = pytest.mark.usefixtures("named_state")
 
 
 @pytest.fixture

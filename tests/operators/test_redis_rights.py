@@ -26,12 +26,6 @@ from tests.redis_server import RedisServer, redis_server
 PAGE = Path(__file__).parents[2] / "docs" / "redis.md"
 
 
-@pytest.fixture
-def server() -> Iterator[RedisServer]:
-    with redis_server() as started:
-        yield started
-
-
 def rights(name: str) -> list[str]:
     """The rights of a user as the page gives them."""
     line = next(

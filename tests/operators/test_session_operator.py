@@ -1,7 +1,6 @@
 import base64
 import json
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -18,8 +17,6 @@ from operators.names import (
     POPULARITY_RECORD,
     WANTED,
 )
-from operators.session import due_sessions
-from operators.session import store as session_store
 from operators.session.agenda import Task
 from operators.session.due_sessions import GRAIN_MS
 from operators.session.operator import DUE_AT_ONCE, Secrets, SessionOperator
@@ -35,24 +32,13 @@ from state.session.session import Session
 from state.together.listing import Pair, encode_list
 from state.users.hint import Hint
 from state.users.user_input import read_message
-from tests.operators.flink_fakes import Context, RuntimeContext, fake_named_state
-from tests.redis_server import RedisServer, redis_server
+from tests.operators.flink_fakes import Context, RuntimeContext
+from tests.redis_server import RedisServer
 from tests.state.catalogue.assortment.records import listed_product
 from tests.state.model.test_learning import base_of, made_examples
 from tests.state.shop import settings
 
-
-@pytest.fixture
-def server() -> Iterator[RedisServer]:
-    with redis_server() as started:
-        yield started
-
-
-@pytest.fixture(autouse=True)
-def named_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A state backend is only in a TaskManager."""
-    monkeypatch.setattr(session_store, "NamedState", fake_named_state)
-    monkeypatch.setattr(due_sessions, "keys_of", lambda named: list(named.keys()))
+pytestmark = pytest.mark.usefixtures("named_state")
 
 
 BUCKET = "b"

@@ -12,7 +12,7 @@ from state.configuration import Settings
 from state.events.event import Event
 from state.feature_set import DIMENSION, FEATURE_SET
 from state.model.learner import LearnerShard
-from state.model.merger import Merger, Terms
+from state.model.merger import Merger, ModelConditions
 from state.model.predictor import Predictor
 from state.model.sums import Example, Sums
 from state.personalizer import Effect, Personalizer
@@ -132,14 +132,14 @@ def make_merger(
     dimension: int = DIMENSION,
     learned_from: str = "test",
 ) -> Merger:
-    """A merger under plain terms that began at the start."""
-    terms = Terms(feature_set, "default", 1.0, half_life_ms, learned_from, max_products, dimension)
-    return Merger(terms, lineage="here", began_ms=T0)
+    """A merger under plain conditions that began at the start."""
+    conditions = ModelConditions(feature_set, "default", 1.0, half_life_ms, learned_from, max_products, dimension)
+    return Merger(conditions, lineage="here", began_ms=T0)
 
 
 def restored_merger(merger: Merger) -> Merger:
     """The merger as it comes out of state."""
-    restored = Merger.decode(merger.encode(), merger.terms)
+    restored = Merger.decode(merger.encode(), merger.conditions)
     restored.products.merge(merger.products.rows(merger.products.product_ids), 1.0)
     restored.restore_base(merger.base)
     return restored

@@ -27,9 +27,9 @@ from state.configuration import Together
 from state.feature_set import DIMENSION
 from state.model.archive import Archive
 from state.model.change import LiveModel
-from state.model.drift import DriftState, Watches
+from state.model.drift import DriftState, DriftWatches
 from state.model.learner import LearnerShard, ShardUpdate
-from state.model.merger import Merger, Terms, refuse_unusable
+from state.model.merger import Merger, ModelConditions, refuse_unusable
 from state.model.model_input import Command, encode_update, read_model_input
 from state.model.predictor import Predictor
 from state.model.river.codec import decode, encode
@@ -51,7 +51,7 @@ from tests.state.shop import T0, make_merger
 
 GOLDEN = Path(__file__).parent / "golden"
 BOUND = hypothesis_settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck), database=None)
-TERMS = make_merger().terms
+CONDITIONS = make_merger().conditions
 SNAPSHOT = base_of(made_examples(1, 30))
 FACTS = pack(Product("p", "c", price=9.5))
 
@@ -76,7 +76,7 @@ def taken(data: bytes) -> None:
 
 def told(data: bytes) -> None:
     """As the model operator takes what it is told."""
-    message, merger = read_model_input(data), Merger(TERMS, "here", T0)
+    message, merger = read_model_input(data), Merger(CONDITIONS, "here", T0)
     if isinstance(message, ShardUpdate):
         merger.absorb(message, T0)
         Predictor(merger.snapshot(T0))
@@ -85,10 +85,10 @@ def told(data: bytes) -> None:
         refuse_unusable(snapshot, snapshot_terms(snapshot), T0)
 
 
-def snapshot_terms(snapshot: Snapshot) -> Terms:
-    """Terms that this snapshot meets, so that nothing but its own soundness can refuse it."""
+def snapshot_terms(snapshot: Snapshot) -> ModelConditions:
+    """ModelConditions that this snapshot meets, so that nothing but its own soundness can refuse it."""
     return msgspec.structs.replace(
-        TERMS, feature_set=snapshot.feature_set, variant=snapshot.variant, form=snapshot.form,
+        CONDITIONS, feature_set=snapshot.feature_set, variant=snapshot.variant, form=snapshot.form,
         learned_from=snapshot.learned_from, dimension=DIMENSION,
     )  # fmt: skip
 
@@ -106,14 +106,14 @@ def listed(data: bytes) -> None:
 READERS = {
     "session": Reader(golden("session-1"), lambda data: Session.decode(data).slates),
     "learner shard": Reader(golden("learner-shard-2"), LearnerShard.decode),
-    "merger": Reader(golden("merger-2"), lambda data: Merger.decode(data, TERMS).sums()),
+    "merger": Reader(golden("merger-2"), lambda data: Merger.decode(data, CONDITIONS).sums()),
     "snapshot": Reader(SNAPSHOT.encode(), lambda data: Predictor(Snapshot.decode(data))),
     "live model": Reader(golden("change-1"), taken),
     "sums": Reader(SNAPSHOT.sums, Sums.decode),
     "update": Reader(encode_update(learner_shard().drain_update()), told),
     "command": Reader(Command("import", T0, SNAPSHOT.encode()).encode(), told),
     "archive": Reader(Archive([T0, T0 + 1]).encode(), Archive.decode),
-    "watches": Reader(Watches().encode(), Watches.decode),
+    "watches": Reader(DriftWatches().encode(), DriftWatches.decode),
     "river": Reader(create("river.bandit.EpsilonGreedy", {"epsilon": 0.1}).encode(), RiverLearner.decode),
     "hint": Reader(golden("hint-1"), Hint.decode),
     "user": Reader(golden("user-1"), User.decode),

@@ -13,7 +13,7 @@ from state.events.rejection import Rejection
 from state.feature_set import DIMENSION, FEATURE_SET
 from state.model.change import LiveModel
 from state.model.learner import LearnerShard
-from state.model.merger import IncompatibleModelError, Merger, Terms, terms_of
+from state.model.merger import IncompatibleModelError, Merger, ModelConditions, conditions_of
 from state.model.predictor import Predictor
 from state.model.snapshot import Snapshot
 from state.model.sums import Example, Sums
@@ -108,8 +108,8 @@ def test_a_model_of_the_first_feature_set_is_refused_and_never_misread() -> None
     assert isinstance(answer, Rejection)
     assert answer.detail == f"shop-1 is not {FEATURE_SET}"
     assert chooser.predictor is None
-    terms = terms_of(settings())
-    assert msgspec.structs.replace(terms, feature_set="shop-1").key != terms.key
+    conditions = conditions_of(settings())
+    assert msgspec.structs.replace(conditions, feature_set="shop-1").key != conditions.key
 
 
 def test_exposures_of_the_first_feature_set_are_refused_by_the_learner() -> None:
@@ -124,13 +124,15 @@ HOUR = 3_600_000
 TURN = (1_763_770_000_000 + HOUR, 8 * HOUR)
 
 
-def terms(dimension: int, form: str = "shared") -> Terms:
-    return Terms("golden", "default", 1.0, 7 * HOUR, "golden", 100, dimension, form, shortens=form == "disjoint")
+def conditions(dimension: int, form: str = "shared") -> ModelConditions:
+    return ModelConditions(
+        "golden", "default", 1.0, 7 * HOUR, "golden", 100, dimension, form, shortens=form == "disjoint"
+    )
 
 
 def test_merged_statistics_of_version_1() -> None:
     """Five examples on the snapshot of an earlier job that had learned four, under a half-life of 7 hours."""
-    merger = Merger.decode(read("merger-1.bin"), terms(26))
+    merger = Merger.decode(read("merger-1.bin"), conditions(26))
     merger.restore_base(Snapshot.decode(read("merger-1-base.bin")))
     sums = merger.sums()
     assert sums.half_life_ms == 7 * HOUR
@@ -143,12 +145,12 @@ def test_a_learner_shard_of_version_2() -> None:
     assert (shard.sums.half_life_ms, shard.sums.turns, shard.configured_ms) == (4 * HOUR, [TURN], 8 * HOUR)
     assert shard.pending.is_disjoint
     assert shard.pending.product_ids == ["product-0", "product-1"]
-    assert shard.watches.waiting == {"default": [0.25]}
-    assert shard.watches.watched["default"].exposures == 2_300
+    assert shard.drift.waiting == {"default": [0.25]}
+    assert shard.drift.watched["default"].exposures == 2_300
 
 
 def test_merged_statistics_of_version_2() -> None:
-    merger = Merger.decode(read("merger-2.bin"), terms(3, "disjoint"))
+    merger = Merger.decode(read("merger-2.bin"), conditions(3, "disjoint"))
     assert (merger.half_life_ms, merger.turns) == (4 * HOUR, [TURN])
     assert merger.sums().turns == [TURN]
     assert merger.watched[0].falls == 1

@@ -20,7 +20,7 @@ from state.configuration import Settings, Sources
 from state.feature_set import Feature
 from state.kernels.columns import ProductColumn
 from state.popularity.names import CATEGORY
-from state.session.interest import Interest
+from state.session.interest import Interest, most_liked
 
 OWN_LIMIT = 20
 LEADING = 5
@@ -130,7 +130,7 @@ class Shelf:
         self._newest = self._newest_by_category() if self._weights[names.NEWEST] else {}
         self.pool = np.unique(np.concatenate([self.catalogue.pool, *self._newest.values()]))
 
-    def offers(self, asked: Asked, limit: int, wanted: Sequence[str] = ()) -> CandidateLists:
+    def lists_for(self, asked: Asked, limit: int, wanted: Sequence[str] = ()) -> CandidateLists:
         """Return what there is for a session, `wanted` products first, for `limit` candidates."""
         interest = asked.interest
         popular = self.popularity.of(asked.region, asked.now_ms)
@@ -300,10 +300,7 @@ def _weights(sources: Sources) -> Values:
 
 
 def _best(values: dict[str, float]) -> list[str]:
-    liked = [(value, category) for category, value in values.items() if value > 0]
-    if len(liked) > 1:
-        liked.sort(reverse=True)
-    return [category for _, category in liked[:LIKED_CATEGORIES]]
+    return [category for _, category in most_liked(values.items(), LIKED_CATEGORIES)]
 
 
 def _add(

@@ -120,8 +120,8 @@ class Category:
         with reading("a category's lists"):
             self.facts = {}
             self._empty(stored.anchor, stored.beyond)
-            for place, product_id in enumerate(stored.product_ids):
-                facts = stored.facts[place * SIZE : (place + 1) * SIZE]
+            for position, product_id in enumerate(stored.product_ids):
+                facts = stored.facts[position * SIZE : (position + 1) * SIZE]
                 self._hold(product_id, facts, unpack(facts))
 
     def _empty(self, anchor: float, beyond: list[Key | None]) -> None:
@@ -153,9 +153,9 @@ class Category:
         del self.facts[product_id]
         was_shown = False
         for shortlist, key in self._lists_of(product_id, known):
-            place = shortlist.remove(key)
+            position = shortlist.remove(key)
             shown = self._newest_most if shortlist is self._newest else self._best
-            was_shown = was_shown or (place is not None and place < shown)
+            was_shown = was_shown or (position is not None and position < shown)
         return was_shown
 
     def _let_go(self, product_id: str) -> None:

@@ -19,7 +19,7 @@ _HEAD = 2 + _DIGEST
 _NOTHING = Rejection(Reason.EMPTY, None, "the record has no value, and no key of a product to remove")
 
 
-class Place(NamedTuple):
+class RecordPosition(NamedTuple):
     """Position of a record in the products' topic, and its Kafka time in ms."""
 
     partition: int
@@ -57,7 +57,7 @@ class Refused(NamedTuple):
 
     key: bytes
     payload: bytes | None
-    place: Place
+    position: RecordPosition
     rejection: Rejection
 
 
@@ -81,31 +81,31 @@ class Outcome(NamedTuple):
     unchanged: int
 
 
-def read_batch(rows: Iterable[tuple[bytes, bytes | None, Place | None, str]]) -> Batch:
-    """Return rows of (Kafka key, payload, place, product id by which the shard was found); without a place a session operator asks
-    for the product that is the key.
+def read_batch(rows: Iterable[tuple[bytes, bytes | None, RecordPosition | None, str]]) -> Batch:
+    """Gather rows of (Kafka key, payload, position, product id by which the shard was found) into a batch. Without a position
+    a session operator asks for the product that is the key.
 
     Gathering need not keep the order: the highest offset of a product wins.
     """
     asked: dict[str, None] = {}
     records = []
-    for key, payload, place, product_id in rows:
-        if place is None:
+    for key, payload, position, product_id in rows:
+        if position is None:
             asked[key.decode(errors="replace")] = None
         else:
-            records.append((place, key, payload, product_id))
+            records.append((position, key, payload, product_id))
     records.sort(key=lambda record: record[0])
     batch = Batch({}, list(asked), [])
-    for place, key, payload, product_id in records:
+    for position, key, payload, product_id in records:
         if payload is None and is_id(key):
             batch.products[product_id] = None
             continue
         product = read_product(payload) if payload else _NOTHING
         if isinstance(product, Rejection):
-            batch.refused.append(Refused(key, payload, place, product))
+            batch.refused.append(Refused(key, payload, position, product))
         elif product.product_id != product_id:
             why = Rejection(Reason.KEY_MISMATCH, "product_id", "the product cannot be told, is the field there twice?")
-            batch.refused.append(Refused(key, payload, place, why))
+            batch.refused.append(Refused(key, payload, position, why))
         else:
             batch.products[product_id] = (product.category_id, pack(product))
     return batch

@@ -28,8 +28,8 @@ class Newcomers:
             return [False] * len(product_ids)
         numbers = np.fromiter(map(hash, product_ids), dtype=np.int64, count=len(product_ids)).view(np.uint64)
         steps = numbers >> np.uint64(32) | np.uint64(1)
-        places = numbers[:, None] + steps[:, None] * _PROBES
-        octets, masks = (places >> np.uint64(3)) & np.uint64(BITS // 8 - 1), _BIT[places & np.uint64(7)]
+        probed = numbers[:, None] + steps[:, None] * _PROBES
+        octets, masks = (probed >> np.uint64(3)) & np.uint64(BITS // 8 - 1), _BIT[probed & np.uint64(7)]
         are_new: NDArray[np.bool_] = (bits[octets] & masks == 0).any(axis=1)
         np.bitwise_or.at(bits, octets, masks)
         self._names += int(are_new.sum())

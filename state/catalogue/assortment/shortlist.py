@@ -21,8 +21,8 @@ class Shortlist:
         self._capacity = capacity
 
     def __contains__(self, key: Key) -> bool:
-        place = bisect_left(self.keys, key)
-        return place < len(self.keys) and self.keys[place] == key
+        index = bisect_left(self.keys, key)
+        return index < len(self.keys) and self.keys[index] == key
 
     def has_room(self, key: Key) -> bool:
         """Return whether a product with this key is to be held."""
@@ -37,12 +37,12 @@ class Shortlist:
         return self.beyond
 
     def remove(self, key: Key) -> int | None:
-        """Take a product out; return the place that it had, None where it was not held."""
-        place = bisect_left(self.keys, key)
-        if place == len(self.keys) or self.keys[place] != key:
+        """Take a product out; return the index that it had, None where it was not held."""
+        index = bisect_left(self.keys, key)
+        if index == len(self.keys) or self.keys[index] != key:
             return None
-        del self.keys[place]
-        return place
+        del self.keys[index]
+        return index
 
     def reorder(self, keys: Iterable[Key]) -> None:
         """Put the same products under other keys; only if nothing had to go."""

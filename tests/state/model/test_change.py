@@ -6,7 +6,7 @@ import pytest
 
 from state.model.change import Change, LiveModel, Publication, patched, rows_by_product
 from state.model.learner import LearnerShard
-from state.model.merger import Merger, terms_of
+from state.model.merger import Merger, conditions_of
 from state.model.predictor import Predictor
 from state.model.snapshot import Snapshot
 from state.model.sums import Sums
@@ -16,7 +16,7 @@ from tests.state.shop import T0, make_merger, settings
 
 def taught(count: int, half_life_ms: int | None = None) -> tuple[Merger, LearnerShard]:
     merger = make_merger(half_life_ms)
-    shard = LearnerShard("default/0", Sums(merger.terms.dimension, half_life_ms))
+    shard = LearnerShard("default/0", Sums(merger.conditions.dimension, half_life_ms))
     shard.learn(made_examples(1, count, span_ms=HOUR))
     merger.absorb(shard.drain_update(), T0)
     return merger, shard
@@ -54,8 +54,8 @@ def test_base_and_change_are_the_whole_model(half_life_ms: int | None) -> None:
 
 def test_models_of_products_travel_as_changes_too() -> None:
     configuration = settings(bandit={"form": "disjoint"})
-    merger = Merger(terms_of(configuration), "here", T0)
-    shard = LearnerShard.open("d/0", None, {}, merger.terms.dimension, configuration.bandit, T0)
+    merger = Merger(conditions_of(configuration), "here", T0)
+    shard = LearnerShard.open("d/0", None, {}, merger.conditions.dimension, configuration.bandit, T0)
     for count in (100, 150):
         shard.learn(made_examples(count, count))
         if count == 100:

@@ -14,7 +14,7 @@ from state.choosing.features import Context, described
 from state.feature_set import DIMENSION
 from state.model.disjoint import Arms, arm_width, most_arms
 from state.model.learner import LearnerShard
-from state.model.merger import IncompatibleModelError, Merger, terms_of
+from state.model.merger import IncompatibleModelError, Merger, conditions_of
 from state.model.predictor import Predictor
 from state.model.snapshot import Snapshot
 from state.model.snapshot_rows import PRODUCTS_LIMIT_BYTES
@@ -32,7 +32,7 @@ POLICIES = ["epsilon_greedy", "epsilon_decreasing", "epsilon_first", "lin_ucb", 
 def opened(half_life: str | None = None, shards: int = 1, **bandit: Any) -> tuple[Merger, list[LearnerShard]]:
     settings = settings_from({"bandit": {"form": "disjoint", "half_life": half_life, **bandit}})
     shard = [LearnerShard.open(f"d/{i}", None, {}, DIMENSION, settings.bandit, T0) for i in range(shards)]
-    return Merger(terms_of(settings), "here", T0), shard
+    return Merger(conditions_of(settings), "here", T0), shard
 
 
 def reference(
@@ -130,9 +130,9 @@ def test_a_job_goes_on_from_the_snapshot_of_an_earlier_one() -> None:
 def test_statistics_of_the_other_form_are_refused() -> None:
     disjoint, _ = opened()
     with pytest.raises(IncompatibleModelError, match=r"bandit\.form"):
-        disjoint.adopt(make_merger(learned_from=disjoint.terms.learned_from).snapshot(T0), T0)
-    shared = terms_of(settings_from({}))
-    assert disjoint.terms.key != shared.key
+        disjoint.adopt(make_merger(learned_from=disjoint.conditions.learned_from).snapshot(T0), T0)
+    shared = conditions_of(settings_from({}))
+    assert disjoint.conditions.key != shared.key
 
 
 def test_products_beyond_the_bound_keep_the_prior_and_are_counted() -> None:

@@ -11,9 +11,9 @@ from jobs.errors import ConfigurationError
 from jobs.settings import settings_from
 from state.configuration import Bandit
 from state.feature_set import DIMENSION, FEATURE_SET, prior_of
-from state.model.drift import DriftWatch, Watches, shortened
+from state.model.drift import DriftWatch, DriftWatches, shortened
 from state.model.learner import LearnerShard
-from state.model.merger import Merger, terms_of
+from state.model.merger import Merger, conditions_of
 from state.model.predictor import Predictor
 from state.model.snapshot import Snapshot
 from state.model.sums import Example, Sums
@@ -44,14 +44,14 @@ def test_a_fall_of_rewards_is_found_and_a_steady_stream_is_not() -> None:
 
 
 def test_each_variant_is_watched_on_its_own_and_a_restart_changes_nothing() -> None:
-    through, restarted = Watches(), Watches()
+    through, restarted = DriftWatches(), DriftWatches()
     found: dict[int, list[tuple[int, int]]] = {0: [], 1: []}
     for step, rate in enumerate([0.3] * 10 + [0.05] * 10):
         news = {"falling": rewards_of(rate, 100, step), "rising": rewards_of(0.35 - rate, 100, step)}
         for which, watches in enumerate((through, restarted)):
             watches.add(news)
             if which:
-                restarted = watches = Watches.decode(watches.encode())
+                restarted = watches = DriftWatches.decode(watches.encode())
             found[which].append(watches.observe(0.002, T0 + step))
     assert found[0] == found[1]
     assert through.watched == restarted.watched
@@ -62,7 +62,7 @@ def test_each_variant_is_watched_on_its_own_and_a_restart_changes_nothing() -> N
     assert falling.exposures == rising.exposures == 2_000
     assert falling.drifted_at_ms >= T0 + 10
     with pytest.raises(ValueError, match="version"):
-        Watches.decode(b"\x63")
+        DriftWatches.decode(b"\x63")
 
 
 def test_memory_becomes_shorter_but_not_too_short() -> None:
@@ -107,21 +107,21 @@ def test_a_turn_is_exact_for_what_came_before_after_and_late(first: int | None, 
                     "drift_least_half_life": 2 * HOUR, "form": form}}
     )  # fmt: skip
     shard = LearnerShard.open("d/0", None, {}, DIMENSION, configuration.bandit, T0)
-    merger = Merger(terms_of(configuration), "here", T0)
+    merger = Merger(conditions_of(configuration), "here", T0)
     spans = (13 * HOUR, 27 * HOUR, 40 * HOUR)  # of what comes before the first turn, the second, and the end
     examples = [e for seed, span_ms in enumerate(spans) for e in on_minutes(made_examples(seed, 40, span_ms=span_ms))]
     unwanted = examples[5:10]
     turn_at = {39: T0 + spans[0], 79: T0 + spans[1]}
     earlier = [msgspec.structs.replace(e, exposed_at_ms=T0) for e in made_examples(2, 20)] if form == "shared" else []
     if earlier:
-        base = base_of(earlier, first, learned_from=merger.terms.learned_from)
+        base = base_of(earlier, first, learned_from=merger.conditions.learned_from)
         merger.adopt(msgspec.structs.replace(base, model_version=T0), T0)
     turns: list[tuple[int, int | None]] = []
     for index, example in enumerate(examples):
         shard.learn([example])
         if index in turn_at:
             turns.append((turn_at[index], shard.sums.half_life_ms))
-            shard.watches.add({"default": [*rewards_of(0.5, 2_000), *rewards_of(0.0, 400)]})
+            shard.drift.add({"default": [*rewards_of(0.5, 2_000), *rewards_of(0.0, 400)]})
             assert shard.observe(configuration.bandit, turn_at[index]) > 0
         if index % 9 == 0:
             merger.absorb(shard.drain_update(), T0 + 41 * HOUR)
@@ -156,7 +156,7 @@ def test_a_turn_is_exact_for_what_came_before_after_and_late(first: int | None, 
 def test_only_a_fall_shortens_and_only_where_configured(drift: str, rates: tuple[float, float]) -> None:
     configured = bandit(drift)
     shard = LearnerShard.open("d/0", None, {}, DIMENSION, configured, T0)
-    shard.watches.add({"default": [*rewards_of(rates[0], 2_000), *rewards_of(rates[1], 2_000, seed=2)]})
+    shard.drift.add({"default": [*rewards_of(rates[0], 2_000), *rewards_of(rates[1], 2_000, seed=2)]})
     drifts = shard.observe(configured, T0)
     assert (drifts > 0) == (rates[0] != rates[1])
     assert shard.sums.half_life_ms == 8 * HOUR
@@ -165,7 +165,7 @@ def test_only_a_fall_shortens_and_only_where_configured(drift: str, rates: tuple
 
 def test_what_drift_shortened_stays_so_until_the_configuration_changes() -> None:
     shard = LearnerShard.open("d/0", None, {}, DIMENSION, bandit(), T0)
-    shard.watches.add({"default": [*rewards_of(0.5, 2_000), *rewards_of(0.0, 400)]})
+    shard.drift.add({"default": [*rewards_of(0.5, 2_000), *rewards_of(0.0, 400)]})
     shard.observe(bandit(), T0)
     opened = partial(LearnerShard.open, "d/0", shard.encode(), {}, DIMENSION, now_ms=T0 + HOUR)
     assert shard.sums.half_life_ms == 4 * HOUR
@@ -175,7 +175,7 @@ def test_what_drift_shortened_stays_so_until_the_configuration_changes() -> None
 
 
 def test_statistics_that_a_drift_shortens_are_learned_in_one_shard() -> None:
-    assert [terms_of(settings(bandit={"drift": d})).shards for d in ("ignore", "watch", "shorten")] == [4, 4, 1]
+    assert [conditions_of(settings(bandit={"drift": d})).shards for d in ("ignore", "watch", "shorten")] == [4, 4, 1]
 
 
 @pytest.mark.parametrize("drift", ["ignore", "watch"])
@@ -189,6 +189,6 @@ def test_the_rewards_of_closed_exposures_reach_the_watch(drift: str) -> None:
     visit.pass_watermark(T0 + HOUR)
     records = [r for e in visit.effects for r in e.records if r.kind == "examples"]
     watched = [(r.key, m) for r in records if isinstance(m := msgspec.msgpack.decode(r.value), dict)]
-    key = visit.personalizer.chooser.of("session-1").watcher
+    key = visit.personalizer.chooser.of("session-1").drift_target
     assert (key is None) == (drift == "ignore")
     assert watched == ([] if key is None else [(f"{key[0]}/0".encode(), {"other": [0, 0.6, 0]})])

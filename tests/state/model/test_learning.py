@@ -122,7 +122,12 @@ def test_codecs_round_trip_and_refuse_other_versions() -> None:
     snapshot = merger.snapshot(T0)
     assert Snapshot.decode(snapshot.encode()) == snapshot
     assert restored_merger(merger).snapshot(T0) == snapshot
-    for decode in (Snapshot.decode, Sums.decode, LearnerShard.decode, partial(Merger.decode, terms=merger.terms)):
+    for decode in (
+        Snapshot.decode,
+        Sums.decode,
+        LearnerShard.decode,
+        partial(Merger.decode, conditions=merger.conditions),
+    ):
         with pytest.raises(ValueError, match="version"):
             decode(b"\xff" + snapshot.encode()[1:])
     with pytest.raises(ValueError, match="damaged"):
@@ -178,9 +183,9 @@ def test_examination_is_found_from_explored_items() -> None:
     np.testing.assert_allclose(Sums.decode(sums.encode()).examination()[:4], truth, atol=0.05)
 
 
-def base_of(examples: list[Example], half_life_ms: int | None = None, **terms: Any) -> Snapshot:
+def base_of(examples: list[Example], half_life_ms: int | None = None, **conditions: Any) -> Snapshot:
     """The snapshot of another job that learned the examples."""
-    merger = make_merger(half_life_ms, **terms)
+    merger = make_merger(half_life_ms, **conditions)
     merger.lineage = "elsewhere"
     shard = LearnerShard("default/0", Sums(DIMENSION, half_life_ms))
     shard.learn(examples)
@@ -239,11 +244,11 @@ def test_a_rollback_forgets_what_came_between_and_learns_on() -> None:
     np.testing.assert_allclose(theta, reference(first + later, None, T0, 1.0), rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.parametrize("terms", [{"feature_set": "another"}, {"learned_from": "clicks only"}])
-def test_statistics_of_other_terms_are_refused(terms: dict[str, Any]) -> None:
+@pytest.mark.parametrize("conditions", [{"feature_set": "another"}, {"learned_from": "clicks only"}])
+def test_statistics_of_other_terms_are_refused(conditions: dict[str, Any]) -> None:
     merger = make_merger()
     with pytest.raises(IncompatibleModelError, match="this job's is"):
-        merger.start_from(base_of(made_examples(1, 5), **terms), T0)
+        merger.start_from(base_of(made_examples(1, 5), **conditions), T0)
     assert merger.is_empty()
 
 

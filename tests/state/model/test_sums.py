@@ -39,7 +39,7 @@ def test_what_is_added_is_what_algebra_adds(half_life_ms: int | None) -> None:
     np.testing.assert_allclose(sums.totals, [count.sum(), reward.sum(), squared])
     for place in range(POSITIONS):
         there = [(w, w * e.clicked) for w, e in zip(weight, taught, strict=True) if e.position == place]
-        np.testing.assert_allclose(sums.places[:, place], np.sum(there, axis=0))
+        np.testing.assert_allclose(sums.positions[:, place], np.sum(there, axis=0))
     for product, row in zip(shard.pending.product_ids, shard.pending.table, strict=True):
         own = np.array([e.product_id == product for e in taught])
         np.testing.assert_allclose(row, [count[own].sum(), reward[own].sum(), *(count[own] @ x[own])], atol=1e-9)

@@ -12,7 +12,7 @@ from state.choosing.choice import Chooser
 from state.choosing.features import Context
 from state.feature_set import DIMENSION
 from state.model.learner import LearnerShard
-from state.model.merger import Merger, terms_of
+from state.model.merger import Merger, conditions_of
 from state.model.predictor import Predictor
 from state.model.sums import Example
 from state.session.interest import Interest
@@ -52,7 +52,7 @@ class Experiment:
         self.rng = np.random.default_rng(seed)
         self.chooser = Chooser(self.settings, np.random.default_rng([seed, 1]))
         self.shard = LearnerShard.open("default/0", None, {}, DIMENSION, self.settings.bandit, T0)
-        self.merger = Merger(terms_of(self.settings), "lab", T0)
+        self.merger = Merger(conditions_of(self.settings), "lab", T0)
         self.now_ms = T0
         self.exposures = np.zeros(world.products, dtype=np.int64)
 

@@ -94,7 +94,7 @@ def sessions(draw: st.DrawFn) -> Session:
 
 
 @st.composite
-def offers(draw: st.DrawFn, product_ids: list[str]) -> ProfileExtras:
+def extras(draw: st.DrawFn, product_ids: list[str]) -> ProfileExtras:
     """What is told beside the choice."""
     proposals = st.builds(Proposal, IDS, st.lists(IDS, max_size=3), st.floats(0, 1), st.floats(0, 1))
     trend = st.fixed_dictionaries({"product_id": IDS, "region": IDS, "count": st.integers(0, 9), "score": SHARES})
@@ -123,7 +123,7 @@ def arguments(draw: st.DrawFn) -> tuple[Any, ...]:
         Interest(draw(affinities), draw(affinities), _sizeable(draw(st.floats(0, 100)))),
         draw(st.dictionaries(IDS, st.floats(0, 5), max_size=8)),
         settings(profile={"max_bytes": draw(st.sampled_from((1_024, 2_048, 4_096, 65_536)))}),
-        draw(offers(slate.product_ids)),
+        draw(extras(slate.product_ids)),
     )
 
 

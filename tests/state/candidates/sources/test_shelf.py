@@ -196,7 +196,7 @@ def test_what_a_moment_says_is_kept_until_it_says_otherwise(monkeypatch: pytest.
     shelf = with_stores(filled())
 
     def told(name: str = "time:night") -> np.ndarray[Any, Any]:
-        return shelf.offers(Asked(NOBODY, moment=(name,)), 100).moment.values
+        return shelf.lists_for(Asked(NOBODY, moment=(name,)), 100).moment.values
 
     first = told()
     assert first[shelf.catalogue.code_of("c3")] > 0

@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from state.catalogue.assortment.directory import Batch, Entry, Outcome, Place, apply_batch, read_batch
+from state.catalogue.assortment.directory import Batch, Entry, Outcome, RecordPosition, apply_batch, read_batch
 from state.catalogue.assortment.facts import AVAILABLE, WANTED, unpack
 from state.catalogue.assortment.message import Act, Change, Message, encode_message, read_messages
 from state.events.rejection import Reason
 
-Row = tuple[bytes, bytes | None, Place | None, str]
+Row = tuple[bytes, bytes | None, RecordPosition | None, str]
 
 
 def row(offset: int, product_id: str, category_id: str | None = "c1", key: str = "", **fields: Any) -> Row:
@@ -18,7 +18,7 @@ def row(offset: int, product_id: str, category_id: str | None = "c1", key: str =
     value = (
         json.dumps({"product_id": product_id, "category_id": category_id} | fields).encode() if category_id else None
     )
-    return (key or product_id).encode(), value, Place(0, offset, 1_000 + offset), product_id
+    return (key or product_id).encode(), value, RecordPosition(0, offset, 1_000 + offset), product_id
 
 
 def ask(product_id: str) -> Row:
@@ -99,19 +99,19 @@ def test_a_product_that_comes_and_is_asked_for_at_once_is_answered_as_it_came() 
 @pytest.mark.parametrize(
     ("bad", "reason"),
     [
-        ((b"p", b"{", Place(3, 41, 5), ""), Reason.NOT_JSON),
-        ((b"p", b"\xff\xfe", Place(3, 41, 5), ""), Reason.NOT_UTF8),
-        ((b"p", b'{"product_id": "\xff"}', Place(3, 41, 5), ""), Reason.NOT_UTF8),
-        ((b"p", b'{"product_id": "p\\udc00"}', Place(3, 41, 5), "p?"), Reason.NOT_UTF8),
-        ((b"p", b"", Place(3, 41, 5), ""), Reason.EMPTY),
-        ((b"", None, Place(3, 41, 5), ""), Reason.EMPTY),
-        ((b"\xff", None, Place(3, 41, 5), "\ufffd"), Reason.EMPTY),
-        ((b"p" * 129, None, Place(3, 41, 5), "p" * 129), Reason.EMPTY),
-        ((b"p", b'{"product_id": "p"}', Place(3, 41, 5), "p"), Reason.MISSING_FIELD),
-        ((b"p", b'{"product_id": "p", "category_id": "c", "stock": -1}', Place(3, 41, 5), "p"), Reason.INVALID_VALUE),
-        ((b"p", b'{"product_id": "p", "category_id": "c", "created_at": 1e300}', Place(3, 41, 5), "p"), Reason.WRONG_TYPE),
-        ((b"p", b'{"product_id": "q", "category_id": "c"}', Place(3, 41, 5), "p"), Reason.KEY_MISMATCH),
-        ((b"p", b"[" * 70_000, Place(3, 41, 5), ""), Reason.TOO_LARGE),
+        ((b"p", b"{", RecordPosition(3, 41, 5), ""), Reason.NOT_JSON),
+        ((b"p", b"\xff\xfe", RecordPosition(3, 41, 5), ""), Reason.NOT_UTF8),
+        ((b"p", b'{"product_id": "\xff"}', RecordPosition(3, 41, 5), ""), Reason.NOT_UTF8),
+        ((b"p", b'{"product_id": "p\\udc00"}', RecordPosition(3, 41, 5), "p?"), Reason.NOT_UTF8),
+        ((b"p", b"", RecordPosition(3, 41, 5), ""), Reason.EMPTY),
+        ((b"", None, RecordPosition(3, 41, 5), ""), Reason.EMPTY),
+        ((b"\xff", None, RecordPosition(3, 41, 5), "\ufffd"), Reason.EMPTY),
+        ((b"p" * 129, None, RecordPosition(3, 41, 5), "p" * 129), Reason.EMPTY),
+        ((b"p", b'{"product_id": "p"}', RecordPosition(3, 41, 5), "p"), Reason.MISSING_FIELD),
+        ((b"p", b'{"product_id": "p", "category_id": "c", "stock": -1}', RecordPosition(3, 41, 5), "p"), Reason.INVALID_VALUE),
+        ((b"p", b'{"product_id": "p", "category_id": "c", "created_at": 1e300}', RecordPosition(3, 41, 5), "p"), Reason.WRONG_TYPE),
+        ((b"p", b'{"product_id": "q", "category_id": "c"}', RecordPosition(3, 41, 5), "p"), Reason.KEY_MISMATCH),
+        ((b"p", b"[" * 70_000, RecordPosition(3, 41, 5), ""), Reason.TOO_LARGE),
     ],
 )  # fmt: skip
 def test_what_is_no_product_is_refused_and_the_product_stands(bad: Row, reason: Reason) -> None:
@@ -120,7 +120,7 @@ def test_what_is_no_product_is_refused_and_the_product_stands(bad: Row, reason: 
     before = dict(directory.entries)
     batch, outcome = directory.apply(bad)
     [refused] = batch.refused
-    assert (refused.rejection.reason, refused.place, refused.payload) == (reason, Place(3, 41, 5), bad[1])
+    assert (refused.rejection.reason, refused.position, refused.payload) == (reason, RecordPosition(3, 41, 5), bad[1])
     assert (outcome.changes, directory.entries) == ({}, before)
 
 

@@ -11,7 +11,7 @@ from jobs.settings import settings_from
 from state.configuration import Bandit
 from state.feature_set import DIMENSION
 from state.model.learner import LearnerShard
-from state.model.merger import terms_of
+from state.model.merger import conditions_of
 from state.model.river.learner import RiverError, RiverLearner, create
 from state.model.sums import Example
 from state.policy import policy_from
@@ -117,4 +117,4 @@ def test_a_name_that_is_none_of_rivers_stops_the_start(dotted: str) -> None:
 
 def test_river_learns_in_one_shard() -> None:
     settings = settings_from({"bandit": {"policy": "river", "river": "river.bandit.RandomPolicy"}})
-    assert (settings.bandit.shards, terms_of(settings).shards) == (4, 1)
+    assert (settings.bandit.shards, conditions_of(settings).shards) == (4, 1)
