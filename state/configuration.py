@@ -443,6 +443,7 @@ class Streams(Section, frozen=True):
     """The open connections on which news of profiles is sent."""
 
     max: Annotated[int, Meta(ge=1, le=1_000_000)] = 10_000
+    max_sockets: Annotated[int, Meta(ge=0, le=1_000_000)] = 2_000
     per_session: Annotated[int, Meta(ge=1, le=1_000)] = 16
     keep_alive_ms: Annotated[int, Meta(ge=100, le=10 * MINUTE_MS)] = 20_000
     idle_ms: Annotated[int, Meta(ge=100, le=24 * HOUR_MS)] = 120_000

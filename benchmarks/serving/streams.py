@@ -83,7 +83,7 @@ def measure(streams: int, rate: float, seconds: float, kind: str) -> dict[str, A
     """Run it once."""
     with tempfile.TemporaryDirectory(prefix="heliotrope-streams-") as folder, redis_server() as place:
         shop = place.start()
-        serving = {"streams": {"max": max(streams, 10_000)}, "max_connections": streams + 2_000}
+        serving = {"streams": {"max": streams, "max_sockets": streams}, "max_connections": streams + 2_000}
         with live_server(Path(folder), redis={"url": place.url}, serving=serving) as server:
             worker = psutil.Process(server.workers()[0])
             before = worker.memory_info().rss

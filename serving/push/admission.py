@@ -1,9 +1,10 @@
 """Who may open a stream: session id, token, what was seen before, and room for one more."""
 
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from starlette.types import Scope
 
@@ -15,6 +16,7 @@ from serving.push.hub import Hub
 from serving.push.position import parse_event_id
 from state.configuration import Serving
 
+Kind = Literal["stream", "socket"]
 RETRY_FULL_S, RETRY_SESSION_S = 10, 30
 NOTHING_SEEN = (0, 0)
 
@@ -35,7 +37,7 @@ class Admission:
         self._streams = serving.streams
         self._origins = frozenset(serving.origins)
         self._access = access
-        self._open = 0
+        self._open: Counter[Kind] = Counter()
 
     def examine(self, scope: Scope) -> Visit:
         """Read the request.
@@ -49,20 +51,20 @@ class Admission:
         return Visit(session_id, _seen(scope), ends_at_s)
 
     @contextmanager
-    def admit(self, visit: Visit, kind: str) -> Iterator[Feed]:
+    def admit(self, visit: Visit, kind: Kind) -> Iterator[Feed]:
         """Hold a place for as long as the block lasts.
 
         Raises:
             Refusal: 429, the session has too many; 503, the worker has too many or is stopping.
         """
-        self._check_room(visit.session_id)
-        self._open += 1
+        self._check_room(visit.session_id, kind)
+        self._open[kind] += 1
         metrics.STREAMS.labels(kind).inc()
         try:
             with self._hub.follow(visit.session_id) as watch:
                 yield Feed(watch, visit.seen, self._streams, visit.ends_at_s)
         finally:
-            self._open -= 1
+            self._open[kind] -= 1
             metrics.STREAMS.labels(kind).dec()
 
     def admits_origin(self, scope: Scope) -> bool:
@@ -74,13 +76,17 @@ class Admission:
         host = header_of(scope, b"host") or b""
         return origin.decode("latin-1") in self._origins or origin in [form % host for form in own]
 
-    def _check_room(self, session_id: str) -> None:
+    def _check_room(self, session_id: str, kind: Kind) -> None:
         if self._hub.is_closed:
             raise Refusal(503, "the server is about to stop: try again", headers={"retry-after": "1"})
-        if self._open >= self._streams.max:
+        if self._open.total() >= self._streams.max or (
+            kind == "socket" and self._open[kind] >= self._streams.max_sockets
+        ):
             metrics.REFUSED.labels("worker").inc()
             raise Refusal(
-                503, "the server has as many streams as it takes: try again", headers={"retry-after": str(RETRY_FULL_S)}
+                503,
+                f"the server has as many {kind}s as it takes: try again",
+                headers={"retry-after": str(RETRY_FULL_S)},
             )
         if self._hub.count(session_id) >= self._streams.per_session:
             metrics.REFUSED.labels("session").inc()

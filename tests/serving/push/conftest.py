@@ -14,7 +14,7 @@ from tests.serving.live_server import LiveServer, live_server
 def live(redis_place: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
     """A server with bounds that a test can reach."""
     folder: Path = tmp_path_factory.mktemp("push")
-    serving = {"streams": {"per_session": 3, "max": 40}, "origins": ["https://shop.example"]}
+    serving = {"streams": {"per_session": 3, "max": 40, "max_sockets": 5}, "origins": ["https://shop.example"]}
     with live_server(folder, redis={"url": redis_place.url}, serving=serving) as server:
         yield server
 

@@ -151,6 +151,29 @@ def test_streams_and_sockets_share_a_sessions_bound(live: LiveServer, session_id
     run(test())
 
 
+def test_a_worker_has_so_many_sockets_and_no_more(live: LiveServer, session_id: str) -> None:
+    """Each takes six times the memory of a stream."""
+
+    async def test() -> None:
+        async with AsyncExitStack() as stack:
+            for number in range(5):
+                await until_open(live, f"{session_id}-{number}", stack)
+            status, problem = await refusal(live, session_id)
+            assert (status, problem["status"]) == (503, 503)
+
+    run(test())
+
+
+async def until_open(live: LiveServer, session_id: str, stack: AsyncExitStack) -> None:
+    """Open a socket as soon as there is room: those of other tests may not have ended yet."""
+    async with asyncio.timeout(PATIENCE_S):
+        while True:
+            with suppress(InvalidStatus):
+                await stack.enter_async_context(socket(live, session_id))
+                return
+            await asyncio.sleep(0.02)
+
+
 def test_silence_is_filled_and_ends(tmp_path: Path, redis_url: str) -> None:
     serving = {"streams": {"keep_alive": "100 ms", "idle": "1 s"}}
     with live_server(tmp_path, redis={"url": redis_url}, serving=serving) as live:
