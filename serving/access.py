@@ -6,7 +6,7 @@ The answer to a wrong token is the same whether the session exists or not, and c
 import time
 from collections.abc import Callable
 from pathlib import Path
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, unquote_to_bytes
 
 import msgspec
 from starlette.types import Scope
@@ -79,16 +79,14 @@ def session_of(scope: Scope) -> str:
         Refusal: 400, it is none.
     """
     try:
-        session_id = msgspec.convert(scope["path_params"]["session_id"], SessionId)
-        session_id.encode()
-    except (msgspec.ValidationError, UnicodeEncodeError):
+        return msgspec.convert(_last_part(scope), SessionId)
+    except (msgspec.ValidationError, UnicodeDecodeError):
         raise Refusal(
             400,
             "a session_id has 1 to 128 characters, none of them a control character",
             reason="invalid_value",
             field="session_id",
         ) from None
-    return session_id
 
 
 def query_of(scope: Scope) -> dict[str, str]:
@@ -109,6 +107,15 @@ def query_of(scope: Scope) -> dict[str, str]:
 def header_of(scope: Scope, name: bytes) -> bytes | None:
     """Return the first header of a name, in lower case."""
     return next((value for key, value in scope["headers"] if key == name), None)
+
+
+def _last_part(scope: Scope) -> str:
+    """What follows `/v1/NAME/` in a path, decoded once: servers put U+FFFD for what is not UTF-8, which is another session's id.
+
+    Raises:
+        UnicodeDecodeError: it is not UTF-8.
+    """
+    return unquote_to_bytes(scope["raw_path"].split(b"/", 3)[3]).decode()
 
 
 def _token_of(scope: Scope) -> str | None:

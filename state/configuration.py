@@ -451,6 +451,20 @@ class Streams(Section, frozen=True):
     retry_ms: Annotated[int, Meta(ge=100, le=10 * MINUTE_MS)] = 3_000
 
 
+class Reader(Section, frozen=True):
+    """How profiles are read for `GET /v1/profile`."""
+
+    budget_ms: Annotated[int, Meta(ge=1, le=MINUTE_MS)] = 50
+    wait_max_ms: Annotated[int, Meta(ge=1, le=5 * MINUTE_MS)] = 10_000
+    slow_after_ms: Annotated[int, Meta(ge=1, le=MINUTE_MS)] = 50
+    give_up_after_ms: Annotated[int, Meta(ge=10, le=MINUTE_MS)] = 2_000
+    failures: Annotated[int, Meta(ge=1, le=1_000)] = 3
+    lag_ms: Annotated[int, Meta(ge=1, le=MINUTE_MS)] = 100
+    stale_max_ms: Annotated[int, Meta(ge=1, le=24 * HOUR_MS)] = 10 * MINUTE_MS
+    cache_profiles: Annotated[int, Meta(ge=1, le=10_000_000)] = 20_000
+    cache_bytes: Annotated[int, Meta(ge=65_536, le=2**40)] = 64 * 1024 * 1024
+
+
 class Serving(Section, frozen=True):
     """The way in and the way out over HTTP."""
 
@@ -464,6 +478,8 @@ class Serving(Section, frozen=True):
     origins: Annotated[list[Annotated[str, Meta(min_length=1, max_length=256)]], Meta(max_length=100)] = []
     trusted_proxies: Annotated[list[Annotated[str, Meta(min_length=1, max_length=64)]], Meta(max_length=100)] = []
     rate_limits: RateLimits = RateLimits()
+    data_dir: str = ""
+    reader: Reader = Reader()
     streams: Streams = Streams()
     max_connections: Annotated[int, Meta(ge=16, le=1_000_000)] = 12_000
     header_timeout_ms: Annotated[int, Meta(ge=100, le=5 * MINUTE_MS)] = 10_000

@@ -30,6 +30,7 @@ class Reason(enum.StrEnum):
     BREAKER_OPEN = "breaker_open"
     PRESSURE = "pressure"
     OVERLOADED = "overloaded"
+    INTERNAL_ERROR = "internal_error"
 
 
 class ProfileRequest(msgspec.Struct, frozen=True, gc=False):

@@ -62,6 +62,10 @@ class AsyncProfileReader:
             return await self._answer_woken(request)
         return await self._run(request, None)
 
+    def last_resort(self, request: ProfileRequest) -> Answer:
+        """The static list, for callers in whose own code something failed."""
+        return self.chain.last_resort(request)
+
     def forget(self, session_id: str) -> None:
         """Drops what is kept of a session, as after an erasure."""
         self.chain.forget(session_id)

@@ -114,6 +114,12 @@ class Chain:
             reason = found if isinstance(found, Reason) else Reason.NO_PROFILE
         return self._fallback(request, reason, started_s)
 
+    def last_resort(self, request: ProfileRequest) -> Answer:
+        """The static list, when nothing else can be trusted."""
+        return self._of_list(
+            request, self.static.newest, Source.STATIC, Reason.INTERNAL_ERROR, self.clock.monotonic_s()
+        )
+
     def settle(self, key: str, raw: bytes | None) -> Settled:
         """Takes in what Redis holds under a key, at once or late."""
         now_s = self.clock.monotonic_s()

@@ -1,6 +1,7 @@
 """A real Redis, a real broker, and the application in this process, for tests that need no server."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from starlette.testclient import TestClient
@@ -23,9 +24,10 @@ def redis_place() -> Iterator[RedisServer]:
 
 
 @pytest.fixture
-def settings(redis_place: RedisServer) -> Settings:
+def settings(redis_place: RedisServer, tmp_path: Path) -> Settings:
     """The shipped settings with that Redis, and a broker that nobody runs."""
-    return settings_from({"redis": {"url": redis_place.url}, "kafka": {"bootstrap": "127.0.0.1:1"}})
+    tree = {"redis": {"url": redis_place.url}, "kafka": {"bootstrap": "127.0.0.1:1"}}
+    return settings_from({**tree, "serving": {"data_dir": str(tmp_path / "serving")}})
 
 
 @pytest.fixture
