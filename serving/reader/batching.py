@@ -227,7 +227,7 @@ class BatchingStore:
             await connection.disconnect(nowait=True)
         finally:
             self._connecting = None
-        if self._next.keys:
+        if self._full or self._next.keys:
             self._plan()
 
     def _judge(self, batch: Batch) -> None:
