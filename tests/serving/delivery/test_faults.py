@@ -15,7 +15,7 @@ from tests.serving.reader.servers import Shop, shop
 from tests.serving.slow_proxy import SlowProxy, slow_proxy
 
 READS, AT_ONCE = 400, 16
-READER = {"failures": 3, "give_up_after": "500 ms"}
+READER = {"failures": 3, "give_up_after": "500 ms", "lag": "60 s"}
 
 
 @pytest.fixture(scope="module")
