@@ -54,6 +54,7 @@ def create_app(settings: Settings, process: Lifespan = nullcontext) -> Starlette
         exception_handlers=HANDLERS,
         lifespan=lambda _: _lifespan(context, rooms, process),
     )
+    app.router.redirect_slashes = False  # it would send clients to whatever the header Host says
     app.state.context = context
     return app
 
