@@ -102,7 +102,7 @@ def main() -> int:
     parser.add_argument("--minutes", type=float, default=60.0)
     parser.add_argument("--rate", type=int, default=150, help="events per second")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--plots", type=Path, default=RESULTS / "plots", help="folder of soak.png and soak.svg")
+    parser.add_argument("--plots", type=Path, default=RESULTS / "plots", help="folder of soak.png")
     parser.add_argument("--set", action="append", default=[], dest="sets", metavar="KEY=VALUE")
     options = parser.parse_args()
     console = Console()
@@ -111,13 +111,13 @@ def main() -> int:
     verdicts = {name: found for name, points in series.items() if (found := judge(name, *points)) is not None}
     host = machine()
     title = f"{options.minutes:.0f} min at {options.rate} events/s, {host['cpu']}, {host['cores']} cores"
-    files = draw(series, verdicts, title, options.plots)
+    file = draw(series, verdicts, title, options.plots)
     words = {name: found._asdict() | {"verdict": found.word} for name, found in verdicts.items()}
     result = {"machine": host, "options": title, "restarts": restarts, "verdicts": words, "samples": samples}
     RESULTS.mkdir(parents=True, exist_ok=True)
     (RESULTS / "soak.json").write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=1))
     console.print(table_of(verdicts))
-    console.print(f"restarts: {', '.join(restarts) or 'none'}; {', '.join(map(str, files))}", soft_wrap=True)
+    console.print(f"restarts: {', '.join(restarts) or 'none'}; {file}", soft_wrap=True)
     return 1 if restarts or any(found.word == "grows" for found in verdicts.values()) else 0
 
 

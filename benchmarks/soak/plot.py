@@ -27,8 +27,8 @@ def draw(
     verdicts: Mapping[str, Verdict],
     title: str,
     folder: Path,
-) -> list[Path]:
-    """Writes soak.png and soak.svg; `series` has (seconds, values) by name."""
+) -> Path:
+    """Write soak.png; `series` has (seconds, values) by name."""
     import matplotlib as mpl  # of the benchmarks' own lock
 
     mpl.use("agg")
@@ -46,11 +46,10 @@ def draw(
     for axes in grid[-1]:
         axes.set_xlabel("minutes")
     figure.suptitle(title, fontsize=10)
-    files = [folder / "soak.png", folder / "soak.svg"]
-    for file in files:
-        figure.savefig(file, dpi=110)
+    file = folder / "soak.png"
+    figure.savefig(file, dpi=110)
     pyplot.close(figure)
-    return files
+    return file
 
 
 def _line(
