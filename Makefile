@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 
-.PHONY: run test audit fuzz bench bench-quick bench-lab bench-online soak faults lint unit integration metrics docs clean
+.PHONY: run test audit fuzz bench bench-quick bench-lab bench-online soak faults lint unit integration next-shop metrics docs clean
 run: $(READY)
 	@$(BIN)/heliotrope demo
 
@@ -17,10 +17,14 @@ lint: $(READY)
 	@$(BIN)/mypy
 
 unit: $(READY)
-	@$(BIN)/python -m pytest -m "not integration and not containers"
+	@$(BIN)/python -m pytest -m "not integration and not containers and not next_shop"
 
 integration: $(READY)
 	@$(BIN)/python -m pytest -m "integration and not faults"
+
+# The Next.js example, built and clicked through in Chromium; needs Node, npm and a registry or what it left before.
+next-shop: $(READY)
+	@timeout 3600 $(BIN)/python -m pytest tests/browser/test_next_shop.py -m next_shop
 
 # Every fault on one stack, the report on the screen and in benchmarks/results/faults.md; about half an hour.
 faults: $(READY)

@@ -1,0 +1,252 @@
+"""The Next.js shop in `examples/next-shop`, built and clicked through in a real Chromium, over the real service and a real Redis.
+
+`make next-shop` runs it: the packages and the build take minutes. It skips what it does not find, and says so.
+"""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis
+
+from tests.clients.node import ROOT, environment, install, npm
+from tests.redis_server import RedisServer, redis_server
+from tests.serving.live_server import LiveServer, live_server
+from tests.serving.redis_data import profile_of
+
+pytestmark = pytest.mark.next_shop
+SHOP = ROOT / "examples" / "next-shop"
+COOKIE = "heliotrope_session"
+BUILD_SECONDS = 900
+START_SECONDS = 120
+PATIENT_MS = 60_000
+PATIENT_BUDGET_MS = "5000"
+"""This machine may be busy, and what is late is not the claim here."""
+PRODUCTS = [json.loads(line) for line in (ROOT / "conf" / "demo" / "catalogue.jsonl").read_text().splitlines()]
+TITLES = {product["product_id"]: product["title"] for product in PRODUCTS}
+LOVED = "Items you may love based on your recent interactions"
+
+
+@pytest.fixture(scope="module")
+def built() -> Path:
+    """The shop, built as for production."""
+    install(SHOP)
+    done = npm(SHOP, "run", "build", seconds=BUILD_SECONDS)
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
+    return SHOP
+
+
+@pytest.fixture(scope="module")
+def place() -> Iterator[RedisServer]:
+    with redis_server() as server:
+        server.start()
+        yield server
+
+
+@pytest.fixture(scope="module")
+def job(place: RedisServer) -> Iterator[redis.Redis]:
+    """The job's way into Redis."""
+    with redis.Redis.from_url(place.url) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def port() -> int:
+    """The shop's: its address is in the service's configuration before either starts."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        return int(free.getsockname()[1])
+
+
+@pytest.fixture(scope="module")
+def service(place: RedisServer, port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    origins = {"origins": [f"http://127.0.0.1:{port}"]}
+    with live_server(tmp_path_factory.mktemp("service"), redis={"url": place.url}, serving=origins) as server:
+        yield server
+
+
+@pytest.fixture(scope="module")
+def shop(built: Path, service: LiveServer, port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with running(built, port, service.address, tmp_path_factory.mktemp("shop") / "shop.log") as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Any]:
+    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed here")
+    executable = shutil.which("chromium")
+    if executable is None:
+        pytest.skip("Chromium is not installed here")
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=executable, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page(chromium: Any) -> Iterator[Any]:
+    context = chromium.new_context()
+    context.set_default_timeout(PATIENT_MS)
+    page = context.new_page()
+    errors: list[str] = []
+    page.on("pageerror", lambda error: errors.append(str(error)))
+    yield page
+    context.close()
+    assert errors == []
+
+
+@contextmanager
+def running(project: Path, port: int, service: str, log: Path) -> Iterator[str]:
+    """The built shop on a port, until the block ends."""
+    command = ("node", "node_modules/next/dist/bin/next", "start", "--hostname", "127.0.0.1", "--port", str(port))
+    address = f"http://127.0.0.1:{port}"
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            command,
+            cwd=project,
+            env=environment(HELIOTROPE_URL=service, HELIOTROPE_BUDGET_MS=PATIENT_BUDGET_MS),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+        try:
+            _wait(address, process, log)
+            yield address
+        finally:
+            os.killpg(process.pid, signal.SIGTERM)
+            process.wait(60)
+
+
+def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            urllib.request.urlopen(f"{address}/products", timeout=START_SECONDS).read()
+            return
+        except urllib.error.URLError:
+            time.sleep(0.2)
+    raise AssertionError(f"the shop did not start:\n{log.read_text()}")
+
+
+def publish(job: redis.Redis, session_id: str, version: int, *products: str) -> None:
+    """Write a profile as the job does, with the news of it."""
+    items = [
+        {"product_id": product, "score": 0.5, "reasons": [{"code": "popular", "share": 1.0}]} for product in products
+    ]
+    trending = [{"product_id": "audio-05", "region": "EU", "count": 9, "score": 0.1}]
+    bundles = [{"primary_product": "audio-01", "bundle_items": ["audio-02"], "discount": 0.15, "score": 0.2}]
+    now_ms = int(time.time() * 1_000)
+    profile = profile_of(
+        session_id,
+        version,
+        score_data=items,
+        updated_at=now_ms,
+        trending_recommendations=trending,
+        bundled_discount_suggestions=bundles,
+    )
+    job.set(f"heliotrope:profile:{session_id}", profile)
+    notice = {"session_id": session_id, "version": version, "updated_at": now_ms}
+    job.publish("heliotrope:profile-updated", json.dumps(notice))
+
+
+def html_of(address: str, session_id: str) -> str:
+    """What the server sends, before any script runs."""
+    request = urllib.request.Request(address, headers={"Cookie": f"{COOKIE}={session_id}"})
+    with urllib.request.urlopen(request, timeout=60) as answer:
+        return str(answer.read().decode())
+
+
+def session_of(page: Any) -> str:
+    """The browser's session, from the cookie that the provider sets."""
+    page.wait_for_function(f"document.cookie.includes('{COOKIE}=')")
+    return next(str(cookie["value"]) for cookie in page.context.cookies() if cookie["name"] == COOKIE)
+
+
+def products_shown(html: str) -> list[str]:
+    return re.findall(r'data-product-id="([^"]+)"', html)
+
+
+def test_the_server_renders_a_known_visitors_profile(shop: str, job: redis.Redis) -> None:
+    publish(job, "known", 1, "audio-03", "audio-01")
+    html = html_of(shop, "known")
+    assert LOVED in html
+    assert products_shown(html)[:2] == ["audio-03", "audio-01"]
+
+
+def test_without_the_service_the_shop_shows_its_own_list(built: Path, shop: str, tmp_path: Path) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    with running(built, port, "http://127.0.0.1:1", tmp_path / "shop.log") as alone:
+        html = html_of(alone, "known")
+    assert "Popular right now" in html
+    ratings = {product["product_id"]: product.get("rating", 0) for product in PRODUCTS}
+    shown = products_shown(html)
+    assert len(shown) == 8
+    assert [ratings[product] for product in shown] == sorted(ratings.values(), reverse=True)[:8]
+
+
+def test_a_click_is_tracked_and_the_list_changes_without_a_reload(page: Any, shop: str, job: redis.Redis) -> None:
+    page.goto(shop)
+    session_id = session_of(page)
+    page.evaluate("window.loadedOnce = true")
+    publish(job, session_id, 1, "audio-03", "audio-01")
+    loved = page.get_by_role("region", name=LOVED)
+    loved.get_by_role("listitem").nth(1).wait_for()
+    publish(job, session_id, 2, "audio-04", "audio-03", "audio-01")
+    loved.get_by_role("listitem").nth(2).wait_for()
+    assert products_shown(loved.inner_html()) == ["audio-04", "audio-03", "audio-01"]
+    page.get_by_role("region", name="Trending now").get_by_text(TITLES["audio-05"]).wait_for()
+    page.get_by_role("region", name="Better together").get_by_text("15 % off").wait_for()
+    with page.expect_request(lambda request: sends(request, "product_view")) as tracked:
+        loved.get_by_role("link").first.click()
+    page.get_by_role("heading", name=TITLES["audio-04"]).wait_for()
+    (event,) = sent(tracked.value, "product_view")
+    assert (event["session_id"], event["product_id"]) == (session_id, "audio-04")
+    assert page.evaluate("window.loadedOnce") is True
+
+
+def test_what_was_on_screen_is_sent_with_its_decision(page: Any, shop: str, job: redis.Redis) -> None:
+    page.goto(shop)
+    session_id = session_of(page)
+    with page.expect_request(lambda request: sends(request, "impression")) as tracked:
+        publish(job, session_id, 1, "audio-03", "audio-01")
+    event = sent(tracked.value, "impression")[-1]
+    assert event["decision_id"] == f"{session_id}-1"
+    assert event["shown"] == ["audio-03", "audio-01"]
+
+
+def test_the_visitor_is_asked_once_and_can_be_forgotten(page: Any, shop: str) -> None:
+    page.goto(shop)
+    session_id = session_of(page)
+    with page.expect_request(lambda request: sends(request, "consent")) as tracked:
+        page.get_by_role("region", name="Consent").get_by_role("button", name="No").click()
+    assert [event["granted"] for event in sent(tracked.value, "consent")] == [False]
+    page.reload()
+    page.get_by_text("popular items only").wait_for()
+    assert page.get_by_role("region", name="Consent").count() == 0
+    with page.expect_request(lambda request: sends(request, "erase")) as forgotten:
+        page.get_by_role("button", name="Forget me").click()
+    assert [event["session_id"] for event in sent(forgotten.value, "erase")] == [session_id]
+    assert session_of(page) != session_id
+
+
+def sent(request: Any, event_type: str) -> list[dict[str, Any]]:
+    """The events of a type in one request of the module."""
+    return [event for event in json.loads(request.post_data)["events"] if event["event_type"] == event_type]
+
+
+def sends(request: Any, event_type: str) -> bool:
+    return "/v1/track" in request.url and request.method == "POST" and bool(sent(request, event_type))
