@@ -452,7 +452,7 @@ class Streams(Section, frozen=True):
 
 
 class Reader(Section, frozen=True):
-    """How profiles are read for `GET /v1/profile`."""
+    """Settings of reads for `GET /v1/profile`."""
 
     budget_ms: Annotated[int, Meta(ge=1, le=MINUTE_MS)] = 50
     wait_max_ms: Annotated[int, Meta(ge=1, le=5 * MINUTE_MS)] = 10_000
