@@ -14,7 +14,8 @@ from state.model.merger import Merger, conditions_of
 from state.model.predictor import Predictor
 from state.model.snapshot import Snapshot
 from state.model.sums import Example
-from state.personalizer import Effect, Personalizer
+from state.personalizer import Personalizer
+from state.profile.effect import Effect
 from state.session.session import Session
 
 _examples = msgspec.msgpack.Decoder(list[Example])

@@ -15,7 +15,7 @@ from unittest import mock
 import msgspec
 import numpy as np
 
-import state.personalizer
+import state.profile.publishing
 from benchmarks.in_process import InProcess
 from benchmarks.lab.ours import Heliotrope
 from benchmarks.traffic import catalogue, messages, traffic
@@ -49,10 +49,10 @@ STAGES = (
     Stage("state", Session, "encode"),
     Stage("log and rest", Personalizer, "apply"),
     Stage("attribution", Personalizer, "_attribute"),
-    Stage("interest", state.personalizer, "interest"),
+    Stage("interest", state.profile.publishing, "interest"),
     Stage("slate", Chooser, "choose"),
     Stage("candidates and score", ThompsonSlates, "draw"),
-    Stage("encode", state.personalizer, "build_profile"),
+    Stage("encode", state.profile.publishing, "build_profile"),
     Stage("learn", InProcess, "_learn"),
     Stage("publish", InProcess, "publish"),
 )

@@ -107,7 +107,7 @@ def _explained(
     personalizer = Personalizer(base.settings, base, NO_SALT)
     logged = (each for each in history.decisions if each.decision_id == profile.get("decision_id"))
     slate = next((slate_of(each) for each in logged), None)
-    return explain(session, personalizer.context(session, now_ms), base.of(session_id), slate, asked)
+    return explain(session, personalizer.publisher.context(session, now_ms), base.of(session_id), slate, asked)
 
 
 def _usable(data: bytes) -> bytes:

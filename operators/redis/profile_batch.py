@@ -4,7 +4,7 @@ import hashlib
 
 import msgspec
 
-from state.personalizer import Write
+from state.profile.effect import Write
 
 Batch = dict[str, Write | None]
 """By session the profile to write, None to delete it."""

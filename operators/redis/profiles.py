@@ -13,7 +13,7 @@ from redis.exceptions import RedisError, ResponseError
 from operators.redis.errors import ADVICE, RedisTrouble, trouble_of
 from operators.redis.pipe import RedisPipe
 from operators.redis.profile_batch import WRITE_IF_NEWER, Batch, BatchPacker
-from state.personalizer import Write
+from state.profile.effect import Write
 
 BATCHES_IN_FLIGHT = 4
 PATIENCE_S = 0.1

@@ -38,7 +38,8 @@ from state.events.dead_letter_budget import DeadLetterBudget
 from state.events.event import read_event, speaks_of_consent
 from state.events.rejection import Origin, Reason, Rejection, dead_letter
 from state.kernels import warm
-from state.personalizer import Effect, Personalizer, Write
+from state.personalizer import Personalizer
+from state.profile.effect import Effect, Write
 from state.profile.memory_budget import MemoryBudget
 from state.session.session import Session
 from state.users.hint import Hint
@@ -94,7 +95,9 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         metrics = runtime_context.get_metrics_group()
         self._counters = Counters(metrics, SESSION)
         self._timings = Timings(metrics)
-        self._overload = OverloadReport(self._personalizer.overload, self._counters, settings.overload.recover_after_ms)
+        self._overload = OverloadReport(
+            self._personalizer.publisher.overload, self._counters, settings.overload.recover_after_ms
+        )
         self._sessions = SessionStore(runtime_context, self._counters.add)
         self._due = DueSessions(runtime_context)
         self._agenda = Agenda(runtime_context, wall_clock_ms())
@@ -192,7 +195,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         if ctx.time_domain() == TimeDomain.PROCESSING_TIME:
             now_ms = max(timestamp, wall_clock_ms())
             self._overload.on_timer(timestamp, now_ms, ctx)
-            bucket, is_behind = ctx.get_current_key(), self._personalizer.overload.level > 0
+            bucket, is_behind = ctx.get_current_key(), self._personalizer.publisher.overload.level > 0
             for name, entry in self._agenda.due(bucket, now_ms):
                 self._see_to(name, entry, now_ms, ctx)
             self._rebuilder.on_timer(bucket, timestamp, now_ms, is_behind, ctx.timer_service())
@@ -216,7 +219,9 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
     def _publish(self, session_id: str) -> None:
         """Publishes what is due after the event of the session that was taken, and carries all of it out."""
         given, taken = self._accepted.pop(session_id)
-        effect = self._guarded(given, lambda: self._personalizer.publish(taken, session_id, wall_clock_ms()))
+        effect = self._guarded(
+            given, lambda: self._personalizer.publisher.publish_due(taken, session_id, wall_clock_ms())
+        )
         if effect is not None:
             self._timings.clicked(session_id, given.record_ms)
             self._carry_out(effect, session_id)
@@ -372,7 +377,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         if session is None or not session.pending_ms or now_ms < session.pending_ms:
             return
         try:
-            effect = self._personalizer.publish_pending(session, session_id, now_ms)
+            effect = self._personalizer.publisher.publish_pending(session, session_id, now_ms)
         except Exception:  # as for an event
             logger.exception("a pending profile could not be made")
             self._counters.add("profiles_failed", 1)
@@ -398,7 +403,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         session = self._load(session_id)
         effect = Effect(session)
         if session is not None:
-            effect = self._personalizer.publish_again(session, session_id, now_ms)
+            effect = self._personalizer.publisher.republish(session, session_id, now_ms)
         effect.delete = effect.write is None and (session is None or not session.recent.events)
         if effect.delete or effect.write is not None:
             self._carry_out(effect, session_id)
@@ -409,7 +414,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         if session is None:
             return False
         try:
-            effect = self._personalizer.lost_profile(session, session_id, now_ms)
+            effect = self._personalizer.publisher.lost_profile(session, session_id, now_ms)
         except Exception:  # as for an event
             logger.exception("a lost profile could not be made")
             self._counters.add("profiles_failed", 1)

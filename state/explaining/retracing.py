@@ -14,7 +14,8 @@ from state.choosing.choice import Chooser
 from state.configuration import Settings
 from state.events.event import Event, read_event
 from state.events.rejection import Rejection
-from state.personalizer import Effect, Personalizer
+from state.personalizer import Personalizer
+from state.profile.effect import Effect
 from state.session.log import LoggedDecision
 from state.session.recent_events import LoggedEvent, pack_identity
 from state.session.session import SLATES_KEPT, Session

@@ -19,7 +19,7 @@ from jobs.settings import load_settings
 from jobs.streams.ends import Sinks, Source
 from operators.redis.writers import Writers
 from state.configuration import Settings
-from state.personalizer import Write
+from state.profile.effect import Write
 from state.users.hint import Hint
 
 TICKS, TICKS_PER_SECOND = 60, 5

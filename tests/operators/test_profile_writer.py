@@ -12,7 +12,7 @@ from redis.exceptions import ResponseError
 from operators.redis.errors import trouble_of
 from operators.redis.profile_batch import BatchPacker
 from operators.redis.profiles import BATCHES_IN_FLIGHT, ProfileWriter, RedisUnavailableError
-from state.personalizer import Write
+from state.profile.effect import Write
 from tests.redis_server import RedisServer
 
 

@@ -198,7 +198,7 @@ def test_an_error_of_ours_is_a_dead_letter_and_leaves_the_state(
     bench = Bench(server)
     bench.view()
     before = bench.session()
-    monkeypatch.setattr("state.personalizer.build_profile", lambda *_: 1 / 0)
+    monkeypatch.setattr("state.profile.publishing.build_profile", lambda *_: 1 / 0)
     [row] = records_of(bench.view(product_id="p9"))
     assert json.loads(row._values[2])["reason"] == "internal_error"
     assert bench.session() == before
@@ -471,7 +471,7 @@ def test_an_error_of_ours_in_a_timer_stops_no_one(server: RedisServer, monkeypat
     bench.view(timestamp=now_ms() + 1)
     [(key, due_ms)] = bench.pending()
     with monkeypatch.context() as broken:
-        broken.setattr("state.personalizer.build_profile", lambda *_: 1 / 0)
+        broken.setattr("state.profile.publishing.build_profile", lambda *_: 1 / 0)
         assert bench.fire(TimeDomain.PROCESSING_TIME, due_ms, key) == []
     assert bench.count("profiles_failed") == 1
     [(key, again_ms)] = bench.pending()

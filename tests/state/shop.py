@@ -15,7 +15,8 @@ from state.model.learner import LearnerShard
 from state.model.merger import Merger, ModelConditions
 from state.model.predictor import Predictor
 from state.model.sums import Example, Sums
-from state.personalizer import Effect, Personalizer
+from state.personalizer import Personalizer
+from state.profile.effect import Effect
 from state.session.session import Session
 
 T0 = 1_763_770_000_000
@@ -81,7 +82,7 @@ class Visit:
         """Publishes what is pending by then, as its timer does."""
         if self.data is None or not 0 < self.session.pending_ms <= now_ms:
             return None
-        self._store(self.personalizer.publish_pending(self.session, SESSION, self.session.pending_ms))
+        self._store(self.personalizer.publisher.publish_pending(self.session, SESSION, self.session.pending_ms))
         return self.effects[-1]
 
     def pass_watermark(self, watermark_ms: int) -> list[Effect]:

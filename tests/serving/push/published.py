@@ -3,7 +3,7 @@
 import redis
 
 from operators.redis.profile_batch import WRITE_IF_NEWER, BatchPacker, updated_message
-from state.personalizer import Write
+from state.profile.effect import Write
 
 PREFIX = "heliotrope"
 LIFE_MS = 60_000

@@ -109,7 +109,7 @@ def test_far_behind_the_policy_chooses_from_fewer_products() -> None:
     session = None
     found = []
     for number, level in enumerate((Level.NORMAL, Level.SPACING, Level.FEWER_CANDIDATES)):
-        personalizer.overload.level = level
+        personalizer.publisher.overload.level = level
         now_ms = T0 + number * 60_000
         view = event("product_view", number * 60_000)
         effect = personalizer.apply(session, view, record_ms=now_ms, now_ms=now_ms, watermark_ms=0)
@@ -123,7 +123,7 @@ def test_far_behind_the_policy_chooses_from_fewer_products() -> None:
 
 def test_more_candidates_are_never_made_of_it() -> None:
     personalizer = shop(settings(candidates={"max": 5}, overload={"candidates": 30}), products=200)
-    personalizer.overload.level = Level.FEWER_CANDIDATES
+    personalizer.publisher.overload.level = Level.FEWER_CANDIDATES
     effect = personalizer.apply(None, event(), record_ms=T0, now_ms=T0, watermark_ms=0)
     assert effect.session is not None
     assert len(effect.session.slates[-1].product_ids) == 5

@@ -38,7 +38,7 @@ def visited(personalizer: Personalizer, *extra: Any) -> Visit:
 
 def explained(visit: Visit, asked: tuple[str, ...] = ()) -> Explanation:
     personalizer = visit.personalizer
-    context = personalizer.context(visit.session, T0 + 10_000)
+    context = personalizer.publisher.context(visit.session, T0 + 10_000)
     return explain(visit.session, context, personalizer.chooser.of(SESSION), asked=asked)
 
 
@@ -85,7 +85,7 @@ def test_terms_add_up_to_what_is_expected(policy: str, learned: bool) -> None:
 def test_probabilities_are_those_of_the_policy() -> None:
     visit = visited(shop(settings(bandit={"policy": "softmax", "temperature": 0.05})))
     personalizer = visit.personalizer
-    context = personalizer.context(visit.session, T0 + 10_000)
+    context = personalizer.publisher.context(visit.session, T0 + 10_000)
     considered = personalizer.chooser.consider(context, 100)
     found = contenders(personalizer.chooser, considered)
     assert sum(each.first for each in found) == pytest.approx(1)
@@ -201,7 +201,7 @@ def test_terms_of_the_published_list_are_of_the_features_that_were_scored() -> N
     with_model(visit)
     slate = slate_of(logged(visit)[-1])
     chooser: Chooser = visit.personalizer.chooser
-    context = visit.personalizer.context(visit.session, T0 + 10_000)
+    context = visit.personalizer.publisher.context(visit.session, T0 + 10_000)
     terms = explain(visit.session, context, chooser, slate).slate_terms
     theta = chooser.coefficients(slate)
     assert theta is not None

@@ -15,7 +15,8 @@ from state.feature_set import DIMENSION, FEATURE_SET, NAMES
 from state.model.learner import LearnerShard
 from state.model.snapshot import Snapshot
 from state.model.sums import Example, Sums
-from state.personalizer import Effect, Personalizer
+from state.personalizer import Personalizer
+from state.profile.effect import Effect
 from state.session.interest import Interest
 from state.session.recent_events import logged
 from state.session.session import Session
@@ -66,7 +67,9 @@ class Job:
         for session_id in list(self.states):
             session = self.session(session_id)
             if session is not None and 0 < session.pending_ms <= now_ms:
-                self._keep(session_id, self.personalizer.publish_pending(session, session_id, session.pending_ms))
+                self._keep(
+                    session_id, self.personalizer.publisher.publish_pending(session, session_id, session.pending_ms)
+                )
 
     def _keep(self, session_id: str, effect: Effect) -> None:
         assert not effect.counts.get("exposures_closed_early")

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 
 from state.choosing.overload import Level
 from state.events.event import Event
-from state.personalizer import Effect, Personalizer
+from state.personalizer import Personalizer
+from state.profile.effect import Effect
 from state.session.session import Session
 from tests.state.shop import HOUR, SESSION, T0, Visit, event, settings, shop
 
@@ -61,7 +62,7 @@ def test_a_timer_for_a_session_that_owes_nothing_does_nothing() -> None:
     visitor = visit()
     visitor.send(view(0))
     before = visitor.data
-    effect = visitor.personalizer.publish_pending(visitor.session, SESSION, T0 + HOUR)
+    effect = visitor.personalizer.publisher.publish_pending(visitor.session, SESSION, T0 + HOUR)
     assert (effect.write, effect.records, effect.pending_ms) == (None, [], None)
     assert effect.session is not None
     assert effect.session.encode() == before
@@ -182,7 +183,7 @@ def test_a_clock_that_is_set_back_delays_no_longer_than_the_interval() -> None:
     effect = visitor.send(view(0, 2))
     assert effect.pending_ms == T0 + 10 + INTERVAL_MS
     assert visitor.flush_pending(T0 + 10 + INTERVAL_MS) is not None
-    visitor.personalizer.overload.level = Level.SPACING
+    visitor.personalizer.publisher.overload.level = Level.SPACING
     visitor.send(view(2 * HOUR, 3), view(2 * HOUR + 1, 4))
     assert visitor.session.pending_ms > T0 + 2 * HOUR
     assert visitor.send(view(1, 5)).pending_ms == T0 + 11 + 2_000
@@ -191,7 +192,7 @@ def test_a_clock_that_is_set_back_delays_no_longer_than_the_interval() -> None:
 @pytest.mark.parametrize(("own_ms", "spacing_ms", "wait_ms"), [(20, 2_000, 2_000), (5_000, 2_000, 5_000), (0, 0, 0)])
 def test_behind_its_time_a_task_spaces_profiles(own_ms: int, spacing_ms: int, wait_ms: int) -> None:
     visitor = visit(profile={"min_interval": own_ms}, overload={"spacing": spacing_ms})
-    visitor.personalizer.overload.level = Level.SPACING
+    visitor.personalizer.publisher.overload.level = Level.SPACING
     visitor.send(view(0))
     pending_ms = visitor.send(view(10, 2)).pending_ms
     assert (pending_ms or T0 + 10) - T0 - 10 == wait_ms
@@ -236,7 +237,7 @@ class Line:
         for session_id, state in list(self.states.items()):
             session = Session.decode(state)
             if 0 < session.pending_ms <= now_ms:
-                self._keep(session_id, self.personalizer.publish_pending(session, session_id, now_ms))
+                self._keep(session_id, self.personalizer.publisher.publish_pending(session, session_id, now_ms))
 
     def _keep(self, session_id: str, effect: Effect) -> None:
         assert effect.session is not None

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from state.configuration import Weights
-from state.personalizer import Effect
+from state.profile.effect import Effect
 from state.session.interest import Interest
 from state.session.log import Record, user_hash
 from state.users.hint import Hint
