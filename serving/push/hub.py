@@ -22,7 +22,8 @@ import redis.asyncio
 import structlog
 
 from serving.push import metrics
-from serving.push.position import HEAD_BYTES, Position, position_of
+from serving.push.position import Position
+from serving.push.positions import PositionReader
 from serving.push.subscription import PING_AFTER_S, Subscription
 from serving.reader.notices import Notice, NoticeBoard
 
@@ -116,7 +117,7 @@ class Hub:
         self._client = client
         self._board = board
         self._channel = f"{prefix}:profile-updated"
-        self._key_prefix = f"{prefix}:profile:"
+        self._positions = PositionReader(client, prefix, ping_after_s)
         self._ping_after_s = ping_after_s
         self._pause = pause
         self._watches: dict[str, list[Watch]] = {}
@@ -152,6 +153,7 @@ class Hub:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        await self._positions.close()
 
     def _add(self, session_id: str, watch: Watch) -> None:
         watch.is_over = self.is_closed
@@ -221,7 +223,7 @@ class Hub:
             for session_id in batch:
                 del self._unread[session_id]
             try:
-                self._move(batch, await self._positions(batch))
+                self._move(batch, await self._positions.read(batch))
                 failures = 0
             except Exception:
                 metrics.POSITIONS_FAILED.inc()
@@ -231,27 +233,12 @@ class Hub:
             if not self._unread:
                 self._has_unread.clear()
 
-    async def _positions(self, session_ids: list[str]) -> list[Position]:
-        pipeline = self._client.pipeline(transaction=False)
-        for session_id in session_ids:
-            pipeline.getrange(self._key_prefix + session_id, 0, HEAD_BYTES - 1)
-        heads = await pipeline.execute(raise_on_error=False)
-        refused = next((head for head in heads if _is_refusal(head)), None)
-        if refused is not None:
-            raise refused
-        return [position_of(head) for head in heads]
-
     def _move(self, session_ids: list[str], positions: list[Position]) -> None:
         for session_id, position in zip(session_ids, positions, strict=True):
             for watch in self._watches.get(session_id, ()):
                 if watch.position is None or position > watch.position:
                     watch.position = position
                     watch.wake()
-
-
-def _is_refusal(head: object) -> bool:
-    """Say if Redis did not serve the command at all. A key of another type is no refusal: it is no profile."""
-    return isinstance(head, Exception) and not str(head).startswith("WRONGTYPE")
 
 
 def backoff_s(failures: int) -> float:

@@ -1,71 +1,57 @@
-"""A connection to Redis that receives the notifications of one channel.
+"""A connection to Redis that receives the notifications of one channel."""
 
-redis-py's own way to read them takes 6 to 10 µs for each message, which a busy shop sends by the ten thousand each second.
-Here redis-py connects (address, TLS, login, database) and hiredis parses whole packets, which takes 0.7 µs. To do so this
-module reads from the connection's own stream; nothing else in `serving` reaches inside redis-py.
-"""
-
-import asyncio
-from typing import Any
-
-import hiredis
 import redis.asyncio
 from redis.exceptions import ConnectionError as LostError
-from redis.exceptions import ResponseError
 
-READ_BYTES = 65_536
+from serving.push.wire import Wire, packed
+
 PING_AFTER_S = 5.0
 """A silent channel is asked for a sign of life after so long, and given up after as long again."""
-PING = b"*1\r\n$4\r\nPING\r\n"
+PING = packed(b"PING")
 
 
 class Subscription:
-    """One subscription on a connection of its own.
-
-    Raises from all methods what a lost connection raises: RedisError, OSError, TimeoutError.
-    """
+    """One subscription on a connection of its own, which raises what a `Wire` raises."""
 
     def __init__(self, client: redis.asyncio.Redis, channel: str, ping_after_s: float = PING_AFTER_S) -> None:
-        pool: Any = client.connection_pool
-        self._connection = pool.make_connection()
-        self._parser = hiredis.Reader()
+        self._wire = Wire(client)
         self._channel = channel.encode()
         self._ping_after_s = ping_after_s
+        self._early: list[bytes] = []
 
     async def open(self) -> None:
         """Connect, and return once Redis has confirmed the subscription: from then on no message is missed."""
-        await self._connection.connect()
-        await self._connection.send_command("SUBSCRIBE", self._channel)
-        confirmed = await self._connection.read_response(timeout=self._ping_after_s)
+        await self._wire.open()
+        self._wire.send(packed(b"SUBSCRIBE", self._channel))
+        confirmed, *early = await self._wire.replies(self._ping_after_s) or [None]
         if not isinstance(confirmed, list) or confirmed[0] != b"subscribe":
             raise LostError(f"SUBSCRIBE was answered by {confirmed!r}")
+        self._early = _payloads(early)
 
     async def read(self) -> list[bytes]:
-        """Return the payloads that have come, after waiting for at least something to come; may be empty."""
-        received = await self._receive()
-        self._parser.feed(received)
-        payloads: list[bytes] = []
-        while (message := self._parser.gets()) is not False:
-            if isinstance(message, hiredis.ReplyError):
-                raise ResponseError(str(message))
-            if isinstance(message, list) and message[0] == b"message":
-                payloads.append(message[2])
-        return payloads
+        """Return the payloads that have come, after waiting for at least something to come; may be empty.
+
+        A peer that vanished without a word is found by a ping without an answer.
+        """
+        if self._early:
+            early, self._early = self._early, []
+            return early
+        try:
+            return _payloads(await self._wire.replies(self._ping_after_s))
+        except TimeoutError:
+            self._wire.send(PING)
+            return _payloads(await self._wire.replies(self._ping_after_s))
 
     async def close(self) -> None:
         """Give the connection up."""
-        await self._connection.disconnect(nowait=True)
+        await self._wire.close()
 
-    async def _receive(self) -> bytes:
-        """Read what is there. A peer that vanished without a word is found by a ping without an answer."""
-        stream = self._connection._reader
-        try:
-            async with asyncio.timeout(self._ping_after_s):
-                received = await stream.read(READ_BYTES)
-        except TimeoutError:
-            await self._connection.send_packed_command([PING], check_health=False)
-            async with asyncio.timeout(self._ping_after_s):
-                received = await stream.read(READ_BYTES)
-        if not received:
-            raise LostError("Redis closed the subscription")
-        return bytes(received)
+
+def _payloads(replies: list[object]) -> list[bytes]:
+    payloads = []
+    for reply in replies:
+        if isinstance(reply, Exception):
+            raise LostError(str(reply))
+        if isinstance(reply, list) and reply[0] == b"message":
+            payloads.append(reply[2])
+    return payloads

@@ -64,7 +64,7 @@ def test_a_client_that_takes_nothing_is_cut_off_and_frees_its_place(redis_place:
             endpoint = EventStream(admission, STREAMS) if kind == "stream" else Socket(admission, STREAMS)
             slow = Client("http.request" if kind == "stream" else "websocket.connect", takes=1)
             async with asyncio.timeout(PATIENCE_S):
-                await endpoint({**SCOPE, "path_params": {"session_id": f"slow-{kind}"}}, slow.receive, slow.send)
+                await endpoint({**SCOPE, "raw_path": f"/v1/{kind}/slow-{kind}".encode()}, slow.receive, slow.send)
             assert hub.count(f"slow-{kind}") == 0
             if kind == "socket":
                 assert slow.sent[-1] == {"type": "websocket.close", "code": 1013, "reason": "slow"}
