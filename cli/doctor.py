@@ -12,6 +12,7 @@ from cli.doctoring.flink import look_at_flink
 from cli.doctoring.kafka import look_at_kafka
 from cli.doctoring.machine import look_at_secrets, look_at_versions
 from cli.doctoring.redis import look_at_redis
+from cli.doctoring.serving import look_at_serving
 from cli.errors import UserError
 from cli.options import Config, Sets, Target, Workdir, find_target, workdir_of
 from cli.output import stderr_console, stdout_console, write_json
@@ -52,6 +53,7 @@ def examine(target: Target, flink: str, job_id: str = "") -> list[Finding]:
         *look_at_kafka(target),
         *look_at_redis(target),
         *look_at_flink(flink, target.settings, job_id),
+        *look_at_serving(target),
         *look_at_secrets(target.settings),
         *look_at_versions(),
     ]

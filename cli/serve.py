@@ -1,14 +1,18 @@
 """The verb `serve`: events in and profiles out over HTTP, beside any stack."""
 
+import os
 from typing import Annotated
 
 import typer
 
 from cli.errors import UserError
 from cli.options import Config, Sets, Target, Workdir, find_target
+from cli.output import stderr_console
+from cli.stack.layout import source_root
+from cli.stack.services import own_modules
 from jobs.settings import settings_from, to_tree
-from serving.server import ServingError
-from serving.server import serve as serve_until_stopped
+from serving.address import ServingError
+from serving.starting import become_server, check
 from state.configuration import Settings
 
 
@@ -24,9 +28,17 @@ def serve(
     given = {"host": host, "port": port, "workers": workers}
     settings = settings_for(find_target(config, sets, workdir), given)
     try:
-        serve_until_stopped(settings, lambda address: print(address, flush=True))  # noqa: T201  # for scripts: this line alone
+        check(settings)
     except ServingError as error:
         raise UserError(str(error)) from None
+    if not settings.serving.write_keys_file:
+        stderr_console().print(
+            "serving.write_keys_file names no keys: everybody on this machine may send events, and nobody else",
+            soft_wrap=True,
+            markup=False,
+        )
+    os.environ.update(own_modules(source_root()))
+    become_server(settings)
 
 
 def settings_for(target: Target, given: dict[str, str | int | None]) -> Settings:

@@ -1,7 +1,6 @@
 """Granian with our application: workers as processes of their own, a port that is held, and an end that finishes what was begun."""
 
 import asyncio
-import ipaddress
 import multiprocessing
 import os
 import resource
@@ -23,17 +22,15 @@ from starlette.types import ASGIApp
 
 from serving import garbage
 from serving.access import session_access
+from serving.address import ServingError, check_open_door, reachable, url_of
 from serving.logs import configure_logs, log_configuration
 from serving.metrics_folder import FOLDER
+from serving.orphans import end_with_parent
 from state.configuration import Serving, Settings
 
 MOST_HEADER_BYTES = 32 * 1024
 BACKLOG = 2_048
 LOOK_SECONDS = 0.05
-
-
-class ServingError(Exception):
-    """The server cannot start; the message names the key and what to do."""
 
 
 def serve(settings: Settings, ready: Callable[[str], None]) -> None:
@@ -53,7 +50,7 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
             "spawn", force=True
         )  # a worker reads the environment anew, see serving/metrics.py
         server = _server(serving, port)
-        address = f"http://{_written(serving.host)}:{port}"
+        address = url_of(serving.host, port)
         threading.Thread(target=_announce, args=(serving.host, port, partial(ready, address)), daemon=True).start()
         server.serve(target_loader=partial(load_worker, settings), wrap_loader=False)
 
@@ -62,32 +59,11 @@ def load_worker(settings: Settings) -> ASGIApp:
     """The application of a worker, called in its process before anything else runs there."""
     from serving.app import create_app  # only in workers: the metrics' folder is in the environment now
 
+    end_with_parent()
     configure_logs()
     app = create_app(settings, garbage.collected_rarely)
     _hear_of_the_end(app.state.context.stopping)
     return app
-
-
-def check_open_door(serving: Serving) -> None:
-    """Refuses to listen for others without write keys.
-
-    Raises:
-        ServingError: it would.
-    """
-    if not serving.write_keys_file and not is_loopback(serving.host):
-        raise ServingError(
-            f"serving.host: {serving.host} is open to others, who could send events without a key: name a file of keys in "
-            "serving.write_keys_file, or listen on 127.0.0.1"
-        )
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a host's name or address."""
-    if host == "localhost":
-        return True
-    with suppress(ValueError):
-        return ipaddress.ip_address(host).is_loopback
-    return False
 
 
 def _server(serving: Serving, port: int) -> MPServer:
@@ -170,13 +146,9 @@ def _raise_file_limit() -> None:
 
 def _announce(host: str, port: int, ready: Callable[[], None]) -> None:
     """Calls `ready` once a worker takes connections."""
-    target = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104  # an address to ask, not to listen on
+    target = reachable(host)
     while True:
         with suppress(OSError), socket.create_connection((target, port), timeout=1):
             ready()
             return
         threading.Event().wait(LOOK_SECONDS)
-
-
-def _written(host: str) -> str:
-    return f"[{host}]" if ":" in host else host

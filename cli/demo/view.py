@@ -67,7 +67,10 @@ class Figures:
 
 def addresses(endpoints: Endpoints) -> Text:
     """Return where to look beside the demo."""
-    text = Text.assemble(("Flink UI ", "dim"), (endpoints.flink, f"link {endpoints.flink} underline"))
+    text = Text()
+    if endpoints.serving:
+        text.append("Shop ", "dim").append(endpoints.serving, f"link {endpoints.serving} underline").append("   ")
+    text.append("Flink UI ", "dim").append(endpoints.flink, f"link {endpoints.flink} underline")
     text.append("   Kafka ", "dim").append(endpoints.kafka)
     text.append("   Redis ", "dim").append(without_password(endpoints.redis).partition("://")[2])
     return text

@@ -18,6 +18,9 @@ def look_at_secrets(settings: Settings) -> Iterator[Finding]:
         "redis.password_file": settings.redis.password_file,
         "kafka.properties_file": settings.kafka.properties_file,
         "events.salt_file": settings.events.salt_file,
+        "serving.write_keys_file": settings.serving.write_keys_file,
+        "serving.session_tokens_file": settings.serving.session_tokens_file,
+        "serving.admin_token_file": settings.serving.admin_token_file,
     }
     for key, name in named.items():
         if name:

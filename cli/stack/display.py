@@ -66,6 +66,7 @@ def status_table(record: StackRecord, job: str, task_managers: int, health: Heal
         "Kafka": record.kafka,
         "Redis": without_password(record.redis),
         "Flink": record.flink,
+        **({"serving": record.serving} if record.serving else {}),
         "metrics": record.metrics,
         "job": job,
         "task managers": str(task_managers),

@@ -48,9 +48,12 @@ def reporter_options(port: int, secret: str) -> dict[str, Any]:
     }
 
 
-def targets_file(port: int) -> str:
-    """Return the address in the form of Prometheus' `file_sd_configs`."""
-    return msgspec.json.encode([{"targets": [f"{LOOPBACK}:{port}"], "labels": {"job": "heliotrope"}}]).decode()
+def targets_file(port: int, serving: str = "") -> str:
+    """Return the addresses in the form of Prometheus' `file_sd_configs`; `serving` is host:port of the HTTP server."""
+    targets = [{"targets": [f"{LOOPBACK}:{port}"], "labels": {"job": "heliotrope"}}]
+    if serving:
+        targets.append({"targets": [serving], "labels": {"job": "heliotrope-serving"}})
+    return msgspec.json.encode(targets).decode()
 
 
 class Groups:

@@ -25,7 +25,8 @@ from cli.stack.topics import broker_answers
 from jobs.secrets import redis_password
 from jobs.settings import settings_from, to_tree
 from jobs.settings_rules import local_parallelism
-from state.configuration import Settings
+from serving.address import ServingError, check_open_door, url_of
+from state.configuration import Serving, Settings
 
 REDIS_TIMEOUT_SECONDS = 3.0
 KAFKA_TIMEOUT_MS = 8_000
@@ -46,6 +47,7 @@ class Plan(msgspec.Struct, frozen=True):
     inner_flink_port: int = 0
     metrics_port: int = 0
     metrics_secret: str = ""
+    serving: str = ""
 
     @property
     def rest_port(self) -> int:
@@ -58,6 +60,16 @@ class Plan(msgspec.Struct, frozen=True):
         return urlsplit(self.flink).netloc
 
 
+FILES = (
+    ("redis", "password_file"),
+    ("kafka", "properties_file"),
+    ("events", "salt_file"),
+    ("serving", "write_keys_file"),
+    ("serving", "session_tokens_file"),
+    ("serving", "storefront_catalogue"),
+    ("serving", "admin_token_file"),
+)
+"""Keys that name a file, which the processes of the stack open from another folder."""
 BUCKETS = 2
 """Of sessions, at least. Each is a call of its own every few milliseconds, and what runs on one machine will not grow far."""
 
@@ -89,6 +101,7 @@ def make_plan(settings: Settings, layout: Layout, entry: Path | None = None) -> 
     if not settings.redis.url:
         brokers.redis_executable()
     metrics_port = choose(settings.local.metrics_port, "local.metrics_port", taken)
+    serving = _serving_address(settings.serving, taken)
     plan = Plan(
         kafka=settings.kafka.bootstrap or f"{LOOPBACK}:{kafka_port}",
         redis=settings.redis.url or f"redis://{LOOPBACK}:{redis_port}/0",
@@ -101,6 +114,7 @@ def make_plan(settings: Settings, layout: Layout, entry: Path | None = None) -> 
         inner_flink_port=inner_port,
         metrics_port=metrics_port,
         metrics_secret=secrets.token_urlsafe(24),
+        serving=serving,
     )
     options = flink_conf.cluster_options(settings, layout, rest_port, rpc_port)
     options |= reporter_options(plan.metrics_port, plan.metrics_secret)
@@ -110,7 +124,7 @@ def make_plan(settings: Settings, layout: Layout, entry: Path | None = None) -> 
     flink_conf.write_conf(layout.cluster_conf, options | inner | flink_conf.security_options(*keys))
     flink_conf.link_jars(layout.flink_lib, jars.connectors(all_jars))
     flink_conf.link_reporter(layout.flink_plugins)
-    layout.metrics_targets.write_text(targets_file(plan.metrics_port), encoding="ascii")
+    layout.metrics_targets.write_text(targets_file(plan.metrics_port, urlsplit(serving).netloc), encoding="ascii")
     pack(layout.packages)
     resolved = resolve(settings, plan, layout)
     if plan.own_redis:
@@ -118,6 +132,21 @@ def make_plan(settings: Settings, layout: Layout, entry: Path | None = None) -> 
     write_settings(resolved, layout.job_config)
     write_private(layout.plan, msgspec.json.encode(plan).decode())
     return plan
+
+
+def _serving_address(serving: Serving, taken: set[int]) -> str:
+    """The URL of the HTTP server; empty if there is to be none.
+
+    Raises:
+        UserError: it would be open to others without write keys, or its port is in use.
+    """
+    if not serving.enabled:
+        return ""
+    try:
+        check_open_door(serving)
+    except ServingError as error:
+        raise UserError(str(error)) from None
+    return url_of(serving.host, choose(serving.port, "serving.port", taken))
 
 
 def _copied(entry: Path, layout: Layout) -> Path:
@@ -144,7 +173,8 @@ def resolve(settings: Settings, plan: Plan, layout: Layout) -> Settings:
     )
     tree["events"]["salt_file"] = settings.events.salt_file or str(_secret_file(layout.data / "user_salt"))
     tree["local"]["workdir"] = str(layout.root)
-    for section, key in (("redis", "password_file"), ("kafka", "properties_file"), ("events", "salt_file")):
+    tree["serving"]["port"] = urlsplit(plan.serving).port or 0
+    for section, key in FILES:
         if tree[section][key]:
             tree[section][key] = str(Path(tree[section][key]).expanduser().absolute())
     return settings_from(tree)

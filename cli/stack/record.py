@@ -45,6 +45,7 @@ class StackRecord(msgspec.Struct):
     processes: dict[str, ProcessRecord] = {}
     restarts: list[Restart] = []
     metrics: str = ""
+    serving: str = ""
 
 
 def process_record(pid: int) -> ProcessRecord:

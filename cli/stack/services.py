@@ -30,6 +30,8 @@ WITH_PRIORITIES = (
     f"-XX:JavaPriority1_To_OSPriority={A_LITTLE_BEHIND}",
     *(f"-XX:JavaPriority{priority}_To_OSPriority=0" for priority in (8, 9, 10)),
 )
+SERVING_STOP_SECONDS = 10.0
+"""For the server to end its workers, beyond what they have."""
 MALLOC_ARENAS = "2"
 """Of the C library: with the usual eight for each core RocksDB's blocks are strewn, and each job takes more memory."""
 PATIENT_START = "-Dpekko.remote.classic.startup-timeout=60s"
@@ -122,6 +124,14 @@ def redis_service(layout: Layout) -> Service:
     """Return the Redis server; where its owner dies it ends by itself, saving its data."""
     command = (str(redis_executable()), str(layout.run / "redis.conf"))
     return Service("redis", command, str(layout.logs / "redis.log"), orphan_signal=signal.SIGTERM)
+
+
+def serving_service(settings: Settings, layout: Layout) -> Service:
+    """Return the HTTP server; at a stop it finishes what it has begun."""
+    command = (sys.executable, "-m", "cli.main", "serve", "--config", str(layout.job_config))
+    seconds = settings.serving.stop_timeout_ms / 1_000 + SERVING_STOP_SECONDS
+    log = str(layout.logs / "serving.log")
+    return Service("serving", command, log, stop_seconds=seconds, orphan_signal=signal.SIGTERM)
 
 
 def _flink(

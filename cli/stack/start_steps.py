@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import urlsplit
+from urllib.request import urlopen
 
 import redis
 from kafka.errors import KafkaError
@@ -120,6 +121,24 @@ async def start_flink(stack: Stack) -> str:
     return f"{stack.plan.flink}, {count} task manager{'s' if count > 1 else ''}"
 
 
+async def start_serving(stack: Stack) -> str:
+    """Starts the HTTP server and waits until it is ready: Kafka and Redis answer it."""
+    service = services.serving_service(stack.settings, stack.layout)
+    process = await stack.start_service(service)
+    await _until(lambda: is_ready(stack.plan.serving), "Serving", service, process)
+    return stack.plan.serving
+
+
+def is_ready(url: str) -> bool:
+    """Asks an HTTP server whether it is ready.
+
+    Raises:
+        OSError: it does not answer.
+    """
+    with urlopen(f"{url}/readyz", timeout=5) as answer:  # noqa: S310  # our own address
+        return bool(answer.status == 200)
+
+
 async def submit_job(stack: Stack) -> str:
     """Submit the job, from where an earlier one stopped if there is such a place."""
     origin = await stack.job.submit()
@@ -164,7 +183,14 @@ def timed_out(stack: Stack, step: str) -> StepError:
     what = f"not ready after {stack.settings.local.start_timeout_ms / 1_000:.0f} s (local.start_timeout)"
     if step == "Job":
         return stack.job.broken(what)
-    names = {"Kafka": "kafka", "Topics": "kafka", "Redis": "redis", "Flink": "jobmanager", "Submit": "flink-run"}
+    names = {
+        "Kafka": "kafka",
+        "Topics": "kafka",
+        "Redis": "redis",
+        "Flink": "jobmanager",
+        "Submit": "flink-run",
+        "Serving": "serving",
+    }
     log = str(stack.layout.logs / f"{names[step]}.log")
     return StepError(step, f"{what}: see {log}", tail(log))
 

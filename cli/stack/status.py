@@ -49,6 +49,7 @@ def status_tree(record: StackRecord) -> dict[str, object]:
         "kafka": record.kafka,
         "redis": record.redis,
         "flink": record.flink,
+        "serving": record.serving,
         "job": {"id": record.job.id, "state": health.state},
         "task_managers": task_managers,
         "metrics": record.metrics,

@@ -87,7 +87,8 @@ class Supervisor:
         )
 
     async def _start(self) -> None:
-        """1. Kafka, Redis and Flink, all at once  2. the topics, once Kafka answers  3. the job, once all else is there.
+        """1. Kafka, Redis and Flink, all at once  2. the topics, once Kafka answers  3. the job and the HTTP server, once all else
+        is there.
 
         `flink run` begins with the first: it takes longest, and needs no more than a JobManager, and that at its end.
         """
@@ -101,7 +102,18 @@ class Supervisor:
                 group.create_task(self._step("Submit", steps.submit_job(self)))
         except* steps.StepError as failures:
             raise failures.exceptions[0] from None
-        await self._step("Job", steps.await_job(self))
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._step("Job", steps.await_job(self)))
+                if self.plan.serving:
+                    group.create_task(self._start_serving())
+        except* steps.StepError as failures:
+            raise failures.exceptions[0] from None
+
+    async def _start_serving(self) -> None:
+        await self._step("Serving", steps.start_serving(self))
+        self.record.serving = self.plan.serving
+        self._save()
 
     async def _open_gateway(self) -> None:
         try:
@@ -144,12 +156,14 @@ class Supervisor:
             group.create_task(HungWatch(self.keepers, partial(registered_ports, FlinkRest(self.plan.flink))).keep())
 
     async def stop(self) -> None:
-        """Stop all processes: Flink before what it writes to."""
+        """Stop all processes: the way in first, and Flink before what it writes to."""
         log.info("stopping")
         self.record.state = "stopping"
         self._save()
+        if "serving" in self.keepers:
+            await self.keepers["serving"].stop()
         await self.job.stop()
-        flink = [keeper for name, keeper in self.keepers.items() if name not in ("kafka", "redis")]
+        flink = [keeper for name, keeper in self.keepers.items() if name not in ("kafka", "redis", "serving")]
         brokers = [keeper for name, keeper in self.keepers.items() if name in ("kafka", "redis")]
         for group in (flink, brokers):
             await asyncio.gather(*(keeper.stop() for keeper in group))

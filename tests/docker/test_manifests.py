@@ -16,8 +16,8 @@ from cli.stack.flink_conf import java_options, shipped_options
 from cli.stack.jars import Jar, read_lock
 from jobs.secrets import SECRET_VARIABLES
 from jobs.settings import load_settings, settings_from
+from serving.address import check_open_door
 from serving.health import CHECK_SECONDS
-from serving.server import check_open_door
 from state.configuration import Settings
 
 ROOT = Path(__file__).parents[2]

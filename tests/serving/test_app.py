@@ -9,9 +9,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
+from serving.address import ServingError, check_open_door, is_loopback
 from serving.app import create_app
 from serving.problems import Refusal
-from serving.server import ServingError, check_open_door, is_loopback
 from state.configuration import Serving, Settings
 
 
