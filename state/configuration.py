@@ -465,6 +465,14 @@ class Reader(Section, frozen=True):
     cache_bytes: Annotated[int, Meta(ge=65_536, le=2**40)] = 64 * 1024 * 1024
 
 
+class Trackers(Section, frozen=True):
+    """How calls of other trackers become events: a shipped mapping or the path of one; empty to take none."""
+
+    segment: str = "segment"
+    posthog: str = "posthog"
+    mixpanel: str = "mixpanel"
+
+
 class Serving(Section, frozen=True):
     """The way in and the way out over HTTP."""
 
@@ -478,6 +486,7 @@ class Serving(Section, frozen=True):
     origins: Annotated[list[Annotated[str, Meta(min_length=1, max_length=256)]], Meta(max_length=100)] = []
     trusted_proxies: Annotated[list[Annotated[str, Meta(min_length=1, max_length=64)]], Meta(max_length=100)] = []
     rate_limits: RateLimits = RateLimits()
+    trackers: Trackers = Trackers()
     data_dir: str = ""
     reader: Reader = Reader()
     streams: Streams = Streams()

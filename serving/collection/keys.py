@@ -44,15 +44,15 @@ class WriteKeys:
         """Whether a request needs a key."""
         return self._path is not None
 
-    def name_of(self, request: Request) -> str:
-        """The name of the request's key.
+    def name_of(self, request: Request, in_body: str = "") -> str:
+        """The name of the request's key; `in_body` is what the body shows, for a request that shows none elsewhere.
 
         Raises:
             Refusal: 401, there is none, or it is none of ours.
         """
         if self._path is None:
             return OPEN
-        key = key_in(request)
+        key = key_in(request) or in_body
         if not key:
             raise _refused("a write key is needed: Authorization: Bearer KEY, the user of Basic, or ?write_key=")
         name = self._names.get(_digest(key))

@@ -14,6 +14,9 @@ from serving.collection.keys import WriteKeys
 from serving.collection.producer import Producer
 from serving.collection.rates import Rates
 from serving.collection.track import ANSWERS, BODY_TYPES, Collector, Tracked
+from serving.collection.trackers.routes import part as tracker_part
+from serving.collection.trackers.routes import routes as tracker_routes
+from serving.collection.trackers.routes import trackers
 from serving.context import Context
 from serving.openapi import json_content, problem, reference
 from serving.room import Part, Room
@@ -29,6 +32,10 @@ def collection(context: Context) -> Room:
         settings, keys, Rates(settings.serving.rate_limits), ConsentDoor(settings, context.redis), producer
     )
 
+    others = trackers(settings, collector)
+    if "segment" in others:
+        collector.segment = others["segment"].take
+
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
         producer.open()
@@ -43,8 +50,8 @@ def collection(context: Context) -> Room:
 
     return Room(
         "collection",
-        [Route("/v1/track", collector.track, methods=["POST"])],
-        Part({"/v1/track": {"post": _track_operation()}}, [Event, Rejected, Tracked]),
+        [Route("/v1/track", collector.track, methods=["POST"]), *tracker_routes(others)],
+        Part({"/v1/track": {"post": _track_operation()}, **tracker_part(others).paths}, [Event, Rejected, Tracked]),
         lifespan,
         {"kafka": producer.check},
     )

@@ -1,7 +1,7 @@
 """`POST /v1/track`: a batch in, and an answer once the broker has all of it."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 import msgspec
@@ -27,8 +27,32 @@ class Tracked(msgspec.Struct, frozen=True):
     withheld: int = 0
 
 
-Split = Callable[[bytes, int], Sequence[bytes]]
-"""From a body and the time to events in our form."""
+Segment = Callable[[Request, bytes], Awaitable[Response]]
+
+
+class _Shape(msgspec.Struct):
+    """What tells one of Segment's calls from an event of ours."""
+
+    session_id: Any = None
+    events: Any = None
+    event: Any = None
+    anonymousId: Any = None  # noqa: N815  # Segment's name
+    userId: Any = None  # noqa: N815  # likewise
+
+
+_shape = msgspec.json.Decoder(_Shape)
+
+
+def is_of_segment(body: bytes) -> bool:
+    """Return whether a body is one of Segment's `track` calls."""
+    if b'"event"' not in body:
+        return False
+    try:
+        shape = _shape.decode(body)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    is_ours = shape.session_id is not None or shape.events is not None
+    return not is_ours and isinstance(shape.event, str) and bool(shape.anonymousId or shape.userId)
 
 
 class Collector:
@@ -40,23 +64,27 @@ class Collector:
         self._settings, self._keys, self._rates = settings, keys, rates
         self._door, self._producer = door, producer
         self._encode = msgspec.json.Encoder().encode
+        self.segment: Segment | None = None
+        """Takes Segment's own `track` calls, which come under the same path."""
 
     async def track(self, request: Request) -> Response:
         """The route's own form."""
         key = self.key_of(request)
         body = await read_body(request, self._settings.serving.body_timeout_ms / 1_000)
+        if self.segment is not None and is_of_segment(body):
+            return await self.segment(request, body)
         now_ms = time.time_ns() // 1_000_000
         batch = admit(split(body), self._settings.events, now_ms, request.headers.get("idempotency-key", ""))
         answer = await self.collect(request, key, "heliotrope", batch)
         return Response(self._encode(answer), 202, {"cache-control": "no-store"}, "application/json")
 
-    def key_of(self, request: Request) -> str:
-        """The name of the request's write key.
+    def key_of(self, request: Request, in_body: str = "") -> str:
+        """The name of the request's write key, which some forms have in the body.
 
         Raises:
             Refusal: 401.
         """
-        return self._keys.name_of(request)
+        return self._keys.name_of(request, in_body)
 
     async def collect(self, request: Request, key: str, form: str, batch: Batch) -> Tracked:
         """Sends what may be sent of a batch.

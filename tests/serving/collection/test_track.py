@@ -17,6 +17,8 @@ from jobs.settings import settings_from
 from serving.app import create_app
 from tests.kafka_server import KafkaServer
 from tests.redis_server import RedisServer
+from tests.serving.collection.trackers.sent import ALL
+from tests.serving.collection.trackers.sent import KEY as TRACKER_KEY
 
 KEY = "key-of-the-first-shop"
 
@@ -195,3 +197,22 @@ def test_a_broker_that_stalls_in_the_middle_leaves_no_202_without_a_record(
     wait_until(lambda: client.post("/v1/track", json=again).status_code == 202)
     names = {json.loads(value)["event_id"] for _, value, _ in kafka_place.records(before)}
     assert names == {"first", *(f"stalled-{one}" for one in range(10))}
+
+
+def test_what_other_trackers_send_is_in_the_topic_and_answered_as_they_expect(
+    kafka_place: KafkaServer, redis_place: RedisServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "keys"
+    path.write_text(f"tracker {TRACKER_KEY}\n")
+    sections = {"serving": {"write_keys_file": str(path)}, "events": {"max_future": "3650 d"}}
+    with opened(kafka_place, redis_place, **sections) as client:
+        for name, sent in ALL.items():
+            before = kafka_place.ends()
+            answer = client.post(sent.path, content=sent.body, headers=sent.headers)
+            assert (name, answer.status_code) == (name, 200)
+            assert answer.json()["accepted"] == len(sent.expected)
+            assert answer.json().get("success", answer.json().get("status")) in (True, "Ok", 1)
+            assert answer.json()["ignored"] == sent.ignored
+            found = [json.loads(value)["event_id"] for _, value, _ in kafka_place.records(before)]
+            assert sorted(found) == sorted(one["event_id"] for one in sent.expected)
+        assert client.post("/batch", json={"batch": [], "api_key": "another-key-0000"}).status_code == 401
