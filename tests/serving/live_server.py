@@ -51,6 +51,13 @@ class LiveServer:
         found = map(int, path.read_text().split())
         return [pid for pid in found if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
 
+    def wait_for_workers(self, number: int) -> None:
+        """Wait until so many serve: the address is announced as soon as one does."""
+        deadline = time.monotonic() + START_SECONDS
+        while self.log.read_text().count("Started worker-") < number:
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.05)
+
     def begin_stop(self) -> None:
         """Ask it to end, and do not wait."""
         self._process.send_signal(signal.SIGTERM)

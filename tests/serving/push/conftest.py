@@ -20,6 +20,14 @@ def live(redis_place: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 @pytest.fixture(scope="package")
+def impatient(redis_place: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveServer]:
+    """A server whose streams soon send comments and soon end."""
+    serving = {"streams": {"keep_alive": "100 ms", "idle": "1 s"}}
+    with live_server(tmp_path_factory.mktemp("impatient"), redis={"url": redis_place.url}, serving=serving) as server:
+        yield server
+
+
+@pytest.fixture(scope="package")
 def shop(redis_place: RedisServer) -> Iterator[redis.Redis]:
     """The job's way into that Redis."""
     with redis.Redis.from_url(redis_place.url) as client:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import time
 import uuid
 from collections.abc import Coroutine
 from contextlib import AsyncExitStack, suppress
@@ -174,28 +175,13 @@ async def until_open(live: LiveServer, session_id: str, stack: AsyncExitStack) -
             await asyncio.sleep(0.02)
 
 
-def test_silence_is_filled_and_ends(tmp_path: Path, redis_url: str) -> None:
-    serving = {"streams": {"keep_alive": "100 ms", "idle": "1 s"}}
-    with live_server(tmp_path, redis={"url": redis_url}, serving=serving) as live:
+def test_silence_is_filled_and_ends(impatient: LiveServer, session_id: str) -> None:
+    async def test() -> None:
+        async with socket(impatient, session_id) as opened:
+            assert await message(opened) == {"type": "keep-alive"}
+            assert await close_code(opened) == 1000
 
-        async def test() -> None:
-            async with socket(live, "silent") as opened:
-                assert await message(opened) == {"type": "keep-alive"}
-                assert await close_code(opened) == 1000
-
-        run(test())
-
-
-def test_a_stop_closes_sockets_with_a_code_to_come_again(tmp_path: Path, redis_url: str) -> None:
-    with live_server(tmp_path, redis={"url": redis_url}) as live:
-
-        async def test() -> None:
-            async with socket(live, "stopped") as opened:
-                live.begin_stop()
-                assert await close_code(opened) == 1012
-
-        run(test())
-        assert live.stop() == 0
+    run(test())
 
 
 def test_a_token_opens_its_session_only(tmp_path: Path, redis_url: str) -> None:
@@ -211,6 +197,9 @@ def test_a_token_opens_its_session_only(tmp_path: Path, redis_url: str) -> None:
                 pass
             async with socket(live, "mine", additional_headers={"authorization": f"Bearer {token}"}):
                 pass
+            soon_ms = time.time_ns() // 1_000_000 + 1_000
+            async with socket(live, f"mine?token={old.mint('mine', soon_ms)}") as short:
+                assert await close_code(short) == 4401
             wrong = (token, "", strange.mint("other", LATER_MS), old.mint("other", 1), "%00")
             answers = [await refusal(live, f"other?token={text}") for text in wrong]
             assert {status for status, _ in answers} == {401}

@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import signal
 import uuid
 from collections.abc import AsyncIterator, Coroutine
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -11,10 +13,11 @@ from urllib.parse import quote
 
 import pytest
 import redis
+from websockets.asyncio.client import connect
 
 from tests.redis_server import redis_server
 from tests.serving.live_server import LiveServer, live_server
-from tests.serving.push.event_source import Event, EventSource, open_stream
+from tests.serving.push.event_source import PATIENCE_S, Event, EventSource, open_stream
 from tests.serving.push.published import publish
 
 
@@ -249,18 +252,16 @@ def test_pages_of_named_origins_may_read(live: LiveServer, session_id: str) -> N
     run(test())
 
 
-def test_silence_is_filled_with_comments_and_ends(tmp_path: Path, shop: redis.Redis, redis_url: str) -> None:
-    serving = {"streams": {"keep_alive": "100 ms", "idle": "1 s"}}
-    with live_server(tmp_path, redis={"url": redis_url}, serving=serving) as live:
-        publish(shop, "silent", version=3)
+def test_silence_is_filled_with_comments_and_ends(impatient: LiveServer, shop: redis.Redis, session_id: str) -> None:
+    publish(shop, session_id, version=3)
 
-        async def test() -> None:
-            async with stream(live, "silent") as source:
-                assert await source.event() is None
-                assert source.comments >= 2
-                assert source.last_event_id == "1000-3", "a browser must know where it stands when it comes again"
+    async def test() -> None:
+        async with stream(impatient, session_id) as source:
+            assert await source.event() is None
+            assert source.comments >= 2
+            assert source.last_event_id == "1000-3", "a browser must know where it stands when it comes again"
 
-        run(test())
+    run(test())
 
 
 def test_redis_may_go_and_come_back(tmp_path: Path) -> None:
@@ -281,16 +282,50 @@ def test_redis_may_go_and_come_back(tmp_path: Path) -> None:
             run(test())
 
 
-def test_a_stop_ends_streams_in_good_order(tmp_path: Path, shop: redis.Redis, redis_url: str) -> None:
+def test_a_stop_ends_streams_and_sockets_in_good_order(tmp_path: Path, shop: redis.Redis, redis_url: str) -> None:
     with live_server(tmp_path, redis={"url": redis_url}) as live:
         publish(shop, "stopped", version=5)
 
         async def test() -> None:
-            async with stream(live, "stopped") as source:
+            socket = connect(f"ws://{live.host}:{live.port}/v1/ws/stopped")
+            async with stream(live, "stopped") as source, socket as opened:
                 live.begin_stop()
                 assert await source.event() is None, "the answer ends as a whole one does"
                 assert source.last_event_id == "1000-5"
+                async with asyncio.timeout(PATIENCE_S):
+                    await opened.wait_closed()
+                assert opened.close_code == 1012
 
         run(test())
         assert live.stop() == 0
         assert "Killing" not in live.log.read_text()
+
+
+def test_a_worker_that_is_killed_takes_its_own_streams_only(tmp_path: Path, shop: redis.Redis, redis_url: str) -> None:
+    """Each worker hears of all sessions; whoever comes again is told what was missed."""
+    with live_server(tmp_path, redis={"url": redis_url}, serving={"workers": 2}) as live:
+        live.wait_for_workers(2)
+
+        async def test() -> None:
+            async with AsyncExitStack() as stack:
+                names = [f"spread-{number}" for number in range(32)]  # the kernel deals connections to both workers
+                sources = {name: await stack.enter_async_context(stream(live, name)) for name in names}
+                os.kill(live.workers()[0], signal.SIGKILL)
+                for name in names:
+                    publish(shop, name, version=1)
+                found = {name: await event_or_break(source) for name, source in sources.items()}
+                lost = [name for name in names if found[name] is None]
+                assert 0 < len(lost) < len(names)
+                assert all(found[name] == expected(name, 1) for name in names if name not in lost)
+                for name in lost:
+                    async with stream(live, name, last_event_id="0-0") as source:
+                        assert await event(source) == expected(name, 1)
+
+        run(test())
+
+
+async def event_or_break(source: EventSource) -> Event | None:
+    try:
+        return await source.event()
+    except (asyncio.IncompleteReadError, ConnectionResetError, ValueError):  # in the middle of a chunk, or of its size
+        return None
