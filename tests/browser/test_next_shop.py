@@ -6,7 +6,6 @@
 import json
 import os
 import re
-import shutil
 import signal
 import socket
 import subprocess
@@ -21,17 +20,18 @@ from typing import Any
 import pytest
 import redis
 
+from tests.browser.chromium import chromium, job, page, place, publish, sends, sent
 from tests.clients.node import ROOT, environment, install, npm
-from tests.redis_server import RedisServer, redis_server
+from tests.redis_server import RedisServer
 from tests.serving.live_server import LiveServer, live_server
-from tests.serving.redis_data import profile_of
 
+__all__ = ["chromium", "job", "page", "place"]
+"""Fixtures."""
 pytestmark = pytest.mark.next_shop
 SHOP = ROOT / "examples" / "next-shop"
 COOKIE = "heliotrope_session"
 BUILD_SECONDS = 900
 START_SECONDS = 120
-PATIENT_MS = 60_000
 PATIENT_BUDGET_MS = "5000"
 """This machine may be busy, and what is late is not the claim here."""
 PRODUCTS = [json.loads(line) for line in (ROOT / "conf" / "demo" / "catalogue.jsonl").read_text().splitlines()]
@@ -48,20 +48,6 @@ def built() -> Path:
     done = npm(SHOP, "run", "build", seconds=BUILD_SECONDS)
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-4000:]
     return SHOP
-
-
-@pytest.fixture(scope="module")
-def place() -> Iterator[RedisServer]:
-    with redis_server() as server:
-        server.start()
-        yield server
-
-
-@pytest.fixture(scope="module")
-def job(place: RedisServer) -> Iterator[redis.Redis]:
-    """The job's way into Redis."""
-    with redis.Redis.from_url(place.url) as client:
-        yield client
 
 
 @pytest.fixture(scope="module")
@@ -83,30 +69,6 @@ def service(place: RedisServer, port: int, tmp_path_factory: pytest.TempPathFact
 def shop(built: Path, service: LiveServer, port: int, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with running(built, port, service.address, tmp_path_factory.mktemp("shop") / "shop.log") as address:
         yield address
-
-
-@pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed here")
-    executable = shutil.which("chromium")
-    if executable is None:
-        pytest.skip("Chromium is not installed here")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield browser
-        browser.close()
-
-
-@pytest.fixture
-def page(chromium: Any) -> Iterator[Any]:
-    context = chromium.new_context()
-    context.set_default_timeout(PATIENT_MS)
-    page = context.new_page()
-    errors: list[str] = []
-    page.on("pageerror", lambda error: errors.append(str(error)))
-    yield page
-    context.close()
-    assert errors == []
 
 
 def has_the_hooks_of_this_checkout() -> bool:
@@ -148,27 +110,6 @@ def _wait(address: str, process: subprocess.Popen[bytes], log: Path) -> None:
         except urllib.error.URLError:
             time.sleep(0.2)
     raise AssertionError(f"the shop did not start:\n{log.read_text()}")
-
-
-def publish(job: redis.Redis, session_id: str, version: int, *products: str) -> None:
-    """Write a profile as the job does, with the news of it."""
-    items = [
-        {"product_id": product, "score": 0.5, "reasons": [{"code": "popular", "share": 1.0}]} for product in products
-    ]
-    trending = [{"product_id": "audio-05", "region": "EU", "count": 9, "score": 0.1}]
-    bundles = [{"primary_product": "audio-01", "bundle_items": ["audio-02"], "discount": 0.15, "score": 0.2}]
-    now_ms = int(time.time() * 1_000)
-    profile = profile_of(
-        session_id,
-        version,
-        score_data=items,
-        updated_at=now_ms,
-        trending_recommendations=trending,
-        bundled_discount_suggestions=bundles,
-    )
-    job.set(f"heliotrope:profile:{session_id}", profile)
-    notice = {"session_id": session_id, "version": version, "updated_at": now_ms}
-    job.publish("heliotrope:profile-updated", json.dumps(notice))
 
 
 def html_of(address: str, session_id: str) -> str:
@@ -251,12 +192,3 @@ def test_the_visitor_is_asked_once_and_can_be_forgotten(page: Any, shop: str) ->
         page.get_by_role("button", name="Forget me").click()
     assert [event["session_id"] for event in sent(forgotten.value, "erase")] == [session_id]
     assert session_of(page) != session_id
-
-
-def sent(request: Any, event_type: str) -> list[dict[str, Any]]:
-    """The events of a type in one request of the module."""
-    return [event for event in json.loads(request.post_data)["events"] if event["event_type"] == event_type]
-
-
-def sends(request: Any, event_type: str) -> bool:
-    return "/v1/track" in request.url and request.method == "POST" and bool(sent(request, event_type))
