@@ -488,6 +488,7 @@ class Serving(Section, frozen=True):
     rate_limits: RateLimits = RateLimits()
     trackers: Trackers = Trackers()
     data_dir: str = ""
+    metadata: bool = True
     reader: Reader = Reader()
     streams: Streams = Streams()
     max_connections: Annotated[int, Meta(ge=16, le=1_000_000)] = 12_000

@@ -7,7 +7,7 @@ import msgspec
 
 from cli.catalogue.values import as_day, read_amount, read_moment_ms, read_truth
 from cli.files.rows import Broken
-from state.catalogue.product import read_product
+from state.catalogue.product import read_product, safe_link
 from state.events.rejection import Rejection
 
 AMAZON_COLUMNS = frozenset({"asin", "title", "stars", "reviews", "price", "categoryName"})
@@ -143,6 +143,13 @@ def _title(value: Any) -> str:
     return value
 
 
+def _link(value: Any) -> str:
+    link = safe_link(value)
+    if link is None:
+        raise ValueError("no link of http or https, nor a relative one")
+    return link
+
+
 def _attributes(value: Any) -> dict[str, Any]:
     if isinstance(value, str):
         try:
@@ -163,6 +170,8 @@ OPTIONAL: dict[str, Callable[[Any], Any]] = {
     "attributes": _attributes,
     "in_stock": read_truth,
     "stock": _stock,
+    "image": _link,
+    "url": _link,
 }
 
 

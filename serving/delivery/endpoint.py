@@ -9,7 +9,8 @@ from starlette.types import Receive, Scope, Send
 from serving.access import SessionAccess, header_of, session_of
 from serving.delivery import metrics
 from serving.delivery.query import Query, read_query
-from serving.reader import Answer, AsyncProfileReader
+from serving.metadata.lookup import Lookup
+from serving.reader import Answer, AsyncProfileReader, ProfileRequest
 from state.configuration import Reader
 
 CACHE_CONTROL = b"private, no-cache"
@@ -24,11 +25,13 @@ class ProfileEndpoint:
         reader: AsyncProfileReader,
         access: SessionAccess,
         settings: Reader,
+        lookup: Lookup,
         log: Any,
     ) -> None:
         self._reader = reader
         self._access = access
         self._settings = settings
+        self._lookup = lookup
         self._log = log
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -41,7 +44,7 @@ class ProfileEndpoint:
         session_id = session_of(scope)
         self._access.check(scope, session_id)
         query = read_query(scope, session_id, self._settings)
-        answer = await self._answer(query)
+        answer = await self._answer(query, started_s)
         tag = answer.etag.encode()
         headers = [(b"etag", tag), (b"cache-control", CACHE_CONTROL)]
         if _knows(header_of(scope, b"if-none-match"), tag):
@@ -54,15 +57,24 @@ class ProfileEndpoint:
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
-    async def _answer(self, query: Query) -> Answer:
+    async def _answer(self, query: Query, started_s: float) -> Answer:
         """The answer, whatever happens: an error of ours costs the visitor the personal list and no more."""
         request = query.request
         try:
             answer = await self._reader.answer(request)
+            if query.metadata:
+                answer = await self._lookup.add_to(answer, self._left_s(request, started_s))
         except Exception as error:
             self._log.exception("profile read failed", error=type(error).__name__)
             answer = self._reader.last_resort(request)
         return answer
+
+    def _left_s(self, request: ProfileRequest, started_s: float) -> float:
+        """What is left of the time that the answer may take."""
+        budget_ms = self._settings.budget_ms if request.budget_ms is None else request.budget_ms
+        if request.waits and request.wait_ms is not None:
+            budget_ms += request.wait_ms
+        return budget_ms / 1_000 - (time.perf_counter() - started_s)
 
     def _observe(self, answer: Answer, seconds: float) -> None:
         metrics.SECONDS_BY_SOURCE[answer.served.source].observe(seconds)

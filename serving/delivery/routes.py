@@ -5,21 +5,28 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from confluent_kafka import Consumer
 from starlette.convertors import Convertor, register_url_convertor
 from starlette.routing import Route
 
-from jobs.secrets import redis_password
+from jobs.kafka_security import read_security
+from jobs.secrets import kafka_client_properties, redis_password
+from serving.collection.kafka_options import security_options
 from serving.context import Context
 from serving.delivery import metrics
 from serving.delivery.endpoint import ProfileEndpoint
 from serving.delivery.openapi import PART
+from serving.metadata.feed import Feed, consumer_options
+from serving.metadata.lookup import Lookup
 from serving.reader import AsyncProfileReader, ReaderSettings
 from serving.reader.breaker import BreakerState
 from serving.room import Room
 from state.configuration import Settings
 
 PROFILE = "/v1/profile/{session_id:anything}"
-STATIC_FILE = "popular.json"
+STATIC_FILE, PRODUCTS_FILE = "popular.json", "products.sqlite"
+STOP_S = 2.0
+"""The thread that reads products is waited for so long at the end; what it has not stored it reads again."""
 SHOW_EVERY_S = 1.0
 
 
@@ -48,15 +55,23 @@ def delivery(context: Context) -> Room:
         notices=context.notices,
         count=metrics.count,
     )
-    endpoint = ProfileEndpoint(reader, context.access, settings.serving.reader, context.log)
+    products = data_folder(settings) / PRODUCTS_FILE
+    lookup, feed = Lookup(products), _feed(settings, products)
+    endpoint = ProfileEndpoint(reader, context.access, settings.serving.reader, lookup, context.log)
 
     @asynccontextmanager
     async def lifespan() -> AsyncIterator[None]:
         showing = asyncio.create_task(_show(reader))
+        if feed is not None:
+            feed.start()
         try:
             yield
         finally:
             showing.cancel()
+            lookup.close()
+            if feed is not None:
+                feed.stop()
+                await asyncio.to_thread(feed.join, STOP_S)
             await reader.close()
 
     return Room("delivery", [Route(PROFILE, endpoint, methods=["GET"])], PART, lifespan)
@@ -84,6 +99,20 @@ def reader_settings(settings: Settings) -> ReaderSettings:
 def data_folder(settings: Settings) -> Path:
     """Where the workers of this host keep what they read faster from here than from elsewhere."""
     return Path(settings.serving.data_dir or Path(settings.local.workdir) / "serving")
+
+
+def _feed(settings: Settings, path: Path) -> Feed | None:
+    """What fills the file of products, if it is asked for.
+
+    Raises:
+        ConfigurationError: this client cannot log in as is configured.
+        SecretError: the file of secret properties cannot be read.
+    """
+    if not settings.serving.metadata or not settings.kafka.bootstrap:
+        return None
+    security = security_options(read_security(kafka_client_properties(settings)))
+    options = consumer_options(settings.kafka.bootstrap, security)
+    return Feed(path, settings.kafka.topics.products, lambda: Consumer(options))
 
 
 async def _show(reader: AsyncProfileReader) -> None:

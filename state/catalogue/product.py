@@ -1,5 +1,6 @@
 """Reading a product of the `products` topic."""
 
+import re
 from typing import Annotated, Any
 
 import msgspec
@@ -17,6 +18,7 @@ LARGEST_EXACT = 2**53
 class Product(msgspec.Struct, frozen=True):
     """A product as shops send it; `created_at` in ms since the epoch.
 
+    `image` and `url` are for those who show products: anything that is no safe link says nothing, see `safe_link`.
     `in_stock` and `stock` (0: out) may also stand in `attributes`, where anything that is not of their type says nothing.
     """
 
@@ -30,6 +32,8 @@ class Product(msgspec.Struct, frozen=True):
     attributes: dict[str, Any] | None = None
     in_stock: bool | None = None
     stock: Annotated[float, Meta(ge=0)] | None = None
+    image: Any = None
+    url: Any = None
 
     @property
     def is_available(self) -> bool:
@@ -43,6 +47,25 @@ class Product(msgspec.Struct, frozen=True):
             if stock is None and isinstance(value, int | float) and not isinstance(value, bool):
                 stock = value
         return in_stock is not False and (stock is None or stock > 0)
+
+
+LONGEST_LINK = 2_048
+_UNSAFE = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
+_SCHEME = re.compile(r"([^/?#:]*):")
+
+
+def safe_link(value: Any) -> str | None:
+    """Return a link that a page may follow or show: of http or https, or relative; None for anything else.
+
+    Browsers drop control characters inside of a link, so one that has any is none.
+    """
+    if not isinstance(value, str):
+        return None
+    link = value.strip()
+    scheme = _SCHEME.match(link)
+    if not link or len(link) > LONGEST_LINK or _UNSAFE.search(link):
+        return None
+    return link if scheme is None or scheme[1].lower() in ("http", "https") else None
 
 
 _decoder = msgspec.json.Decoder(Product)

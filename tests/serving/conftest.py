@@ -27,7 +27,7 @@ def redis_place() -> Iterator[RedisServer]:
 def settings(redis_place: RedisServer, tmp_path: Path) -> Settings:
     """The shipped settings with that Redis, and a broker that nobody runs."""
     tree = {"redis": {"url": redis_place.url}, "kafka": {"bootstrap": "127.0.0.1:1"}}
-    return settings_from({**tree, "serving": {"data_dir": str(tmp_path / "serving")}})
+    return settings_from({**tree, "serving": {"data_dir": str(tmp_path / "serving"), "metadata": False}})
 
 
 @pytest.fixture

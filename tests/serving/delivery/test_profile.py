@@ -25,7 +25,7 @@ def data() -> Iterator[Shop]:
 
 
 def settings_of(data: Shop, folder: Path, **serving: Any) -> dict[str, Any]:
-    reader = {"reader": PATIENT, "data_dir": str(folder)}
+    reader = {"reader": PATIENT, "data_dir": str(folder), "metadata": False}
     return {"redis": {"url": data.url}, "kafka": {"bootstrap": "127.0.0.1:1"}, "serving": {**reader, **serving}}
 
 
