@@ -56,7 +56,13 @@ def fill(client: Any) -> None:
         pipe.set(f"heliotrope:profile:session-{number}", profile(f"session-{number}"))
     for region in ("EU", "_all"):
         items = [{"product_id": f"p{place}", "score": 0.02, "count": 9} for place in range(50)]
-        found = {"region": region, "updated_at": time.time_ns() // 1_000_000, "window_ms": 1, "items": items, "categories": []}
+        found = {
+            "region": region,
+            "updated_at": time.time_ns() // 1_000_000,
+            "window_ms": 1,
+            "items": items,
+            "categories": [],
+        }
         pipe.set(f"heliotrope:popular:{region}", msgspec.json.encode(found))
     pipe.execute()
 
