@@ -466,7 +466,7 @@ class Reader(Section, frozen=True):
 
 
 class Trackers(Section, frozen=True):
-    """How calls of other trackers become events: a shipped mapping or the path of one; empty to take none."""
+    """Mappings by which calls of other trackers become events: a shipped mapping or the path of one; empty to take none."""
 
     segment: str = "segment"
     posthog: str = "posthog"

@@ -122,7 +122,7 @@ async def start_flink(stack: Stack) -> str:
 
 
 async def start_serving(stack: Stack) -> str:
-    """Starts the HTTP server and waits until it is ready: Kafka and Redis answer it."""
+    """Start the HTTP server and wait until it is ready: Kafka and Redis answer it."""
     service = services.serving_service(stack.settings, stack.layout)
     process = await stack.start_service(service)
     await _until(lambda: is_ready(stack.plan.serving), "Serving", service, process)
@@ -130,7 +130,7 @@ async def start_serving(stack: Stack) -> str:
 
 
 def is_ready(url: str) -> bool:
-    """Asks an HTTP server whether it is ready.
+    """Ask an HTTP server whether it is ready.
 
     Raises:
         OSError: it does not answer.
