@@ -6,7 +6,7 @@ import msgspec
 
 from state.configuration import Reward
 from state.feature_set import Feature, value_in
-from state.session.interest import CATEGORY_VIEW, weight_of
+from state.session.interest import CATEGORY_VIEW, largest_weight, weight_of
 from state.session.recent_events import LoggedEvent
 
 Number = int | float
@@ -147,8 +147,7 @@ def aggregate(rewards: Sequence[float], how: str) -> float:
 
 def largest_reward(settings: Reward) -> float:
     """Return what rewards are divided by, so that they lie in [-1, 1]."""
-    weights = settings.weights
-    return max(weights.product_view, weights.add_to_cart, weights.checkout, weights.thumb)
+    return largest_weight(settings.weights)
 
 
 def _credited_exposure(

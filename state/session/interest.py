@@ -72,12 +72,25 @@ def weight_of(event: LoggedEvent, weights: Weights) -> float | None:
 
 
 @lru_cache(maxsize=16)
+def weights_by_type(weights: Weights) -> Mapping[str, float]:
+    """Return the weight of each type of event that counts: the key of its name, for feedback that of a thumb up."""
+    found: dict[str, float] = {
+        name: getattr(weights, name) for name in EVENT_TYPES if name in weights.__struct_fields__
+    }
+    return {**found, "feedback": weights.thumb}
+
+
+@lru_cache(maxsize=16)
+def largest_weight(weights: Weights) -> float:
+    """Return the weight of the event that rewards most. A view of a category rewards no product."""
+    return max(weight for name, weight in weights_by_type(weights).items() if name != "category_view")
+
+
+@lru_cache(maxsize=16)
 def _by_kind(weights: Weights) -> tuple[float | None, ...]:
-    """The weight of each type of event by its number, of feedback that of a thumb up."""
-    by_kind: list[float | None] = [None] * len(EVENT_TYPES)
-    by_kind[CATEGORY_VIEW], by_kind[PRODUCT_VIEW] = weights.category_view, weights.product_view
-    by_kind[ADD_TO_CART], by_kind[CHECKOUT], by_kind[FEEDBACK] = weights.add_to_cart, weights.checkout, weights.thumb
-    return tuple(by_kind)
+    """The weight of each type of event by its number, None for one that does not count."""
+    by_type = weights_by_type(weights)
+    return tuple(by_type.get(name) for name in EVENT_TYPES)
 
 
 def interest(events: Sequence[LoggedEvent], weights: Weights, decay: Decay) -> Interest:

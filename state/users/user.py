@@ -17,7 +17,7 @@ from state.codec import unpack
 from state.configuration import Weights
 from state.decay import decay_between, landmark_of, landmark_scale
 from state.events.accepted import AcceptedEvent
-from state.session.interest import largest
+from state.session.interest import largest, weights_by_type
 from state.users.hint import Hint
 
 _VERSION = b"\x01"
@@ -55,11 +55,7 @@ class User(msgspec.Struct, array_like=True):
         if usable:
             self.seen_ms = max(self.seen_ms, *(event.timestamp_ms for event in usable))
             self._move(half_life_ms)
-            weight_of = {
-                "product_view": weights.product_view,
-                "add_to_cart": weights.add_to_cart,
-                "checkout": weights.checkout,
-            }
+            weight_of = weights_by_type(weights)
             for event in usable:
                 self._add(event, weight_of.get(event.event_type, 0.0))
             self.products = _bounded(self.products, PRODUCTS_MOST, PRODUCTS_KEPT)

@@ -153,7 +153,7 @@ def test_an_unknown_key_is_refused_from_everywhere(tmp_path: Path, where: str) -
         ("bandit.epsilon=1.5", "<= 1"),
         ("bandit.epsilon=-0.1", ">= 0"),
         ("bandit.epsilon=much", "float"),
-        ("bandit.policy=greedy", "greedy"),
+        ("bandit.policy=best", "best"),
         ("session.max_events=1", ">= 2"),
         ("session.decay.factor=1", "< 1"),
         ("profile.items=21", "<= 20"),
