@@ -6,6 +6,7 @@ were no fresh profile; the medians of the runs are printed, and written to bench
 
 import argparse
 import json
+import os
 import re
 import shutil
 import statistics
@@ -91,16 +92,24 @@ def sources(address: str) -> dict[str, float]:
     return {name: float(count) for name, count in re.findall(r'profile_seconds_count\{source="(\w+)"\} (\S+)', text)}
 
 
+def worker_seconds(live: LiveServer) -> float:
+    """Processor time of all workers so far: what a read costs, however busy the machine is."""
+    ticks = os.sysconf("SC_CLK_TCK")
+    fields = [Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split() for pid in live.workers()]
+    return sum(int(found[11]) + int(found[12]) for found in fields) / ticks
+
+
 def measure(live: LiveServer, options: argparse.Namespace, folder: Path) -> dict[str, Any]:
     """The medians of several runs after one that warms up."""
     script = folder / "reads.lua"
     run(live.address, options.connections, 3, options.query, script)
-    before = sources(live.address)
+    before, before_s = sources(live.address), worker_seconds(live)
     runs = [run(live.address, options.connections, options.seconds, options.query, script) for _ in range(options.runs)]
-    after = sources(live.address)
+    after, used_s = sources(live.address), worker_seconds(live) - before_s
     medians = {name: round(statistics.median(one[name] for one in runs), 2) for name in runs[0]}
     total = sum(after.values()) - sum(before.values())
     fresh = after.get("profile", 0.0) - before.get("profile", 0.0)
+    medians["worker_us_per_read"] = round(used_s / total * 1e6, 1) if total else 0.0
     return {"medians": medians, "runs": runs, "fresh_share": round(fresh / total, 5) if total else 0.0}
 
 

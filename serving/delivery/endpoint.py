@@ -8,7 +8,7 @@ from starlette.types import Receive, Scope, Send
 
 from serving.access import SessionAccess, header_of, session_of
 from serving.delivery import metrics
-from serving.delivery.query import Query, read_query
+from serving.delivery.query import Queries, Query
 from serving.metadata.lookup import Lookup
 from serving.reader import Answer, AsyncProfileReader, ProfileRequest
 from state.configuration import Reader
@@ -31,6 +31,7 @@ class ProfileEndpoint:
         self._reader = reader
         self._access = access
         self._settings = settings
+        self._queries = Queries(settings)
         self._lookup = lookup
         self._log = log
 
@@ -43,7 +44,7 @@ class ProfileEndpoint:
         started_s = time.perf_counter()
         session_id = session_of(scope)
         self._access.check(scope, session_id)
-        query = read_query(scope, session_id, self._settings)
+        query = self._queries.read(scope, session_id)
         answer = await self._answer(query, started_s)
         tag = answer.etag.encode()
         headers = [(b"etag", tag), (b"cache-control", CACHE_CONTROL)]

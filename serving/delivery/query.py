@@ -1,7 +1,7 @@
 """What a request for a profile asks for, from its path and query."""
 
 import re
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from starlette.types import Scope
 
@@ -13,6 +13,8 @@ from state.configuration import Reader
 WHOLE = re.compile(r"\d{1,16}", re.ASCII)
 CONTROLS = re.compile(r"[\x00-\x1f\x7f-\x9f\ud800-\udfff]")
 LONGEST_REGION = 128
+MOST_KEPT, LONGEST_KEPT = 1_024, 256
+"""Parsed queries that are kept, and the longest of them."""
 YES, NO = ("1", "true"), ("", "0", "false")
 
 
@@ -23,26 +25,48 @@ class Query(NamedTuple):
     metadata: bool
 
 
-def read_query(scope: Scope, session_id: str, settings: Reader) -> Query:
-    """The query's values. What is longer than the configuration allows is shortened to that.
+class Queries:
+    """What reads queries; those that it has parsed lately it knows, as most are the same few."""
 
-    Raises:
-        Refusal: 400, one that is no number, or a region that no event can have.
-    """
-    if not scope["query_string"]:
-        return Query(ProfileRequest(session_id), False)
-    given = query_of(scope)
-    limit = _number(given, "limit", 1)
-    request = ProfileRequest(
-        session_id,
-        region=_region(given.get("region", "")),
-        limit=limit,
-        min_version=_number(given, "min_version", 0),
-        since_ms=_number(given, "since_ms", 0),
-        wait_ms=_shortened(_number(given, "wait_ms", 0), settings.wait_max_ms),
-        budget_ms=_shortened(_number(given, "budget_ms", 0), settings.wait_max_ms),
+    def __init__(self, settings: Reader) -> None:
+        self._settings = settings
+        self._parsed: dict[bytes, tuple[Any, ...]] = {}
+
+    def read(self, scope: Scope, session_id: str) -> Query:
+        """Read the query's values. What is longer than the configuration allows is shortened to that.
+
+        Raises:
+            Refusal: 400, one that is no number, or a region that no event can have.
+        """
+        text = scope["query_string"]
+        if not text:
+            return Query(ProfileRequest(session_id), False)
+        known = self._parsed.get(text)
+        if known is None:
+            given = query_of(scope)
+            known = _parse(given, self._settings)
+            if "token" not in given and len(text) <= LONGEST_KEPT:
+                self._keep(text, known)
+        *fields, metadata = known
+        return Query(ProfileRequest(session_id, *fields), metadata)
+
+    def _keep(self, text: bytes, known: tuple[Any, ...]) -> None:
+        if len(self._parsed) >= MOST_KEPT:
+            self._parsed.clear()
+        self._parsed[text] = known
+
+
+def _parse(given: dict[str, str], settings: Reader) -> tuple[Any, ...]:
+    """Return a request's fields after the session, in their order, and whether metadata is asked for."""
+    return (
+        _region(given.get("region", "")),
+        _number(given, "limit", 1),
+        _number(given, "min_version", 0),
+        _number(given, "since_ms", 0),
+        _shortened(_number(given, "wait_ms", 0), settings.wait_max_ms),
+        _shortened(_number(given, "budget_ms", 0), settings.wait_max_ms),
+        _flag(given.get("metadata", "")),
     )
-    return Query(request, _flag(given.get("metadata", "")))
 
 
 def _number(given: dict[str, str], name: str, least: int) -> int | None:
