@@ -9,6 +9,7 @@ from pathlib import Path
 from urllib.parse import parse_qs, unquote_to_bytes
 
 import msgspec
+from starlette.convertors import Convertor, register_url_convertor
 from starlette.types import Scope
 
 from jobs.errors import ConfigurationError, SecretError
@@ -20,6 +21,23 @@ from state.events.event import SessionId
 BEARER = b"bearer "
 CHALLENGE = {"www-authenticate": 'Bearer realm="session"'}
 QUERY_MOST_FIELDS = 32
+SESSION = "{session_id:anything}"
+"""The last part of a path that names a session."""
+
+
+class _Anything(Convertor[str]):
+    """The rest of a path, whatever it holds: a slash is part of a session id, and a line end is refused by name."""
+
+    regex = "(?s:.*)"
+
+    def convert(self, value: str) -> str:
+        return value
+
+    def to_string(self, value: str) -> str:
+        return value
+
+
+register_url_convertor("anything", _Anything())
 
 
 class SessionAccess:

@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 from confluent_kafka import Consumer
-from starlette.convertors import Convertor, register_url_convertor
 from starlette.routing import Route
 
 from jobs.kafka_security import read_security
 from jobs.secrets import kafka_client_properties, redis_password
+from serving.access import SESSION
 from serving.collection.kafka_options import security_options
 from serving.context import Context
 from serving.delivery import metrics
@@ -23,26 +23,11 @@ from serving.reader.breaker import BreakerState
 from serving.room import Room
 from state.configuration import Settings
 
-PROFILE = "/v1/profile/{session_id:anything}"
+PROFILE = f"/v1/profile/{SESSION}"
 STATIC_FILE, PRODUCTS_FILE = "popular.json", "products.sqlite"
 STOP_S = 2.0
 """The thread that reads products is waited for so long at the end; what it has not stored it reads again."""
 SHOW_EVERY_S = 1.0
-
-
-class _Anything(Convertor[str]):
-    """The rest of a path, whatever it holds: a slash is part of a session id, and a line end is refused by name."""
-
-    regex = "(?s:.*)"
-
-    def convert(self, value: str) -> str:
-        return value
-
-    def to_string(self, value: str) -> str:
-        return value
-
-
-register_url_convertor("anything", _Anything())
 
 
 def delivery(context: Context) -> Room:

@@ -7,6 +7,7 @@ from typing import Any
 
 from starlette.routing import Route, WebSocketRoute
 
+from serving.access import SESSION
 from serving.context import Context
 from serving.openapi import problem, reference
 from serving.push.admission import Admission
@@ -16,7 +17,7 @@ from serving.push.socket import Socket
 from serving.push.stream import EventStream
 from serving.room import Part, Room
 
-STREAM, SOCKET = "/v1/stream/{session_id:path}", "/v1/ws/{session_id:path}"
+STREAM, SOCKET = f"/v1/stream/{SESSION}", f"/v1/ws/{SESSION}"
 
 
 def push(context: Context) -> Room:

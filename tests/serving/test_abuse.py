@@ -305,7 +305,7 @@ def test_no_path_leads_to_a_file_of_the_machine(victim: LiveServer, prefix: str,
 def test_no_answer_says_whether_a_session_exists(victim: LiveServer, redis_place: RedisServer, token: str) -> None:
     with redis.Redis.from_url(redis_place.url) as shop:
         publish(shop, "session-that-is-there", version=3)
-    for ask, route in ((get, "stream"), (upgrade, "ws")):
+    for ask, route in ((get, "stream"), (upgrade, "ws"), (get, "profile")):
         there = ask(victim, f"/v1/{route}/session-that-is-there?token={token}")
         nobody = ask(victim, f"/v1/{route}/session-that-is-gone!?token={token}")
         assert there.status == 401, route
@@ -319,7 +319,7 @@ def without_date(answer: Answer) -> str:
 
 def test_a_token_of_one_session_opens_no_other(victim: LiveServer) -> None:
     token = SessionTokens([SECRET.encode()]).mint("mine", LATER_MS)
-    for route in ("stream", "ws"):
+    for route in ("stream", "ws", "profile"):
         ask = upgrade if route == "ws" else get
         assert ask(victim, f"/v1/{route}/other?token={token}").status == 401
         assert ask(victim, f"/v1/{route}/mine%20?token={token}").status == 401
@@ -337,6 +337,15 @@ def test_no_path_lists_sessions(victim: LiveServer) -> None:
     ):
         answer = get(victim, target)
         assert 400 <= answer.status < 500 or b"session-that-is-there" not in answer.body
+
+
+@pytest.mark.parametrize("page", ["/admin", "/admin/figures", "/admin/dead-letters", "/admin/session?session_id=a"])
+@pytest.mark.parametrize("header", ["host: evil.example", "x-forwarded-for: 203.0.113.9", "forwarded: for=203.0.113.9"])
+def test_the_operators_page_opens_for_nobody_from_elsewhere(victim: LiveServer, page: str, header: str) -> None:
+    """Not by a proxy on this machine, and not by a name that a page of another site lets lead here."""
+    host = header if header.startswith("host") else "host: localhost\r\n" + header
+    answer = exchange(victim, f"GET {page} HTTP/1.1\r\n{host}\r\nconnection: close\r\n\r\n".encode())
+    assert answer.status == 403
 
 
 # sockets

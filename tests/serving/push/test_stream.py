@@ -151,7 +151,7 @@ def test_a_query_that_cannot_be_read_is_refused(live: LiveServer, session_id: st
     run(test())
 
 
-@pytest.mark.parametrize("path", ["", "%00", "%1b%5b2J", "x" * 129, "%C2%85"])
+@pytest.mark.parametrize("path", ["", "%00", "%1b%5b2J", "a%0d%0ab", "%ff", "x" * 129, "%C2%85"])
 def test_what_is_no_session_id_is_refused(live: LiveServer, path: str) -> None:
     async def test() -> None:
         problem = await refusal(live, path)
