@@ -30,6 +30,9 @@ class Context:
         """Where the notifications of new profiles come in, for reads that wait."""
         self.stopping = asyncio.Event()
         """Set when the worker is asked to stop: streams end now, requests are finished."""
+        self.no_streams = asyncio.Event()
+        """Set while no stream is open."""
+        self.no_streams.set()
 
 
 def open_redis(settings: Settings) -> Redis:

@@ -23,6 +23,7 @@ from starlette.types import ASGIApp
 from serving import garbage
 from serving.access import session_access
 from serving.address import ServingError, check_open_door, reachable, url_of
+from serving.context import Context
 from serving.logs import configure_logs, log_configuration
 from serving.metrics_folder import FOLDER
 from serving.orphans import end_with_parent
@@ -62,7 +63,7 @@ def load_worker(settings: Settings) -> ASGIApp:
     end_with_parent()
     configure_logs()
     app = create_app(settings, garbage.collected_rarely)
-    _hear_of_the_end(app.state.context.stopping)
+    _hear_of_the_end(app.state.context)
     return app
 
 
@@ -87,22 +88,37 @@ def _server(serving: Serving, port: int) -> MPServer:
     )
 
 
-def _hear_of_the_end(stopping: asyncio.Event) -> None:
-    """Sets `stopping` at the signal that ends a worker: the server itself waits for open streams, and they for this."""
+def _hear_of_the_end(context: Context) -> None:
+    """Set `stopping` at the signal that ends a worker, and let the server stop once the streams have ended.
+
+    The server itself waits for answers that are under way, but not for WebSockets: they would break off without a word.
+    """
     original = granian._signals.set_loop_signals
 
     def set_loop_signals(loop: asyncio.AbstractEventLoop) -> Any:
         event = original(loop)  # type: ignore[no-untyped-call]
+        ending: set[asyncio.Task[None]] = set()  # the loop itself holds no task
 
         def stop() -> None:
-            stopping.set()
-            event.set()
+            context.stopping.set()
+            ending.add(loop.create_task(_when_streams_ended(context, event.set)))
 
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stop)
         return event
 
     granian._signals.set_loop_signals = set_loop_signals
+
+
+async def _when_streams_ended(context: Context, then: Callable[[], None]) -> None:
+    """Call `then` when no stream is open, or at half of the time that a stop may take."""
+    try:
+        async with asyncio.timeout(context.settings.serving.stop_timeout_ms / 2_000):
+            await context.no_streams.wait()
+    except TimeoutError:
+        context.log.warning("streams are cut off, because their clients take nothing")
+    finally:
+        then()
 
 
 @contextmanager

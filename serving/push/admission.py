@@ -1,5 +1,6 @@
 """Who may open a stream: session id, token, what was seen before, and room for one more."""
 
+import asyncio
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -32,12 +33,16 @@ class Visit(NamedTuple):
 class Admission:
     """The bounds of one worker's streams."""
 
-    def __init__(self, hub: Hub, serving: Serving, access: SessionAccess) -> None:
+    def __init__(
+        self, hub: Hub, serving: Serving, access: SessionAccess, no_streams: asyncio.Event | None = None
+    ) -> None:
+        """Take what is needed to judge a request; `no_streams` is kept set while none is open."""
         self._hub = hub
         self._streams = serving.streams
         self._origins = frozenset(serving.origins)
         self._access = access
         self._open: Counter[Kind] = Counter()
+        self._no_streams = no_streams or asyncio.Event()
 
     def examine(self, scope: Scope) -> Visit:
         """Read the request.
@@ -59,12 +64,15 @@ class Admission:
         """
         self._check_room(visit.session_id, kind)
         self._open[kind] += 1
+        self._no_streams.clear()
         metrics.STREAMS.labels(kind).inc()
         try:
             with self._hub.follow(visit.session_id) as watch:
                 yield Feed(watch, visit.seen, self._streams, visit.ends_at_s)
         finally:
             self._open[kind] -= 1
+            if not self._open.total():
+                self._no_streams.set()
             metrics.STREAMS.labels(kind).dec()
 
     def admits_origin(self, scope: Scope) -> bool:

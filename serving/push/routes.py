@@ -24,7 +24,7 @@ def push(context: Context) -> Room:
     """What this room gives to the application."""
     serving = context.settings.serving
     hub = Hub(context.redis, context.settings.redis.prefix, context.notices)
-    admission = Admission(hub, serving, context.access)
+    admission = Admission(hub, serving, context.access, context.no_streams)
     routes = [
         Route(STREAM, EventStream(admission, serving.streams), methods=["GET"]),
         WebSocketRoute(SOCKET, Socket(admission, serving.streams)),
