@@ -435,7 +435,7 @@ class RateLimits(Section, frozen=True):
     """Settings of how many events are taken of one key, one session and one address."""
 
     key: RateLimit = ""
-    session: RateLimit = "1000/second"
+    session: RateLimit = ""
     address: RateLimit = ""
 
 
