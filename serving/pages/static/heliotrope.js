@@ -16,7 +16,6 @@ export function createClient({ url = new URL('.', import.meta.url).href, writeKe
     try { store[KEY + key] = value; } catch { store = { ...store, [KEY + key]: value }; }
   };
   const drop = key => delete store[key];
-  // An entry per event: tabs never overwrite each other's.
   const waiting = (prefix = 'q') => Object.keys(store).filter(key => key.startsWith(KEY + prefix)).sort();
   const body = keys => `{"events":[${keys.map(key => store[key])}]}`;
   const ready = () => navigator.onLine && Date.now() >= notBefore;
@@ -101,7 +100,7 @@ export function createClient({ url = new URL('.', import.meta.url).href, writeKe
     return stop;
   };
 
-  const own = (path, query, id = sessionId()) => address(path + id, { region: client.region, token: token?.call ? token(id) : token, ...query });
+  const own = (path, query, id = sessionId()) => address(path + encodeURIComponent(id), { region: client.region, token: token?.call ? token(id) : token, ...query });
 
   /** @param {Fields} [query] */
   const profile = async query => {
