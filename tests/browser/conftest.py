@@ -31,9 +31,19 @@ HERE = Path(__file__).parent
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 WAIT_MS = 60_000
 """Other work may share the machine: what is waited for comes far sooner."""
-HOSTILE = [
-    {"product_id": "h1", "category_id": "hostile", "title": "<img src=x onerror=window.__xss=1>", "price": 9.5, "rating": 5},
-    {"product_id": '"><script>window.__xss=2</script>', "category_id": "hostile", "title": "</template><script>window.__xss=3</script>"},
+HOSTILE: list[dict[str, Any]] = [
+    {
+        "product_id": "h1",
+        "category_id": "hostile",
+        "title": "<img src=x onerror=window.__xss=1>",
+        "price": 9.5,
+        "rating": 5,
+    },
+    {
+        "product_id": '"><script>window.__xss=2</script>',
+        "category_id": "hostile",
+        "title": "</template><script>window.__xss=3</script>",
+    },
     {"product_id": "h3/../../x?y#z", "category_id": "hostile", "title": "javascript:window.__xss=4", "price": 7.0},
     {"product_id": "h4", "category_id": "hostile", "title": "Ω " * 200, "price": 8.0},
 ]
@@ -112,7 +122,8 @@ def shop(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     except Exception:
         jars.fetch(lambda done, of, name: None)
     catalogue = tmp_path_factory.mktemp("catalogue") / "products.jsonl"
-    catalogue.write_text("".join(json.dumps(product) + "\n" for product in [*demo_products(), *HOSTILE]))
+    products = [*demo_products(), *({"category_id": "hostile", **product} for product in HOSTILE)]
+    catalogue.write_text("".join(json.dumps(product) + "\n" for product in products))
     workdir = tmp_path_factory.mktemp("stack-browser")
     sets = [*SETTINGS, f"serving.storefront_catalogue={catalogue}"]
     try:

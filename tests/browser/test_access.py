@@ -20,7 +20,9 @@ def faults(page: Page) -> list[str]:
 @pytest.mark.parametrize("width", [1280, 390])
 def test_axe_finds_no_serious_fault_in_the_shop(browser: Browser, shop: Shop, scheme: str, width: int) -> None:
     context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme="dark" if scheme == "dark" else "light", reduced_motion="reduce"
+        viewport={"width": width, "height": 900},
+        color_scheme="dark" if scheme == "dark" else "light",
+        reduced_motion="reduce",
     )
     context.set_default_timeout(WAIT_MS)
     page = context.new_page()

@@ -25,15 +25,23 @@ const learn = found => {
   if (known.size > MOST_KNOWN) known.delete(known.keys().next().value);
 };
 
-/** Asks the shop for products that are not known yet. @param {string[]} ids */
-export async function know(ids) {
+/** Asks the shop for products that are not known yet; what it has not is taken from the profile's items. @param {string[]} ids @param {any[]} [items] */
+export async function know(ids, items = []) {
   const missing = [...new Set(ids)].filter(id => !known.has(id));
   for (let start = 0; start < missing.length; start += MOST_ASKED) {
     const query = new URLSearchParams(missing.slice(start, start + MOST_ASKED).map(id => ['id', id]));
     const answer = await fetch('/shop/products?' + query);
     if (answer.ok) (await answer.json()).forEach(learn);
   }
+  const told = new Map(items.map(item => [item.product_id, item]));
+  for (const id of missing) {
+    const { title, price, url, image } = told.get(id) ?? {}, other = product(id);
+    if (!known.has(id)) learn({ ...other, title: title ?? other.title, price, url: web(url) ?? other.url, picture: web(image) ?? other.picture });
+  }
 }
+
+/** An address of the web, or nothing: a product's own text may be any. */
+const web = address => /^https?:\/\//.test(address ?? '') ? address : undefined;
 
 /** A reason as a sentence. */
 export function sentence({ code, product_id: id, category_id: category, region }) {

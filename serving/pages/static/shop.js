@@ -94,7 +94,7 @@ const idsIn = found => [
 
 async function show(found) {
   queued = found;
-  await know(idsIn(found)).catch(() => {});
+  await know(idsIn(found), [...(found.score_data ?? []), ...(found.trending_recommendations ?? [])]).catch(() => {});
   if (queued !== found) return; // a newer one came meanwhile
   profile = found;
   draw();
