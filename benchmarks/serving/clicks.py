@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Browser, Page, sync_playwright
 
 from cli.catalogue.loading import load_products
 from cli.delivery import Delivery
@@ -50,10 +50,14 @@ def main() -> None:
     options = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="clicks-") as folder, _shop(Path(folder)) as (url, target):
         ends = threading.Event()
-        load = threading.Thread(target=_background, args=(target, options.background, ends))
+        load = threading.Thread(target=send_background, args=(target, options.background, ends))
         load.start()
         try:
-            figures = _measure(url, options.clicks)
+            with sync_playwright() as playwright:
+                path = shutil.which("chromium") or shutil.which("chromium-browser")
+                browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
+                figures = measure(browser, url, options.clicks)
+                browser.close()
         finally:
             ends.set()
             load.join()
@@ -64,20 +68,18 @@ def main() -> None:
     print(json.dumps(figures, indent=1))
 
 
-def _measure(url: str, clicks: int) -> dict[str, Any]:
-    with sync_playwright() as playwright:
-        path = shutil.which("chromium") or shutil.which("chromium-browser")
-        browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        page = browser.new_page(viewport={"width": 1280, "height": 900})
-        page.set_default_timeout(60_000)
-        page.goto(url)
-        page.click("#allow")
-        page.locator(".row .card a").first.click()
-        page.wait_for_selector('[data-key="loved"] .card')
-        for _ in range(WARM_UP):
-            _click(page)
-        found = [_click(page) for _ in range(clicks)]
-        browser.close()
+def measure(browser: Browser, url: str, clicks: int) -> dict[str, Any]:
+    """Click so often; times in ms."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    page.set_default_timeout(60_000)
+    page.goto(url)
+    page.click("#allow")
+    page.locator(".row .card a").first.click()
+    page.wait_for_selector('[data-key="loved"] .card')
+    for _ in range(WARM_UP):
+        _click(page)
+    found = [_click(page) for _ in range(clicks)]
+    page.close()
     times = np.array([each for each in found if each is not None])
     return {
         "clicks": clicks,
@@ -114,7 +116,7 @@ def _shop(workdir: Path) -> Iterator[tuple[str, Target]]:
         control.stop_stack(workdir)
 
 
-def _background(target: Target, per_second: int, ends: threading.Event) -> None:
+def send_background(target: Target, per_second: int, ends: threading.Event) -> None:
     """Views of many sessions at a steady rate."""
     if not per_second:
         return

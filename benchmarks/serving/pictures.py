@@ -1,16 +1,13 @@
 """The pictures of the storefront in docs/images, taken of a running one: `python -m benchmarks.serving.pictures http://127.0.0.1:PORT`."""
 
-import io
 import shutil
 import sys
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 
 IMAGES = Path(__file__).parents[2] / "docs" / "images"
-COLOURS = 128
 LIKED = ("/p/lighting-07", "/p/coffee-02", "/p/lighting-13")
 
 
@@ -19,12 +16,17 @@ def main(url: str) -> None:
     with sync_playwright() as playwright:
         path = shutil.which("chromium") or shutil.which("chromium-browser")
         browser = playwright.chromium.launch(executable_path=path, args=["--no-sandbox"])
-        visitor = _become_known(browser, url)
-        _take(browser, url, "storefront-light", visitor, viewport={"width": 1280, "height": 860})
-        _take(browser, url, "storefront-dark", visitor, viewport={"width": 1280, "height": 860}, color_scheme="dark")
-        _take(browser, url, "storefront-phone", visitor, viewport={"width": 390, "height": 800})
-        _take(browser, url + "/admin", "operator", visitor, viewport={"width": 1280, "height": 860})
+        take_all(browser, url)
         browser.close()
+
+
+def take_all(browser: Browser, url: str) -> None:
+    """Take the pictures of a shop in which shoppers are."""
+    visitor, wide = _become_known(browser, url), {"width": 1100, "height": 760}
+    _take(browser, url, "storefront-light", visitor, viewport=wide)
+    _take(browser, url, "storefront-dark", visitor, viewport=wide, color_scheme="dark")
+    _take(browser, url, "storefront-phone", visitor, viewport={"width": 390, "height": 800})
+    _take(browser, url + "/admin", "operator", visitor, viewport=wide)
 
 
 def _become_known(browser: Browser, url: str) -> Any:
@@ -49,7 +51,7 @@ def _take(browser: Browser, url: str, name: str, visitor: Any, **options: Any) -
         page.wait_for_timeout(60_000)  # some points for the charts
     else:
         _click_around(page)
-    _write(page.screenshot(), name)
+    page.screenshot(path=IMAGES / f"{name}.png")
     context.close()
 
 
@@ -61,11 +63,6 @@ def _click_around(page: Page) -> None:
         page.wait_for_timeout(700)
     page.locator(".logo").click()
     page.wait_for_timeout(5_000)
-
-
-def _write(png: bytes, name: str) -> None:
-    picture = Image.open(io.BytesIO(png)).convert("RGB").quantize(COLOURS)
-    picture.save(IMAGES / f"{name}.png", optimize=True)
 
 
 if __name__ == "__main__":

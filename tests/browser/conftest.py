@@ -89,6 +89,14 @@ class Shop(NamedTuple):
         return found
 
 
+def until(page: Page, expression: str, arg: Any = None) -> None:
+    """Wait until a page's own state is so. Playwright's own way evaluates text in the page, which our pages' policy refuses."""
+    deadline_s = time.monotonic() + WAIT_MS / 1_000
+    while not page.evaluate(expression, arg):
+        assert time.monotonic() < deadline_s, f"never: {expression}"
+        page.wait_for_timeout(50)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark everything in this folder: it needs the stack."""
     for item in items:

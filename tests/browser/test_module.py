@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, Route, expect
 
-from tests.browser.conftest import Shop
+from tests.browser.conftest import Shop, until
 from tests.browser.test_storefront import session_of, view_one, waiting
 
 Body = list[dict[str, Any]]
@@ -40,8 +40,10 @@ def bare(page: Page, shop: Shop) -> Page:
         """import('/heliotrope.js').then(({ createClient }) => {
           window.told = [];
           window.heliotrope = createClient({ log: one => told.push(one) });
+          return heliotrope.flush();
         })"""
     )
+    page.evaluate("told.length = 0")
     return page
 
 
@@ -64,13 +66,13 @@ def test_a_waiting_impression_leaves_by_beacon(bare: Page, shop: Shop) -> None:
 
 
 def test_what_was_not_sent_survives_a_reload_and_is_sent_once(bare: Page, shop: Shop) -> None:
-    bare.route("**/v1/track", lambda route: route.abort())
+    bare.route("**/v1/track*", lambda route: route.abort())
     event = bare.evaluate("heliotrope.track('product_view', { product_id: 'p1' })")
-    bare.wait_for_function("told.length > 0")
+    until(bare, "told.length > 0")
     assert waiting(bare) == 1
-    bare.unroute("**/v1/track")
+    bare.unroute("**/v1/track*")
     bare.goto(shop.url + "/")
-    bare.wait_for_function("!Object.keys(localStorage).some(key => key.startsWith('heliotrope.q1'))")
+    until(bare, "!Object.keys(localStorage).some(key => key.startsWith('heliotrope.q1'))")
     assert len(shop.wait_tracked(lambda found: found["event_id"] == event["event_id"])) == 1
 
 
@@ -83,7 +85,7 @@ def test_retry_after_is_honoured_and_the_event_keeps_its_id(bare: Page) -> None:
             tries
         ) == 1 else route.continue_()
 
-    bare.route("**/v1/track", refuse_once)
+    bare.route("**/v1/track*", refuse_once)
     took_ms = bare.evaluate(
         """async () => {
           const from = performance.now();
@@ -100,7 +102,7 @@ def test_retry_after_is_honoured_and_the_event_keeps_its_id(bare: Page) -> None:
 
 def test_what_is_rejected_is_dropped_and_told(bare: Page) -> None:
     bare.evaluate("() => { heliotrope.track('no_such_type'); return heliotrope.flush(); }")
-    bare.wait_for_function("told.some(one => one.rejected?.length)")
+    until(bare, "told.some(one => one.rejected?.length)")
     assert bare.evaluate("told.find(one => one.rejected?.length).rejected[0].reason") == "unknown_event_type"
     assert waiting(bare) == 0
 
@@ -125,7 +127,7 @@ def test_consent_and_erase_are_sent_though_nothing_else_is(bare: Page, context: 
     bare.evaluate("heliotrope.track('product_view', { product_id: 'p2' })")
     bare.evaluate("heliotrope.erase()")
     context.set_offline(False)
-    bare.wait_for_function("!Object.keys(localStorage).some(key => key.startsWith('heliotrope.q'))")
+    until(bare, "!Object.keys(localStorage).some(key => key.startsWith('heliotrope.q'))")
     assert [event["event_type"] for batch in found for event in batch] == ["consent", "erase"]
 
 
@@ -163,7 +165,7 @@ def test_items_seen_for_a_second_are_an_impression_in_the_pages_order(page: Page
     page.goto(shop.url)
     page.wait_for_selector('[data-key="loved"] .card')
     page.locator('[data-key="loved"]').scroll_into_view_if_needed()
-    page.wait_for_function("!Object.keys(localStorage).some(key => key.startsWith('heliotrope.q'))")
+    until(page, "!Object.keys(localStorage).some(key => key.startsWith('heliotrope.q'))")
     with page.expect_request(lambda request: '"impression"' in (request.post_data or "")):
         page.mouse.wheel(0, 500)
     events = [event for batch in found for event in batch if SEEN(event)]
