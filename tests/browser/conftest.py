@@ -98,9 +98,9 @@ def until(page: Page, expression: str, arg: Any = None) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark everything in this folder: it needs the stack."""
+    """Mark what is in this folder and runs on the stack; the shop of Next.js has a mark of its own."""
     for item in items:
-        if HERE in item.path.parents:
+        if HERE in item.path.parents and item.get_closest_marker("next_shop") is None:
             item.add_marker(pytest.mark.integration)
 
 
