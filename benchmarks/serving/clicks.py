@@ -7,8 +7,6 @@ paints a list that knows it. `--background` sends events of other sessions meanw
 import argparse
 import json
 import shutil
-import subprocess
-import sys
 import tempfile
 import threading
 import time
@@ -104,14 +102,7 @@ def _shop(workdir: Path) -> Iterator[tuple[str, Target]]:
         target = Target(control.job_settings(workdir), Endpoints(record.kafka, record.redis, record.flink))
         with Delivery(target, linger_ms=5) as delivery:
             load_products(read_rows(demo_catalogue(), Source()), target.settings.kafka.topics.products, delivery)
-        command = [sys.executable, "-m", "heliotrope_command", "serve", "--workdir", str(workdir)]
-        server = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
-        assert server.stdout is not None
-        try:
-            yield server.stdout.readline().strip(), target
-        finally:
-            server.terminate()
-            server.wait(30)
+        yield record.serving, target
     finally:
         control.stop_stack(workdir)
 

@@ -174,6 +174,7 @@ def resolve(settings: Settings, plan: Plan, layout: Layout) -> Settings:
     tree["events"]["salt_file"] = settings.events.salt_file or str(_secret_file(layout.data / "user_salt"))
     tree["local"]["workdir"] = str(layout.root)
     tree["serving"]["port"] = urlsplit(plan.serving).port or 0
+    tree["serving"]["job_metrics"] = tree["serving"]["job_metrics"] or f"http://{LOOPBACK}:{plan.metrics_port}/metrics"
     for section, key in FILES:
         if tree[section][key]:
             tree[section][key] = str(Path(tree[section][key]).expanduser().absolute())

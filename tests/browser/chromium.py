@@ -4,7 +4,6 @@ Import the fixtures that a module needs; a machine without Playwright or Chromiu
 """
 
 import json
-import shutil
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -33,15 +32,9 @@ def job(place: RedisServer) -> Iterator[redis.Redis]:
 
 
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Any]:
-    playwright = pytest.importorskip("playwright.sync_api", reason="Playwright is not installed here")
-    executable = shutil.which("chromium")
-    if executable is None:
-        pytest.skip("Chromium is not installed here")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=executable, args=["--no-sandbox"])
-        yield browser
-        browser.close()
+def chromium(browser: Any) -> Any:
+    """The one Chromium of this folder: Playwright's loop cannot run twice in a thread."""
+    return browser
 
 
 @pytest.fixture

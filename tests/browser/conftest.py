@@ -25,7 +25,6 @@ from cli.simulate.bundles import demo_bundles
 from cli.simulate.session import read_shop
 from cli.stack import control, jars
 from jobs.settings import load_settings
-from tests.browser.serving import served
 
 HERE = Path(__file__).parent
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -76,7 +75,7 @@ class Shop(NamedTuple):
             found: list[dict[str, Any]] = []
             while any(consumer.position(each) < ends[each] for each in partitions):
                 for records in consumer.poll(timeout_ms=200).values():
-                    found += [json.loads(record.value) for record in records]
+                    found += [json.loads(record.value) for record in records if record.value.startswith(b"{")]
         finally:
             consumer.close(autocommit=False)
         return [event for event in found if wanted(event)]
@@ -98,9 +97,10 @@ def until(page: Page, expression: str, arg: Any = None) -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark what is in this folder and runs on the stack; the shop of Next.js has a mark of its own."""
+    """Mark what is in this folder and runs on the stack."""
     for item in items:
-        if HERE in item.path.parents and item.get_closest_marker("next_shop") is None:
+        on_stack = "shop" in getattr(item, "fixturenames", ()) and item.get_closest_marker("next_shop") is None
+        if HERE in item.path.parents and on_stack:
             item.add_marker(pytest.mark.integration)
 
 
@@ -138,8 +138,8 @@ def shop(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         record = control.start_stack(load_settings(None, sets, environ={}), workdir)
         target = Target(control.job_settings(workdir), Endpoints(record.kafka, record.redis, record.flink))
         _load(target, catalogue)
-        with served(record, workdir) as url, Redis.from_url(record.redis) as redis:
-            yield Shop(url, target, redis)
+        with Redis.from_url(record.redis) as redis:
+            yield Shop(record.serving, target, redis)
     finally:
         control.stop_stack(workdir)
 
