@@ -22,7 +22,7 @@ def main(url: str) -> None:
 
 def take_all(browser: Browser, url: str) -> None:
     """Take the pictures of a shop in which shoppers are."""
-    visitor, wide = _become_known(browser, url), {"width": 1100, "height": 760}
+    visitor, wide = _become_known(browser, url), {"width": 1020, "height": 640}
     _take(browser, url, "storefront-light", visitor, viewport=wide)
     _take(browser, url, "storefront-dark", visitor, viewport=wide, color_scheme="dark")
     _take(browser, url, "storefront-phone", visitor, viewport={"width": 390, "height": 800})
@@ -48,7 +48,7 @@ def _take(browser: Browser, url: str, name: str, visitor: Any, **options: Any) -
     page = context.new_page()
     page.goto(url)
     if name == "operator":
-        page.wait_for_timeout(60_000)  # some points for the charts
+        page.wait_for_timeout(40_000)  # some points for the charts
     else:
         _click_around(page)
     page.screenshot(path=IMAGES / f"{name}.png")

@@ -175,11 +175,11 @@ function arrive() {
   if (view === 'category') act('category_view', { category_id: categoryId });
   if (view === 'product') {
     know([productId]);
-    act('product_view', { product_id: productId, category_id: categoryId, ...go.from }, go.when);
+    if (go.viewed !== productId) act('product_view', { product_id: productId, category_id: categoryId });
     const thumb = document.querySelector('[data-act="up"]');
     thumb.ariaPressed = String(state.liked.has(productId));
   }
-  go.from = go.when = undefined;
+  go.viewed = undefined;
 }
 
 document.addEventListener('click', event => {
@@ -187,9 +187,12 @@ document.addEventListener('click', event => {
   if (!anchor || event.ctrlKey || event.metaKey || event.shiftKey || event.button || anchor.origin !== location.origin) return;
   if (!/^\/($|p\/|c\/|search)/.test(anchor.pathname) || anchor.hash) return;
   event.preventDefault();
-  const decision = anchor.closest('[data-decision-id]')?.dataset.decisionId;
-  go.from = decision && { decision_id: decision };
-  go.when = event.timeStamp;
+  const viewed = anchor.closest('[data-product-id]')?.dataset.productId ?? anchor.dataset.part;
+  if (viewed && anchor.pathname.startsWith('/p/')) {
+    // The click says it already: the list need not wait for the page.
+    act('product_view', { product_id: viewed, category_id: product(viewed).category_id, decision_id: anchor.closest('[data-decision-id]')?.dataset.decisionId }, event.timeStamp);
+    go.viewed = viewed;
+  }
   go(anchor.href);
 });
 document.querySelector('.search').addEventListener('submit', event => {
