@@ -18,7 +18,7 @@ TAG = re.compile(rb'"([^"]*)"')
 
 
 class ProfileEndpoint:
-    """Answers 200 or 304 to whatever is well formed and allowed."""
+    """An endpoint that answers 200 or 304 to whatever is well formed and allowed."""
 
     def __init__(
         self,
@@ -59,7 +59,7 @@ class ProfileEndpoint:
         await send({"type": "http.response.body", "body": b"" if scope["method"] == "HEAD" else body})
 
     async def _answer(self, query: Query, started_s: float) -> Answer:
-        """The answer, whatever happens: an error of ours costs the visitor the personal list and no more."""
+        """Return the answer, whatever happens: an error of ours costs the visitor the personal list and no more."""
         request = query.request
         try:
             answer = await self._reader.answer(request)
@@ -71,7 +71,7 @@ class ProfileEndpoint:
         return answer
 
     def _left_s(self, request: ProfileRequest, started_s: float) -> float:
-        """What is left of the time that the answer may take."""
+        """Return what is left of the time that the answer may take."""
         budget_ms = self._settings.budget_ms if request.budget_ms is None else request.budget_ms
         if request.waits and request.wait_ms is not None:
             budget_ms += request.wait_ms
@@ -84,7 +84,7 @@ class ProfileEndpoint:
 
 
 def _knows(if_none_match: bytes | None, tag: bytes) -> bool:
-    """Whether a client says that it has the content already; weak tags are compared, as RFC 9110 has it for this header."""
+    """Say whether a client says that it has the content already; weak tags are compared, as RFC 9110 has it for this header."""
     if not if_none_match:
         return False
     return if_none_match.strip() == b"*" or TAG.findall(tag)[0] in TAG.findall(if_none_match)

@@ -27,5 +27,5 @@ BY_REASON = {reason: REASONS.labels(reason.value) for reason in Reason}
 
 
 def count(name: str, number: int) -> None:
-    """Counts what a reader says."""
+    """Count what a reader says."""
     READER.labels(name).inc(number)

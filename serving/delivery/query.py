@@ -26,7 +26,7 @@ class Query(NamedTuple):
 
 
 class Queries:
-    """What reads queries; those that it has parsed lately it knows, as most are the same few."""
+    """A reader of queries, which knows those that it has parsed lately: most are the same few."""
 
     def __init__(self, settings: Reader) -> None:
         self._settings = settings

@@ -31,7 +31,7 @@ SHOW_EVERY_S = 1.0
 
 
 def delivery(context: Context) -> Room:
-    """What this room gives to the application."""
+    """Make this room's part of the application."""
     settings = context.settings
     reader = AsyncProfileReader(
         settings.redis.url or "redis://127.0.0.1:6379/0",
@@ -63,7 +63,7 @@ def delivery(context: Context) -> Room:
 
 
 def reader_settings(settings: Settings) -> ReaderSettings:
-    """The library's settings by the configuration."""
+    """Return the library's settings by the configuration."""
     reader = settings.serving.reader
     return ReaderSettings(
         prefix=settings.redis.prefix,
@@ -82,12 +82,12 @@ def reader_settings(settings: Settings) -> ReaderSettings:
 
 
 def data_folder(settings: Settings) -> Path:
-    """Where the workers of this host keep what they read faster from here than from elsewhere."""
+    """Return the folder where the workers of this host keep what they read faster from here than from elsewhere."""
     return Path(settings.serving.data_dir or Path(settings.local.workdir) / "serving")
 
 
 def _feed(settings: Settings, path: Path) -> Feed | None:
-    """What fills the file of products, if it is asked for.
+    """Make what fills the file of products, if it is asked for.
 
     Raises:
         ConfigurationError: this client cannot log in as is configured.
@@ -101,7 +101,7 @@ def _feed(settings: Settings, path: Path) -> Feed | None:
 
 
 async def _show(reader: AsyncProfileReader) -> None:
-    """Shows once a second what has a value and not a count."""
+    """Show once a second what has a value and not a count."""
     while True:
         chain = reader.chain
         metrics.OPEN_BREAKERS.set(chain.breaker.state != BreakerState.CLOSED)

@@ -32,7 +32,7 @@ NOTE_EVERY_MS = 60_000
 
 
 def consumer_options(bootstrap: str, security: Mapping[str, Any]) -> dict[str, Any]:
-    """Options of a consumer that commits nothing: the file says where it stands."""
+    """Return options of a consumer that commits nothing: the file says where it stands."""
     return {
         "bootstrap.servers": bootstrap,
         "group.id": "heliotrope-serving-metadata",
@@ -173,7 +173,7 @@ def _read(records: list[Any]) -> tuple[list[Change], dict[int, int], set[int]]:
 
 
 def _change_of(key: bytes | None, value: bytes | None) -> Change | None:
-    """What one record changes; what the job refuses changes nothing here either."""
+    """Return what one record changes; what the job refuses changes nothing here either."""
     if value is None:
         with suppress(UnicodeDecodeError):
             return Change((key or b"").decode(), None)

@@ -17,7 +17,7 @@ MOST_WAITING = 1_000
 
 
 class Lookup:
-    """Reads the file in a thread of its own, for all requests of one tick at once: a disk that hangs holds up nobody."""
+    """A reader of the file in a thread of its own, for all requests of one tick at once: a disk that hangs holds up nobody."""
 
     def __init__(self, path: Path) -> None:
         self._reader = Reader(path)
@@ -27,7 +27,7 @@ class Lookup:
         self._is_reading = False
 
     async def add_to(self, answer: Answer, left_s: float) -> Answer:
-        """The answer with the metadata of its items; as it is if that is not there within the time."""
+        """Return the answer with the metadata of its items; as it is if that is not there within the time."""
         parts: dict[str, Any] = dict(_parts.decode(answer.content))
         items = _items.decode(parts["score_data"])
         ids = [_id_of.decode(item).product_id for item in items]
@@ -88,7 +88,7 @@ class _Id(msgspec.Struct, gc=False):
 
 
 def _joined(item: msgspec.Raw, shown: bytes | None) -> msgspec.Raw:
-    """One JSON object of two."""
+    """Make one JSON object of two."""
     if shown is None or shown == b"{}":
         return item
     text = bytes(item)

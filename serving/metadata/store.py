@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 
 
 class Shown(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
-    """What a page shows of a product, as far as the shop says it."""
+    """Facts that a page shows of a product, as far as the shop says it."""
 
     title: str | None = None
     price: float | None = None
@@ -38,13 +38,13 @@ class Change(NamedTuple):
 
 
 def change_of(product: Product) -> Change:
-    """What a record of the topic changes."""
+    """Return what a record of the topic changes."""
     shown = Shown(product.title, product.price, safe_link(product.image), safe_link(product.url))
     return Change(product.product_id, _encoder.encode(shown))
 
 
 class Reader:
-    """Looks products up, in one thread. A file that is not there yet, or is made anew, is opened when it is there."""
+    """A reader of the file, in one thread. A file that is not there yet, or is made anew, is opened when it is there."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -83,7 +83,7 @@ class Reader:
 
 
 class Writer:
-    """Keeps the file up to date, in one thread of one process. A file of another form, or a damaged one, is made anew.
+    """The one that keeps the file up to date, in one thread of one process. A file of another form, or a damaged one, is made anew.
 
     What a batch changes and up to where the topic was read are one transaction, so nothing is missed or lost by a crash.
     """

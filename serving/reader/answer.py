@@ -9,7 +9,7 @@ import msgspec
 
 
 class Source(enum.StrEnum):
-    """Where an answer comes from, the best first: the order of the chain."""
+    """Sources of an answer, the best first: the order of the chain."""
 
     PROFILE = "profile"
     STALE = "stale"
@@ -19,7 +19,7 @@ class Source(enum.StrEnum):
 
 
 class Reason(enum.StrEnum):
-    """Why an answer is not what was asked for. The set is closed."""
+    """Reasons for an answer that is not what was asked for. The set is closed."""
 
     NO_PROFILE = "no_profile"
     NOT_A_PROFILE = "not_a_profile"
@@ -51,7 +51,7 @@ class ProfileRequest(msgspec.Struct, frozen=True, gc=False):
 
 
 class Served(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
-    """Where an answer comes from, how old its content is, how long it took, and why it is no fresh profile."""
+    """Account of an answer: its source, how old its content is, how long it took, and why it is no fresh profile."""
 
     source: Source
     age_ms: int
@@ -82,7 +82,7 @@ class Answer:
         return f'W/"{crc32(self.content):08x}-{len(self.content):x}"'
 
     def to_json(self) -> bytes:
-        """The content with `served` as its last field."""
+        """Return the content with `served` as its last field."""
         return b"".join((self.content[:-1], b',"served":', _encoder.encode(self.served), b"}"))
 
 

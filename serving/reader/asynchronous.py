@@ -15,7 +15,7 @@ from serving.reader.settings import ReaderSettings
 
 
 class AsyncProfileReader:
-    """Reads profiles within a budget; belongs to one event loop. Close it, or use it as an asynchronous context manager.
+    """A reader of profiles within a budget; it belongs to one event loop. Close it, or use it as an asynchronous context manager.
 
     Args:
         url: of Redis, as redis-py has it; nothing is connected before the first read.
@@ -52,31 +52,31 @@ class AsyncProfileReader:
         wait_ms: int | None = None,
         budget_ms: int | None = None,
     ) -> Answer:
-        """The session's profile, or the best that there is instead; never raises for Redis. See docs/delivery.md."""
+        """Return the session's profile, or the best that there is instead; never raise for Redis. See docs/delivery.md."""
         request = ProfileRequest(session_id, region, limit, min_version, since_ms, wait_ms, budget_ms)
         return await self.answer(request)
 
     async def answer(self, request: ProfileRequest) -> Answer:
-        """The same for a request that is put together already."""
+        """Read for a request that is put together already."""
         if request.waits:
             return await self._answer_woken(request)
         return await self._run(request, None)
 
     def last_resort(self, request: ProfileRequest) -> Answer:
-        """The static list, for callers in whose own code something failed."""
+        """Return the static list, for callers in whose own code something failed."""
         return self.chain.last_resort(request)
 
     def forget(self, session_id: str) -> None:
-        """Drops what is kept of a session, as after an erasure."""
+        """Drop what is kept of a session, as after an erasure."""
         self.chain.forget(session_id)
 
     async def close(self) -> None:
-        """Ends the connection."""
+        """End the connection."""
         await self._store.close()
         self.chain.static.wait()
 
     async def _answer_woken(self, request: ProfileRequest) -> Answer:
-        """Listens from before the first read on, so that no notice falls in between."""
+        """Listen from before the first read on, so that no notice falls in between."""
         written = asyncio.Event()
 
         def wake(_: Notice) -> None:

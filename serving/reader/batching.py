@@ -38,7 +38,7 @@ class Batch:
         self.is_late = False
 
     def end(self, reason: Reason | None) -> None:
-        """Wakes who waits: with the reason why nothing was found, or None."""
+        """End the wait of those who wait: with the reason why nothing was found, or None."""
         for waiter in self.waiters:
             if not waiter.done():
                 waiter.set_result(reason)
@@ -46,14 +46,14 @@ class Batch:
 
 
 class _Arrivals(asyncio.Protocol):
-    """What comes from Redis, without a task or a stream in between."""
+    """Receiver of what comes from Redis, without a task or a stream in between."""
 
     def __init__(self, store: "BatchingStore") -> None:
         self._store = store
         self._parser = answers()
 
     def data_received(self, data: bytes) -> None:
-        """Takes in what has arrived, and hands on each complete answer."""
+        """Take in what has arrived, and hand on each complete answer."""
         self._parser.feed(data)
         while (answer := self._next()) is not MORE:
             if not self._store.arrive(answer):
@@ -67,7 +67,7 @@ class _Arrivals(asyncio.Protocol):
             return error
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The other side is gone."""
+        """Give up what is on its way: the other side is gone."""
         self._store.lose(self)
 
 
@@ -93,7 +93,7 @@ class BatchingStore:
         self._is_closed = False
 
     async def fetch(self, keys: tuple[str, ...], until_s: float) -> Outcome:
-        """What the keys hold, or why it is not known by `until_s`."""
+        """Return what the keys hold, or why it is not known by `until_s`."""
         if not self._chain.breaker.allow():
             return Reason.BREAKER_OPEN
         batch = self._join(keys)
@@ -111,7 +111,7 @@ class BatchingStore:
         return reason or [batch.found.get(key) for key in keys]
 
     def read_behind(self, keys: Iterable[str]) -> None:
-        """Reads keys for which nobody waits, those that are on their way already only once."""
+        """Read keys for which nobody waits, those that are on their way already only once."""
         new = tuple(key for key in keys if key not in self._behind)
         if new and len(self._behind) + len(new) <= MOST_BEHIND:
             batch = self._join(new)
@@ -120,7 +120,7 @@ class BatchingStore:
                 batch.behind += new
 
     async def close(self) -> None:
-        """Ends what runs; who waits gets an answer from elsewhere."""
+        """End what runs; who waits gets an answer from elsewhere."""
         self._is_closed = True
         if self._heartbeat is not None:
             self._heartbeat.cancel()
@@ -131,7 +131,7 @@ class BatchingStore:
         self.lose()
 
     def arrive(self, answer: Any) -> bool:
-        """Takes in the answer to the oldest MGET; False if it is none, so that the connection is of no use."""
+        """Take in the answer to the oldest MGET; return False if it is none, so that the connection is of no use."""
         if not self._in_flight or isinstance(answer, ProtocolError):
             return False
         batch = self._in_flight.popleft()
@@ -152,7 +152,7 @@ class BatchingStore:
         return True
 
     def lose(self, arrivals: _Arrivals | None = None) -> None:
-        """Gives the connection up, and with it the answers that are still to come."""
+        """Give the connection up, and with it the answers that are still to come."""
         if arrivals is not None and arrivals is not self._arrivals:
             return
         connection, self._connection, self._arrivals = self._connection, None, None
@@ -172,7 +172,7 @@ class BatchingStore:
             batch.end(Reason.REDIS_AWAY)
 
     def _join(self, keys: tuple[str, ...]) -> Batch | None:
-        """Adds keys to the next MGET; None if too many wait."""
+        """Add keys to the next MGET; return None if too many wait."""
         if self._is_closed or len(self._full) >= MOST_FULL:
             return None
         batch = self._next
@@ -193,7 +193,7 @@ class BatchingStore:
                 self._heartbeat = loop.call_later(HEARTBEAT_S, self._beat, loop.time() + HEARTBEAT_S)
 
     def _send(self) -> None:
-        """Sends what waits, once there is a connection; no more than fits on the way."""
+        """Send what waits, once there is a connection; no more than fits on the way."""
         self._is_planned = False
         if self._connection is None:
             if self._next.keys and self._connecting is None and not self._is_closed:
@@ -213,7 +213,7 @@ class BatchingStore:
             self._chain.count("batched_keys", len(batch.keys))
 
     async def _connect(self) -> None:
-        """Connects, logs in and chooses the database as redis-py does; then the connection's bytes come straight here."""
+        """Connect, log in and choose the database as redis-py does; then the connection's bytes come straight here."""
         connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
         try:
             async with asyncio.timeout(self._give_up_s):
@@ -231,7 +231,7 @@ class BatchingStore:
             self._plan()
 
     def _judge(self, batch: Batch) -> None:
-        """Says to the circuit breaker what an answer says of Redis."""
+        """Say to the circuit breaker what an answer says of Redis."""
         if batch.is_late or self._clock_s() - batch.sent_s > self._slow_s:
             self._find_late(batch)
             self._chain.breaker.answer_late()
@@ -245,7 +245,7 @@ class BatchingStore:
             self._chain.breaker.fail()
 
     def _expire(self, waiter: asyncio.Future[Reason | None], batch: Batch, asked_s: float, due_s: float) -> None:
-        """The time of one who waits is over."""
+        """Answer one whose time is over."""
         if waiter.done():
             return
         loop = asyncio.get_running_loop()
@@ -260,7 +260,7 @@ class BatchingStore:
         waiter.set_result(Reason.REDIS_SLOW)
 
     def _beat(self, due_s: float) -> None:
-        """Looks now and then how late this loop is, and how long Redis has been silent."""
+        """Look now and then how late this loop is, and how long Redis has been silent."""
         loop = asyncio.get_running_loop()
         lag_s = loop.time() - due_s
         self._chain.is_pressed = lag_s > self._lag_s

@@ -37,7 +37,7 @@ class BlockingStore:
         self._is_closed = False
 
     def fetch(self, keys: tuple[str, ...], until_s: float) -> Outcome:
-        """What the keys hold, or why it is not known by `until_s`."""
+        """Return what the keys hold, or why it is not known by `until_s`."""
         asked_s = self._clock_s()
         with self._lock:
             if not self._chain.breaker.allow():
@@ -57,7 +57,7 @@ class BlockingStore:
             return [self._chain.settle(key, raw) for key, raw in zip(keys, values, strict=True)]
 
     def close(self) -> None:
-        """Ends all connections."""
+        """End all connections."""
         with self._lock:
             self._is_closed = True
             idle = list(self._idle)
@@ -66,7 +66,7 @@ class BlockingStore:
             connection.disconnect()
 
     def _take(self, until_s: float) -> Any:
-        """A connection, or why there is none."""
+        """Return a connection, or why there is none."""
         with self._lock:
             if not self._idle:
                 if self._open >= MOST_CONNECTIONS:
@@ -83,7 +83,7 @@ class BlockingStore:
             return self._idle.pop()
 
     def _connect(self, outcome: list[Reason]) -> None:
-        """Makes a connection for whoever waits first."""
+        """Make a connection for whoever waits first."""
         try:
             connection: Any = self._pool.make_connection()
             connection.connect()
@@ -106,7 +106,7 @@ class BlockingStore:
         connection.disconnect()
 
     def _fail(self, reason: Reason, asked_s: float) -> Reason:
-        """Says a failure to the circuit breaker, unless the budget was too short to say anything of Redis."""
+        """Say a failure to the circuit breaker, unless the budget was too short to say anything of Redis."""
         slow_s = self._chain.settings.slow_ms / 1_000
         with self._lock:
             if reason == Reason.REDIS_ERROR:
@@ -119,7 +119,7 @@ class BlockingStore:
 
 
 def _ask(connection: Any, command: bytes, until_s: float, clock_s: Callable[[], float]) -> Any:
-    """The answer to one command, or why there is none by `until_s`: each step has only the time that is left."""
+    """Return the answer to one command, or why there is none by `until_s`: each step has only the time that is left."""
     sock, parser = connection._sock, answers()
     try:
         sock.settimeout(max(LEAST_TIMEOUT_S, until_s - clock_s()))

@@ -15,7 +15,7 @@ class BreakerState(enum.StrEnum):
 
 
 class CircuitBreaker:
-    """Counts failures of calls of Redis; takes no time and reads none but its clock, in seconds.
+    """A counter of failures of calls of Redis, with its clock in seconds.
 
     Attributes:
         state: see `BreakerState`.
@@ -37,7 +37,7 @@ class CircuitBreaker:
         self.is_slow = False
 
     def allow(self) -> bool:
-        """Whether a read may go to Redis now. One that may while it is open is a probe; the next one may after another rest."""
+        """Say whether a read may go to Redis now. One that may while it is open is a probe; the next one may after another rest."""
         if self.state == BreakerState.CLOSED:
             return True
         now_s = self._clock_s()
@@ -48,7 +48,7 @@ class CircuitBreaker:
         return True
 
     def succeed(self) -> None:
-        """A call was answered in time."""
+        """Note that a call was answered in time."""
         self._in_a_row = 0
         self.is_slow = False
         if self.state != BreakerState.CLOSED:
@@ -57,11 +57,11 @@ class CircuitBreaker:
             self._count("breaker_closed", 1)
 
     def answer_late(self) -> None:
-        """A call that had counted as a failure was answered after all."""
+        """Note that a call that had counted as a failure was answered after all."""
         self.is_slow = True
 
     def fail(self) -> None:
-        """A call was refused, or is not answered in time."""
+        """Note that a call was refused, or is not answered in time."""
         self._in_a_row += 1
         if self.state == BreakerState.HALF_OPEN:
             self._rest_s = min(2 * self._rest_s, self._longest_rest_s)
@@ -71,7 +71,7 @@ class CircuitBreaker:
             self._open()
 
     def lose(self) -> None:
-        """The connection is gone: what is known of slowness is void."""
+        """Note that the connection is gone: what is known of slowness is void."""
         self.is_slow = False
 
     def _open(self) -> None:

@@ -45,7 +45,7 @@ class Behind(NamedTuple):
 
 
 Settled = StoredProfile | PopularList | Reason | None
-"""What stands under a key: a profile, a list, something else, nothing."""
+"""Meaning of what stands under a key: a profile, a list, something else, nothing."""
 Outcome = Sequence[Settled] | Reason | None
 Reading = Generator[Fetch | Pause | Behind, Outcome, Answer]
 
@@ -58,11 +58,11 @@ class Clock(NamedTuple):
 
 
 def ignore_count(name: str, count: int) -> None:
-    """Counts nothing."""
+    """Count nothing."""
 
 
 class Chain:
-    """What one reader keeps and decides; not for several threads at once.
+    """State of one reader, and what it decides; not for several threads at once.
 
     Attributes:
         breaker: fed by the driver, which calls Redis.
@@ -92,7 +92,7 @@ class Chain:
         self._stale_max_s = settings.stale_max_ms / 1_000
 
     def read(self, request: ProfileRequest) -> Reading:
-        """The steps of one read; never raises for anything that Redis holds or does."""
+        """Yield the steps of one read; never raise for anything that Redis holds or does."""
         started_s = self.clock.monotonic_s()
         keys = self._keys(request, started_s)
         self._unannounced.pop(request.session_id, None)
@@ -115,25 +115,25 @@ class Chain:
         return self._fallback(request, reason, started_s)
 
     def last_resort(self, request: ProfileRequest) -> Answer:
-        """The static list, when nothing else can be trusted."""
+        """Return the static list, when nothing else can be trusted."""
         return self._of_list(
             request, self.static.newest, Source.STATIC, Reason.INTERNAL_ERROR, self.clock.monotonic_s()
         )
 
     def settle(self, key: str, raw: bytes | None) -> Settled:
-        """Takes in what Redis holds under a key, at once or late."""
+        """Take in what Redis holds under a key, at once or late."""
         now_s = self.clock.monotonic_s()
         if key.startswith(self._profile_prefix):
             return self._settle_profile(key[len(self._profile_prefix) :], raw, now_s)
         return self._settle_list(key[len(self._popular_prefix) :], raw, now_s)
 
     def forget(self, session_id: str) -> None:
-        """Drops what is kept of a session, as after an erasure."""
+        """Drop what is kept of a session, as after an erasure."""
         self.profiles.drop(session_id)
         self._unannounced.pop(session_id, None)
 
     def _keys(self, request: ProfileRequest, now_s: float) -> tuple[str, ...]:
-        """The profile's key, and those of lists that are due: one round trip brings all that may be shown."""
+        """Return the profile's key, and those of lists that are due: one round trip brings all that may be shown."""
         profile = self._profile_prefix + request.session_id
         lists = (request.region, ALL) if request.region and request.region != ALL else (ALL,)
         due = [region for region in lists if self._is_due(region, now_s)]
@@ -149,7 +149,7 @@ class Chain:
     def _wait(
         self, request: ProfileRequest, found: Settled, started_s: float
     ) -> Generator[Fetch | Pause | Behind, Outcome, tuple[Settled, Reason | None]]:
-        """Reads again at each notice, and now and then without one, until the profile knows what it must."""
+        """Read again at each notice, and now and then without one, until the profile knows what it must."""
         budget_s = self._budget_s(request)
         until_s = started_s + (budget_s if request.wait_ms is None else request.wait_ms / 1_000)
         poll_s, key = FIRST_POLL_S, self._profile_prefix + request.session_id
@@ -166,7 +166,7 @@ class Chain:
         return found, Reason.NOT_YET
 
     def _fallback(self, request: ProfileRequest, reason: Reason, started_s: float) -> Answer:
-        """The best that is here."""
+        """Return the best that is here."""
         if reason not in (Reason.NO_PROFILE, Reason.NOT_A_PROFILE, Reason.NOT_YET):
             self._announce_later(request.session_id)
             stale = self._stale(request.session_id, self.clock.monotonic_s())
@@ -236,7 +236,7 @@ class Chain:
         return found
 
     def _announce_later(self, session_id: str) -> None:
-        """Notes that the session gets less than Redis may have."""
+        """Note that the session gets less than Redis may have."""
         if self._publish is None:
             return
         kept = self.profiles.get(session_id)
@@ -246,7 +246,7 @@ class Chain:
             self._unannounced.popitem(last=False)
 
     def _announce(self, session_id: str, found: StoredProfile) -> None:
-        """Announces a profile that came after a lesser answer had gone out."""
+        """Announce a profile that came after a lesser answer had gone out."""
         shown_ms = self._unannounced.get(session_id)
         if shown_ms is not None and shown_ms < found.updated_at_ms and self._publish is not None:
             del self._unannounced[session_id]
@@ -255,7 +255,7 @@ class Chain:
 
 
 def _knows(found: Settled, request: ProfileRequest) -> bool:
-    """Whether a profile is as new as the request asks for."""
+    """Say whether a profile is as new as the request asks for."""
     if not isinstance(found, StoredProfile):
         return False
     return (request.min_version is None or found.version >= request.min_version) and (

@@ -20,14 +20,14 @@ class KeptProfiles:
         self.bytes = 0
 
     def get(self, session_id: str) -> StoredProfile | None:
-        """The session's profile as it was last read."""
+        """Return the session's profile as it was last read."""
         profile = self._profiles.get(session_id)
         if profile is not None:
             self._profiles.move_to_end(session_id)
         return profile
 
     def put(self, session_id: str, profile: StoredProfile) -> None:
-        """Keeps a profile; the longest unused ones make room."""
+        """Keep a profile; the longest unused ones make room."""
         self.drop(session_id)
         self._profiles[session_id] = profile
         self.bytes += len(profile.raw) + ENTRY_BYTES
@@ -35,7 +35,7 @@ class KeptProfiles:
             self.drop(next(iter(self._profiles)))
 
     def drop(self, session_id: str) -> None:
-        """Forgets a session's profile."""
+        """Forget a session's profile."""
         profile = self._profiles.pop(session_id, None)
         if profile is not None:
             self.bytes -= len(profile.raw) + ENTRY_BYTES
@@ -45,7 +45,7 @@ class KeptProfiles:
 
 
 class KeptList(NamedTuple):
-    """A region's list, None if Redis has none, and when that was read, by the reader's clock."""
+    """A list of a region, None if Redis has none, and when that was read, by the reader's clock."""
 
     found: PopularList | None
     read_at_s: float
@@ -59,14 +59,14 @@ class KeptLists:
         self._lists: OrderedDict[str, KeptList] = OrderedDict()
 
     def get(self, region: str) -> KeptList | None:
-        """The region's list as it was last read."""
+        """Return the region's list as it was last read."""
         kept = self._lists.get(region)
         if kept is not None:
             self._lists.move_to_end(region)
         return kept
 
     def put(self, region: str, kept: KeptList) -> None:
-        """Keeps what was read of a region."""
+        """Keep what was read of a region."""
         self._lists[region] = kept
         self._lists.move_to_end(region)
         if len(self._lists) > self._most:

@@ -16,7 +16,7 @@ Listener = Callable[[Notice], None]
 
 
 class NoticeBoard:
-    """Where the worker's one subscription hands on notices; belongs to one event loop, and no call of it waits.
+    """Place where the worker's one subscription hands on notices; it belongs to one event loop, and no call of it waits.
 
     Attributes:
         is_live: the subscription stands. While it does not, notices are missed, so a listener must poll.
@@ -27,7 +27,7 @@ class NoticeBoard:
         self.is_live = False
 
     def listen(self, session_id: str, listener: Listener) -> Callable[[], None]:
-        """Calls `listener` at each notice of the session; returns what ends it, to be called once."""
+        """Call `listener` at each notice of the session; return what ends it, to be called once."""
         self._listeners.setdefault(session_id, []).append(listener)
 
         def end() -> None:
@@ -39,7 +39,7 @@ class NoticeBoard:
         return end
 
     def publish(self, notice: Notice) -> None:
-        """Hands a notice to those who listen for its session; a listener must not raise."""
+        """Hand a notice to those who listen for its session; a listener must not raise."""
         listeners = self._listeners.get(notice.session_id)
         if listeners:
             for listener in tuple(listeners):

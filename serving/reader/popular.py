@@ -57,7 +57,7 @@ class PopularList:
         return not self._form.items
 
     def as_profile(self, session_id: str, limit: int | None) -> bytes:
-        """The list as a profile of the session."""
+        """Return the list as a profile of the session."""
         count = min(self._items, limit or self._items, max(1, len(self._form.items)))
         parts = self._parts.get(count)
         if parts is None:
@@ -87,7 +87,7 @@ class PopularList:
         return head, b"," + _encoder.encode(after)[1:]
 
     def _score_data(self, count: int) -> list[dict[str, Any]]:
-        """The first items with scores that sum to 1; each stands where it does for sure."""
+        """Return the first items with scores that sum to 1; each stands where it does for sure."""
         region = self._form.region
         reason: dict[str, Any] = {"code": "popular", "share": 1.0}
         if region != ALL:
@@ -115,7 +115,7 @@ class PopularList:
 
 
 def read_popular(raw: bytes, items: int, refresh_after_ms: int) -> PopularList | None:
-    """The list that the bytes hold; None if they hold none."""
+    """Return the list that the bytes hold; None if they hold none."""
     if len(raw) > MOST_BYTES:
         return None
     try:
@@ -130,7 +130,7 @@ def read_popular(raw: bytes, items: int, refresh_after_ms: int) -> PopularList |
 
 
 def _shares(scores: list[float]) -> list[float]:
-    """Scores scaled to sum to 1; equal ones if all are 0."""
+    """Return scores scaled to sum to 1; equal ones if all are 0."""
     total = sum(scores)
     if total <= 0:
         return [round(1 / max(1, len(scores)), DIGITS)] * len(scores)

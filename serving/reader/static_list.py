@@ -11,7 +11,7 @@ from serving.reader.settings import ReaderSettings
 
 
 class StaticList:
-    """Reads the file once, and writes it anew from time to time, by a thread: a disk that hangs holds up no answer.
+    """List in a file that is read once and written anew from time to time, by a thread: a disk that hangs holds up no answer.
 
     Attributes:
         newest: the list to show.
@@ -27,7 +27,7 @@ class StaticList:
         self.newest = self._kept(settings) or _read(shipped, settings)
 
     def offer(self, found: PopularList, now_s: float) -> None:
-        """Keeps a list that was read from Redis, if it is newer and it is time."""
+        """Keep a list that was read from Redis, if it is newer and it is time."""
         if found.is_empty or found.updated_at_ms < self.newest.updated_at_ms:
             return
         is_newer = found.updated_at_ms > self.newest.updated_at_ms
@@ -40,7 +40,7 @@ class StaticList:
             self._writer.start()
 
     def wait(self) -> None:
-        """Waits until what is being written is on disk."""
+        """Wait until what is being written is on disk."""
         if self._writer is not None:
             self._writer.join()
 
@@ -53,7 +53,7 @@ class StaticList:
             return None
 
     def _write(self, raw: bytes) -> None:
-        """Whole or not at all, also if several workers write at once."""
+        """Write whole or not at all, also if several workers write at once."""
         assert self._path is not None
         unfinished = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         try:

@@ -40,7 +40,7 @@ _encoder = msgspec.json.Encoder()
 
 
 def read_stored(raw: bytes, session_id: str, read_at_s: float) -> StoredProfile | None:
-    """The session's profile; None if the bytes are none, or another session's."""
+    """Return the session's profile; None if the bytes are none, or another session's."""
     if len(raw) > MOST_BYTES or raw[:1] != b"{" or raw[-1:] != b"}":
         return None
     try:
@@ -53,7 +53,7 @@ def read_stored(raw: bytes, session_id: str, read_at_s: float) -> StoredProfile 
 
 
 def with_first_items(content: bytes, count: int) -> bytes:
-    """A profile with its first items only. Their scores stay as they were, so over fewer items they sum to less than 1."""
+    """Return a profile with its first items only. Their scores stay as they were, so over fewer items they sum to less than 1."""
     parts: dict[str, Any] = dict(_parts.decode(content))
     parts["score_data"] = _list_of_parts.decode(parts["score_data"])[:count]
     return _encoder.encode(parts)

@@ -16,7 +16,7 @@ from serving.reader.settings import ReaderSettings
 
 
 class ProfileReader:
-    """Reads profiles within a budget; threads may share it, and a process that was forked connects anew.
+    """A reader of profiles within a budget; threads may share it, and a process that was forked connects anew.
 
     Close it, or use it as a context manager.
 
@@ -64,7 +64,7 @@ class ProfileReader:
         wait_ms: int | None = None,
         budget_ms: int | None = None,
     ) -> Answer:
-        """The session's profile, or the best that there is instead; never raises for Redis. See docs/delivery.md."""
+        """Return the session's profile, or the best that there is instead; never raise for Redis. See docs/delivery.md."""
         if self._process != os.getpid():
             self._start()
         request = ProfileRequest(session_id, region, limit, min_version, since_ms, wait_ms, budget_ms)
@@ -84,17 +84,17 @@ class ProfileReader:
                 self._pause(max(0.0, step.until_s - self._clock.monotonic_s()))
 
     def forget(self, session_id: str) -> None:
-        """Drops what is kept of a session, as after an erasure."""
+        """Drop what is kept of a session, as after an erasure."""
         with self._lock:
             self.chain.forget(session_id)
 
     def close(self) -> None:
-        """Ends the connections."""
+        """End the connections."""
         self._store.close()
         self.chain.static.wait()
 
     def _start(self) -> None:
-        """Begins with nothing kept and no connection: those of the process that was forked are its own."""
+        """Begin with nothing kept and no connection: those of the process that was forked are its own."""
         self._process = os.getpid()
         self._lock = threading.Lock()
         self.chain = Chain(self._settings, self._clock, self._count)

@@ -12,19 +12,19 @@ MORE = False
 
 
 def mget(keys: Iterable[str]) -> bytes:
-    """The command as Redis reads it."""
+    """Return the command as Redis reads it."""
     command: Any = ("MGET", *keys)
     packed: bytes = hiredis.pack_command(command)
     return packed
 
 
 def answers() -> Any:
-    """A parser of what Redis sends."""
+    """Make a parser of what Redis sends."""
     return hiredis.Reader()
 
 
 def values_of(answer: Any, count: int) -> Sequence[bytes | None] | Reason:
-    """The values of an MGET of so many keys, or that Redis answered something else."""
+    """Return the values of an MGET of so many keys, or that Redis answered something else."""
     if isinstance(answer, list) and len(answer) == count:
         return answer
     return Reason.REDIS_ERROR
