@@ -68,6 +68,7 @@ FILES = (
     ("serving", "session_tokens_file"),
     ("serving", "storefront_catalogue"),
     ("serving", "admin_token_file"),
+    ("serving", "data_dir"),
 )
 """Keys that name a file, which the processes of the stack open from another folder."""
 BUCKETS = 2
@@ -173,6 +174,7 @@ def resolve(settings: Settings, plan: Plan, layout: Layout) -> Settings:
     )
     tree["events"]["salt_file"] = settings.events.salt_file or str(_secret_file(layout.data / "user_salt"))
     tree["local"]["workdir"] = str(layout.root)
+    tree["serving"]["data_dir"] = settings.serving.data_dir or str(layout.data / "serving")  # it ends with Kafka's data
     tree["serving"]["port"] = urlsplit(plan.serving).port or 0
     tree["serving"]["job_metrics"] = tree["serving"]["job_metrics"] or f"http://{LOOPBACK}:{plan.metrics_port}/metrics"
     for section, key in FILES:

@@ -115,7 +115,9 @@ class Feed:
         return frozenset(bounds)
 
     def _look(self, consumer: Consumer) -> tuple[str, dict[int, tuple[int, int]]]:
-        found = consumer.list_topics(self._topic, timeout=ASK_S)
+        found = consumer.list_topics(
+            self._topic, timeout=ASK_S
+        )  # an id of the topic itself would say more; see decision 0031
         topic = found.topics[self._topic]
         if topic.error is not None:
             raise KafkaException(topic.error)
