@@ -10,6 +10,7 @@ from starlette.testclient import TestClient
 
 from jobs.settings import settings_from
 from serving.app import create_app
+from serving.metadata.store import Change, Writer
 from serving.reader import AsyncProfileReader
 from tests.serving.reader.servers import Shop, shop
 from tests.serving.redis_data import FIELDS, NOW_MS, list_of
@@ -167,6 +168,20 @@ def test_metrics_tell_sources_and_reasons(client: TestClient) -> None:
     assert 'heliotrope_profile_seconds_count{source="profile"}' in text
     assert 'heliotrope_profile_reasons_total{reason="no_profile"}' in text
     assert 'heliotrope_reader_events_total{event="batches"}' in text
+
+
+def test_items_get_what_a_page_shows_of_them_if_it_is_asked_for(data: Shop, tmp_path: Path) -> None:
+    writer = Writer(tmp_path / "products.sqlite")
+    writer.apply([Change("p2", b'{"title":"<b>Two</b>","url":"/p/2"}'), Change("EU-best", b'{"price":5.0}')], {0: 1})
+    writer.close()
+    with TestClient(create_app(settings_from(settings_of(data, tmp_path)))) as client:
+        plain, rich = client.get("/v1/profile/s0"), client.get("/v1/profile/s0?metadata=1&limit=2")
+        listed = client.get("/v1/profile/nobody?region=EU&metadata=1").json()
+    assert ["title" in item for item in plain.json()["score_data"]] == [False] * 3
+    first, second = rich.json()["score_data"]
+    assert ("title" in first, second["title"], second["url"]) == (False, "<b>Two</b>", "/p/2")
+    assert rich.headers["etag"] != plain.headers["etag"]
+    assert (listed["served"]["source"], listed["score_data"][0]["price"]) == ("region", 5.0)
 
 
 def test_a_session_may_need_a_token(data: Shop, tmp_path: Path) -> None:
