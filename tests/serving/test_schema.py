@@ -25,7 +25,7 @@ STATED = "503"
 """Said by an operation that another service may make it answer so, and then no error of the server."""
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def document(kafka_place: KafkaServer, redis_place: RedisServer) -> Any:
     tree = {"redis": {"url": redis_place.url}, "kafka": {"bootstrap": kafka_place.bootstrap}}
     loaded = schemathesis.openapi.from_asgi("/openapi.json", create_app(settings_from(tree)))
