@@ -109,8 +109,8 @@ function measure(found) {
   if (!last) return;
   for (const [id, { when, timestamp }] of clicks) {
     if (id !== last.event_id && timestamp >= last.timestamp) continue;
-    clicks.delete(id);
-    if (id === last.event_id) requestAnimationFrame(() => setTimeout(() => note(performance.now() - when)));
+    clicks.delete(id); // a later event of the session is newer than the click, so the list knows that too
+    requestAnimationFrame(() => setTimeout(() => note(performance.now() - when)));
   }
 }
 
