@@ -41,7 +41,7 @@ register_url_convertor("anything", _Anything())
 
 
 class SessionAccess:
-    """Checks that a request may read a session. Without tokens everybody may who knows its id."""
+    """Guard of reads of a session. Without tokens everybody may who knows its id."""
 
     def __init__(
         self, tokens: SessionTokens | None, now_ms: Callable[[], int] = lambda: time.time_ns() // 1_000_000

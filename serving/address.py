@@ -13,7 +13,7 @@ class ServingError(Exception):
 
 
 def check_open_door(serving: Serving) -> None:
-    """Refuses to listen for others without write keys.
+    """Refuse to listen for others without write keys.
 
     Raises:
         ServingError: it would.
@@ -26,7 +26,7 @@ def check_open_door(serving: Serving) -> None:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches a host's name or address."""
+    """Say whether only this machine reaches a host's name or address."""
     if host == "localhost":
         return True
     with suppress(ValueError):

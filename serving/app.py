@@ -35,8 +35,8 @@ CORS_SECONDS = 86_400
 
 
 def create_app(settings: Settings, process: Lifespan = nullcontext) -> Starlette:
-    """The whole application of one worker. Clients are opened in its lifespan and closed with it; `process` is what else a process
-    of its own wants for as long."""
+    """Make the whole application of one worker. Its lifespan opens clients and closes them; `process` is what else a process of its
+    own wants for as long."""
     context = Context(settings)
     rooms = [room(context) for room in ROOMS]
     checks = {"redis": lambda: _redis_answers(context)} | {

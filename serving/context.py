@@ -18,7 +18,7 @@ MOST_REDIS_CONNECTIONS = 64
 
 
 class Context:
-    """One worker's shared things. Rooms get it once, when the application is made."""
+    """Things that the rooms of one worker share. They get it once, when the application is made."""
 
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
@@ -36,7 +36,7 @@ class Context:
 
 
 def open_redis(settings: Settings) -> Redis:
-    """A client that answers or fails within `redis.socket_timeout`; it connects with its first command."""
+    """Return a client that answers or fails within `redis.socket_timeout`; it connects with its first command."""
     timeout_s = settings.redis.socket_timeout_ms / 1_000
     client: Redis = Redis.from_url(
         settings.redis.url or "redis://127.0.0.1:6379/0",

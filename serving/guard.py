@@ -24,7 +24,7 @@ METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 class Guard:
-    """An ASGI middleware. A header that the application sets itself is left as it is."""
+    """ASGI middleware. A header that the application sets itself is left as it is."""
 
     def __init__(self, app: ASGIApp, log: Any) -> None:
         self._app, self._log = app, log

@@ -16,7 +16,7 @@ CHECK_SECONDS = 2.0
 
 
 def routes(context: Context, checks: Mapping[str, Check]) -> list[Route]:
-    """The two routes; `checks` are asked together, each for no longer than two seconds."""
+    """Return the two routes; `checks` are asked together, each for no longer than two seconds."""
 
     async def healthz(request: Request) -> Response:
         return _json({"status": "ok"}, 200)

@@ -14,7 +14,7 @@ SHARED: tuple[Any, ...] = (
 
 
 def log_configuration() -> dict[str, Any]:
-    """For `logging.config`: whatever the standard library's loggers say becomes JSON too."""
+    """Return what `logging.config` takes: whatever the standard library's loggers say becomes JSON too."""
     return {
         "version": 1,
         "disable_existing_loggers": False,
@@ -26,7 +26,7 @@ def log_configuration() -> dict[str, Any]:
 
 
 def make_formatter() -> logging.Formatter:
-    """The formatter of the standard library's records."""
+    """Make the formatter of the standard library's records."""
     return structlog.stdlib.ProcessorFormatter(
         processors=[
             structlog.stdlib.ProcessorFormatter.remove_processors_meta,
@@ -37,7 +37,7 @@ def make_formatter() -> logging.Formatter:
 
 
 def configure_logs() -> None:
-    """Sets up both kinds of logger of this process."""
+    """Set up both kinds of logger of this process."""
     logging.config.dictConfig(log_configuration())
     structlog.configure(
         processors=[*SHARED, structlog.processors.JSONRenderer(sort_keys=True)],

@@ -22,7 +22,7 @@ FAILURES = Counter("heliotrope_http_failures", "Requests that ended in an error 
 
 
 def metrics_text() -> str:
-    """The metrics of all workers, or of this process if it is alone, in Prometheus' text format."""
+    """Return the metrics of all workers, or of this process if it is alone, in Prometheus' text format."""
     registry = IN_PROCESS
     if os.environ.get(FOLDER):
         registry = CollectorRegistry()
@@ -31,5 +31,5 @@ def metrics_text() -> str:
 
 
 async def metrics(request: Request) -> Response:
-    """`/metrics`."""
+    """Answer `GET /metrics`."""
     return Response(metrics_text(), headers={"content-type": CONTENT_TYPE_LATEST, "cache-control": "no-store"})

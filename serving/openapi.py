@@ -19,22 +19,22 @@ DESCRIPTION = "Real-time personalization: events in, profiles out, changes pushe
 
 
 def reference(kind: type) -> dict[str, str]:
-    """A reference to the component of a type that a part lists."""
+    """Return a reference to the component of a type that a part lists."""
     return {"$ref": REFERENCE.format(name=kind.__name__)}
 
 
 def json_content(kind: type) -> dict[str, Any]:
-    """Content of JSON in a type's form."""
+    """Describe content of JSON in a type's form."""
     return {"application/json": {"schema": reference(kind)}}
 
 
 def problem(description: str) -> dict[str, Any]:
-    """The response of an error."""
+    """Describe the response of an error."""
     return {"description": description, "content": {MEDIA_TYPE: {"schema": reference(Problem)}}}
 
 
 def document(parts: Iterable[Part]) -> dict[str, Any]:
-    """The whole document."""
+    """Make the whole document."""
     parts = list(parts)
     types = list(dict.fromkeys([Problem, *(kind for part in parts for kind in part.types)]))
     _, components = msgspec.json.schema_components(types, ref_template=REFERENCE)
@@ -54,7 +54,7 @@ def document(parts: Iterable[Part]) -> dict[str, Any]:
 
 
 def routes(parts: Iterable[Part]) -> list[Route]:
-    """The routes of the document and of its page; both are made once."""
+    """Return the routes of the document and of its page; both are made once."""
     tree = document(parts)
     encoded, page = msgspec.json.encode(tree), _page(tree)
 

@@ -9,7 +9,7 @@ _prctl = getattr(ctypes.CDLL(None, use_errno=True), "prctl", None)  # Linux alon
 
 
 def end_with_parent() -> None:
-    """Have the kernel end this process, gently, when its parent dies."""
+    """Let the kernel end this process, gently, when its parent dies."""
     parent = os.getppid()
     if _prctl is not None:
         _prctl(PR_SET_PDEATHSIG, signal.SIGTERM, 0, 0, 0)

@@ -13,7 +13,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """An error as a client reads it; `type` names the kind, `reason` is one of a closed set where a dead letter has one."""
+    """Error as a client reads it; `type` names the kind, `reason` is one of a closed set where a dead letter has one."""
 
     title: str
     status: int
@@ -24,7 +24,7 @@ class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class Refusal(HTTPException):
-    """An answer other than what was asked for. Raise it anywhere in a request; the client gets the problem."""
+    """Answer other than what was asked for. Raise it anywhere in a request; the client gets the problem."""
 
     def __init__(
         self,
@@ -40,7 +40,7 @@ class Refusal(HTTPException):
 
 
 class ProblemResponse(Response):
-    """A problem as a response; never cached."""
+    """Response of a problem; never cached."""
 
     media_type = MEDIA_TYPE
 
@@ -59,7 +59,7 @@ class ProblemResponse(Response):
 
 
 def title_of(status: int) -> str:
-    """The title of a status code."""
+    """Return the title of a status code."""
     try:
         return HTTPStatus(status).phrase
     except ValueError:
@@ -72,7 +72,7 @@ def _encode(problem: Problem) -> bytes:
 
 
 async def answer_refusal(request: Request, error: Exception) -> Response:
-    """The response to a refusal, or to what Starlette itself refuses (404, 405 and others)."""
+    """Return the response to a refusal, or to what Starlette itself refuses (404, 405 and others)."""
     assert isinstance(error, HTTPException)
     detail = error.detail
     if not isinstance(error, Refusal):

@@ -11,14 +11,14 @@ Check = Callable[[], Awaitable[None]]
 
 
 class Part(NamedTuple):
-    """A room's part of the OpenAPI document: its paths, and the types that become components."""
+    """Part of the OpenAPI document that a room gives: its paths, and the types that become components."""
 
     paths: Mapping[str, Any] = {}
     types: Sequence[Any] = ()
 
 
 class Room(NamedTuple):
-    """What a room gives to the application. `checks` raise when the room cannot serve, for `/readyz`."""
+    """Routes and checks that a room gives to the application. `checks` raise when the room cannot serve, for `/readyz`."""
 
     name: str
     routes: Sequence[BaseRoute] = ()

@@ -35,7 +35,7 @@ LOOK_SECONDS = 0.05
 
 
 def serve(settings: Settings, ready: Callable[[str], None]) -> None:
-    """Serves until SIGTERM or SIGINT. `ready` gets the address once a connection is taken.
+    """Serve until SIGTERM or SIGINT. `ready` gets the address once a connection is taken.
 
     Raises:
         ServingError: the address is taken, or is open to others without write keys.
@@ -57,7 +57,7 @@ def serve(settings: Settings, ready: Callable[[str], None]) -> None:
 
 
 def load_worker(settings: Settings) -> ASGIApp:
-    """The application of a worker, called in its process before anything else runs there."""
+    """Make the application of a worker; called in its process before anything else runs there."""
     from serving.app import create_app  # only in workers: the metrics' folder is in the environment now
 
     end_with_parent()

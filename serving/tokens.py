@@ -24,15 +24,16 @@ _TOKEN = re.compile(r"v1\.(\d{1,16})\.([A-Za-z0-9_-]{43})", re.ASCII)
 
 
 class TokenError(Exception):
-    """A token that does not open its session; the message says why and holds nothing of it. Ask the shop for another."""
+    """Error of a token that does not open its session. The message says why and holds nothing of it. Ask the shop for another."""
 
 
 class SecretsError(Exception):
-    """Secrets that cannot be used. Write one a line, each of at least 32 characters, as `openssl rand -hex 32` makes them."""
+    """Error of secrets that cannot be used. Write one a line, each of at least 32 characters, as `openssl rand -hex 32` makes
+    them."""
 
 
 class SessionTokens:
-    """Signs and verifies. The first of the secrets signs."""
+    """Signer and verifier of tokens. The first of the secrets signs."""
 
     def __init__(self, secrets: Sequence[bytes]) -> None:
         """Take the secrets, newest first.

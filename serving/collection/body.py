@@ -14,7 +14,7 @@ JSON_TYPES = frozenset({"application/json", "text/plain"})
 
 
 async def read_body(request: Request, timeout_s: float, types: frozenset[str] = JSON_TYPES) -> bytes:
-    """The whole body, unpacked.
+    """Read the whole body and unpack it.
 
     Raises:
         Refusal: 415 for another type or coding, 413 for too many bytes, 408 for too slow a sender, 400 for broken gzip.

@@ -50,14 +50,14 @@ return held
 
 
 class Passed(NamedTuple):
-    """What may be sent, and how many events may not."""
+    """Events that may be sent, and the number of those that may not."""
 
     events: Sequence[Admitted]
     withheld: int
 
 
 class ConsentDoor:
-    """Lets events of sessions with consent pass, and all words of consent and erasure."""
+    """Door for events of sessions with consent, and for every event of consent or erasure."""
 
     def __init__(self, settings: Settings, redis: Redis) -> None:
         self._denied = settings.consent.default == "denied"
@@ -65,7 +65,7 @@ class ConsentDoor:
         self._redis = redis
 
     async def pass_on(self, events: Sequence[Admitted]) -> Passed:
-        """What of a batch may be sent.
+        """Return what of a batch may be sent.
 
         Raises:
             UnavailableError: Redis does not answer, so nobody knows; nothing was sent.

@@ -12,7 +12,7 @@ SWEEP_SECONDS = 1.0
 
 
 class Counts(Storage):
-    """Fixed windows by key. What has ended is swept once a second; with too many keys all begin anew."""
+    """Fixed windows by key. Those that have ended are swept once a second; with too many keys all begin anew."""
 
     STORAGE_SCHEME = None  # it is not made from a URL
 
@@ -33,7 +33,7 @@ class Counts(Storage):
         return ValueError
 
     def incr(self, key: str, expiry: float, amount: int = 1) -> int:
-        """Adds to a key's window, which begins with its first addition and lasts `expiry` seconds."""
+        """Add to a key's window, which begins with its first addition and lasts `expiry` seconds."""
         now = self._clock()
         self._sweep(now)
         end, count = self._windows.get(key, (0.0, 0))
@@ -43,26 +43,26 @@ class Counts(Storage):
         return count + amount
 
     def get(self, key: str) -> int:
-        """The count of a key's window that goes on."""
+        """Return the count of a key's current window."""
         end, count = self._windows.get(key, (0.0, 0))
         return count if end > self._clock() else 0
 
     def get_expiry(self, key: str) -> float:
-        """When a key's window ends."""
+        """Return the time at which a key's window ends."""
         return self._windows.get(key, (self._clock(), 0))[0]
 
     def check(self) -> bool:
-        """Whether it works."""
+        """Say whether it works."""
         return True
 
     def reset(self) -> int:
-        """Forgets everything; returns how many keys that were."""
+        """Forget everything; return how many keys that were."""
         count = len(self._windows)
         self._windows.clear()
         return count
 
     def clear(self, key: str) -> None:
-        """Forgets a key."""
+        """Forget a key."""
         self._windows.pop(key, None)
 
     def _sweep(self, now: float) -> None:

@@ -29,7 +29,7 @@ class _Stamp(NamedTuple):
 
 
 class WriteKeys:
-    """The keys of a file by their digests, so that finding one takes as long whether or not it begins like another."""
+    """Keys of a file by their digests, so that finding one takes as long whether or not it begins like another."""
 
     def __init__(self, path: str, log: Any) -> None:
         self._path, self._log = Path(path).expanduser() if path else None, log
@@ -45,7 +45,7 @@ class WriteKeys:
         return self._path is not None
 
     def name_of(self, request: Request, in_body: str = "") -> str:
-        """The name of the request's key; `in_body` is what the body shows, for a request that shows none elsewhere.
+        """Return the name of the request's key; `in_body` is what the body shows, for a request that shows none elsewhere.
 
         Raises:
             Refusal: 401, there is none, or it is none of ours.
@@ -61,13 +61,13 @@ class WriteKeys:
         return name
 
     async def watch(self) -> None:
-        """Reads the file again when it has changed; one that cannot be read leaves the keys as they are."""
+        """Read the file again when it has changed; one that cannot be read leaves the keys as they are."""
         while self._path is not None:
             await asyncio.sleep(LOOK_SECONDS)
             self.look()
 
     def look(self) -> None:
-        """Looks once."""
+        """Look once."""
         assert self._path is not None
         try:
             stamp = _stamp(self._path)
@@ -80,7 +80,7 @@ class WriteKeys:
 
 
 def read_keys(path: Path) -> dict[bytes, str]:
-    """Names of keys by the keys' digests. A line is `NAME KEY` or `KEY`; `#` begins a comment.
+    """Read names of keys by the keys' digests. A line is `NAME KEY` or `KEY`; `#` begins a comment.
 
     Raises:
         SecretError: the file cannot be read, a line is no key, or there is none. No key is in the message.
@@ -106,7 +106,7 @@ def read_keys(path: Path) -> dict[bytes, str]:
 
 
 def key_in(request: Request) -> str:
-    """The key that a request shows; empty if it shows none."""
+    """Return the key that a request shows; empty if it shows none."""
     scheme, _, credentials = request.headers.get("authorization", "").strip().partition(" ")
     if scheme.lower() == "bearer":
         return credentials.strip()

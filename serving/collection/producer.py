@@ -31,7 +31,7 @@ FLUSH_SLICE_SECONDS = 0.1
 
 
 class UnavailableError(Exception):
-    """Kafka has not acknowledged a batch. Repeat it later; `retry_after_s` says when at the earliest."""
+    """Error of a batch that Kafka has not acknowledged. Repeat it later; `retry_after_s` says when at the earliest."""
 
     def __init__(self, detail: str, retry_after_s: int = 1) -> None:
         super().__init__(detail)
@@ -56,7 +56,7 @@ class _Batch:
         self.error: KafkaError | None = None
 
     def reported(self, error: KafkaError | None, records: int = 1) -> bool:
-        """Takes the report of one record, or of several; returns whether it was the last."""
+        """Take the report of one record, or of several; return whether it was the last."""
         self.left -= records
         if error is not None and self.error is None:
             self.error = error
@@ -64,7 +64,7 @@ class _Batch:
 
 
 class Producer:
-    """Sends batches to one topic; made and used in one event loop. `open` it first."""
+    """Sender of batches to one topic, made and used in one event loop. `open` it first."""
 
     def __init__(self, settings: Settings, properties: Mapping[str, str], log: Any) -> None:
         self._topic = settings.kafka.topics.user_interactions
@@ -82,7 +82,7 @@ class Producer:
         self._probe: asyncio.Task[None] | None = None
 
     def open(self) -> None:
-        """Starts the client and the thread that takes its reports. A broker that is away is no error: see `is_away`."""
+        """Start the client and the thread that takes its reports. A broker that is away is no error: see `is_away`."""
         self._loop = asyncio.get_running_loop()
         self._client = self._new_client()
         self._reports = threading.Thread(target=self._take_reports, name="kafka-reports", daemon=True)
@@ -95,7 +95,7 @@ class Producer:
         return self._away
 
     async def send(self, records: Sequence[Record]) -> None:
-        """Sends a batch and returns once all of it is acknowledged.
+        """Send a batch and return once all of it is acknowledged.
 
         Raises:
             UnavailableError: not all of it was, or nothing of it was sent because the broker is away or too much waits for it.
@@ -116,7 +116,7 @@ class Producer:
             raise UnavailableError("Kafka did not acknowledge the events in time")
 
     async def close(self, timeout_s: float) -> None:
-        """Waits for what is on its way, for no longer than `timeout_s`, and ends the thread."""
+        """Wait for what is on its way, for no longer than `timeout_s`, and end the thread."""
         if self._probe is not None:
             self._probe.cancel()
         deadline = time.monotonic() + timeout_s
@@ -129,7 +129,7 @@ class Producer:
             await asyncio.to_thread(self._reports.join, 2 * POLL_SECONDS + 1)
 
     async def check(self) -> None:
-        """For `/readyz`.
+        """Check the broker and the topic, for `/readyz`.
 
         Raises:
             UnavailableError: the broker or the topic does not answer.

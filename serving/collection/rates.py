@@ -23,7 +23,7 @@ IPV6_PREFIX = 64
 
 
 class Rates:
-    """The limits of one worker."""
+    """Limits of one worker."""
 
     def __init__(self, configured: RateLimits) -> None:
         self._limiter = FixedWindowRateLimiter(Counts(MOST_COUNTED))
@@ -32,7 +32,7 @@ class Rates:
         )
 
     def take(self, key: str, address: str, sessions: Iterable[str], events: int) -> None:
-        """Counts a batch of so many events, each with its session in `sessions`.
+        """Count a batch of so many events, each with its session in `sessions`.
 
         Raises:
             Refusal: 429, one limit is reached; nothing of the batch is taken.
@@ -60,7 +60,7 @@ class Rates:
 
 
 def network_of(address: str) -> str:
-    """The address that is counted: whoever has an IPv6 address has a whole /64 of them."""
+    """Return the address that is counted: whoever has an IPv6 address has a whole /64 of them."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:

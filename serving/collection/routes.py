@@ -24,7 +24,7 @@ from state.events.event import Event
 
 
 def collection(context: Context) -> Room:
-    """What this room gives to the application."""
+    """Make this room for the application."""
     settings = context.settings
     keys = WriteKeys(settings.serving.write_keys_file, context.log)
     producer = Producer(settings, kafka_client_properties(settings), context.log)

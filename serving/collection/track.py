@@ -20,7 +20,7 @@ from state.configuration import Settings
 
 
 class Tracked(msgspec.Struct, frozen=True):
-    """The answer: how many events are in the topic, and why others are not. `withheld` counts those without consent."""
+    """Answer with the number of events that are in the topic, and why others are not. `withheld` counts those without consent."""
 
     accepted: int
     rejected: list[Rejected]
@@ -56,7 +56,7 @@ def is_of_segment(body: bytes) -> bool:
 
 
 class Collector:
-    """What all forms of collection share, from the key to the acknowledgement."""
+    """Path that all forms of collection share, from the key to the acknowledgement."""
 
     def __init__(
         self, settings: Settings, keys: WriteKeys, rates: Rates, door: ConsentDoor, producer: Producer
@@ -68,7 +68,7 @@ class Collector:
         """Takes Segment's own `track` calls, which come under the same path."""
 
     async def track(self, request: Request) -> Response:
-        """The route's own form."""
+        """Answer `POST /v1/track`, the route's own form."""
         key = self.key_of(request)
         body = await read_body(request, self._settings.serving.body_timeout_ms / 1_000)
         if self.segment is not None and is_of_segment(body):
@@ -79,7 +79,7 @@ class Collector:
         return Response(self._encode(answer), 202, {"cache-control": "no-store"}, "application/json")
 
     def key_of(self, request: Request, in_body: str = "") -> str:
-        """The name of the request's write key, which some forms have in the body.
+        """Return the name of the request's write key, which some forms have in the body.
 
         Raises:
             Refusal: 401.
@@ -87,7 +87,7 @@ class Collector:
         return self._keys.name_of(request, in_body)
 
     async def collect(self, request: Request, key: str, form: str, batch: Batch) -> Tracked:
-        """Sends what may be sent of a batch.
+        """Send what may be sent of a batch.
 
         Raises:
             Refusal: 429 or 503, then nothing of it is accepted.

@@ -17,7 +17,7 @@ FOR_ALL_SITES = {"access-control-allow-origin": "*", "cross-origin-resource-poli
 
 
 class Asset:
-    """One file in both encodings."""
+    """File in both encodings."""
 
     def __init__(self, name: str, headers: Mapping[str, str] | None = None) -> None:
         self.plain = files("serving.pages").joinpath("static", name).read_bytes()

@@ -46,7 +46,7 @@ class Catalogue:
 
 
 def shrunk_rating(product: Product) -> float:
-    """The rating, drawn to the mean of all by how few gave one."""
+    """Return the rating, drawn to the mean of all by how few gave one."""
     count = product.rating_count or 0
     return ((product.rating or PRIOR_MEAN) * count + PRIOR_MEAN * PRIOR_COUNT) / (count + PRIOR_COUNT)
 

@@ -26,7 +26,7 @@ _HUES = {
 
 
 def hue_of(category_id: str) -> int:
-    """A category's hue in degrees; of one that is not the demo's, by its name."""
+    """Return a category's hue in degrees; of one that is not the demo's, by its name."""
     if category_id in _HUES:
         return _HUES[category_id]
     return int.from_bytes(blake2b(category_id.encode(), digest_size=2).digest(), "big") % 360

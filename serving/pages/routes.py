@@ -17,7 +17,7 @@ STOREFRONT = "storefront"
 
 
 def pages(context: Context) -> Room:
-    """What this room gives to the application."""
+    """Make this room for the application."""
     serving = context.settings.serving
     routes: list[BaseRoute] = [asset_route("/heliotrope.js", "heliotrope.js", FOR_ALL_SITES)]
     titles: dict[str, str] = {}
@@ -30,7 +30,7 @@ def pages(context: Context) -> Room:
 
 
 def storefront_key(path: str) -> str:
-    """The write key named `storefront`, which its pages send with their events; empty if there is none.
+    """Return the write key named `storefront`, which its pages send with their events; empty if there is none.
 
     Raises:
         SecretError: the file cannot be read.

@@ -31,7 +31,7 @@ KEPT = {"cache-control": "public, max-age=86400", "content-security-policy": "de
 
 
 class Storefront:
-    """The pages of one catalogue."""
+    """Pages of one catalogue."""
 
     def __init__(self, catalogue: Catalogue, write_key: str = "") -> None:
         self._catalogue, self._write_key = catalogue, write_key
@@ -55,11 +55,11 @@ class Storefront:
         ]
 
     async def home(self, request: Request) -> Response:
-        """Categories by rating, each with its best."""
+        """Serve categories by rating, each with its best."""
         return self._page("Heliotrope Goods", render("home", rows=self._rows), view="home")
 
     async def product(self, request: Request) -> Response:
-        """One product."""
+        """Serve the page of one product."""
         product = self._found(request)
         body = render(
             "product",
@@ -77,7 +77,7 @@ class Storefront:
         )
 
     async def category(self, request: Request) -> Response:
-        """All of a category, the best rated first."""
+        """Serve all of a category, the best rated first."""
         category = self._catalogue.categories.get(request.path_params["category_id"])
         if category is None:
             raise Refusal(404, "the shop has no such category")
@@ -88,7 +88,7 @@ class Storefront:
         return self._page(f"{title} · Heliotrope Goods", body, view="category", category_id=category.category_id)
 
     async def search(self, request: Request) -> Response:
-        """What has all words of `q`."""
+        """Serve the products that have all words of `q`."""
         query = request.query_params.get("q", "")[:256]
         found = self._catalogue.search(query, MOST_FOUND)
         lead = (
@@ -98,7 +98,7 @@ class Storefront:
         return self._page("Search · Heliotrope Goods", body, view="search", query=query)
 
     async def products(self, request: Request) -> Response:
-        """Title, price, category and rating of the products of `ids`; unknown ones are left out."""
+        """Serve title, price, category and rating of the products of `ids`; unknown ones are left out."""
         asked = request.query_params.getlist("id")
         if len(asked) > MOST_ASKED:
             raise Refusal(400, f"ask for at most {MOST_ASKED} products at once", field="id")
@@ -107,7 +107,7 @@ class Storefront:
         return Response(msgspec.json.encode(tree), headers={"cache-control": "no-cache"}, media_type="application/json")
 
     async def picture(self, request: Request) -> Response:
-        """The picture of a product."""
+        """Serve the picture of a product."""
         return Response(picture(self._found(request)), headers=KEPT, media_type="image/svg+xml")
 
     def _found(self, request: Request) -> Product:
@@ -132,7 +132,7 @@ class Storefront:
 
 
 def title_of(category_id: str) -> str:
-    """A category's id as a heading."""
+    """Return a category's id as a heading."""
     return category_id[:1].upper() + category_id[1:].replace("-", " ").replace("_", " ")
 
 

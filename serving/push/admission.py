@@ -23,7 +23,7 @@ NOTHING_SEEN = (0, 0)
 
 
 class Visit(NamedTuple):
-    """A request for a stream that may be served, as far as the request alone says."""
+    """Request for a stream that may be served, as far as the request alone says."""
 
     session_id: str
     seen: tuple[int, int] | None
@@ -31,7 +31,7 @@ class Visit(NamedTuple):
 
 
 class Admission:
-    """The bounds of one worker's streams."""
+    """Bounds of one worker's streams."""
 
     def __init__(
         self, hub: Hub, serving: Serving, access: SessionAccess, no_streams: asyncio.Event | None = None

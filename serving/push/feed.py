@@ -14,7 +14,7 @@ FIRST_READ_S = 1.0
 
 
 class End(StrEnum):
-    """Why a stream ends."""
+    """Reason why a stream ends."""
 
     IDLE = "idle"
     STOPPING = "stopping"
@@ -25,7 +25,7 @@ class End(StrEnum):
 
 
 class Silence(NamedTuple):
-    """Nothing was sent for a while. `position` is where the client stands by now, None if Redis has not said."""
+    """Pause in which nothing was sent. `position` is the newest that the client has, None if Redis has not answered."""
 
     position: Position | None
 

@@ -36,7 +36,7 @@ Pause = Callable[[float], Awaitable[None]]
 
 
 class Notification(msgspec.Struct, frozen=True, gc=False):
-    """What the job publishes after each write of a profile."""
+    """Message that the job publishes after each write of a profile."""
 
     session_id: str
     version: int
@@ -47,7 +47,7 @@ _DECODER = msgspec.json.Decoder(Notification)
 
 
 class Watch:
-    """One follower of a session. However many updates come while it does not look, it is woken once and sees the newest.
+    """Follower of a session. However many updates come while it does not look, it is woken once and sees the newest.
 
     Attributes:
         position: of the newest profile that is known; None until it was read, `NOWHERE` if there is none.
@@ -100,7 +100,7 @@ def _finish(waiting: asyncio.Future[None]) -> None:
 
 
 class Hub:
-    """Fans one subscription out. All methods belong to the worker's event loop.
+    """Fan-out of one subscription. All methods belong to the worker's event loop.
 
     Attributes:
         is_closed: watches are over from their beginning.
@@ -242,6 +242,6 @@ class Hub:
 
 
 def backoff_s(failures: int) -> float:
-    """Double the pause with each failure, and spread it so that workers do not come back all at once."""
+    """Return a pause that doubles with each failure, spread so that workers do not come back all at once."""
     longest_s: float = min(FIRST_BACKOFF_S * 2 ** min(failures, 16), LONGEST_BACKOFF_S)
     return longest_s * random.uniform(0.5, 1.0)  # noqa: S311

@@ -36,5 +36,5 @@ def reached(position: Position) -> bytes:
 
 
 def retry(after_ms: int) -> bytes:
-    """Tell a browser when to open the stream again after its end."""
+    """Return the field that says to a browser when to open the stream again after its end."""
     return b"retry: %d\n" % after_ms

@@ -10,7 +10,7 @@ _EVENT_ID = re.compile(r"(\d{1,19})-(\d{1,19})", re.ASCII)
 
 
 class Position(NamedTuple):
-    """Positions compare as the job compares writes: generation, then version, then time of publication."""
+    """Position of a profile. Positions compare as the job compares writes: generation, then version, then time of publication."""
 
     generation: int
     version: int

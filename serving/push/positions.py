@@ -13,7 +13,7 @@ LAST_BYTE = b"%d" % (HEAD_BYTES - 1)
 
 
 class PositionReader:
-    """Connects with its first question, and anew after each trouble. One question at a time."""
+    """Reader of positions. It connects with its first request, and anew after each failure. One request at a time."""
 
     def __init__(self, client: redis.asyncio.Redis, prefix: str, timeout_s: float) -> None:
         self._client = client

@@ -21,7 +21,7 @@ STREAM, SOCKET = f"/v1/stream/{SESSION}", f"/v1/ws/{SESSION}"
 
 
 def push(context: Context) -> Room:
-    """What this room gives to the application."""
+    """Make this room for the application."""
     serving = context.settings.serving
     hub = Hub(context.redis, context.settings.redis.prefix, context.notices)
     admission = Admission(hub, serving, context.access, context.no_streams)

@@ -24,7 +24,7 @@ CLOSE_S = 1.0
 
 
 class Socket:
-    """The endpoint."""
+    """Endpoint of `GET /v1/ws`."""
 
     def __init__(self, admission: Admission, streams: Streams) -> None:
         self._admission = admission

@@ -23,7 +23,7 @@ HEADERS = (
 
 
 class EventStream:
-    """The endpoint."""
+    """Endpoint of `GET /v1/stream`."""
 
     def __init__(self, admission: Admission, streams: Streams) -> None:
         self._admission = admission
@@ -92,5 +92,5 @@ def _reached(position: Position | None, committed: Position | None) -> bytes:
 
 
 def spread_ms(after_ms: int) -> int:
-    """Spread a time by half of it, so that a worker's clients do not come back all at once."""
+    """Return a time spread by half of it, so that a worker's clients do not come back all at once."""
     return round(after_ms * random.uniform(0.5, 1.5))  # noqa: S311

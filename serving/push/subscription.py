@@ -11,7 +11,7 @@ PING = packed(b"PING")
 
 
 class Subscription:
-    """One subscription on a connection of its own, which raises what a `Wire` raises."""
+    """Subscription on a connection of its own, which raises what a `Wire` raises."""
 
     def __init__(self, client: redis.asyncio.Redis, channel: str, ping_after_s: float = PING_AFTER_S) -> None:
         self._wire = Wire(client)

@@ -17,7 +17,7 @@ READ_BYTES = 65_536
 
 
 class Wire:
-    """One connection, which is given up at the first trouble.
+    """Connection that is given up at the first failure.
 
     Raises from all methods what a lost connection raises: RedisError, OSError, TimeoutError, HiredisError.
     """

@@ -34,7 +34,7 @@ class Reason(enum.StrEnum):
 
 
 class ProfileRequest(msgspec.Struct, frozen=True, gc=False):
-    """One read; times in ms. `min_version` and `since_ms` wait up to `wait_ms` for a profile that knows as much."""
+    """Request for one read; times in ms. `min_version` and `since_ms` wait up to `wait_ms` for a profile that knows as much."""
 
     session_id: str
     region: str = ""
@@ -60,7 +60,7 @@ class Served(msgspec.Struct, frozen=True, omit_defaults=True, gc=False):
 
 
 class Answer:
-    """A profile, or a list in its form.
+    """Profile, or a list in its form.
 
     Attributes:
         content: its JSON, an object.

@@ -27,7 +27,7 @@ GRACE_S = 0.002
 
 
 class Batch:
-    """The keys of one MGET, who waits for it, and what came of it."""
+    """Keys of one MGET, the reads that wait for it, and what came of it."""
 
     def __init__(self) -> None:
         self.keys: dict[str, None] = {}
@@ -72,7 +72,7 @@ class _Arrivals(asyncio.Protocol):
 
 
 class BatchingStore:
-    """One connection to Redis for one event loop; settles in the chain whatever comes, and feeds its circuit breaker."""
+    """Connection to Redis for one event loop. It settles in the chain whatever comes, and feeds its circuit breaker."""
 
     def __init__(self, chain: Chain, pool: redis.ConnectionPool) -> None:
         self._chain = chain

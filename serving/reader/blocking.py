@@ -20,7 +20,7 @@ LEAST_TIMEOUT_S = 0.001
 
 
 class BlockingStore:
-    """Connections for one process; settles in the chain whatever comes, and feeds its circuit breaker. Threads may share it.
+    """Connections for one process. It settles in the chain whatever comes, and feeds its circuit breaker. Threads may share it.
 
     A connection is made by a thread of its own: connecting and logging in take several round trips, and a caller waits no longer
     than its budget.

@@ -7,7 +7,7 @@ from serving.reader.settings import ReaderSettings
 
 
 class BreakerState(enum.StrEnum):
-    """Closed: all reads go through. Open: none. Half-open: one has gone through as a probe."""
+    """State of the breaker. Closed: all reads go through. Open: none. Half-open: one has gone through as a probe."""
 
     CLOSED = "closed"
     OPEN = "open"

@@ -25,21 +25,22 @@ MOST_UNANNOUNCED = 10_000
 
 
 class Fetch(NamedTuple):
-    """Read these keys by `until_s` of the clock. The outcome: what `Chain.settle` made of each, or why there is nothing."""
+    """Step that reads these keys by `until_s` of the clock. The outcome: what `Chain.settle` made of each, or why there is
+    nothing."""
 
     keys: tuple[str, ...]
     until_s: float
 
 
 class Pause(NamedTuple):
-    """Wait until the session's profile is written anew, or until `until_s`. There is no outcome."""
+    """Step that waits until the session's profile is written anew, or until `until_s`. There is no outcome."""
 
     session_id: str
     until_s: float
 
 
 class Behind(NamedTuple):
-    """Read these keys later, if at all; nobody waits for it. There is no outcome."""
+    """Step that reads these keys later, if at all; nobody waits for it. There is no outcome."""
 
     keys: tuple[str, ...]
 

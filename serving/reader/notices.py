@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 
 class Notice(NamedTuple):
-    """A profile was written; what the channel `<prefix>:profile-updated` says of it, times in ms since the epoch."""
+    """News of a profile that was written, from the channel `<prefix>:profile-updated`; times in ms since the epoch."""
 
     session_id: str
     version: int

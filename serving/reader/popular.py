@@ -36,7 +36,7 @@ _encoder = msgspec.json.Encoder()
 
 
 class PopularList:
-    """A region's list, as profiles of up to `items` products; each length is put together once.
+    """List of a region, as profiles of up to `items` products; each length is put together once.
 
     Attributes:
         raw: as it stands in Redis.

@@ -9,7 +9,7 @@ MOST_BYTES = 1_048_576
 
 
 class StoredProfile(NamedTuple):
-    """A profile's bytes with what readers look at; times in ms since the epoch, `read_at_s` by the reader's clock."""
+    """Bytes of a profile with what readers look at; times in ms since the epoch, `read_at_s` by the reader's clock."""
 
     raw: bytes
     version: int

@@ -20,7 +20,7 @@ PAGE = "page"
 
 
 class Field(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A field of an event: the first column that holds something. `each` maps the entries of a list."""
+    """Field of an event: the first column that holds something. `each` maps the entries of a list."""
 
     column: str | list[str]
     type: Literal["string", "identifier", "number", "time"] | None = None

@@ -33,14 +33,14 @@ Answer = Callable[[Request, Tracked, int], Response]
 
 
 class Tracker:
-    """One tracker's form."""
+    """Form of one tracker."""
 
     def __init__(self, name: str, mapping: Mapping, collector: Collector, settings: Settings) -> None:
         self._name, self._mapping, self._collector, self._settings = name, mapping, collector, settings
         self._answer: Answer = {"segment": _segment, "posthog": _posthog, "mixpanel": _mixpanel}[name]
 
     async def handle(self, request: Request) -> Response:
-        """A request of its library."""
+        """Answer a request of its library."""
         body = await read_body(request, self._settings.serving.body_timeout_ms / 1_000, TYPES)
         return await self.take(request, body)
 

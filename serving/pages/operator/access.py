@@ -17,7 +17,7 @@ LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "[::1]"})
 
 
 class Access:
-    """The rule: with a token it is demanded of everybody, without one only this machine is let in."""
+    """Rule of access: with a token it is demanded of everybody, without one only this machine is let in."""
 
     def __init__(self, token_file: str) -> None:
         """Read the token.

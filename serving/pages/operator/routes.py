@@ -27,7 +27,7 @@ HEADERS = {"content-security-policy": POLICY, "cache-control": "no-store"}
 
 
 class Operator:
-    """The routes, each behind the same rule of access."""
+    """Routes, each behind the same rule of access."""
 
     def __init__(self, context: Context, titles: Mapping[str, str]) -> None:
         serving = context.settings.serving
@@ -55,12 +55,12 @@ class Operator:
             await self._sampler.close()
 
     async def page(self, request: Request) -> Response:
-        """The page."""
+        """Serve the page."""
         self._access.check(request)
         return HTMLResponse(render("admin", interval=int(INTERVAL_SECONDS * 1_000)), headers=HEADERS)
 
     async def figures(self, request: Request) -> Response:
-        """The samples after `after`, a time in ms."""
+        """Serve the samples after `after`, a time in ms."""
         self._access.check(request)
         try:
             after = int(request.query_params.get("after", "0"))
@@ -70,7 +70,7 @@ class Operator:
         return _json([point for point in self._sampler.points if point["at"] > after])
 
     async def dead_letters(self, request: Request) -> Response:
-        """The newest dead letters; one reader at a time."""
+        """Serve the newest dead letters; one reader at a time."""
         self._access.check(request)
         if self._reading.locked():
             raise Refusal(429, "somebody reads them already", headers={"retry-after": "5"})
@@ -78,7 +78,7 @@ class Operator:
             return _json(await asyncio.to_thread(newest_dead_letters, self._context.settings))
 
     async def session(self, request: Request) -> Response:
-        """One session by `id`."""
+        """Serve one session by `id`."""
         self._access.check(request)
         prefix, session_id = self._context.settings.redis.prefix, request.query_params.get("id", "")
         return _json(await session_report(self._context.redis, prefix, session_id, self._titles))

@@ -19,7 +19,7 @@ READ_SECONDS = 3.0
 
 
 class Sampler:
-    """Reads the job's metrics and this server's own every few seconds.
+    """Sampler of the job's metrics and of this server's own, every few seconds.
 
     Attributes:
         points: the samples, oldest first; one has its time `at` in ms, and `job` is None when the job's metrics did not come.
