@@ -1,6 +1,6 @@
 """`python -m benchmarks [--quick] [--only SECTION,…] [--out FILE]`: the benchmarks on the real stack.
 
-Prints a table of medians and spreads, and writes a JSON file with the raw runs beside them.
+Prints a table of medians and spreads, and writes a JSON file with the raw runs next to them.
 """
 
 import argparse

@@ -70,7 +70,7 @@ PLOTS: dict[str, Callable[[Any, Mapping[str, Any]], None]] = {
 
 
 def main() -> None:
-    """Draws a result file's plots into `plots` beside it."""
+    """Draws a result file's plots into `plots` next to it."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("file", type=Path, nargs="?", default=Path(__file__).parent / "results" / "latest.json")
     file = parser.parse_args().file

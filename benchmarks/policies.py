@@ -1,8 +1,8 @@
 """How long each policy takes for a slate, propensities included: `python -m benchmarks.policies [--json FILE]`.
 
-A slate of 20 from 100 and from 500 candidates with 32 features, from the candidates' beliefs to the choice; beside it the steps
+A slate of 20 from 100 and from 500 candidates with 32 features, from the candidates' beliefs to the choice; next to it the steps
 before: finding candidates and computing their features; and the whole slate of the default policy. Figures are CPU time of the one
-thread, the median of batches, so other load on the machine counts less; the fastest batch stands beside it.
+thread, the median of batches, so other load on the machine counts less; the fastest batch stands next to it.
 """
 
 import os

@@ -1,4 +1,4 @@
-"""The whole job with a sampler beside its session operator; `benchmarks.profile_job` submits it.
+"""The whole job with a sampler next to its session operator; `benchmarks.profile_job` submits it.
 
 The production code is untouched: the class that the topology names is replaced before the topology is built.
 """

@@ -160,7 +160,7 @@ def _start(settings: Settings, workdir: Path) -> StackRecord:
 
 
 def _run(settings: Settings, layout: Layout, cluster: Layout, entry: Path) -> str:
-    """`flink run` with the benchmarks packed beside the job, as `heliotrope submit` does it."""
+    """`flink run` with the benchmarks packed next to the job, as `heliotrope submit` does it."""
     for path in (layout.run, layout.tmp, layout.logs):
         path.mkdir(parents=True)
     plan = read_plan(cluster)

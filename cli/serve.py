@@ -1,4 +1,4 @@
-"""The verb `serve`: events in and profiles out over HTTP, beside any stack."""
+"""The verb `serve`: events in and profiles out over HTTP, next to any stack."""
 
 import os
 from typing import Annotated

@@ -120,7 +120,7 @@ _METRICS: tuple[Metric, ...] = (
         "session",
         "ms",
         "from an event's Kafka time until Redis has written its profile and the answer is read (up to 20 ms after it came); an "
-        "event whose profile is spaced waits for it. Beside `…_bucket` there is `…_sum`",
+        "event whose profile is spaced waits for it. Besides `…_bucket` there is `…_sum`",
     ),
     Metric("call_us", Kind.BUCKETS, "session", "µs", "one call of the operator with a batch of events"),
     *_counters("session", "ms", ("click_to_redis_ms_sum", "the sum of what `click_to_redis_ms` counts")),
@@ -442,7 +442,7 @@ HEAD = f"""# Metrics
 Generated from [operators/metrics.py](../operators/metrics.py) by `python -m operators.metrics > docs/metrics.md`; do not edit.
 
 Prometheus has each name with `{PROMETHEUS_PREFIX}` before it. Counters restart at zero with their operator: use `rate` or
-`increase`. Flink's own metrics (checkpoints, restarts, Kafka's lag) come beside them, see [operations.md](operations.md).
+`increase`. Flink's own metrics (checkpoints, restarts, Kafka's lag) come with them, see [operations.md](operations.md).
 Alerts link to [runbooks.md](runbooks.md).
 
 | name | kind | operator | unit | meaning | alerts |

@@ -43,10 +43,10 @@ class PopularityOperator(KeyedProcessFunction):  # type: ignore[misc]
     ) -> None:
         self._settings = settings
         self._writers = writers
-        self._rules = settings.popularity
+        self._popularity = settings.popularity
         self._password = password
         self._build_id = build_id
-        half_life_ms, window_ms = self._rules.baseline_half_life_ms, self._rules.window_ms
+        half_life_ms, window_ms = self._popularity.baseline_half_life_ms, self._popularity.window_ms
         self._kept_ms = max(KEPT_HALF_LIVES * half_life_ms, KEPT_WINDOWS * window_ms)
 
     def open(self, runtime_context: RuntimeContext) -> None:
@@ -70,18 +70,18 @@ class PopularityOperator(KeyedProcessFunction):  # type: ignore[misc]
             yield from self._count_moments(value)
             return
         end_ms, lists = read_lists(value)
-        is_whole = end_ms % self._rules.window_ms == 0
+        is_whole = end_ms % self._popularity.window_ms == 0
         folded: dict[str, bytes] = {}
         listed: list[tuple[str, Listing]] = []
         for name, counted in lists.items():
             baseline = self._baseline(name) if is_whole or is_region(name) else None
-            found = trends(counted, baseline, self._rules) if is_region(name) else []
+            found = trends(counted, baseline, self._popularity) if is_region(name) else []
             if is_whole:
                 folded[name] = self._fold(name, baseline or Baseline(), end_ms, counted)
-            listed.append((name, listing(end_ms, self._rules.window_ms, counted, found, self._rules.top)))
+            listed.append((name, listing(end_ms, self._popularity.window_ms, counted, found, self._popularity.top)))
         if folded:
             self._baselines.put_all(folded)
-            ctx.timer_service().register_event_time_timer(end_ms + self._rules.window_ms // 2)
+            ctx.timer_service().register_event_time_timer(end_ms + self._popularity.window_ms // 2)
         self._writer.write([(name, popular_json(name, found)) for name, found in listed if is_region(name)])
         self._counters.add("popular_lists", len(listed))
         self._counters.flush()
@@ -97,7 +97,7 @@ class PopularityOperator(KeyedProcessFunction):  # type: ignore[misc]
             self._baselines.remove(name)
             yield Row(name.encode(), None)
         if len(known) > len(gone):
-            ctx.timer_service().register_event_time_timer(timestamp + self._rules.window_ms)
+            ctx.timer_service().register_event_time_timer(timestamp + self._popularity.window_ms)
         self._counters.add("popular_lists_ended", len(gone))
         self._counters.flush()
 
@@ -107,22 +107,22 @@ class PopularityOperator(KeyedProcessFunction):  # type: ignore[misc]
 
     def _fold(self, name: str, baseline: Baseline, end_ms: int, counted: Counted) -> bytes:
         """The baseline with a whole window more; where trends need none, only how much was counted and when."""
-        rules = self._rules
-        needs_past = is_region(name) and rules.trend == "rise"
+        popularity = self._popularity
+        needs_past = is_region(name) and popularity.trend == "rise"
         baseline.fold(
             end_ms,
             counted.total,
             counted.products if needs_past else (),
-            window_ms=rules.window_ms,
-            half_life_ms=rules.baseline_half_life_ms,
-            tracked=rules.tracked,
+            window_ms=popularity.window_ms,
+            half_life_ms=popularity.baseline_half_life_ms,
+            tracked=popularity.tracked,
         )
         return baseline.encode()
 
     def _count_moments(self, text: str) -> Iterator[Row]:
         end_ms, views = read_moments(text)
         moments = Moments.decode(self._moments.value())
-        gone = moments.add(end_ms, views, self._rules.moments_half_life_ms)
+        gone = moments.add(end_ms, views, self._popularity.moments_half_life_ms)
         self._moments.update(moments.encode())
         self._counters.add("moments_ended", len(gone))
         self._counters.flush()

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 OURS = frozenset({"benchmarks", "cli", "conf", "jobs", "operators", "serving", "state", "tests"})
-# Of our own packages, which each may import beside itself. `conf` holds files and no code.
+# Of our own packages, which each may import besides itself. `conf` holds files and no code.
 MAY_IMPORT = {
     "state": frozenset(),
     "operators": frozenset({"state"}),

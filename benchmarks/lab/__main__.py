@@ -1,6 +1,6 @@
 """`python -m benchmarks.lab [--quick]`: learning quality in every shop, ours against others, as a JSON file, a table and plots.
 
-Runs are kept as they end (`lab-runs.jsonl` beside the results), so what was interrupted goes on where it stopped; `--fresh` begins
+Runs are kept as they end (`lab-runs.jsonl` next to the results), so what was interrupted goes on where it stopped; `--fresh` begins
 again, which a change of the code calls for, and `--kept` reports on them without running more. The full run is 20 seeds of all
 methods, which takes hours of one core; `--shops`, `--methods`, `--seeds` and `--visitors` narrow it. Speed is
 `python -m benchmarks.lab.speed`; `make bench-lab` runs both.
@@ -63,7 +63,7 @@ def _report(runs: list[Run], options: argparse.Namespace, console: Console) -> N
     plots = [plot_shop(runs, shop, options.plots) for shop in results["shops"]]
     console.print(table(results))
     console.print(
-        f"written to {options.out}, its table as Markdown beside it, and {len(plots)} plots to {options.plots}"
+        f"written to {options.out}, its table as Markdown next to it, and {len(plots)} plots to {options.plots}"
     )
 
 

@@ -1,4 +1,4 @@
-"""What any learner beside Heliotrope needs: a session's interest from its events, and impressions joined with their clicks."""
+"""What any learner besides Heliotrope needs: a session's interest from its events, and impressions joined with their clicks."""
 
 from collections import deque
 from dataclasses import dataclass, field

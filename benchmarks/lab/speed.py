@@ -1,4 +1,4 @@
-"""`python -m benchmarks.lab.speed`: slates and updates per second of one core, ours beside Vowpal Wabbit and river.
+"""`python -m benchmarks.lab.speed`: slates and updates per second of one core, ours next to Vowpal Wabbit and river.
 
 All choose slates of 10 from 100 products for visitors with an interest, after the same warm-up in the same shop, and learn one
 exposure at a time. Ours includes finding candidates, features, the posterior draws and true propensities; Vowpal Wabbit's includes

@@ -2,7 +2,7 @@
 
 Each seed gets a stack of its own, with the demo catalogue and a job that has learned nothing. Simulated shoppers arrive in three
 arms side by side: two fifths see Heliotrope's lists, two fifths the products most viewed in their own arm, a fifth random ones; the
-best possible lists are known for each shopper. Prints a table, and writes a JSON file with the runs' windows and an SVG beside it.
+best possible lists are known for each shopper. Prints a table, and writes a JSON file with the runs' windows and an SVG next to it.
 Runs of FILE with other seeds are kept with --keep, and the figures are of all of them together.
 """
 
@@ -56,7 +56,7 @@ def _write(out: Path, runs: list[Run], console: Console) -> None:
     plot(runs, everybody, out.with_suffix(".svg"))
     console.print(table(found))
     console.print(f"the best list that is the same for all would get {100 * everybody:.1f} %")
-    console.print(f"written to {out}, with a plot beside it", soft_wrap=True)
+    console.print(f"written to {out}, with a plot next to it", soft_wrap=True)
 
 
 def _read(path: Path) -> list[Run]:

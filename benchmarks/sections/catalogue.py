@@ -24,7 +24,7 @@ from operators.names import SESSION
 EVENTS, LEAD = 60_000, 10_000
 SETTLE_S = 3.0
 RATE = 250
-"""Events/s at which latency is measured: what RocksDB keeps up with beside its checkpoints."""
+"""Events/s at which latency is measured: what RocksDB keeps up with next to its checkpoints."""
 WARM_UP_S = 60.0
 """Until the JVM has compiled what live events need, which takes it half a core."""
 STACK = ("flink.state_backend=rocksdb",)

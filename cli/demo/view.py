@@ -19,7 +19,7 @@ from cli.stack.record import without_password
 from cli.text import visible_tree
 
 RATE_WINDOW_S = 5.0
-ROWS_BESIDE_ITEMS = 21  # of the screen; more where the profile has no room for two parts beside each other
+ROWS_BESIDE_ITEMS = 21  # of the screen; more where the profile has no room for two parts next to each other
 ROWS_BELOW_ITEMS = 36
 
 
@@ -66,7 +66,7 @@ class Figures:
 
 
 def addresses(endpoints: Endpoints) -> Text:
-    """Return where to look beside the demo."""
+    """Return where to look besides the demo."""
     text = Text()
     if endpoints.serving:
         text.append("Shop ", "dim").append(endpoints.serving, f"link {endpoints.serving} underline").append("   ")

@@ -14,7 +14,7 @@ from cli.text import visible_tree
 from state.profile.reasons import NO_TITLES, sentence
 
 BAR_WIDTH = 16
-WIDE = 132  # columns from which on there is room for two parts beside each other
+WIDE = 132  # columns from which on there is room for two parts next to each other
 SIDE_WIDTH = 48
 STATUS_COLOURS = {"cold": "blue", "warming": "yellow", "active": "green"}
 

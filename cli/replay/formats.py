@@ -103,7 +103,7 @@ class Format(_Part, frozen=True):
 
 
 def shipped_formats() -> list[str]:
-    """Return the names that `--format` takes beside a path."""
+    """Return the names that `--format` takes besides a path."""
     folder = importlib.resources.files("conf").joinpath("formats")
     return sorted(entry.name.removesuffix(".yaml") for entry in folder.iterdir() if entry.name.endswith(".yaml"))
 

@@ -151,7 +151,7 @@ def _serving_address(serving: Serving, taken: set[int]) -> str:
 
 
 def _copied(entry: Path, layout: Layout) -> Path:
-    """The job's module beside its packages: a job that is submitted again is that of the stack's own start."""
+    """The job's module next to its packages: a job that is submitted again is that of the stack's own start."""
     copy = layout.run / entry.name
     write_private(copy, entry.read_text(encoding="utf-8"))
     return copy

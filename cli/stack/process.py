@@ -39,7 +39,7 @@ def _tie_to_owner(number: int, niceness: int) -> Callable[[], None]:
 
 
 async def spawn(service: Service, environment: dict[str, str]) -> asyncio.subprocess.Process:
-    """Start a process. Its output is appended to its `.out` file beside the log; the log itself it writes."""
+    """Start a process. Its output is appended to its `.out` file next to the log; the log itself it writes."""
     with Path(service.log).with_suffix(".out").open("ab") as output:
         return await asyncio.create_subprocess_exec(
             *service.command,

@@ -20,8 +20,8 @@ MOST_PAUSE_MS = 10
 MIXED_COLLECTIONS = 32
 """Over how many of them what is old is spread at least: with the usual eight each takes several times the aim."""
 BEHIND, A_LITTLE_BEHIND = 10, 5
-"""The niceness of what no event waits for, as all share a few cores: of compilers; and of what must go on beside a full TaskManager
-all the same: the JobManager, and the threads that `jobs/flink/Gather.java` names."""
+"""The niceness of what no event waits for, because all share a few cores: of compilers; and of what must go on next to a full
+TaskManager all the same: the JobManager, and the threads that `jobs/flink/Gather.java` names."""
 EVERY_JVM = ("-XX:-UsePerfData", "-Djava.net.preferIPv4Stack=true", "-XX:+ExitOnOutOfMemoryError", "-Xshare:auto")
 # Java's priorities as niceness, the least for threads that ask for it; above the usual none goes, whoever starts the stack.
 WITH_PRIORITIES = (
@@ -74,7 +74,7 @@ def child_environment(java_home: Path, layout: Layout, base: Mapping[str, str] =
     kept = {name: value for name, value in base.items() if not (name.startswith("HELIOTROPE_") and "__" in name)}
     for name in ("JAVA_TOOL_OPTIONS", "_JAVA_OPTIONS", "JDK_JAVA_OPTIONS", "FLINK_ENV_JAVA_OPTS", "JVM_ARGS", *FOREIGN):
         kept.pop(name, None)
-    # The interpreter in the TaskManager's JVM looks for its packages beside the first `python3` of the path.
+    # The interpreter in the TaskManager's JVM looks for its packages next to the first `python3` of the path.
     path = os.pathsep.join((str(Path(sys.executable).parent), kept.get("PATH", os.defpath)))
     return {
         **kept,

@@ -62,7 +62,7 @@ class Origin(NamedTuple):
 
 def run_service(layout: Layout, job_manager: str, origin: Origin | None = None, entry: Path | None = None) -> Service:
     """Return `flink run` for a JobManager at host:port."""
-    # By names that Kafka documents, where the cluster's lib has the connector alone; `up` puts the jar beside that.
+    # By names that Kafka documents, where the cluster's lib has the connector alone; `up` puts the jar next to that.
     modules = layout.run / JAR_NAME
     jars = ("-j", str(modules)) if modules.is_file() else ()
     script = package_folder("pyflink") / "bin" / "flink"

@@ -80,7 +80,7 @@ def flush_after(stream: DataStream, timeout_ms: int) -> None:
 
 
 def put_beside(stream: DataStream) -> None:
-    """Let the local aggregates of SQL's windows run beside the stream's operator, from where its rows are taken apart on.
+    """Let the local aggregates of SQL's windows run next to the stream's operator, from where its rows are taken apart on.
 
     Flink chains them to it, so its own thread would hand on all that they hold at the end of each window and before each
     checkpoint, and wait for the windows behind where these cannot take it at once.

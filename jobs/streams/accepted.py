@@ -9,7 +9,7 @@ _FIELD = "CHR(31)"
 def records_table(tables: StreamTableEnvironment, records: DataStream) -> Table:
     """Return the session operator's output as a table.
 
-    Beside the columns of OUTPUT_TYPE it has arrived (processing time) and rowtime (event time of the accepted events, or that of
+    Besides the columns of OUTPUT_TYPE it has arrived (processing time) and rowtime (event time of the accepted events, or that of
     another event in the same slide of popularity's windows).
     """
     rowtime = f"TO_TIMESTAMP_LTZ(COALESCE(TRY_CAST(SPLIT_INDEX(accepted, {_FIELD}, 0) AS BIGINT), 0), 3)"

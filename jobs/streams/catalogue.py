@@ -76,10 +76,10 @@ GROUP BY shard, window_start, window_end"""
 def _gathered_messages(tables: StreamTableEnvironment, settings: Settings, directory: Table) -> DataStream:
     """The directory's messages by category, as MESSAGES_TYPE: all of a publish interval, as long as that is no long time.
 
-    What a call and a message cost beside their products is much more than a product.
+    What a call and a message cost besides their products is much more than a product.
     """
-    rules = settings.catalogue
-    gather_ms = max(rules.gather_ms, min(rules.publish_interval_ms, MOST_GATHERED_MS))
+    catalogue = settings.catalogue
+    gather_ms = max(catalogue.gather_ms, min(catalogue.publish_interval_ms, MOST_GATHERED_MS))
     category_messages = tables.sql_query(
         f"SELECT category_id, message, arrived FROM {directory} WHERE message IS NOT NULL"
     )

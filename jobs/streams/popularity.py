@@ -53,12 +53,12 @@ def _popular_lists(tables: StreamTableEnvironment, settings: Settings, accepted:
     Each list has its most counted products and categories, equal counts by id, and the count of all; a category's list has products
     alone.
     """
-    rules = settings.popularity
-    slide, window = interval(rules.slide_ms), interval(rules.window_ms)
+    popularity = settings.popularity
+    slide, window = interval(popularity.slide_ms), interval(popularity.window_ms)
     counted = tables.sql_query(
         f"""SELECT rowtime, product_id, category_id,
   CASE WHEN region = '{WHOLE}' OR region LIKE '{RESERVED}%' THEN '' ELSE region END AS region
-FROM {accepted} WHERE event_type = '{_EVENT_TYPE[rules.counts]}'"""
+FROM {accepted} WHERE event_type = '{_EVENT_TYPE[popularity.counts]}'"""
     )
     counted_slides = tables.sql_query(
         f"""SELECT window_time AS counted_at, region, product_id, category_id, COUNT(*) AS number
@@ -78,7 +78,7 @@ GROUP BY window_start, window_end, GROUPING SETS (
   CASE WHEN is_product THEN '{PRODUCT}' WHEN is_category THEN '{CATEGORY_KIND}' ELSE '{TOTAL}' END AS kind,
   CASE WHEN is_product THEN product_id WHEN is_category THEN category_id ELSE '' END AS entry
 FROM {counted_windows} WHERE (NOT is_region OR region <> '') AND (NOT is_category OR category_id <> '')"""
-    return tables.sql_query(_most_counted(entries, "list, kind", rules.tracked))
+    return tables.sql_query(_most_counted(entries, "list, kind", popularity.tracked))
 
 
 def _popular_moments(tables: StreamTableEnvironment, settings: Settings, accepted: Table) -> Table:

@@ -30,7 +30,7 @@ class LearnerOperator(KeyedProcessFunction):  # type: ignore[misc]
     watch by variant, in msgpack; output: an update for each input.
 
     `models` are the settings to learn with, by the key of the statistics. A shard lives in memory, and in state as a value. An
-    earlier release kept the products that wait to be handed on in a map beside it, which is still read.
+    earlier release kept the products that wait to be handed on in a map next to it, which is still read.
     """
 
     def __init__(self, models: Mapping[str, Bandit], build_id: str) -> None:

@@ -31,7 +31,7 @@ class RedisUnavailableError(Exception):
 
 
 class Question(NamedTuple):
-    """A command beside the batches. `answered` gets the answer, or the error that Redis answered with."""
+    """A command besides the batches. `answered` gets the answer, or the error that Redis answered with."""
 
     command: bytes
     answered: Callable[[Any], None]

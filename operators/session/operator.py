@@ -242,8 +242,8 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         return found
 
     def _handle(self, given: Input, watermark_ms: int, now_ms: int) -> Effect | Rejection | None:
-        rules = self._settings.events
-        event = read_event(given.payload, now_ms=now_ms, max_bytes=rules.max_bytes, max_future_ms=rules.max_future_ms)
+        events = self._settings.events
+        event = read_event(given.payload, now_ms=now_ms, max_bytes=events.max_bytes, max_future_ms=events.max_future_ms)
         if isinstance(event, Rejection):
             return event
         if event.session_id != given.session_id:

@@ -7,7 +7,7 @@ from serving.reader.popular import PopularList
 from serving.reader.stored import StoredProfile
 
 ENTRY_BYTES = 512
-"""Of an entry beside the profile's own bytes, about."""
+"""Of an entry besides the profile's own bytes, about."""
 
 
 class KeptProfiles:

@@ -12,7 +12,7 @@ _POINTS = 1 << 64
 
 
 def variant_of(bandit: Bandit, name: str) -> Variant:
-    """Return a variant's own settings: those of `bandit` but for what it says itself.
+    """Return a variant's own settings: those of `bandit` except what it says itself.
 
     Raises:
         msgspec.ValidationError: a value is out of range; the message's path begins at the variant.

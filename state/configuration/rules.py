@@ -11,7 +11,7 @@ MOST_RULES = 100
 
 
 class Pin(Section, frozen=True):
-    """Product at a fixed place, for everybody or where the visitor's newest event is of a category."""
+    """Product at a fixed position, for everybody or if the visitor's newest event is of a category."""
 
     product: Identifier
     position: Annotated[int, Meta(ge=0, le=19)]
@@ -35,7 +35,7 @@ class Block(Section, frozen=True):
 
 
 class Only(Section, frozen=True):
-    """A product that is shown only where the visitor's newest event is of a category."""
+    """Product that is shown only if the visitor's newest event is of a category."""
 
     product: Identifier
     category: Identifier

@@ -103,7 +103,7 @@ def derived_identity(timestamp_ms: int, event_type: str, product_id: str | None,
     return f"{timestamp_ms}|{event_type}|{product_id or ''}|{category_id or ''}"
 
 
-# What a type needs beside the required fields: any one of each group.
+# What a type needs besides the required fields: any one of each group.
 REQUIREMENTS: dict[str, tuple[tuple[str, ...], ...]] = {
     "product_view": (("product_id",),),
     "category_view": (("category_id",),),

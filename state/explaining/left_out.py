@@ -29,7 +29,7 @@ source offers it; the list has enough of its category, or of what is personal; o
 
 
 class LeftOut(msgspec.Struct, frozen=True):
-    """A product that cannot be shown now. `detail` tells what is known beside the reason, "" for nothing."""
+    """A product that cannot be shown now. `detail` says what is known besides the reason, "" for nothing."""
 
     product_id: str
     reason: str

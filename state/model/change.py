@@ -25,7 +25,7 @@ taken against the coefficients of the last one."""
 
 class Change(msgspec.Struct, array_like=True, frozen=True):
     """A snapshot with the rows of only those products that changed since the whole snapshot of `base_version`: cumulative, so that
-    the newest change and its base are all that a reader needs. All other products are as they were, but for forgetting."""
+    the newest change and its base are all that a reader needs. All other products are as they were, except for forgetting."""
 
     base_version: int
     snapshot: bytes

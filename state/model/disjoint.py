@@ -17,7 +17,7 @@ from state.model.sums import Vector, upper_triangle
 ROUNDING = 1e-9
 """Of the largest eigenvalue of a covariance: so far below 0 one may come out that is not."""
 _BYTES_BESIDE = 256
-"""Of a product in a snapshot, beside its model: a long id, counts, residuals."""
+"""Of a product in a snapshot, besides its model: a long id, counts, residuals."""
 
 
 def arm_width(dimension: int) -> int:

@@ -55,7 +55,7 @@ class LearnerShard:
     ) -> "LearnerShard":
         """Return the shard as it was stored, None for a new one, with the half-life and the river model that are configured now.
 
-        `pending` are rows that were stored beside it.
+        `pending` are rows that were stored next to it.
         """
         disjoint = bandit.form == "disjoint"
         if data is None:

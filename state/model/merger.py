@@ -30,7 +30,7 @@ class ModelConditions(msgspec.Struct, frozen=True):
     """ModelConditions under which a model learns; they must agree for statistics to be shared.
 
     `variant` is the name of the first of the variants that share them, and so that of the statistics; `river` tells which model of
-    the river library learns beside them, and `shards` in how many shards they are learned. `shortens` says that a drift shortens
+    the river library learns next to them, and `shards` in how many shards they are learned. `shortens` says that a drift shortens
     the half-life that they begin with.
     """
 

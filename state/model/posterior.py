@@ -39,7 +39,7 @@ class Posterior:
         """Return the posterior as of `now_ms` under the prior θ ~ N(θ₀, σ²/λ I), which does not decay; `prior` is θ₀ (d,).
 
         σ² is (Σ w r² - 2 θ·b + θᵀAθ + ν s)/(Σ w + ν): the residual sum of squares from the sums alone, with a prior of ν
-        exposures of variance s. What products differ by on their own is in it too; it is small beside the noise of one reward.
+        exposures of variance s. What products differ by on their own is in it too; it is small next to the noise of one reward.
         """
         fade = sums.fade(now_ms)
         theta = sums.coefficients(ridge, now_ms, prior)

@@ -16,7 +16,7 @@ class Snapshot(msgspec.Struct, array_like=True, frozen=True):
     """A published model: `model_version` is the time of publication in ms.
 
     Per product, weighted as of `model_version`: `counts`, two float64, are exposures n and reward R; `residuals`, two float32,
-    are R less what the snapshot's θ predicts of those exposures, but for the features of the product's own rate, and their
+    are R less what the snapshot's θ predicts of those exposures, except the features of the product's own rate, and their
     summed category shares, with which whoever knows the product's present rate can take off the rest. `lineage` names the learner
     that published it, `learned_from` what its numbers mean (rewards and exposures), see `meaning_of`. `river` is a river model as
     `RiverLearner` writes it, empty without one. `form` is `shared` or `disjoint`; then `arms` holds float64 statistics of each

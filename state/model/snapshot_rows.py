@@ -17,7 +17,7 @@ SNAPSHOT_LIMIT_BYTES = 480 * 1024
 PRODUCTS_LIMIT_BYTES = SNAPSHOT_LIMIT_BYTES - 16 * 1024
 """What products may take of it."""
 _BYTES_PER_PRODUCT = 5 + 16 + 8
-"""Of a product in a snapshot, beside its id: the id's length, counts and residuals."""
+"""Of a product in a snapshot, besides its id: the id's length, counts and residuals."""
 BIAS = 0
 FORGOTTEN = 2.0**-512
 """Of what has decayed so far, nothing is left that a float64 could hold."""

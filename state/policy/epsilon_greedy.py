@@ -58,7 +58,7 @@ class First(Schedule):
 
 
 class EpsilonGreedy(Policy):
-    """The largest expected reward, but for the schedule's share of uniform draws, which is never below the floor."""
+    """The largest expected reward, except for the schedule's share of uniform draws, which is never below the floor."""
 
     def __init__(self, schedule: Schedule, floor: float) -> None:
         self.schedule = schedule

@@ -1,4 +1,4 @@
-"""Decisions that follow one ranking of the candidates, but for the floor."""
+"""Decisions that follow one ranking of the candidates, except for the floor."""
 
 from collections.abc import Sequence
 

@@ -10,7 +10,7 @@ from state.policy.sampled import SampledDecision
 
 class LinearThompson(Policy):
     """Linear-Gaussian: θ ~ N(θ̂, σ²(λI + A)⁻¹), Agrawal and Goyal 2013, "Thompson sampling for contextual bandits with linear
-    payoffs", algorithm 1, with v² = `scale`² σ² for the estimated noise, and the product's own effect drawn beside it."""
+    payoffs", algorithm 1, with v² = `scale`² σ² for the estimated noise, and the product's own effect drawn next to it."""
 
     def __init__(self, draws: int, scale: float, floor: float) -> None:
         self.draws = draws

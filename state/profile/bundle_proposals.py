@@ -98,7 +98,7 @@ def _score_and_id(found: tuple[float, str, Bundle]) -> tuple[float, str]:
 
 
 def as_listed(proposals: Sequence[Proposal], most_bytes: int) -> list[Proposal]:
-    """Return the proposals in their order, but for those that would make them take more than so many bytes as JSON."""
+    """Return the proposals in their order, except those that would make them take more than so many bytes as JSON."""
     listed: list[Proposal] = []
     room = most_bytes - len("[]")
     for proposal in proposals:

@@ -71,7 +71,7 @@ def score_data(
     because: Mapping[str, str] = _NO_CAUSES,
     region: str = "",
 ) -> bytes:
-    """Return the slate's first items, as many as take at most `room` bytes beside the brackets, with scores that sum to 1 over
+    """Return the slate's first items, as many as take at most `room` bytes besides the brackets, with scores that sum to 1 over
     them.
 
     `values` (k,) are the model's predictions for the slate's items and `theta` (d,) its coefficients, or (k, d) each item's own

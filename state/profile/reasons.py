@@ -34,7 +34,7 @@ TERMS = {
     "general": "what any product earns here",
     "exploration": "exploration",
 }
-"""ModelConditions of an expected reward that are no reasons of their own, beside those that are."""
+"""ModelConditions of an expected reward that are no reasons of their own, besides those that are."""
 
 WHY_NOT = {
     "": "chance: it is in most lists",

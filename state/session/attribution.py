@@ -220,7 +220,7 @@ class Attribution:
             slate.full = None
 
     def _retract(self, slate: Slate) -> None:
-        """Takes back what was assumed, but for what is closed: that was learned, and must not be learned again."""
+        """Takes back what was assumed, except what is closed: that was learned, and must not be learned again."""
         for exposure in [e for e in self._session.exposures if e.decision_id == slate.decision_id and e.implicit]:
             exposure.seq += 1
             exposure.reward = 0

@@ -31,7 +31,7 @@ class Interest(msgspec.Struct, frozen=True):
     """Affinities by product and category (decayed weights), and `total`, the decayed weight of all counted events.
 
     `disliked` are the products whose newest thumb is down: they are shown no more until it is up. `visits` counts events by
-    category, undecayed and unweighted, but for thumbs down; `events` are all that count, undecayed.
+    category, undecayed and unweighted, except thumbs down; `events` are all that count, undecayed.
     `own` is the session's own part where more than that is known of the user, see `state/users/warm_start.py`; `listed` is the list
     that another recommender made for the user.
     """

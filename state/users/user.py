@@ -4,8 +4,8 @@ Affinities are forward-decayed sums (Cormode et al. 2009, "Forward decay: a prac
 event of weight w at t adds w · 2^((t - L) / h), and stands for that times 2^((L - now) / h). The landmark L is the last whole
 multiple of the half-life h before the newest event and moves by whole half-lives, so by exact powers of two.
 
-Sums do not depend on the order of arrival but for the rounding of additions, at most 1e-12 of the sum for a thousand events, while
-no more than `PRODUCTS_MOST` products and `CATEGORIES_MOST` categories have come. Beyond that the lowest have to go, and what
+Sums do not depend on the order of arrival except for the rounding of additions, at most 1e-12 of the sum for a thousand events,
+while no more than `PRODUCTS_MOST` products and `CATEGORIES_MOST` categories have come. Beyond that the lowest have to go, and what
 returns later begins anew: a sum is then never too large, and lacks at most what had to go of that product or category.
 """
 

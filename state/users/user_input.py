@@ -1,4 +1,4 @@
-"""What the operator of users is told beside accepted events: who met a user, who is to be forgotten, and users' lists."""
+"""Input of the operator of users besides accepted events: who was identified, who is to be forgotten, and users' lists."""
 
 import msgspec
 

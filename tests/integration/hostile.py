@@ -152,7 +152,7 @@ def candidate_lists() -> Iterator[Sent]:
 
 
 def bandit_model() -> Iterator[Sent]:
-    """Records of `bandit_model`, but for the live model's own key: the tests of the model see to that."""
+    """Records of `bandit_model`, except the live model's own key: the tests of the model see to that."""
     for key in (b"", b"\xff", b"MODEL:\xff", b"COMMAND", b"COMMAND:\xff", b"MODEL@\xff", b"MODEL:\0+"):
         for value in (b"\xff\xfe", b"C\xff", b"U\xff", b"\0", b""):
             yield Sent(key, value, None)

@@ -1,4 +1,4 @@
-"""What a job has learned, beside what its topics alone say that it should have."""
+"""What a job has learned, besides what its topics alone say that it should have."""
 
 import json
 from contextlib import suppress

@@ -158,7 +158,7 @@ def test_a_job_manager_that_dies_gets_its_job_back_from_a_checkpoint(stack: Stac
 
 
 def test_down_leaves_no_process_and_a_kept_stack_resumes(stack: Stack, tmp_path: Path) -> None:
-    """Runs beside the shared stack: several stacks in different work directories must not meet."""
+    """Runs next to the shared stack: several stacks in different work directories must not meet."""
     if stack.kind != "embedded":
         pytest.skip("starts a stack of its own, and once is enough")
     workdir = tmp_path / "second"

@@ -32,7 +32,7 @@ def differences(snapshot: Snapshot, reference: Statistics) -> dict[str, float]:
 
 
 def _difference(ours: NDArray[np.float64], theirs: NDArray[np.float64]) -> float:
-    """Relative; absolute where the reference is 0, but for what rounding leaves of sums that cancel."""
+    """Relative; absolute if the reference is 0, except what rounding leaves of sums that cancel."""
     return float(np.linalg.norm(ours - theirs)) / max(float(np.linalg.norm(theirs)), 1e-3)
 
 

@@ -29,7 +29,7 @@ SOURCES: Final = (
     "anywhere",
     "rules",
 )
-"""As the configuration names them, but for the last: what a rule of the shop wants."""
+"""As the configuration names them, except the last: what a rule of the shop wants."""
 
 BY_CATEGORY: Final = (BEST_RATED, MOST_VIEWED, NEWEST)
 """Sources that give of categories: those that the session likes, or where it likes none those that are liked in its region."""

@@ -50,7 +50,7 @@ class PopularLists:
         self._forgotten: list[str] = []
 
     def __len__(self) -> int:
-        """Lists held, but for that of the whole."""
+        """Lists held, except that of the whole."""
         return len(self._lists)
 
     def apply(self, key: str, payload: bytes | None) -> bool:

@@ -44,7 +44,7 @@ Values = NDArray[np.float64]
 
 class Asked(msgspec.Struct, frozen=True):
     """Request for candidates: what the session likes, where and when it is, its user's own list, and what is `hidden`: not to be
-    shown, beside what the visitor dislikes."""
+    shown, besides what the visitor dislikes."""
 
     interest: Interest
     region: str = ""

@@ -1,4 +1,4 @@
-"""Under the default policy new products are neither starved nor pushed, but for the odd one: what is stated holds for nine in ten.
+"""Under the default policy new products are neither starved nor pushed, except the odd one: what is stated holds for nine in ten.
 
 With few exposures chance decides about the one that is left: a good product that earns nothing from its first twenty looks like a
 bad one, and where it is never noticed it is the floor that keeps it from being forgotten. docs/benchmarks.md has the distributions.

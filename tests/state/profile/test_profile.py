@@ -95,7 +95,7 @@ def sessions(draw: st.DrawFn) -> Session:
 
 @st.composite
 def extras(draw: st.DrawFn, product_ids: list[str]) -> ProfileExtras:
-    """What is told beside the choice."""
+    """What is said besides the choice."""
     proposals = st.builds(Proposal, IDS, st.lists(IDS, max_size=3), st.floats(0, 1), st.floats(0, 1))
     trend = st.fixed_dictionaries({"product_id": IDS, "region": IDS, "count": st.integers(0, 9), "score": SHARES})
     return ProfileExtras(

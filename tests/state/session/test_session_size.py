@@ -11,7 +11,7 @@ KIB = 1024
 
 
 def test_a_session_of_50_events_fits_its_bounds() -> None:
-    """At most 4 KiB, and beside it at most 8 KiB of slates and open exposures, with UUIDs as event ids."""
+    """At most 4 KiB, and besides it at most 8 KiB of slates and open exposures, with UUIDs as event ids."""
     visit = Visit(shop(settings(decisions={"full_share": 0.0}), products=300, categories=12))
     for number in range(25):
         name = f"product-{number * 11 % 300}"
