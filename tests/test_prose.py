@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ROOMS = ("state", "operators", "jobs", "cli")
+ROOMS = ("state", "operators", "jobs", "cli", "serving")
 VERBS = """
 Add Admit Allocate Answer Apply Ask Begin Bring Build Call Cancel Check Close Compare Compile Complete Compute Connect
 Convert Count Create Decide Decode Describe Divide Drain Draw Drop Encode End Escape Examine Explain Express Fetch Fill

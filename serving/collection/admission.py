@@ -20,7 +20,7 @@ MOST_EVENTS = 100
 
 
 class Rejected(msgspec.Struct, frozen=True):
-    """Why an event was not accepted, with its index in the batch; reasons are those of dead letters."""
+    """Reason why an event was not accepted, with its index in the batch; reasons are those of dead letters."""
 
     index: int
     reason: str
@@ -40,7 +40,7 @@ class Admitted(NamedTuple):
 
 
 class Batch(NamedTuple):
-    """What a batch came to, both in its order."""
+    """Events of a batch that are admitted and rejected, both in its order."""
 
     admitted: list[Admitted]
     rejected: list[Rejected]
@@ -65,7 +65,7 @@ _any = msgspec.json.Decoder()
 
 
 def split(body: bytes) -> list[bytes]:
-    """The events of a body, each as it was sent.
+    """Return the events of a body, each as it was sent.
 
     Raises:
         Refusal: 400, the body is neither one event nor a batch; 413, a batch of too many.
@@ -81,7 +81,7 @@ def split(body: bytes) -> list[bytes]:
 
 
 def admit(contents: Iterable[bytes], settings: Events, now_ms: int, repeat_key: str = "") -> Batch:
-    """Reads events as the job will. `repeat_key` is what a client's repetitions of the same batch have in common."""
+    """Read events as the job will. `repeat_key` is what a client's repetitions of the same batch have in common."""
     admitted: list[Admitted] = []
     rejected: list[Rejected] = []
     fresh = secrets.token_hex(12)  # one call of the system for all events, which took a tenth of the whole
@@ -96,7 +96,7 @@ def admit(contents: Iterable[bytes], settings: Events, now_ms: int, repeat_key: 
 
 
 def complete(content: bytes, now_ms: int, repeat_key: str = "", fresh_id: str = "") -> bytes:
-    """An event with what it lacks: an id, and the server's time.
+    """Return an event with what it lacks: an id, and the server's time.
 
     A client that gets no answer repeats its batch, and the job drops what it knows by id. So an id that is filled in must be the
     same again: it is a hash of the event if that has its own time, else of the event and the client's Idempotency-Key. With
@@ -140,5 +140,5 @@ def _admitted(event: Event, content: bytes) -> Admitted:
 
 
 def sessions_of(admitted: Sequence[Admitted]) -> list[str]:
-    """The session of each event."""
+    """Return the session of each event."""
     return [one.session_id for one in admitted]

@@ -30,7 +30,7 @@ async def read_body(request: Request, timeout_s: float, types: frozenset[str] = 
 
 
 def gunzip(content: bytes) -> bytes:
-    """Unpacks gzip, of one member or several, without ever holding more than the bound.
+    """Unpack gzip, of one member or several, without ever holding more than the bound.
 
     Raises:
         Refusal: it is broken, or holds too much.

@@ -14,7 +14,7 @@ LARGEST_REQUEST_BYTES = 1_000_000
 
 
 def producer_options(bootstrap: str, properties: Mapping[str, str], timeout_ms: int) -> dict[str, Any]:
-    """Options of an idempotent producer whose records are delivered or given up within `timeout_ms`.
+    """Return options of an idempotent producer whose records are delivered or given up within `timeout_ms`.
 
     Raises:
         ConfigurationError: this client does not have the security that is configured.
@@ -42,7 +42,7 @@ def producer_options(bootstrap: str, properties: Mapping[str, str], timeout_ms: 
 
 
 def security_options(security: Security) -> dict[str, Any]:
-    """Login and TLS as librdkafka names them."""
+    """Return login and TLS as librdkafka names them."""
     options: dict[str, Any] = {"security.protocol": security.protocol.lower()}
     if (login := security.login) is not None:
         options |= {"sasl.mechanism": login.mechanism, "sasl.username": login.name, "sasl.password": login.password}

@@ -32,7 +32,7 @@ NOTE_EVERY_MS = 60_000
 
 
 def consumer_options(bootstrap: str, security: Mapping[str, Any]) -> dict[str, Any]:
-    """Return options of a consumer that commits nothing: the file says where it stands."""
+    """Return options of a consumer that commits nothing: the file holds its offsets."""
     return {
         "bootstrap.servers": bootstrap,
         "group.id": "heliotrope-serving-metadata",
@@ -49,7 +49,7 @@ def consumer_options(bootstrap: str, security: Mapping[str, Any]) -> dict[str, A
 
 
 class Feed:
-    """The thread that fills the file; started by every worker, at work in one of each host."""
+    """Thread that fills the file; started by every worker, at work in one of each host."""
 
     def __init__(self, path: Path, topic: str, open_consumer: Callable[[], Consumer]) -> None:
         self._path = path
