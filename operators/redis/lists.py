@@ -10,6 +10,7 @@ import redis
 import structlog
 from redis.exceptions import RedisError, ResponseError
 
+from operators.redis.answers import COUNTS
 from operators.redis.errors import ADVICE, trouble_of
 
 logger = structlog.get_logger()
@@ -25,9 +26,11 @@ FIRST_BACKOFF_S = 0.05
 # KEYS: lists. ARGV: life in ms, then the lists. The region stands first and is JSON, so a quote inside it follows a backslash and
 # no region can hold what the pattern looks for. One key never fails the others: what is no list, of whatever type, is overwritten
 # and counted. Returns how many were written, how many of them over what is no list, how many were refused, and the first refusal.
-WRITE_IF_NEWER = """
+WRITE_IF_NEWER = (
+    COUNTS
+    + """
 local updated_at = '","updated_at":(%d+)'
-local written, foreign, refused, refusal = 0, 0, 0, false
+local written = 0
 for i, key in ipairs(KEYS) do
   local list = ARGV[i + 1]
   local found = redis.pcall('GETRANGE', key, '0', '2047')
@@ -36,17 +39,14 @@ for i, key in ipairs(KEYS) do
     foreign = foreign + 1
   end
   if not stands or tonumber(stands) <= tonumber(string.match(list, updated_at)) then
-    local done = redis.pcall('SET', key, list, 'PX', ARGV[1])
-    if done.err then
-      refused = refused + 1
-      refusal = refusal or done.err
-    else
+    if not refuses(redis.pcall('SET', key, list, 'PX', ARGV[1])) then
       written = written + 1
     end
   end
 end
 return {written, foreign, refused, refusal}
 """
+)
 
 
 class PopularWriter:

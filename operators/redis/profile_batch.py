@@ -4,6 +4,7 @@ import hashlib
 
 import msgspec
 
+from operators.redis.answers import COUNTS
 from state.profile.effect import Write
 
 Batch = dict[str, Write | None]
@@ -11,12 +12,14 @@ Batch = dict[str, Write | None]
 
 # KEYS: the fence, profiles to write, profiles to delete. ARGV: life in ms, channel, number of writes, then profile and message of
 # each write, then number and life of each write that has a life of its own.
-# A profile begins with the numbers that order it, so 120 bytes tell whether what stands there is newer; most often the
+# A profile begins with the numbers that order it, so 120 bytes say whether what stands there is newer; most often the
 # generation is the same text, and only one number need be read. Numbers to Redis go as text: Lua's are printed dearly.
 # One key never fails the others: what is no profile, of whatever type, is overwritten and counted; a write that Redis refuses is
 # counted, and the deletions are carried out all the same.
 # Returns how many were written; where any was foreign or refused {written, foreign, refused, the first refusal}.
-WRITE_IF_NEWER = """
+WRITE_IF_NEWER = (
+    COUNTS
+    + """
 local call, try, match, number, type = redis.call, redis.pcall, string.match, tonumber, type
 local numbers = '^{"schema":%d+,"generation":(%d+),"version":(%d+),"updated_at":(%d+)'
 if call('EXISTS', KEYS[1]) == 1 then
@@ -27,7 +30,7 @@ local lives = {}
 for i = 2 * last_write + 2, #ARGV, 2 do
   lives[number(ARGV[i])] = ARGV[i + 1]
 end
-local written, foreign, refused, refusal = 0, 0, 0, false
+local written = 0
 for i = 2, last_write do
   local key, profile = KEYS[i], ARGV[2 * i]
   local newer = true
@@ -50,33 +53,20 @@ for i = 2, last_write do
       foreign = foreign + 1
     end
   end
-  if newer then
-    local done = try('SET', key, profile, 'PX', lives[i - 1] or life)
-    if done.err then
-      refused = refused + 1
-      refusal = refusal or done.err
-    else
-      written = written + 1
-      done = try('PUBLISH', channel, ARGV[2 * i + 1])
-      if type(done) == 'table' and done.err then
-        refused = refused + 1
-        refusal = refusal or done.err
-      end
-    end
+  if newer and not refuses(try('SET', key, profile, 'PX', lives[i - 1] or life)) then
+    written = written + 1
+    refuses(try('PUBLISH', channel, ARGV[2 * i + 1]))
   end
 end
 for i = last_write + 1, #KEYS do
-  local done = try('DEL', KEYS[i])
-  if type(done) == 'table' and done.err then
-    refused = refused + 1
-    refusal = refusal or done.err
-  end
+  refuses(try('DEL', KEYS[i]))
 end
 if foreign + refused > 0 then
   return {written, foreign, refused, refusal}
 end
 return written
 """
+)
 SCRIPT_SHA = hashlib.sha1(WRITE_IF_NEWER.encode(), usedforsecurity=False).hexdigest()
 
 
