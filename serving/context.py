@@ -1,6 +1,7 @@
 """What every room of a worker shares: the settings, a Redis client, and the news that the worker is about to stop."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -28,11 +29,18 @@ class Context:
         """Who may read a session: every route that reads one asks it."""
         self.notices = NoticeBoard()
         """Where the notifications of new profiles come in, for reads that wait."""
+        self.forgetters: list[Callable[[str], None]] = []
+        """Called with each session that was erased or withdrew its consent: rooms drop what they keep of it."""
         self.stopping = asyncio.Event()
         """Set when the worker is asked to stop: streams end now, requests are finished."""
         self.no_streams = asyncio.Event()
         """Set while no stream is open."""
         self.no_streams.set()
+
+    def forget(self, session_id: str) -> None:
+        """Drop what this worker keeps of a session."""
+        for forgetter in self.forgetters:
+            forgetter(session_id)
 
 
 def open_redis(settings: Settings) -> Redis:

@@ -28,9 +28,8 @@ def collection(context: Context) -> Room:
     settings = context.settings
     keys = WriteKeys(settings.serving.write_keys_file, context.log)
     producer = Producer(settings, kafka_client_properties(settings), context.log)
-    collector = Collector(
-        settings, keys, Rates(settings.serving.rate_limits), ConsentDoor(settings, context.redis), producer
-    )
+    rates, door = Rates(settings.serving.rate_limits), ConsentDoor(settings, context.redis)
+    collector = Collector(settings, keys, rates, door, producer, context.forget)
 
     others = trackers(settings, collector)
     if "segment" in others:

@@ -59,10 +59,16 @@ class Collector:
     """Path that all forms of collection share, from the key to the acknowledgement."""
 
     def __init__(
-        self, settings: Settings, keys: WriteKeys, rates: Rates, door: ConsentDoor, producer: Producer
+        self,
+        settings: Settings,
+        keys: WriteKeys,
+        rates: Rates,
+        door: ConsentDoor,
+        producer: Producer,
+        forget: Callable[[str], None],
     ) -> None:
         self._settings, self._keys, self._rates = settings, keys, rates
-        self._door, self._producer = door, producer
+        self._door, self._producer, self._forget = door, producer, forget
         self._encode = msgspec.json.Encoder().encode
         self.segment: Segment | None = None
         """Takes Segment's own `track` calls, which come under the same path."""
@@ -105,6 +111,9 @@ class Collector:
                 f"{error}: nothing of this was accepted, send all of it again",
                 headers={"retry-after": str(error.retry_after_s)},
             ) from None
+        for one in passed.events:
+            if one.is_word and not one.grants:
+                self._forget(one.session_id)
         _count(form, key, len(passed.events), batch.rejected, passed.withheld)
         return Tracked(len(passed.events), batch.rejected, passed.withheld)
 

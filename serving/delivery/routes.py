@@ -40,6 +40,7 @@ def delivery(context: Context) -> Room:
         notices=context.notices,
         count=metrics.count,
     )
+    context.forgetters.append(reader.forget)
     products = data_folder(settings) / PRODUCTS_FILE
     lookup, feed = Lookup(products), _feed(settings, products)
     endpoint = ProfileEndpoint(reader, context.access, settings.serving.reader, lookup, context.log)

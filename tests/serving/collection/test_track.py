@@ -16,9 +16,10 @@ from starlette.testclient import TestClient
 from jobs.settings import settings_from
 from serving.app import create_app
 from tests.kafka_server import KafkaServer
-from tests.redis_server import RedisServer
+from tests.redis_server import RedisServer, redis_server
 from tests.serving.collection.trackers.sent import ALL
 from tests.serving.collection.trackers.sent import KEY as TRACKER_KEY
+from tests.serving.redis_data import profile_of
 
 KEY = "key-of-the-first-shop"
 
@@ -216,3 +217,22 @@ def test_what_other_trackers_send_is_in_the_topic_and_answered_as_they_expect(
             found = [json.loads(value)["event_id"] for _, value, _ in kafka_place.records(before)]
             assert sorted(found) == sorted(one["event_id"] for one in sent.expected)
         assert client.post("/batch", json={"batch": [], "api_key": "another-key-0000"}).status_code == 401
+
+
+def test_what_was_erased_is_not_shown_from_the_workers_memory(kafka_place: KafkaServer, tmp_path: Path) -> None:
+    """Redis, which would say that it is gone, is away."""
+    with redis_server() as server:
+        redis = server.start()
+        redis.set("heliotrope:profile:erased", profile_of("erased"))
+        redis.set("heliotrope:profile:other", profile_of("other"))
+        with opened(kafka_place, server, serving={"data_dir": str(tmp_path), "metadata": False}) as client:
+
+            def sources() -> list[str]:
+                answers = (client.get(f"/v1/profile/{session}").json() for session in ("erased", "other"))
+                return [answer["served"]["source"] for answer in answers]
+
+            wait_until(lambda: sources() == ["profile", "profile"])
+            answer = client.post("/v1/track", json={"session_id": "erased", "event_type": "erase"})
+            assert answer.status_code == 202
+            server.kill()
+            assert sources() == ["static", "stale"]
