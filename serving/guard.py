@@ -19,7 +19,7 @@ SECURITY_HEADERS = (
     (b"cross-origin-opener-policy", b"same-origin"),
 )
 UNMATCHED = "unmatched"
-"""The route's label where none matched: paths are the client's words and would be without bound."""
+"""The route's label if none matched: paths are the client's words and would be without bound."""
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 
 

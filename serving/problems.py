@@ -13,7 +13,7 @@ MEDIA_TYPE = "application/problem+json"
 
 
 class Problem(msgspec.Struct, frozen=True, omit_defaults=True):
-    """Error as a client reads it; `type` names the kind, `reason` is one of a closed set where a dead letter has one."""
+    """Error as a client reads it; `type` names the kind, `reason` is one of a closed set if a dead letter has one."""
 
     title: str
     status: int

@@ -100,7 +100,7 @@ def complete(content: bytes, now_ms: int, repeat_key: str = "", fresh_id: str = 
 
     A client that gets no answer repeats its batch, and the job drops what it knows by id. So an id that is filled in must be the
     same again: it is a hash of the event if that has its own time, else of the event and the client's Idempotency-Key. With
-    neither of them two equal events cannot be told from one that came twice, and each is new: `fresh_id`, or a random one.
+    neither of them two equal events cannot be distinguished from one that came twice, and each is new: `fresh_id`, or a random one.
     """
     try:
         given = _given.decode(content)

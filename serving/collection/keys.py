@@ -17,7 +17,7 @@ LEAST_CHARACTERS = 16
 MOST_KEYS = 10_000
 LOOK_SECONDS = 5.0
 OPEN = "open"
-"""The name that events are counted under where no key is needed."""
+"""The name that events are counted under if no key is needed."""
 
 
 class _Stamp(NamedTuple):

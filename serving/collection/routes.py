@@ -57,7 +57,7 @@ def collection(context: Context) -> Room:
 
 
 def _track_operation() -> dict[str, Any]:
-    one = {**reference(Event), "description": "timestamp and event_id are filled in where they are missing."}
+    one = {**reference(Event), "description": "timestamp and event_id are filled in if they are missing."}
     batch = {
         "type": "object",
         "required": ["events"],

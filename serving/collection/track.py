@@ -31,7 +31,7 @@ Segment = Callable[[Request, bytes], Awaitable[Response]]
 
 
 class _Shape(msgspec.Struct):
-    """What tells one of Segment's calls from an event of ours."""
+    """Fields by which one of Segment's calls is distinguished from an event of ours."""
 
     session_id: Any = None
     events: Any = None

@@ -1,4 +1,4 @@
-"""`GET /v1/profile/{session_id}`: a plain ASGI application, as each layer around it costs a part of its time."""
+"""`GET /v1/profile/{session_id}`: a plain ASGI application, because each layer around it costs a part of its time."""
 
 import re
 import time

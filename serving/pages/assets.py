@@ -13,7 +13,7 @@ TYPES = {".js": "text/javascript; charset=utf-8", ".css": "text/css; charset=utf
 REVALIDATE = "no-cache"
 """A browser asks again each time and mostly gets 304, so that a new release is never mixed with old files."""
 FOR_ALL_SITES = {"access-control-allow-origin": "*", "cross-origin-resource-policy": "cross-origin"}
-"""A page of another site imports a module only when told that it may; these files hold no secrets."""
+"""A page of another site imports a module only when allowed; these files hold no secrets."""
 
 
 class Asset:

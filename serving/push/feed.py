@@ -34,10 +34,10 @@ Step = Position | Silence | End
 
 
 class Feed:
-    """One client's way through its session's profiles.
+    """Way of one client through its session's profiles.
 
     Attributes:
-        told: the newest profile that the client was told of, or had when it came.
+        newest_sent: the newest profile that was sent to the client, or that it had when it came.
     """
 
     def __init__(
@@ -55,12 +55,12 @@ class Feed:
         self._idle_s = streams.idle_ms / 1_000
         self._ends_at_s = ends_at_s
         self._clock = clock
-        self._sent_at_s = self._told_at_s = clock()
+        self._sent_at_s = self._news_at_s = clock()
         self._end: End | None = None
-        self.told: Position | None = None
+        self.newest_sent: Position | None = None
 
     async def open(self) -> None:
-        """Learn where the session stands, before the client is told that its stream is open.
+        """Learn where the session stands, before the client learns that its stream is open.
 
         A client that has seen nothing gets what is written from then on. If Redis does not say, it gets all there is: one
         notification too many does no harm.
@@ -68,7 +68,7 @@ class Feed:
         await self._watch.next(FIRST_READ_S)
         if self._seen is None:
             self._seen = (self._watch.position or NOWHERE)[:2]
-            self.told = self._watch.position
+            self.newest_sent = self._watch.position
 
     async def next(self) -> Step:
         """Wait for what is to be sent next."""
@@ -90,27 +90,27 @@ class Feed:
         if self._watch.is_over:
             return End.STOPPING
         if self._has_news():
-            self._told_at_s = self._sent_at_s = now_s
-            return self.told
+            self._news_at_s = self._sent_at_s = now_s
+            return self.newest_sent
         if self._ends_at_s is not None and now_s >= self._ends_at_s:
             return End.EXPIRED
-        if now_s - self._told_at_s >= self._idle_s:
+        if now_s - self._news_at_s >= self._idle_s:
             return End.IDLE
         if now_s - self._sent_at_s >= self._keep_alive_s:
             self._sent_at_s = now_s
-            return Silence(self.told)
+            return Silence(self.newest_sent)
         return None
 
     def _has_news(self) -> bool:
         """Move on to where the session stands; say if the client does not know it."""
-        position, before = self._watch.position, self.told
+        position, before = self._watch.position, self.newest_sent
         if position is None or position == before:
             return False
-        self.told = position
+        self.newest_sent = position
         if before is None:  # the first: the client may have it from elsewhere
             return self._seen is None or position.is_after(self._seen)
         return True
 
     def _next_at_s(self) -> float:
-        at_s = min(self._sent_at_s + self._keep_alive_s, self._told_at_s + self._idle_s)
+        at_s = min(self._sent_at_s + self._keep_alive_s, self._news_at_s + self._idle_s)
         return at_s if self._ends_at_s is None else min(at_s, self._ends_at_s)

@@ -186,7 +186,7 @@ class Hub:
             failures += 1
 
     def _begin(self) -> None:
-        """Look after everybody: what was published before now was not heard."""
+        """Look after everybody: what was published before now was not received."""
         self._board.is_live = True
         metrics.SUBSCRIBED.set(1)
         self._must_read(self._watches)

@@ -6,13 +6,15 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from serving.push.position import Position
 
-SUBSCRIBED = Gauge("heliotrope_push_subscribed", "Workers that hear of new profiles now.", multiprocess_mode="livesum")
+SUBSCRIBED = Gauge(
+    "heliotrope_push_subscribed", "Workers that receive news of profiles now.", multiprocess_mode="livesum"
+)
 LOST = Counter("heliotrope_push_subscription_lost", "Times that the subscription was lost or could not be made.")
 NOTIFICATIONS = Counter("heliotrope_push_notifications", "Notifications that came from Redis.")
 POSITIONS_FAILED = Counter("heliotrope_push_reads_failed", "Reads of positions that Redis did not answer.")
 FOREIGN = Counter("heliotrope_push_notifications_foreign", "Messages on the channel that the job did not write.")
 STREAMS = Gauge(
-    "heliotrope_push_streams", "Open connections that hear of new profiles.", ["kind"], multiprocess_mode="livesum"
+    "heliotrope_push_streams", "Open connections that receive news of profiles.", ["kind"], multiprocess_mode="livesum"
 )
 REFUSED = Counter("heliotrope_push_streams_refused", "Streams refused because there are too many.", ["bound"])
 ENDED = Counter("heliotrope_push_streams_ended", "Streams that ended, by reason.", ["reason"])

@@ -64,7 +64,7 @@ PARAMETERS = [
     _parameter(
         "last_event_id",
         "query",
-        "GENERATION-VERSION of the profile that the client has: it is told at once if there is a newer one.",
+        "GENERATION-VERSION of the profile that the client has: a newer one is announced at once.",
         pattern="^([0-9]{1,19}-[0-9]{1,19})?$",
     ),
     _parameter("token", "query", "The session's token, if tokens are asked for; or as Authorization: Bearer TOKEN."),

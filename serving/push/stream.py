@@ -67,7 +67,7 @@ class EventStream:
             elif step is End.GONE:
                 return step
             else:
-                last = {"type": "http.response.body", "body": _reached(feed.told, committed), "more_body": False}
+                last = {"type": "http.response.body", "body": _reached(feed.newest_sent, committed), "more_body": False}
                 return step if await self._sent(send(last)) else End.SLOW
 
     async def _sent(self, sending: Awaitable[None]) -> bool:

@@ -21,7 +21,7 @@ from serving.reader.stored import StoredProfile, read_stored, with_first_items
 FIRST_POLL_S = 0.01
 LONGEST_POLL_S = 0.25
 MOST_UNANNOUNCED = 10_000
-"""Sessions that got less than Redis has, and are told once it has come."""
+"""Sessions that got less than Redis has, and are announced once it has come."""
 
 
 class Fetch(NamedTuple):

@@ -1,4 +1,4 @@
-"""A profile as it stands in Redis: told from whatever else may stand there."""
+"""A profile as Redis holds it, distinguished from whatever else may be there."""
 
 from typing import Any, NamedTuple
 

@@ -45,7 +45,7 @@ def _data_of(content: bytes) -> bytes:
 
 
 def _from_base64(content: bytes) -> bytes:
-    """A `+` of base64 has become a blank where a form was not encoded."""
+    """A `+` of base64 has become a blank if a form was not encoded."""
     try:
         return base64.b64decode(content.strip().replace(b" ", b"+"), validate=True)
     except (binascii.Error, ValueError):

@@ -110,7 +110,7 @@ def _operation(name: str) -> dict[str, Any]:
     }
 
 
-def _told(tracked: Tracked, ignored: int) -> dict[str, Any]:
+def _outcome(tracked: Tracked, ignored: int) -> dict[str, Any]:
     return {**msgspec.structs.asdict(tracked), "ignored": ignored}
 
 
@@ -119,11 +119,11 @@ def _json(tree: dict[str, Any]) -> Response:
 
 
 def _segment(request: Request, tracked: Tracked, ignored: int) -> Response:
-    return _json({"success": True, **_told(tracked, ignored)})
+    return _json({"success": True, **_outcome(tracked, ignored)})
 
 
 def _posthog(request: Request, tracked: Tracked, ignored: int) -> Response:
-    return _json({"status": "Ok", **_told(tracked, ignored)})
+    return _json({"status": "Ok", **_outcome(tracked, ignored)})
 
 
 def _mixpanel(request: Request, tracked: Tracked, ignored: int) -> Response:
@@ -131,4 +131,4 @@ def _mixpanel(request: Request, tracked: Tracked, ignored: int) -> Response:
     if request.url.path.startswith("/track") and request.headers.get("content-type", "").startswith("text/"):
         return PlainTextResponse("1")
     imported = {"code": 200, "num_records_imported": tracked.accepted}
-    return _json({"status": 1, "error": None, **imported, **_told(tracked, ignored)})
+    return _json({"status": 1, "error": None, **imported, **_outcome(tracked, ignored)})

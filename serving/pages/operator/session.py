@@ -30,10 +30,10 @@ async def session_report(redis: Redis, prefix: str, session_id: str, titles: Map
         raise Refusal(404, "what Redis has under this id is no profile") from None
     if profile is None:
         raise Refusal(404, "there is no profile of this session: it has no event yet, or was erased")
-    return _told(profile, titles)
+    return _described(profile, titles)
 
 
-def _told(profile: dict[str, Any], titles: Mapping[str, str]) -> dict[str, Any]:
+def _described(profile: dict[str, Any], titles: Mapping[str, str]) -> dict[str, Any]:
     items = [
         {
             "product_id": item.get("product_id"),

@@ -92,8 +92,8 @@ function drawChart(chart) {
   const drawn = Object.entries(lines).map(([name, line]) => [name, values(line, chart.span)]);
   const most = Math.max(1e-9, ...drawn.flatMap(([, line]) => line.filter(value => value != null)));
   const figure = make('figure', null, 'chart'), caption = make('figcaption', chart.title), picture = svg('svg', { viewBox: '0 0 100 100', preserveAspectRatio: 'none', role: 'img' });
-  const told = drawn.map(([name, line]) => `${name} ${chart.unit(line.findLast(value => value != null))}`);
-  picture.setAttribute('aria-label', `${chart.title}, now: ${told.join(', ') || 'nothing yet'}`);
+  const captions = drawn.map(([name, line]) => `${name} ${chart.unit(line.findLast(value => value != null))}`);
+  picture.setAttribute('aria-label', `${chart.title}, now: ${captions.join(', ') || 'nothing yet'}`);
   for (const y of [0, 50, 100]) picture.append(svg('line', { x1: 0, x2: 100, y1: y, y2: y }));
   drawn.forEach(([, line], index) => {
     let path = '', pen = 'M';
@@ -103,7 +103,7 @@ function drawChart(chart) {
       pen = 'L';
     });
     picture.append(svg('path', { d: path, class: 'c' + index }));
-    caption.append(make('span', told[index], 'key c' + index));
+    caption.append(make('span', captions[index], 'key c' + index));
   });
   const axis = make('div', null, 'axis');
   axis.append(make('span', new Date(points[0].at).toLocaleTimeString()), make('span', `top: ${chart.unit(most > 1e-9 ? most : null)}`), make('span', 'now'));
@@ -113,9 +113,9 @@ function drawChart(chart) {
 
 async function read(address) {
   const answer = await fetch(address, { signal: AbortSignal.timeout(20e3) });
-  const told = await answer.json();
-  if (!answer.ok) throw Error(told.detail ?? answer.statusText);
-  return told;
+  const body = await answer.json();
+  if (!answer.ok) throw Error(body.detail ?? answer.statusText);
+  return body;
 }
 
 async function refresh() {

@@ -33,9 +33,9 @@ export async function know(ids, items = []) {
     const answer = await fetch('/shop/products?' + query);
     if (answer.ok) (await answer.json()).forEach(learn);
   }
-  const told = new Map(items.map(item => [item.product_id, item]));
+  const facts = new Map(items.map(item => [item.product_id, item]));
   for (const id of missing) {
-    const { title, price, url, image } = told.get(id) ?? {}, other = product(id);
+    const { title, price, url, image } = facts.get(id) ?? {}, other = product(id);
     if (!known.has(id)) learn({ ...other, title: title ?? other.title, price, url: web(url) ?? other.url, picture: web(image) ?? other.picture });
   }
 }

@@ -3,7 +3,7 @@
 const KEY = 'heliotrope.', LIFE = 1728e5, BATCH = 10, MOST = 500;
 const uuid = () => crypto.randomUUID?.() ?? URL.createObjectURL(new Blob()).slice(-36);
 
-/** @param {{url?: string, writeKey?: string, token?: string | ((id: string) => string), region?: string, fields?: Fields, fetch?: typeof fetch, log?: (told: any) => void}} [options] */
+/** @param {{url?: string, writeKey?: string, token?: string | ((id: string) => string), region?: string, fields?: Fields, fetch?: typeof fetch, log?: (outcome: any) => void}} [options] */
 export function createClient({ url = new URL('.', import.meta.url).href, writeKey, token, region, fields, fetch: get = fetch, log = console.debug } = {}) {
   const address = (path, query) => url.replace(/\/$/, '') + '/v1/' + path + '?' + new URLSearchParams(JSON.parse(JSON.stringify(query)));
   const trackUrl = address('track', { write_key: writeKey });
