@@ -14,7 +14,7 @@ from serving.collection.routes import collection
 from serving.context import Context
 from serving.delivery.routes import delivery
 from serving.guard import Guard
-from serving.metrics import metrics
+from serving.metrics import WORKERS, metrics
 from serving.pages.routes import pages
 from serving.problems import HANDLERS
 from serving.push.routes import push
@@ -83,6 +83,7 @@ def _middleware(context: Context) -> list[Middleware]:
 @asynccontextmanager
 async def _lifespan(context: Context, rooms: list[Room], process: Lifespan) -> AsyncIterator[None]:
     """Opens what the rooms need, in their order, and closes it in the reverse one."""
+    WORKERS.set(context.settings.serving.workers)
     async with AsyncExitStack() as opened:
         opened.push_async_callback(context.redis.aclose)
         await opened.enter_async_context(process())

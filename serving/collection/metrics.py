@@ -10,3 +10,6 @@ QUEUED = Gauge("heliotrope_track_queued_bytes", "Bytes on their way to Kafka.", 
 UNDELIVERED = Counter("heliotrope_track_undelivered", "Batches that Kafka did not acknowledge, by error.", ["error"])
 LIMITED = Counter("heliotrope_track_limited", "Requests over a rate limit, by whose.", ["limit"])
 KEYS_FAILED = Counter("heliotrope_track_keys_failed", "Times that the file of write keys could not be read again.")
+
+UNAVAILABLE = REFUSED.labels("unavailable")
+"""There from the start: an alert watches its increase, and a counter that appears with its first count has none."""

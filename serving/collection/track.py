@@ -12,7 +12,7 @@ from serving.collection.admission import Admitted, Batch, Rejected, admit, sessi
 from serving.collection.body import JSON_TYPES, read_body
 from serving.collection.consent import ConsentDoor
 from serving.collection.keys import WriteKeys
-from serving.collection.metrics import EVENTS, REFUSED, REJECTED
+from serving.collection.metrics import EVENTS, REJECTED, UNAVAILABLE
 from serving.collection.producer import Producer, Record, UnavailableError
 from serving.collection.rates import Rates
 from serving.problems import Refusal
@@ -105,7 +105,7 @@ class Collector:
             passed = await self._door.pass_on(batch.admitted)
             await self._producer.send([_record(one) for one in passed.events])
         except UnavailableError as error:
-            REFUSED.labels("unavailable").inc()
+            UNAVAILABLE.inc()
             raise Refusal(
                 503,
                 f"{error}: nothing of this was accepted, send all of it again",

@@ -18,6 +18,7 @@ from serving.delivery.endpoint import ProfileEndpoint
 from serving.delivery.openapi import PART
 from serving.metadata.feed import Feed, consumer_options
 from serving.metadata.lookup import Lookup
+from serving.metrics import REQUESTS
 from serving.reader import AsyncProfileReader, ReaderSettings
 from serving.reader.breaker import BreakerState
 from serving.room import Room
@@ -43,6 +44,7 @@ def delivery(context: Context) -> Room:
     context.forgetters.append(reader.forget)
     products = data_folder(settings) / PRODUCTS_FILE
     lookup, feed = Lookup(products), _feed(settings, products)
+    REQUESTS.labels(PROFILE, "GET", 500)  # there from the start, so that an alert sees its first increase
     endpoint = ProfileEndpoint(reader, context.access, settings.serving.reader, lookup, context.log)
 
     @asynccontextmanager

@@ -11,7 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
+from jobs.settings import settings_from
 from operators.metrics import BESIDE, BY_NAME, METRICS, PROMETHEUS_PREFIX, Kind, prometheus_name
+from serving.app import create_app
+from serving.metrics import metrics_text
 
 ROOT = Path(__file__).parents[2]
 MONITORING = ROOT / "docker" / "monitoring"
@@ -38,6 +41,21 @@ def test_every_metric_of_alerts_and_dashboard_exists() -> None:
     used = {name for query in queries() for name in METRIC.findall(query)}
     assert used - KNOWN.keys() - BESIDE.keys() == set()
     assert BESIDE.keys() - used == set(), "listed, but nothing uses them"
+
+
+def test_every_metric_of_the_http_service_that_is_watched_is_one_that_it_gives_out(tmp_path: Path) -> None:
+    create_app(settings_from({"kafka": {"bootstrap": "127.0.0.1:1"}, "serving": {"data_dir": str(tmp_path)}}))
+    given = set(re.findall(r"^# TYPE (heliotrope_\w+) ", metrics_text(), re.MULTILINE))
+    watched = {name for name in BESIDE if name.startswith("heliotrope_")} - {"heliotrope_process_restarts"}
+    assert len(watched) == 7
+    assert {name.removesuffix("_count") for name in watched} - given == set()
+
+
+def test_what_is_counted_of_reads_and_refusals_is_there_before_the_first(tmp_path: Path) -> None:
+    create_app(settings_from({"kafka": {"bootstrap": "127.0.0.1:1"}, "serving": {"data_dir": str(tmp_path)}}))
+    read_errors = r'^heliotrope_http_requests_total\{method="GET",route="/v1/profile/[^"]*",status="500"\} '
+    assert re.search(read_errors, metrics_text(), re.MULTILINE)
+    assert re.search(r'^heliotrope_track_refused_total\{why="unavailable"\} ', metrics_text(), re.MULTILINE)
 
 
 def test_the_list_of_metrics_names_the_alerts_that_watch_each() -> None:

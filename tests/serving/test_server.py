@@ -40,6 +40,10 @@ def is_ready(server: LiveServer) -> bool:
     return False
 
 
+def gauges_of(pid: int, folder: Path) -> list[Path]:
+    return list(folder.glob(f"heliotrope-metrics-*/gauge_live*_{pid}.db"))
+
+
 class Senders:
     """Threads that send batches one after the other, and keep what was answered 202; what fails is sent again under new ids."""
 
@@ -128,6 +132,9 @@ def test_a_killed_worker_comes_back_and_loses_nothing_accepted(
         wait_until(lambda: len(senders.accepted) >= count + 300)
         senders.stop()
         assert other in server.workers()
+        assert gauges_of(victim, tmp_path), "the names of the files have changed: this shows nothing"
+        urlopen(f"{server.address}/metrics", timeout=5).close()
+        assert (gauges_of(victim, tmp_path), bool(gauges_of(other, tmp_path))) == ([], True)
     assert senders.statuses <= {202, 503}
     assert_in_topic(kafka_place, before, senders.accepted)
 
