@@ -415,7 +415,7 @@ BESIDE: dict[str, str] = {
     "flink_jobmanager_job_numberOfFailedCheckpoints": "checkpoints that failed",
     "flink_taskmanager_job_task_operator_KafkaSourceReader_KafkaConsumer_records_lag_max": "records that a source has yet to read",
     "heliotrope_process_restarts": "restarts of each process by the supervisor of `heliotrope up`",
-    "heliotrope_http_workers": "workers of the HTTP service that are configured; its metrics are in [serving.md](serving.md#metrics)",
+    "heliotrope_http_workers": "configured workers of the HTTP service; its metrics are in [serving.md](serving.md#metrics)",
     "heliotrope_http_requests_total": "requests that it has answered, by route, method and status",
     "heliotrope_profile_seconds_count": "profiles that it has given out, by source; see [delivery.md](delivery.md#metrics)",
     "heliotrope_profile_reasons_total": "those that are no fresh profile, by reason",

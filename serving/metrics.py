@@ -42,7 +42,6 @@ def _drop_gauges_of_the_dead(folder: Path) -> None:
             path.unlink(missing_ok=True)
 
 
-
 async def metrics(request: Request) -> Response:
     """Answer `GET /metrics`."""
     return Response(metrics_text(), headers={"content-type": CONTENT_TYPE_LATEST, "cache-control": "no-store"})

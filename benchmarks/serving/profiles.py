@@ -8,6 +8,7 @@ import argparse
 import json
 import os
 import re
+import resource
 import shutil
 import statistics
 import subprocess
@@ -20,6 +21,7 @@ from urllib.request import urlopen
 
 import msgspec
 
+from benchmarks.machine import machine
 from tests.redis_server import redis_server
 from tests.serving.live_server import LiveServer, live_server
 
@@ -69,10 +71,12 @@ def fill(client: Any) -> None:
 
 
 def run(address: str, connections: int, seconds: int, query: str, rate_free: Path) -> dict[str, float]:
-    """One run of wrk: reads a second, percentiles in ms, errors."""
+    """One run of wrk: reads a second, percentiles in ms, errors, and what of the processors wrk itself took."""
     rate_free.write_text(SCRIPT.replace("{sessions}", str(SESSIONS)).replace("{query}", query))
     command = ["wrk", "-t1", f"-c{connections}", f"-d{seconds}s", "-s", str(rate_free), address]
+    before_s = ended_children_s()
     output = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    wrk_s = ended_children_s() - before_s
     found = re.search(r"RESULT (.*)", output)
     assert found is not None, output
     requests, duration_us, p50, p99, p999, status, broken = map(int, found[1].split())
@@ -82,7 +86,14 @@ def run(address: str, connections: int, seconds: int, query: str, rate_free: Pat
         "p99_ms": p99 / 1e3,
         "p999_ms": p999 / 1e3,
         "errors": status + broken,
+        "wrk_us_per_read": wrk_s / requests * 1e6 if requests else 0.0,
     }
+
+
+def ended_children_s() -> float:
+    """Return the processor time of all children that have ended: the servers run on, so what it grows by is wrk's."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 def sources(address: str) -> dict[str, float]:
@@ -128,7 +139,7 @@ def main() -> None:
         fill(server.start("--maxmemory-policy", "noeviction"))
         with live_server(folder, redis={"url": server.url}) as live:
             found = measure(live, options, folder)
-    found["options"] = vars(options)
+    found |= {"machine": machine(), "options": vars(options)}
     RESULTS.parent.mkdir(exist_ok=True)
     RESULTS.write_text(json.dumps(found, indent=2) + "\n")
     print(json.dumps({**found["medians"], "fresh_share": found["fresh_share"]}))
