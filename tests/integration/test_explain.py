@@ -85,7 +85,7 @@ def test_a_session_is_explained_from_its_events_to_what_is_left_out(shop: Shop, 
     assert PRODUCTS[2] not in {each["product_id"] for each in explanation["contenders"]}
     assert [item["product_id"] for item in told["slate"]] == [item["product_id"] for item in profile["score_data"]]
     assert all(item["because"] for item in told["slate"])
-    assert {item["conditions_of"] for item in told["slate"]} == {
+    assert {item["terms_of"] for item in told["slate"]} == {
         "decision_log"
     }  # the tests' stack logs all that is published
     assert max(decision["seen"] for decision in told["decisions"]) == len(shown)

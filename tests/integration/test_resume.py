@@ -116,7 +116,7 @@ def submit_from_a_savepoint_of_ones_own(stack: Stack, target: Path) -> None:
     assert (savepoint / "_metadata").is_file(), "it is not the job's"
 
 
-@pytest.mark.faults  # until it has passed as a whole on a machine of its own
+@pytest.mark.faults  # several starts of a stack: some minutes
 @pytest.mark.parametrize("release", RELEASES)
 def test_kept_data_of_a_release_goes_on_with_other_task_managers_and_in_another_folder(
     folder: Path, release: str
