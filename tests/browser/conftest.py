@@ -54,6 +54,7 @@ SETTINGS = (
     "popularity.window=5 min",
     "popularity.slide=5 s",
     "popularity.allowed_lateness=5 s",
+    "rules.pin=[{product: h1, position: 0, category: hostile}]",  # whoever looks at a hostile product sees one in the list
 )
 
 

@@ -273,8 +273,25 @@ async function consent(granted) {
   $('consent').hidden = true;
   heliotrope.consent(granted);
   say(granted ? 'Thank you: this shop is yours now' : 'Nothing is remembered');
+  if (!granted) {
+    unsubscribe?.();
+    queued = undefined;
+    profile = {};
+    clicks.clear();
+    draw();
+  }
   await heliotrope.flush();
+  if (!granted) await forgotten();
   follow();
+}
+
+/** Waits until the profile is gone: a removal is not pushed, and what is read before it would stay on screen. */
+async function forgotten() {
+  for (let tries = 0; tries < 50; tries++) {
+    const found = await heliotrope.profile().catch(() => ({ version: 1 }));
+    if (!found.version) return;
+    await new Promise(done => setTimeout(done, 100));
+  }
 }
 $('allow').addEventListener('click', () => consent(true));
 $('refuse').addEventListener('click', () => consent(false));
