@@ -21,6 +21,8 @@ from tests.integration.shop import Shop, open_shop
 
 PROFILE = "heliotrope:profile:{}"
 SESSIONS = 200
+PATIENCE_S = 240
+"""A Redis that lost its data is noticed, and rebuilt at a bounded rate; other work may share the machine."""
 
 
 @pytest.fixture(scope="module")
@@ -85,10 +87,10 @@ def test_what_redis_loses_comes_back_from_state(shop: Shop, admin: redis.Redis, 
     restarts = stack.record().processes["redis"].restarts
     os.kill(stack.record().processes["redis"].pid, signal.SIGKILL)
     stack.wait_until(lambda: stack.record().processes["redis"].restarts > restarts)
-    stack.wait_until(lambda: profiles(admin, [*sessions, erased]) == [*newest, None])
+    stack.wait_until(lambda: profiles(admin, [*sessions, erased]) == [*newest, None], PATIENCE_S)
 
     admin.flushall()
-    stack.wait_until(lambda: profiles(admin, [*sessions, erased]) == [*newest, None])
+    stack.wait_until(lambda: profiles(admin, [*sessions, erased]) == [*newest, None], PATIENCE_S)
 
     admin.delete(*(PROFILE.format(session) for session in sessions))
     answer = CliRunner().invoke(app, ["rebuild", "--json", "--workdir", str(stack.workdir)])

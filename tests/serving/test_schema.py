@@ -27,7 +27,9 @@ STATED = "503"
 
 @pytest.fixture
 def document(kafka_place: KafkaServer, redis_place: RedisServer) -> Any:
-    tree = {"redis": {"url": redis_place.url}, "kafka": {"bootstrap": kafka_place.bootstrap}}
+    # No read waits for longer than the client of these tests.
+    sections: dict[str, Any] = {"serving": {"reader": {"wait_max": "1 s"}}}
+    tree = {"redis": {"url": redis_place.url}, "kafka": {"bootstrap": kafka_place.bootstrap}, **sections}
     loaded = schemathesis.openapi.from_asgi("/openapi.json", create_app(settings_from(tree)))
     return loaded.exclude(path_regex=STAYING_OPEN)
 

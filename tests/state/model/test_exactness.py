@@ -17,6 +17,7 @@ from state.model.snapshot import Snapshot
 from state.model.sums import Example, Sums
 from state.personalizer import Personalizer
 from state.profile.effect import Effect
+from state.profile.publishing import Publisher
 from state.session.interest import Interest
 from state.session.recent_events import logged
 from state.session.session import Session
@@ -153,7 +154,7 @@ def raw_event(what: Raw, session_id: str, timestamp: int, name: str, slate: Slat
     return raw
 
 
-class FixedDecisions(Personalizer):
+class FixedDecisions(Publisher):
     """Slates are given: nothing is chosen, so that events can come in any order."""
 
     def _choose(self, session: Session, session_id: str, cause: bytes, now_ms: int) -> tuple[Slate, Interest]:
@@ -206,7 +207,9 @@ def test_any_order_and_duplication_give_the_references_sums(
     ]
     arrivals = [event for event, (what, _) in zip(events, actions, strict=True) for _ in range(what["copies"])]
     order.shuffle(arrivals)
-    job = Job(FixedDecisions(settings_of(aggregate, "explicit"), shop().chooser, b""))
+    settings, chooser = settings_of(aggregate, "explicit"), shop().chooser
+    job = Job(Personalizer(settings, chooser, b""))
+    job.personalizer.publisher = FixedDecisions(settings, chooser)
     session = Session.begin(T0)
     session.slates = slates
     job.states["s"] = session.encode()
