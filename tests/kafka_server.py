@@ -1,7 +1,6 @@
 """A real broker for tests that need no Flink: one of its own, which can be stalled, killed and started again."""
 
 import os
-import signal
 import subprocess
 import time
 from collections.abc import Iterator
@@ -18,12 +17,13 @@ from cli.stack.services import kafka_command
 from cli.stack.start_steps import STORAGE_TOOL
 from cli.stack.topics import broker_answers, create_topics
 from jobs.settings import load_settings
+from tests.server_process import ServerProcess
 
 MEMORY_MB = 256
 START_SECONDS = 180
 
 
-class KafkaServer:
+class KafkaServer(ServerProcess):
     """Keeps its port and its data over its lives."""
 
     def __init__(self, folder: Path) -> None:
@@ -33,7 +33,6 @@ class KafkaServer:
         port, controller = (choose(0, "local.kafka_port", taken) for _ in range(2))
         brokers.write_kafka(self._layout, port, controller)
         self._properties = str(self._layout.run / "kafka.properties")
-        self._process: subprocess.Popen[bytes] | None = None
         self.bootstrap = f"127.0.0.1:{port}"
         command = kafka_command(self._java, self._layout, self._jars, STORAGE_TOOL, 64)
         format_it = [*command, "format", "-t", brokers.CLUSTER_ID, "-c", self._properties]
@@ -51,23 +50,6 @@ class KafkaServer:
             assert time.monotonic() < deadline, f"see {self._layout.logs}"
             time.sleep(0.2)
         create_topics(settings, self.bootstrap)
-
-    def stall(self) -> None:
-        """Lets it answer nothing; the kernel goes on taking connections for it."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-
-    def wake(self) -> None:
-        """Ends a stall."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
-
-    def kill(self) -> None:
-        """Ends it as a crash would."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
 
     def ends(self, topic: str = "user_interactions") -> dict[int, int]:
         """The end of each partition of a topic."""

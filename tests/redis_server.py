@@ -1,6 +1,5 @@
 """A real redis-server for tests that need no other part of the stack."""
 
-import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -13,14 +12,14 @@ from redis.exceptions import ConnectionError as NotYet
 from redis.retry import Retry
 
 from cli.stack.brokers import redis_executable
+from tests.server_process import ServerProcess
 
 
-class RedisServer:
+class RedisServer(ServerProcess):
     """Listens on a socket file only, so that no port is needed; can be killed and started again."""
 
     def __init__(self, folder: Path) -> None:
         self._socket = folder / "redis.sock"
-        self._process: subprocess.Popen[bytes] | None = None
 
     @property
     def url(self) -> str:
@@ -37,23 +36,10 @@ class RedisServer:
         client.ping()
         return redis.Redis.from_url(self.url)
 
-    def stall(self) -> None:
-        """Lets it answer nothing; the kernel goes on taking connections and commands for it."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-
-    def wake(self) -> None:
-        """Ends a stall: what came meanwhile is carried out now."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
-
     def kill(self) -> None:
-        """Ends it as a crash would."""
-        if self._process is not None:
-            self._process.kill()
-            self._process.wait()
-            self._process = None
-            self._socket.unlink(missing_ok=True)
+        """Ends it as a crash would, and leaves no socket."""
+        super().kill()
+        self._socket.unlink(missing_ok=True)
 
 
 @contextmanager
