@@ -34,7 +34,8 @@ def reference(shop: Shop) -> Statistics:
     """The regression; of events only those of sessions that were shown something, as the others cannot count."""
     decisions = decoded(shop, "decisions")  # first: whatever brought them about is among the events that are read later
     shown = {decision["session_id"] for decision in decisions}
-    events = [event for event in map(_event, shop.records("user_interactions")) if event.get("session_id") in shown]
+    sent = map(_event, shop.records_to_end("user_interactions"))  # a first poll may bring one partition of several
+    events = [event for event in sent if event.get("session_id") in shown]
     return regression(events, decisions, RULES, causes_in_log(events, decisions))
 
 
