@@ -3,12 +3,13 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+KERNELS := $(VENV)/.kernels
 
 .PHONY: run test audit fuzz bench bench-quick bench-lab bench-online soak faults lint unit integration next-shop metrics docs clean
-run: $(READY)
+run: $(READY) $(KERNELS)
 	@$(BIN)/heliotrope demo
 
-test: lint
+test: lint $(KERNELS)
 	@$(BIN)/python -m pytest
 
 lint: $(READY)
@@ -16,10 +17,10 @@ lint: $(READY)
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 
-unit: $(READY)
+unit: $(READY) $(KERNELS)
 	@$(BIN)/python -m pytest -m "not integration and not containers and not next_shop"
 
-integration: $(READY)
+integration: $(READY) $(KERNELS)
 	@$(BIN)/python -m pytest -m "integration and not faults"
 
 # The Next.js example, built and clicked through in Chromium; needs Node, npm and a registry or what it left before.
@@ -80,7 +81,7 @@ $(VENV)-docs/.ready: requirements-docs.lock
 	@$(VENV)-docs/bin/python -m pip install --quiet --require-hashes -r requirements-docs.lock
 	@touch $@
 
-$(VENV)/.ready-bench: $(READY) requirements-bench.lock
+$(VENV)/.ready-bench: $(READY) $(KERNELS) requirements-bench.lock
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-bench.lock
 	@touch $@
 
@@ -93,6 +94,12 @@ $(READY): requirements.lock pyproject.toml
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements.lock
 	@$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@$(BIN)/heliotrope fetch
+	@touch $@
+
+# Machine code of the kernels, once for each state of their sources: no process that starts later compiles.
+$(KERNELS): $(READY) $(shell find state/kernels state/feature_set.py -name '*.py')
+	@echo "Compiling kernels (once for each state of their sources, about a minute)"
+	@$(BIN)/python -m state.kernels
 	@touch $@
 
 clean:

@@ -9,6 +9,7 @@ from pyflink.datastream import KeyedProcessFunction, RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor, ValueStateDescriptor
 
 from operators.counters import Counters
+from operators.kernels import get_ready
 from operators.task import begin_task, wall_clock_ms
 from state.configuration import Bandit
 from state.feature_set import DIMENSION
@@ -40,7 +41,7 @@ class LearnerOperator(KeyedProcessFunction):  # type: ignore[misc]
     def open(self, runtime_context: RuntimeContext) -> None:
         """Find the shard's state."""
         begin_task(self._build_id)
-        warm_learning()
+        get_ready(warm_learning, "learner")
         self._shard = runtime_context.get_state(ValueStateDescriptor("shard", Types.PICKLED_BYTE_ARRAY()))
         pending = MapStateDescriptor("pending", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
         self._pending = runtime_context.get_map_state(pending)

@@ -13,6 +13,7 @@ from pyflink.datastream import KeyedBroadcastProcessFunction, RuntimeContext, Ti
 from pyflink.datastream.state import MapStateDescriptor
 
 from operators.counters import Counters, of_variant
+from operators.kernels import get_ready
 from operators.names import (
     BUNDLE_RECORD,
     CANDIDATES_RECORD,
@@ -80,7 +81,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
     def open(self, runtime_context: RuntimeContext) -> None:
         """Connect, and refuse to run with other code than the client's."""
         begin_task(self._build_id)
-        warm()
+        get_ready(warm, SESSION)
         settings, secrets = self._settings, self._secrets()
         index = subtask_index(runtime_context)
         self._is_first = index == 0

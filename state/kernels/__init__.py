@@ -10,11 +10,10 @@ from state.kernels.drawing import joint_draws
 from state.kernels.gathering import MARK_STEPS, gather
 from state.kernels.halves import round_as_half
 from state.kernels.items import SMALLEST_ENGAGEMENT, write_items
-from state.kernels.learning import warm as warm_learning
 from state.kernels.packing import NAME_BYTES, UNNAMED
 from state.kernels.slots import draw_down_draws, draw_down_scores
 from state.kernels.thompson_slate import slate_bytes, thompson_slate
-from state.kernels.warming import warm
+from state.kernels.warming import Warming, warm, warm_learning
 
 __all__ = [
     "MARK_STEPS",
@@ -25,6 +24,7 @@ __all__ = [
     "Balance",
     "Known",
     "Scratch",
+    "Warming",
     "boosts_of",
     "describe",
     "draw_down_draws",

@@ -1,61 +1,17 @@
-"""How a kernel is compiled and where its machine code is kept."""
+"""How a kernel is compiled. `cache.py` keeps its machine code."""
 
-import hashlib
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 from numba import njit, types
-from numba.core import caching
 from numba.extending import intrinsic
+
+from state.kernels.cache import KernelCache
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 REARRANGING = {"contract", "reassoc", "nsz", "arcp", "nnan"}
 """Sums may be rearranged, and nothing is NaN: results may differ in the last bit from one release to the next."""
-
-
-def _sources() -> list[Path]:
-    """All that a kernel's machine code is made from."""
-    folder = Path(__file__).parent
-    return [*sorted(folder.glob("*.py")), folder.parent / "feature_set.py"]
-
-
-def sources_stamp(sources: list[Path]) -> str:
-    """Return a digest of the texts of all sources of the kernels: another constant in any of them is another stamp."""
-    digest = hashlib.sha256()
-    for source in sources:
-        digest.update(source.name.encode() + b"\0" + hashlib.sha256(source.read_bytes()).digest())
-    return digest.hexdigest()
-
-
-SOURCES_STAMP = sources_stamp(_sources())
-
-
-class _OfAllSources:
-    """numba knows a function by the text of its own file. Kernels call each other across files, so all of them count."""
-
-    def get_source_stamp(self) -> str:
-        """See numba's `_CacheLocator`."""
-        return SOURCES_STAMP
-
-
-class _InTree(_OfAllSources, caching.InTreeCacheLocator):  # type: ignore[misc]
-    """Keeps machine code beside the sources, from where it travels with a job."""
-
-
-class _UserWide(_OfAllSources, caching.UserWideCacheLocator):  # type: ignore[misc]
-    """Keeps machine code in the user's cache if the sources cannot be written beside."""
-
-
-class _KernelCacheImpl(caching.CompileResultCacheImpl):  # type: ignore[misc]
-    _locator_classes = (_InTree, _UserWide)
-
-
-class KernelCache(caching.FunctionCache):  # type: ignore[misc]
-    """Machine code of one kernel, valid for one state of all sources."""
-
-    _impl_class = _KernelCacheImpl
 
 
 def kept(function: _Function, **options: Any) -> _Function:

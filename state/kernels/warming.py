@@ -1,10 +1,15 @@
-"""Compiling all kernels before the first event."""
+"""Compiling all kernels before the first event: at an install by `python -m state.kernels`, else when an operator opens."""
+
+import time
+from collections.abc import Callable
+from typing import NamedTuple
 
 import numpy as np
 
 from state.feature_set import DIMENSION
 from state.kernels import learning
 from state.kernels.balancing import Balance, boosts_of, liken
+from state.kernels.cache import Compilation, compilation
 from state.kernels.columns import ASKED, CATEGORY_COLUMNS, FIXED, KNOWN_COLUMNS, TABLE_COLUMNS
 from state.kernels.describing import Known, Scratch, describe
 from state.kernels.drawing import joint_draws
@@ -18,8 +23,43 @@ NO_ARRAYS = ("rated", "rows", "codes", "pool_size", "draws", "slots")
 """Sizes in a `Fixed`."""
 
 
-def warm() -> None:
+class Warming(NamedTuple):
+    """Account of what it took to have kernels ready; `why` is empty if none had to be compiled."""
+
+    done: Compilation
+    seconds: float
+
+    @property
+    def why(self) -> str:
+        """Why kernels were compiled here and now, and what helps."""
+        if not self.done.compiled:
+            return ""
+        if self.done.broken:
+            why = "what was kept of them cannot be read"
+        elif self.done.foreign:
+            why = "those that were kept are for another kind of processor"
+        else:
+            why = "none were kept for these sources, see `python -m state.kernels`"
+        return why + ("; nowhere can they be written, so each process compiles them" if self.done.unwritten else "")
+
+
+def warm() -> Warming:
     """Compile what is not compiled yet, or load it, so that no event waits for it."""
+    return _timed(_warm_all)
+
+
+def warm_learning() -> Warming:
+    """Compile or load the kernels that learn alone."""
+    return _timed(learning.warm)
+
+
+def _timed(step: Callable[[], None]) -> Warming:
+    before, began_s = compilation(), time.perf_counter()
+    step()
+    return Warming(compilation().since(before), time.perf_counter() - began_s)
+
+
+def _warm_all() -> None:
     learning.warm()
     _warm_steps()
     _warm_slate()

@@ -1,16 +1,17 @@
 """Machine code is kept for one state of all kernel sources: a changed constant in any file compiles anew."""
 
+import os
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
-import state.kernels.compiled
+import state.kernels.cache
 from state.feature_set import DIMENSION, FEATURE_SET, NAMES, Feature
+from state.kernels.cache import SOURCES_STAMP, kernel_sources, sources_stamp
 from state.kernels.columns import OWN_COLUMNS, STATIC_COLUMNS, TABLE_COLUMNS, ProductColumn
-from state.kernels.compiled import SOURCES_STAMP, sources_stamp
 
-HERE = Path(state.kernels.compiled.__file__).parent
+HERE = Path(state.kernels.cache.__file__).parent
 CALLER = """
 from state.kernels.called import called
 from state.kernels.compiled import compiled
@@ -36,7 +37,9 @@ print(int(caller(1)), sum(caller.stats.cache_hits.values()), sum(caller.stats.ca
 def outcome(root: Path, constant: int) -> list[int]:
     """The kernel's value, and how often its machine code was found and was not."""
     (root / "state" / "kernels" / "called.py").write_text(CALLED.format(constant=constant))
-    done = subprocess.run([sys.executable, "-c", RUN], cwd=root, capture_output=True, text=True, check=True)
+    environment = {**os.environ, "NUMBA_CACHE_DIR": str(root / "caches")}
+    command = [sys.executable, "-c", RUN]
+    done = subprocess.run(command, cwd=root, env=environment, capture_output=True, text=True, check=True)
     return [int(number) for number in done.stdout.split()]
 
 
@@ -45,7 +48,8 @@ def test_a_changed_constant_never_meets_a_kernel_compiled_with_another(tmp_path:
     kernels.mkdir(parents=True)
     for package in (kernels.parent, kernels):
         (package / "__init__.py").touch()
-    shutil.copy(HERE / "compiled.py", kernels)
+    for name in ("compiled.py", "cache.py"):
+        shutil.copy(HERE / name, kernels)
     shutil.copy(HERE.parent / "feature_set.py", kernels.parent)
     (kernels / "caller.py").write_text(CALLER)
     assert outcome(tmp_path, 10) == [11, 0, 1]
@@ -54,7 +58,7 @@ def test_a_changed_constant_never_meets_a_kernel_compiled_with_another(tmp_path:
 
 
 def test_every_source_counts_in_the_stamp(tmp_path: Path) -> None:
-    copies = [Path(shutil.copy(source, tmp_path)) for source in (*HERE.glob("*.py"), HERE.parent / "feature_set.py")]
+    copies = [Path(shutil.copy(source, tmp_path)) for source in kernel_sources()]
     whole = sources_stamp(sorted(copies))
     for copy in copies:
         text = copy.read_text()
