@@ -10,7 +10,7 @@ import typer
 from cli.errors import UserError
 from cli.options import Config, Sets, Target, Workdir, find_target
 from cli.output import number, progress_bar, stderr_console, stdout_console, write_json
-from cli.redis_client import explained, open_redis
+from cli.redis_client import AnyRedis, explained, open_redis
 from jobs.settings_rules import bucket_count
 from operators.redis.health import marker_key, new_marker
 from operators.session.rebuild import Report, reports_key
@@ -45,7 +45,7 @@ def rebuild(
         stdout_console().print(said, soft_wrap=True)
 
 
-def _rebuild(client: redis.Redis, target: Target) -> list[Report]:
+def _rebuild(client: AnyRedis, target: Target) -> list[Report]:
     """Asks by a new marker: the job takes it for that of another Redis, and writes all that it holds."""
     prefix, marker = target.settings.redis.prefix, new_marker()
     client.set(marker_key(prefix), marker)
@@ -71,7 +71,7 @@ def _rebuild(client: redis.Redis, target: Target) -> list[Report]:
             time.sleep(POLL_S)
 
 
-def _reports(client: redis.Redis, prefix: str, marker: str) -> list[Report]:
+def _reports(client: AnyRedis, prefix: str, marker: str) -> list[Report]:
     """What the buckets say of this rebuild."""
     try:
         held: Any = client.hgetall(reports_key(prefix))

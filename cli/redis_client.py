@@ -6,32 +6,40 @@ import redis
 
 from cli.errors import UserError
 from cli.options import Target
+from cli.redis_cluster import ClusterClient, open_cluster
 from cli.stack.record import without_password
 from jobs.secrets import redis_password
+from operators.redis.cluster.address import cluster_address, is_cluster
 from operators.redis.errors import ADVICE, RedisTrouble, trouble_of
 
+AnyRedis = redis.Redis | ClusterClient
 _OTHER_MODES = {
-    "cluster": "is in cluster mode, which is not served yet: name a single primary in redis.url, without cluster-enabled",
+    "cluster": "is in cluster mode, and the URL does not say so: write redis+cluster://host:port,host:port, without a database",
     "sentinel": "is a Sentinel, which holds no data: name the primary that it watches",
 }
+_NO_CLUSTER = "is not in cluster mode, as the URL says: write redis://host:port/db, or set its cluster-enabled"
 
 
-def open_redis(target: Target) -> redis.Redis:
+def open_redis(target: Target) -> AnyRedis:
     """Return a connection that has answered once.
 
     Raises:
-        UserError: Redis does not answer, refuses the login, or is in cluster mode.
+        UserError: Redis does not answer, refuses the login, or is in another mode than the URL says.
     """
     timeout_s = target.settings.redis.socket_timeout_ms / 1_000
     return connect(target.endpoints.redis, redis_password(target.settings), timeout_s)
 
 
-def connect(url: str, password: str | None, timeout_s: float) -> redis.Redis:
+def connect(url: str, password: str | None, timeout_s: float) -> AnyRedis:
     """Return a connection that has answered once. No error holds the password.
 
     Raises:
         UserError: as `open_redis`.
     """
+    return _cluster(url, password, timeout_s) if is_cluster(url) else _single(url, password, timeout_s)
+
+
+def _single(url: str, password: str | None, timeout_s: float) -> redis.Redis:
     try:
         client: redis.Redis = redis.Redis.from_url(
             url, password=password, socket_timeout=timeout_s, socket_connect_timeout=timeout_s
@@ -46,6 +54,19 @@ def connect(url: str, password: str | None, timeout_s: float) -> redis.Redis:
     if mode in _OTHER_MODES:
         raise UserError(f"redis.url: the Redis at {without_password(url)} {_OTHER_MODES[mode]}")
     return client
+
+
+def _cluster(url: str, password: str | None, timeout_s: float) -> ClusterClient:
+    try:
+        address = cluster_address(url)
+    except ValueError as error:
+        raise UserError(f"redis.url: {error}") from None
+    try:
+        return open_cluster(address, password, timeout_s)
+    except redis.RedisError as error:
+        if trouble_of(error) == RedisTrouble.NO_CLUSTER:
+            raise UserError(f"redis.url: the Redis at {without_password(url)} {_NO_CLUSTER}") from None
+        raise UserError(explained(url, error)) from None
 
 
 def explained(url: str, error: redis.RedisError) -> str:

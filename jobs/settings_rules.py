@@ -9,6 +9,8 @@ from datetime import datetime
 import msgspec
 
 from jobs.errors import ConfigurationError
+from operators.redis.cluster.address import SCHEMES as CLUSTER_SCHEMES
+from operators.redis.cluster.address import cluster_address
 from state.choosing.merchandise import contradiction_in
 from state.choosing.variants import variant_of
 from state.configuration import Bandit, Popularity, Settings
@@ -80,8 +82,11 @@ def _check_redis_url(url: str) -> None:
     scheme, separator, rest = url.partition("://")
     if not url:
         return
-    if not separator or scheme not in REDIS_SCHEMES:
-        raise ConfigurationError("redis.url: write it as redis://host:port/db, rediss://… for TLS, or unix://path?db=0")
+    if not separator or scheme not in (*REDIS_SCHEMES, *CLUSTER_SCHEMES):
+        raise ConfigurationError(
+            "redis.url: write it as redis://host:port/db, rediss://… for TLS, unix://path?db=0, or "
+            "redis+cluster://host:port,host:port for a cluster"
+        )
     if rest.startswith("/"):
         return
     login, _, address = rest.rpartition("@")
@@ -90,9 +95,19 @@ def _check_redis_url(url: str) -> None:
             "redis.url: its password has characters that must be percent-encoded (@ as %40, / as %2F, # as %23, ? as %3F); or "
             "leave it out there, and give it by redis.password_file or HELIOTROPE_REDIS_PASSWORD"
         )
+    if scheme in CLUSTER_SCHEMES:
+        _check_cluster(url)
+        return
     port = re.split(r"[/?#]", address, maxsplit=1)[0].rpartition("]")[2].partition(":")[2]
     if port and not (port.isdigit() and 0 < int(port) < 65_536):
         raise ConfigurationError("redis.url: the port must be a number of 1..65535; write it as redis://host:port/db")
+
+
+def _check_cluster(url: str) -> None:
+    try:
+        cluster_address(url)
+    except ValueError as error:
+        raise ConfigurationError(f"redis.url: {error}") from None
 
 
 def local_parallelism(settings: Settings) -> int:

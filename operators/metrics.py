@@ -113,6 +113,7 @@ _METRICS: tuple[Metric, ...] = (
         "session",
         "attempts",
         ("redis_retries", "failed writes to Redis that were tried again"),
+        ("redis_redirections", "writes that a node of a cluster sent on to another"),
     ),
     Metric(
         "click_to_redis_ms",

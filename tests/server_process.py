@@ -9,6 +9,11 @@ class ServerProcess:
 
     _process: subprocess.Popen[bytes] | None = None
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started, and not ended by a test."""
+        return self._process is not None
+
     def stall(self) -> None:
         """Lets it answer nothing; the kernel goes on taking connections, and what is sent, for it."""
         assert self._process is not None

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parents[1]
 ROOMS = ("state", "operators", "jobs", "cli", "serving")
 VERBS = """
 Add Admit Allocate Answer Apply Ask Begin Bring Build Call Cancel Check Close Compare Compile Complete Compute Connect
-Convert Count Create Decide Decode Describe Divide Drain Draw Drop Encode End Escape Examine Explain Express Fetch Fill
+Continue Convert Count Create Decide Decode Describe Divide Drain Draw Drop Encode End Escape Examine Explain Express Fetch Fill
 Find Fire Forget Format Free Gather Give Go Hand Hold Import Insert Invert Judge Keep Learn Leave Let Listen Load Log
 Look Lower Make Map Merge Move Name Note Observe Open Parse Poll Publish Put Queue Raise Read Rebuild Receive Record
 Refuse Remember Remove Render Replace Replay Report Request Rescore Return Round Run Say Score See Send Serve Set Settle

@@ -10,6 +10,8 @@ from cli.doctoring.finding import Finding, error, ok, warning
 from cli.errors import UserError
 from cli.options import Target
 from cli.redis_client import open_redis
+from cli.redis_cluster import ClusterClient
+from operators.redis.cluster.topology import SLOTS
 
 MOST_SKEW_S = 2.0
 FULL = 0.9
@@ -24,9 +26,29 @@ def look_at_redis(target: Target) -> list[Finding]:
         return [error("Redis", mend or what, "mend that first: without Redis no profile is written")]
     with client:
         try:
-            return list(_look(client))
+            return list(_look_at_cluster(client) if isinstance(client, ClusterClient) else _look(client))
         except redis.RedisError as problem:
             return [error("Redis", f"refuses to be asked ({problem})", "allow INFO, TIME and DBSIZE to the job's user")]
+
+
+def _look_at_cluster(client: ClusterClient) -> Iterator[Finding]:
+    """Each primary, and whether another could take its place."""
+    info: dict[str, str] = dict(client.cluster_info(target_nodes=client.get_random_node()))
+    if info.get("cluster_state") != "ok":
+        unserved = SLOTS - int(info.get("cluster_slots_ok", 0))
+        yield error(
+            "Redis cluster", f"{unserved:,} of {SLOTS:,} slots are not served", "start the primary that holds them"
+        )
+    for name, primary in client.primaries():
+        try:
+            for finding in _look(primary):
+                yield finding._replace(about=f"{finding.about} {name}")
+        except redis.RedisError as problem:
+            yield error(f"Redis {name}", f"does not answer ({problem})", "start it, or promote its replica")
+    alone = [name for name, _ in client.primaries() if not client.has_replica(name)]
+    if alone:
+        found = f"no replica follows {', '.join(alone)}"
+        yield warning("Redis cluster", found, "give each primary one, so that its profiles are served when it dies")
 
 
 def _look(client: redis.Redis) -> Iterator[Finding]:

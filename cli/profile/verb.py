@@ -16,10 +16,13 @@ from cli.errors import UserError
 from cli.options import Config, Sets, Target, Workdir, find_target
 from cli.output import stdout_console, write_json
 from cli.profile.view import profile_view
-from cli.redis_client import explained, open_redis, profile_channel, profile_key
+from cli.redis_client import AnyRedis, explained, open_redis, profile_channel, profile_key
+from cli.redis_cluster import ClusterClient
 from cli.text import visible
 
 REFRESH_S = 1.0  # ages change although the profile does not
+FAILOVER_S, POLL_S = 30.0, 0.2
+"""A primary of a cluster that dies is waited for so long, its successor looked for so often."""
 
 
 def profile(
@@ -54,7 +57,7 @@ def no_profile(session_id: str) -> UserError:
     )
 
 
-def read_profile(client: redis.Redis, target: Target, session_id: str) -> bytes | None:
+def read_profile(client: AnyRedis, target: Target, session_id: str) -> bytes | None:
     """Return the profile's bytes, None where there is none.
 
     Raises:
@@ -99,7 +102,7 @@ def not_a_profile(session_id: str, why: str) -> UserError:
     )
 
 
-def _watch(client: redis.Redis, target: Target, session_id: str, as_json: bool) -> None:
+def _watch(client: AnyRedis, target: Target, session_id: str, as_json: bool) -> None:
     console = stdout_console()
     states = _states(client, target, session_id)
     if as_json or not console.is_terminal:
@@ -114,13 +117,41 @@ def _watch(client: redis.Redis, target: Target, session_id: str, as_json: bool) 
             live.update(_view(raw, session_id) if raw is not None else _waiting(session_id), refresh=True)
 
 
-def _states(client: redis.Redis, target: Target, session_id: str) -> Iterator[bytes | None]:
+def _states(client: AnyRedis, target: Target, session_id: str) -> Iterator[bytes | None]:
     """The profile now, after every change, and once per refresh time; without end."""
-    subscription: Any = client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
-    subscription.subscribe(profile_channel(target.settings.redis.prefix))
+    subscription = _subscribe(client, target)
     while True:
         yield read_profile(client, target, session_id)
-        _wait_for_change(subscription, session_id)
+        try:
+            _wait_for_change(subscription, session_id)
+        except redis.RedisError as error:
+            if not isinstance(client, ClusterClient):
+                raise UserError(f"Redis went away ({error}): look at `heliotrope status`") from None
+            subscription = _move(client, target)
+
+
+def _subscribe(client: AnyRedis, target: Target) -> Any:
+    subscription: Any = client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
+    subscription.subscribe(profile_channel(target.settings.redis.prefix))
+    return subscription
+
+
+def _move(client: ClusterClient, target: Target) -> Any:
+    """Subscribe at another node of a cluster, once reads are answered too: a failover takes its time.
+
+    Raises:
+        UserError: none answers in time.
+    """
+    deadline_s = time.monotonic() + FAILOVER_S
+    while True:
+        try:
+            subscription = _subscribe(client, target)
+            client.get(profile_key(target.settings.redis.prefix, ""))
+            return subscription
+        except redis.RedisError as error:
+            if time.monotonic() > deadline_s:
+                raise UserError(explained(target.endpoints.redis, error)) from None
+            time.sleep(POLL_S)
 
 
 def _print_change(console: Console, raw: bytes, session_id: str, as_json: bool) -> None:
@@ -139,14 +170,15 @@ def _waiting(session_id: str) -> str:
 
 
 def _wait_for_change(subscription: Any, session_id: str) -> None:
-    """Returns once the session's profile was written, or after the refresh time."""
+    """Returns once the session's profile was written, or after the refresh time.
+
+    Raises:
+        RedisError: the server is gone.
+    """
     deadline = time.monotonic() + REFRESH_S
     needle = msgspec.json.encode(session_id)
     while (left_s := deadline - time.monotonic()) > 0:
-        try:
-            message = subscription.get_message(timeout=left_s)
-        except redis.RedisError as error:
-            raise UserError(f"Redis went away ({error}): look at `heliotrope status`") from None
+        message = subscription.get_message(timeout=left_s)
         if message is not None and needle in message["data"]:
             return
 

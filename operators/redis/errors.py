@@ -6,6 +6,7 @@ from redis.exceptions import (
     AuthenticationError,
     AuthenticationWrongNumberOfArgsError,
     BusyLoadingError,
+    ClusterDownError,
     NoPermissionError,
     NoScriptError,
     OutOfMemoryError,
@@ -28,6 +29,8 @@ class RedisTrouble(enum.StrEnum):
     LOADING = "loading"
     NO_SCRIPT = "no_script"
     CLUSTER = "cluster"
+    NO_CLUSTER = "no_cluster"
+    SLOTS = "slots"
     FENCED = "fenced"
     OTHER = "other"
 
@@ -42,7 +45,9 @@ ADVICE = {
     RedisTrouble.BUSY: "Redis is busy with a script of another program",
     RedisTrouble.LOADING: "Redis is loading its data",
     RedisTrouble.NO_SCRIPT: "Redis has forgotten a script, and is taught it again",
-    RedisTrouble.CLUSTER: "Redis is in cluster mode, which is not served yet: name a single primary in redis.url",
+    RedisTrouble.CLUSTER: "Redis is in cluster mode and redis.url does not say so: write redis+cluster://host:port",
+    RedisTrouble.NO_CLUSTER: "Redis is not in cluster mode, as redis.url says: write redis://host:port",
+    RedisTrouble.SLOTS: "the cluster serves not all of its slots: a primary without a replica is away, or slots are unassigned",
     RedisTrouble.FENCED: "an earlier connection was given up, and what it sent is not carried out twice",
     RedisTrouble.OTHER: "Redis answers with an error",
 }
@@ -61,7 +66,9 @@ _BY_CODE = {
     "MOVED": RedisTrouble.CLUSTER,
     "ASK": RedisTrouble.CLUSTER,
     "CROSSSLOT": RedisTrouble.CLUSTER,
-    "CLUSTERDOWN": RedisTrouble.CLUSTER,
+    "CLUSTERDOWN": RedisTrouble.SLOTS,
+    "MASTERDOWN": RedisTrouble.SLOTS,
+    "TRYAGAIN": RedisTrouble.SLOTS,
     "FENCED": RedisTrouble.FENCED,
 }
 _BY_CLASS: tuple[tuple[type[RedisError], RedisTrouble], ...] = (
@@ -72,6 +79,7 @@ _BY_CLASS: tuple[tuple[type[RedisError], RedisTrouble], ...] = (
     (ReadOnlyError, RedisTrouble.READ_ONLY),
     (NoScriptError, RedisTrouble.NO_SCRIPT),
     (BusyLoadingError, RedisTrouble.LOADING),
+    (ClusterDownError, RedisTrouble.SLOTS),
 )
 
 
@@ -90,6 +98,8 @@ def _of_text(text: str) -> RedisTrouble:
     code = next((word for word in text.replace("-", " ").split() if word in _BY_CODE), None)
     if code is not None:
         return _BY_CODE[code]
+    if "cluster support disabled" in text:
+        return RedisTrouble.NO_CLUSTER
     if "can't access at least one of the keys" in text or "permissions" in text or "can't run this command" in text:
         return RedisTrouble.NO_PERMISSION
     return RedisTrouble.OTHER

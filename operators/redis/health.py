@@ -82,12 +82,12 @@ class RedisHealth:
 
     def _read_memory(self, answer: Any) -> None:
         if isinstance(answer, bytes):
-            self.used_bytes = int(_field(answer, b"used_memory") or 0)
+            self.used_bytes = int(field_of(answer, b"used_memory") or 0)
             self._counters.show("redis_used_bytes", self.used_bytes)
             if self._budget.observe(self.used_bytes):
                 self._counters.show("redis_memory_level", self._budget.level)
                 logger.warning("Redis' memory", level=self._budget.level.name, used_bytes=self.used_bytes)
-            self._counters.show("redis_max_bytes", int(_field(answer, b"maxmemory") or 0))
+            self._counters.show("redis_max_bytes", int(field_of(answer, b"maxmemory") or 0))
         else:
             self._say("INFO memory", answer)
 
@@ -95,7 +95,7 @@ class RedisHealth:
         """The last of the three answers."""
         self._is_open = False
         if isinstance(answer, bytes):
-            self._run = _field(answer, b"run_id").decode(errors="replace")
+            self._run = field_of(answer, b"run_id").decode(errors="replace")
         else:
             self._say("INFO server", answer)
         if self._marker:
@@ -108,6 +108,6 @@ class RedisHealth:
             logger.warning("Redis does not say what it was asked", what=what, error=str(answer))
 
 
-def _field(text: bytes, name: bytes) -> bytes:
-    """The value of a line `name:value`, empty where there is none."""
+def field_of(text: bytes, name: bytes) -> bytes:
+    """Return the value of a line `name:value`, empty if there is none."""
     return next((line[len(name) + 1 :] for line in text.split(b"\r\n") if line.startswith(name + b":")), b"")

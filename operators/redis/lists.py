@@ -3,6 +3,7 @@ windows writes every list anew."""
 
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -11,6 +12,8 @@ import structlog
 from redis.exceptions import RedisError, ResponseError
 
 from operators.redis.answers import COUNTS
+from operators.redis.cluster.calls import ClusterCalls
+from operators.redis.cluster.lists import write_each
 from operators.redis.errors import ADVICE, trouble_of
 
 logger = structlog.get_logger()
@@ -54,7 +57,7 @@ class PopularWriter:
 
     def __init__(
         self,
-        client: redis.Redis,
+        client: redis.Redis | ClusterCalls,
         prefix: str,
         life_ms: int,
         count: Callable[[str, int], None],
@@ -62,7 +65,7 @@ class PopularWriter:
         clock_s: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client = client
-        self._script = client.register_script(WRITE_IF_NEWER)
+        self._call = _caller(client)
         self._key_prefix = f"{prefix}:popular:"
         self._life_ms = life_ms
         self._count = count
@@ -113,10 +116,17 @@ class PopularWriter:
 
     def _send(self, group: list[tuple[str, bytes]]) -> int:
         keys = [self._key_prefix + region for region, _ in group]
-        answer: list[Any] = self._script(keys, [self._life_ms, *(found for _, found in group)])
+        answer = self._call(keys, [self._life_ms, *(found for _, found in group)])
         written, foreign, refused, *refusal = answer
         if foreign:
             self._count("popular_over_foreign", foreign)
         if refused:
             raise ResponseError(refusal[0].decode(errors="replace").strip())
         return int(written)
+
+
+def _caller(client: redis.Redis | ClusterCalls) -> Callable[[Sequence[str], Sequence[Any]], list[Any]]:
+    """Return what calls the script: once for all keys, in a cluster once for each."""
+    if isinstance(client, ClusterCalls):
+        return partial(write_each, client, WRITE_IF_NEWER)
+    return client.register_script(WRITE_IF_NEWER)

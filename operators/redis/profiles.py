@@ -92,9 +92,9 @@ class ProfileWriter:
         """Return whether something of the session is not known to be written."""
         return session_id in self._pending or any(session_id in batch for batch in self._in_flight)
 
-    def ask(self, command: bytes, answered: Callable[[Any], None]) -> bool:
+    def ask(self, command: bytes, answered: Callable[[Any], None], key: bytes = b"") -> bool:
         """Send a command whose answer is handed on once it is read; return whether it could be sent. A Redis that is away is
-        nothing to wait for here: then no answer comes."""
+        nothing to wait for here: then no answer comes. The command's key matters in a cluster only."""
         try:
             self._pipe.open()
             self._in_flight.append(Question(command, answered))

@@ -21,8 +21,7 @@ from operators.names import (
     POPULARITY_RECORD,
     SESSION,
 )
-from operators.redis.health import RedisHealth
-from operators.redis.writers import REDIS, Writers
+from operators.redis.writers import REDIS, Writers, redis_health
 from operators.session.agenda import Agenda, Entry, Task
 from operators.session.batch import Input, Kind, read_batch
 from operators.session.due_sessions import DueSessions
@@ -111,7 +110,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self._popular_writer = self._writers.lists(settings, password, count)
         self._memory = MemoryBudget(settings.redis.max_bytes, settings.redis.short_ttl_ms)
         self._letters = DeadLetterBudget(settings.events.dead_letters_per_second)
-        self._redis_health = RedisHealth(self._writer, settings.redis.prefix, self._counters, self._memory)
+        self._redis_health = redis_health(self._writer, settings.redis.prefix, self._counters, self._memory)
         self._rebuilder = Rebuilder(
             runtime_context,
             self._redis_health,

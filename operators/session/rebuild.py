@@ -9,9 +9,9 @@ from pyflink.common import Types
 from pyflink.datastream import RuntimeContext
 from pyflink.datastream.state import ValueStateDescriptor
 
-from operators.redis.health import RedisHealth
 from operators.redis.profile_batch import packed
-from operators.redis.profiles import ProfileWriter, RedisUnavailableError
+from operators.redis.profiles import RedisUnavailableError
+from operators.redis.writers import AnyHealth, AnyProfileWriter
 from operators.session.due_sessions import DueSessions
 from operators.task import next_tick_ms
 
@@ -76,8 +76,8 @@ class Rebuilder:
     def __init__(
         self,
         runtime_context: RuntimeContext,
-        health: RedisHealth,
-        writer: ProfileWriter,
+        health: AnyHealth,
+        writer: AnyProfileWriter,
         due: DueSessions,
         prefix: str,
         per_second: int,
@@ -186,7 +186,7 @@ class Rebuilder:
             report.sessions, report.at_ms = len(rebuild.seen), now_ms
             content = (rebuild.bucket.encode(), msgspec.json.encode(report), REPORT_LIFE_MS)
             command = packed(b"EVAL", REPORT.encode(), b"1", self._reports_key, *content)
-            self._writer.ask(command, lambda answer: None)
+            self._writer.ask(command, lambda answer: None, self._reports_key)
         if report.is_done:
             self._remember(rebuild.bucket, report.epoch)
             self._count("profiles_rebuilt", report.written)

@@ -464,7 +464,17 @@ def test_a_password_that_is_not_percent_encoded_is_refused_and_not_printed(passw
 
 
 @pytest.mark.parametrize(
-    "url", ["host:6379", "http://host", "redis://host:port/0", "redis://host:99999/0", "redis://:s3cret:x:y"]
+    "url",
+    [
+        "host:6379",
+        "http://host",
+        "redis://host:port/0",
+        "redis://host:99999/0",
+        "redis://:s3cret:x:y",
+        "redis+cluster://host:7000/1",
+        "redis+cluster://s3cret:x:y:7000,",
+        "redis+cluster://host:port",
+    ],
 )
 def test_a_url_that_is_none_of_a_redis_is_refused_and_not_printed(url: str) -> None:
     with pytest.raises(ConfigurationError, match=r"redis\.url") as refused:
@@ -480,6 +490,8 @@ def test_a_url_that_is_none_of_a_redis_is_refused_and_not_printed(url: str) -> N
         "redis://u:p%40ss@host:6379/1",
         "rediss://[::1]:6379/0?ssl_ca_certs=/a",
         "unix:///run/a@b.sock?db=1",
+        "redis+cluster://u:p%40ss@a:7000,b:7001,c",
+        "rediss+cluster://[::1]:7000?ssl_ca_certs=/a",
     ],
 )
 def test_a_url_of_a_redis_is_taken(url: str) -> None:

@@ -1,0 +1,1 @@
+"""Redis in cluster mode: keys are spread over primaries by hash slot, and slots move."""
