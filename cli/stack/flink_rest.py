@@ -2,12 +2,14 @@
 
 import json
 import re
+import ssl
 import urllib.error
 import urllib.parse
 import urllib.request
 from typing import Any
 
 from cli.errors import UserError
+from cli.stack.kept_connection import KeptConnection
 
 JOB_ID = re.compile(r"\b[0-9a-f]{32}\b")
 WATCHED = re.compile(r"\.(event_lag_ms|last_answer_ms|profiles_written|redis_retries|dead_letters|records-lag-max)$")
@@ -20,11 +22,15 @@ _opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
 class FlinkRest:
-    """A JobManager's REST interface; `url` is http://host:port. Every call raises OSError where it does not answer."""
+    """A JobManager's REST interface; `url` is http://host:port. Every call raises OSError where it does not answer.
 
-    def __init__(self, url: str, timeout_seconds: float = 5.0) -> None:
+    With a `context` it is asked at https and over one connection, see `cli/stack/kept_connection.py`.
+    """
+
+    def __init__(self, url: str, timeout_seconds: float = 5.0, context: ssl.SSLContext | None = None) -> None:
         self._url = url.rstrip("/")
         self._timeout_seconds = timeout_seconds
+        self._kept = None if context is None else KeptConnection(self._url, context, timeout_seconds)
 
     def task_managers(self) -> int:
         """Return how many TaskManagers are registered."""
@@ -179,6 +185,8 @@ class FlinkRest:
         return dict(self._fetch(path, method, body))
 
     def _fetch(self, path: str, method: str = "GET", body: bytes | None = None) -> Any:
+        if self._kept is not None:
+            return json.loads(self._kept.request(method, path, body) or b"{}")
         request = urllib.request.Request(self._url + path, data=body, method=method)  # noqa: S310 (always http)
         request.add_header("Content-Type", "application/json")
         with _opener.open(request, timeout=self._timeout_seconds) as answer:

@@ -33,11 +33,12 @@ class JobKeeper:
         settings: Settings,
         environment: dict[str, str],
         on_change: Callable[[str, str, str], None],
+        rest: FlinkRest,
     ) -> None:
         self.job_id = ""
         self._layout, self._plan, self._settings = layout, plan, settings
         self._environment, self._on_change = environment, on_change
-        self._rest = FlinkRest(plan.flink)
+        self._rest = rest
         self._backoff = Backoff(first_seconds=0.2)
         self._lost = asyncio.Event()
         self._run: asyncio.subprocess.Process | None = None

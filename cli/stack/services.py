@@ -36,6 +36,9 @@ MALLOC_ARENAS = "2"
 """Of the C library: with the usual eight for each core RocksDB's blocks are strewn, and each job takes more memory."""
 PATIENT_START = "-Dpekko.remote.classic.startup-timeout=60s"
 """To listen for others, on a busy machine: Flink's own pekko.startup-timeout goes to a key that is not read, and 10 s ended it."""
+SLOW_TICKS = "-Dpekko.scheduler.tick-duration=50ms"
+"""Of the two schedulers that each of Flink's processes has for its messages: with 10 ms each takes 3.5 ms of CPU a second. Timeouts
+and heartbeats of seconds need not be that exact; what events wait for has timers of its own."""
 JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 
@@ -151,6 +154,7 @@ def _flink(
         layout,
         *options,
         PATIENT_START,
+        SLOW_TICKS,
         *java_options().split(),
         *logging,
         "-cp",

@@ -47,9 +47,11 @@ class Supervisor:
         self.environment = child_environment(Path(plan.java_home), layout)
         redis = redis_for_owner(plan, settings, layout)
         self.record = StackRecord(plan.kafka, redis, plan.flink, process_record(os.getpid()))
-        self.job = JobKeeper(layout, plan, settings, self.environment, self._job_changed)
-        self.keepers: dict[str, Keeper] = {}
         context = client_context(layout.keys / f"{REST_KEY}.pem")
+        inner = f"https://{LOOPBACK}:{plan.inner_flink_port}"  # behind the gateway, which others come in by
+        self.rest = FlinkRest(inner, context=context)
+        self.job = JobKeeper(layout, plan, settings, self.environment, self._job_changed, self.rest)
+        self.keepers: dict[str, Keeper] = {}
         self.gateway = Gateway(plan.rest_port, plan.inner_flink_port, context)
         self.metrics: MetricsGate | None = None
 
@@ -153,7 +155,7 @@ class Supervisor:
             for keeper in self.keepers.values():
                 group.create_task(keeper.keep())
             group.create_task(self.job.keep())
-            group.create_task(HungWatch(self.keepers, partial(registered_ports, FlinkRest(self.plan.flink))).keep())
+            group.create_task(HungWatch(self.keepers, partial(registered_ports, self.rest)).keep())
 
     async def stop(self) -> None:
         """Stop all processes: the way in first, and Flink before what it writes to."""

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
+from cli.stack.flink_rest import FlinkRest
 from cli.stack.job_keeper import JobKeeper
 from cli.stack.layout import prepare
 from cli.stack.plan import Plan
@@ -15,7 +16,8 @@ class Recorded(JobKeeper):
 
     def __init__(self, tmp_path: Path, state: str) -> None:
         plan = Plan("127.0.0.1:1", "redis://127.0.0.1:2/0", "http://127.0.0.1:3", "", [], "", True, True)
-        super().__init__(prepare(tmp_path / "w"), plan, load_settings(None, [], environ={}), {}, lambda *told: None)
+        settings, rest = load_settings(None, [], environ={}), FlinkRest(plan.flink)
+        super().__init__(prepare(tmp_path / "w"), plan, settings, {}, lambda *told: None, rest)
         self.state, self.submitted, self.asked = state, 0, 0
         self.may_end = asyncio.Event()
 
