@@ -19,11 +19,18 @@ from jobs.flink.sql import RECORD_MS
 from jobs.personalize import environment_for
 from jobs.settings import load_settings
 from jobs.streams.kafka import events_table
-from jobs.streams.tables import BYTES, SESSION_KEY
+from jobs.streams.tables import BYTES, KEYLESS_SPREAD
 
 OPERATOR = "floor"
 EVENT_TYPE = Types.ROW([Types.STRING(), Types.ROW([BYTES, BYTES, Types.INT(), Types.LONG(), Types.LONG()])])
 """Row(session, Row(payload, origin key, partition, offset, record_ms))."""
+
+SESSION_KEY = (
+    "COALESCE(JSON_VALUE(CAST(payload AS STRING), '$.session_id'), "
+    f"CONCAT(CHR(0), CAST(MOD(`offset`, {KEYLESS_SPREAD}) AS STRING)))"
+)
+FLUSHED_AFTER_MS = 2
+"""Events go to the operator one by one, so each must not be sent by itself."""
 
 
 class Floor(KeyedProcessFunction):  # type: ignore[misc]
@@ -52,7 +59,7 @@ def main() -> None:
 FROM {events_table(tables, settings)}"""
     )
     events = tables.to_append_stream(keyed, EVENT_TYPE)
-    flush_after(events, settings.flink.buffer_timeout_ms)
+    flush_after(events, FLUSHED_AFTER_MS)
     nothing = keyed_in_jvm(events).process(Floor(), Types.STRING()).name(OPERATOR).uid(OPERATOR)
     sink = get_gateway().jvm.org.apache.flink.streaming.api.functions.sink.v2.DiscardingSink()
     nothing._j_data_stream.sinkTo(sink)

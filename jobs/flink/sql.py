@@ -30,9 +30,15 @@ def remainder(number: str, of: str | int) -> str:
     return f"MOD(MOD({number}, {of}) + {of}, {of})"
 
 
+SILENT_FETCH_MS = 5_000
+"""How long a broker may keep a request for records open while there are none; what comes is sent at once. Kafka's usual 500 ms made
+each topic that is silent cost both ends two requests a second."""
+
+
 def source_options(settings: Settings, topic: str, start: str | int) -> dict[str, str]:
     """Return a source of raw keys (`origin_key`) and values, from `earliest`, `latest` or a time in ms."""
-    found = _common(settings, topic) | {
+    found = {"properties.fetch.max.wait.ms": str(SILENT_FETCH_MS)} | _common(settings, topic)  # yours is stronger
+    found |= {
         "key.format": "raw",
         "key.fields": "origin_key",
         "value.format": "raw",
