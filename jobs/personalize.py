@@ -107,7 +107,7 @@ def inputs_by_bucket(tables: StreamTableEnvironment, settings: Settings, source:
     early."""
     buckets = evenly_spread_keys(bucket_count(settings), settings.flink.max_parallelism)
     given = (
-        events_stream(tables, settings, source.events),
+        events_stream(tables, settings, source),
         always_idle(hints_stream(tables, settings, source.hints)),
     )
     events, hints = (gathered(inputs, buckets, settings.flink.gather_ms, KEYED_BATCH_TYPE) for inputs in given)

@@ -14,6 +14,9 @@ class Source(NamedTuple):
 
     Each has the columns origin_key BYTES, payload BYTES, `partition` INT, `offset` BIGINT and record_time TIMESTAMP_LTZ(3). The
     events have event time as `rowtime`, and products have processing time as `arrived`.
+
+    Attributes:
+        is_kafka: the events' source is Kafka's, and event time is taken from the payload as `events_table` has it.
     """
 
     events: Table
@@ -24,6 +27,7 @@ class Source(NamedTuple):
     candidate_lists: Table
     popularity: Table
     hints: Table
+    is_kafka: bool = False
 
 
 class Sinks(NamedTuple):

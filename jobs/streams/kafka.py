@@ -30,6 +30,7 @@ def kafka_source(tables: StreamTableEnvironment, settings: Settings) -> Source:
         candidate_lists=compacted("candidate_lists_in", topics.candidate_lists),
         popularity=compacted("popularity_in", topics.popularity),
         hints=_hints_table(tables, settings),
+        is_kafka=True,
     )
 
 
@@ -64,7 +65,8 @@ def kafka_sinks(tables: StreamTableEnvironment, settings: Settings) -> Sinks:
 def events_table(tables: StreamTableEnvironment, settings: Settings) -> Table:
     """Create the events' table.
 
-    Event time is the event's timestamp, never ahead of the clock. An event without a valid one does not move the watermark.
+    Event time is the event's timestamp, never ahead of the clock. An event without a valid one does not move the watermark. The job
+    reads it by `jobs/flink/EventTime.java` instead, which says the same and costs less.
     """
     events = settings.events
     found = source_options(settings, settings.kafka.topics.user_interactions, start_mode(settings.kafka.start))

@@ -7,6 +7,7 @@ from pyflink.common import Types
 from pyflink.datastream import DataStream
 from pyflink.table import StreamTableEnvironment, Table
 
+from jobs.flink.payloads import by_session, read_event_time
 from jobs.flink.sql import RECORD_MS, interval, remainder
 from jobs.settings_rules import bucket_count
 from jobs.streams.ends import Source
@@ -36,6 +37,8 @@ BATCH_TYPE = Types.ROW(
 )
 """Row(sessions, payloads, origin keys, places): inputs in the order of arrival; a place is `partition offset record_ms `."""
 KEYED_BATCH_TYPE = Types.ROW([Types.STRING(), BATCH_TYPE])
+RECORD_TYPE = Types.ROW([BYTES, BYTES, Types.INT(), Types.LONG(), Types.LONG()])
+"""Row(payload, origin key, partition, offset, record_ms)."""
 INPUT_TYPE = Types.ROW([Types.INT(), Types.STRING(), BYTES, BYTES, Types.INT(), Types.LONG(), Types.LONG()])
 """Row(bucket, session, payload, origin key, partition, offset, record_ms)."""
 REFERENCE_TYPE = Types.ROW([Types.STRING(), BYTES, BYTES, Types.INT(), Types.LONG(), Types.LONG()])
@@ -44,24 +47,24 @@ EXAMPLE_TYPE = Types.ROW([Types.STRING(), Types.OBJECT_ARRAY(BYTES)])
 """Row(shard, messages)."""
 
 KEYLESS_SPREAD = 1_024
-_TEXT = "CAST(payload AS STRING)"
-SESSION_KEY = (
-    f"COALESCE(JSON_VALUE({_TEXT}, '$.session_id'), CONCAT(CHR(0), CAST(MOD(`offset`, {KEYLESS_SPREAD}) AS STRING)))"
-)
+"""Names that events without a session are spread over."""
 
 
-def events_stream(tables: StreamTableEnvironment, settings: Settings, events: Table) -> DataStream:
+def events_stream(tables: StreamTableEnvironment, settings: Settings, source: Source) -> DataStream:
     """Return events as INPUT_TYPE, each in the bucket of the JSON's session_id. What has no session is spread over the buckets."""
-    inputs = tables.sql_query(
-        f"""SELECT {bucket_of("session", settings)} AS bucket, session, payload, origin_key, `partition`, `offset`,
-  {RECORD_MS} AS record_ms FROM (SELECT *, {SESSION_KEY} AS session FROM {events})"""
+    records = tables.sql_query(
+        f"SELECT payload, origin_key, `partition`, `offset`, {RECORD_MS} AS record_ms FROM {source.events}"
     )
-    return tables.to_append_stream(inputs, INPUT_TYPE)
+    stream = tables.to_append_stream(records, RECORD_TYPE)
+    if source.is_kafka:
+        events, delay_ms = settings.events, settings.popularity.allowed_lateness_ms
+        read_event_time(stream, "payload", events.max_future_ms, delay_ms, events.idle_timeout_ms)
+    return by_session(stream, bucket_count(settings), KEYLESS_SPREAD, INPUT_TYPE)
 
 
 def bucket_of(session: str, settings: Settings) -> str:
-    """Return the number of a session's bucket. The upper bits of the hash: the lower ones of Java's are much alike for ids that
-    are."""
+    """Return the number of a session's bucket, as `jobs/flink/SessionKey.java` does. The upper bits of the hash: the lower ones of
+    Java's are much alike for ids that are."""
     return f"CAST({remainder(f'HASH_CODE({session}) / 8191', bucket_count(settings))} AS INT)"
 
 

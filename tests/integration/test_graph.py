@@ -14,6 +14,7 @@ UIDS = [
     "kafkasource-default-catalog-default-database-user-interactions-1",
     "calc-1",
     "sinkconversion-1",
+    "session-key-1",
     "kafkasource-default-catalog-default-database-session-hints-in-1",
     "calc-2",
     "sinkconversion-2",
