@@ -20,7 +20,6 @@ from serving.metadata.feed import Feed, consumer_options
 from serving.metadata.lookup import Lookup
 from serving.metrics import REQUESTS
 from serving.reader import AsyncProfileReader, ReaderSettings
-from serving.reader.breaker import BreakerState
 from serving.room import Room
 from state.configuration import Settings
 
@@ -107,7 +106,7 @@ async def _show(reader: AsyncProfileReader) -> None:
     """Show once a second what has a value and not a count."""
     while True:
         chain = reader.chain
-        metrics.OPEN_BREAKERS.set(chain.breaker.state != BreakerState.CLOSED)
+        metrics.OPEN_BREAKERS.set(reader.has_open_breaker)
         metrics.KEPT.set(len(chain.profiles))
         metrics.KEPT_BYTES.set(chain.profiles.bytes)
         await asyncio.sleep(SHOW_EVERY_S)

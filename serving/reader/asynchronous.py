@@ -3,22 +3,28 @@
 import asyncio
 from collections.abc import Callable
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import redis.asyncio as redis
 
+from operators.redis.cluster.address import cluster_address, is_cluster
 from serving.reader.answer import Answer, ProfileRequest
 from serving.reader.batching import BatchingStore
 from serving.reader.chain import Behind, Chain, Clock, Fetch, Outcome, Pause, ignore_count
+from serving.reader.cluster.asynchronous import ClusterBatchingStore
+from serving.reader.cluster.nodes import AsyncNodes
 from serving.reader.notices import Notice, NoticeBoard
 from serving.reader.settings import ReaderSettings
+
+UNNAMED: dict[str, Any] = {"lib_name": None, "lib_version": None}
+"""No `CLIENT SETINFO` with each connection, which few users may."""
 
 
 class AsyncProfileReader:
     """A reader of profiles within a budget; it belongs to one event loop. Close it, or use it as an asynchronous context manager.
 
     Args:
-        url: of Redis, as redis-py has it; nothing is connected before the first read.
+        url: of Redis, as redis-py has it, or `redis+cluster://host:port,host:port`; nothing is connected before the first read.
         settings: see `ReaderSettings`.
         password: of Redis, if the URL has none.
         notices: the worker's board. Waiting reads are woken by it, and late profiles are announced on it.
@@ -38,8 +44,19 @@ class AsyncProfileReader:
         self._notices = NoticeBoard() if notices is None else notices
         self._clock = clock or Clock()
         self.chain = Chain(settings or ReaderSettings(), self._clock, count, self._notices.publish)
-        pool = redis.ConnectionPool.from_url(url, lib_name=None, lib_version=None, **_login(password))
-        self._store = BatchingStore(self.chain, pool)
+        if is_cluster(url):
+            give_up_s = self.chain.settings.give_up_ms / 1_000
+            options = {"socket_timeout": give_up_s, "socket_connect_timeout": give_up_s, **UNNAMED}
+            nodes = AsyncNodes(cluster_address(url), password, **options)
+            self._store: BatchingStore | ClusterBatchingStore = ClusterBatchingStore(self.chain, nodes)
+        else:
+            pool = redis.ConnectionPool.from_url(url, **UNNAMED, **_login(password))
+            self._store = BatchingStore(self.chain, pool)
+
+    @property
+    def has_open_breaker(self) -> bool:
+        """Whether Redis, or a node of the cluster, is left alone."""
+        return self._store.has_open_breaker
 
     async def read(
         self,

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import redis.asyncio as redis
@@ -10,6 +10,7 @@ from hiredis import ProtocolError
 from redis.exceptions import RedisError
 
 from serving.reader.answer import Reason
+from serving.reader.breaker import BreakerState, CircuitBreaker
 from serving.reader.chain import Chain, Outcome, Settled
 from serving.reader.settings import BATCH_KEYS
 from serving.reader.wire import MORE, answers, mget, values_of
@@ -74,8 +75,9 @@ class _Arrivals(asyncio.Protocol):
 class BatchingStore:
     """Connection to Redis for one event loop. It settles in the chain whatever comes, and feeds its circuit breaker."""
 
-    def __init__(self, chain: Chain, pool: redis.ConnectionPool) -> None:
+    def __init__(self, chain: Chain, pool: redis.ConnectionPool, breaker: CircuitBreaker | None = None) -> None:
         self._chain = chain
+        self._breaker = breaker or chain.breaker
         self._pool = pool
         self._clock_s = chain.clock.monotonic_s
         self._slow_s = chain.settings.slow_ms / 1_000
@@ -92,9 +94,14 @@ class BatchingStore:
         self._heartbeat: asyncio.TimerHandle | None = None
         self._is_closed = False
 
+    @property
+    def has_open_breaker(self) -> bool:
+        """Whether Redis is left alone."""
+        return self._breaker.state != BreakerState.CLOSED
+
     async def fetch(self, keys: tuple[str, ...], until_s: float) -> Outcome:
         """Return what the keys hold, or why it is not known by `until_s`."""
-        if not self._chain.breaker.allow():
+        if not self._breaker.allow():
             return Reason.BREAKER_OPEN
         batch = self._join(keys)
         if batch is None:
@@ -134,22 +141,36 @@ class BatchingStore:
         """Take in the answer to the oldest MGET; return False if it is none, so that the connection is of no use."""
         if not self._in_flight or isinstance(answer, ProtocolError):
             return False
-        batch = self._in_flight.popleft()
-        values = values_of(answer, len(batch.keys))
+        batch = self._in_flight[0]
+        values = self._values(batch, answer)
+        if values is None:
+            return True
+        self._in_flight.popleft()
         self._end_behind(batch)
         if isinstance(values, Reason):
             self._chain.count("redis_errors", 1)
-            self._chain.breaker.fail()
+            self._breaker.fail()
             batch.end(values)
             return True
-        settle = self._chain.settle
-        for key, raw in zip(batch.keys, values, strict=True):
-            batch.found[key] = settle(key, raw)
+        self._settle(batch, values)
         self._judge(batch)
         batch.end(None)
         if self._full or self._next.keys:
             self._plan()
         return True
+
+    def _command(self, keys: Iterable[str]) -> bytes:
+        """Return what is sent to read keys."""
+        return mget(keys)
+
+    def _values(self, batch: Batch, answer: Any) -> Sequence[Any] | Reason | None:
+        """Return what the keys hold, or that it is not known; None while more answers are to come."""
+        return values_of(answer, len(batch.keys))
+
+    def _settle(self, batch: Batch, values: Sequence[Any]) -> None:
+        settle = self._chain.settle
+        for key, raw in zip(batch.keys, values, strict=True):
+            batch.found[key] = settle(key, raw)
 
     def lose(self, arrivals: _Arrivals | None = None) -> None:
         """Give the connection up, and with it the answers that are still to come."""
@@ -158,7 +179,7 @@ class BatchingStore:
         connection, self._connection, self._arrivals = self._connection, None, None
         if connection is not None:
             connection._writer.transport.abort()
-            self._chain.breaker.lose()
+            self._breaker.lose()
             if not self._is_closed:
                 self._chain.count("connections_lost", 1)
         lost = [*self._in_flight, *self._full, self._next]
@@ -166,7 +187,7 @@ class BatchingStore:
         self._full.clear()
         self._next = Batch()
         if connection is not None or lost[-1].keys:
-            self._chain.breaker.fail()
+            self._breaker.fail()
         for batch in lost:
             self._end_behind(batch)
             batch.end(Reason.REDIS_AWAY)
@@ -208,7 +229,7 @@ class BatchingStore:
                 break
             batch.sent_s = self._clock_s()
             self._in_flight.append(batch)
-            self._connection._writer.transport.write(mget(batch.keys))
+            self._connection._writer.transport.write(self._command(batch.keys))
             self._chain.count("batches", 1)
             self._chain.count("batched_keys", len(batch.keys))
 
@@ -234,15 +255,15 @@ class BatchingStore:
         """Say to the circuit breaker what an answer says of Redis."""
         if batch.is_late or self._clock_s() - batch.sent_s > self._slow_s:
             self._find_late(batch)
-            self._chain.breaker.answer_late()
+            self._breaker.answer_late()
             self._chain.count("late_batches", 1)
         else:
-            self._chain.breaker.succeed()
+            self._breaker.succeed()
 
     def _find_late(self, batch: Batch) -> None:
         if not batch.is_late:
             batch.is_late = True
-            self._chain.breaker.fail()
+            self._breaker.fail()
 
     def _expire(self, waiter: asyncio.Future[Reason | None], batch: Batch, asked_s: float, due_s: float) -> None:
         """Answer one whose time is over."""
@@ -256,7 +277,7 @@ class BatchingStore:
         if batch.sent_s and now_s - batch.sent_s >= self._slow_s:
             self._find_late(batch)
         elif self._connection is None and now_s - asked_s >= self._slow_s:
-            self._chain.breaker.fail()
+            self._breaker.fail()
         waiter.set_result(Reason.REDIS_SLOW)
 
     def _beat(self, due_s: float) -> None:

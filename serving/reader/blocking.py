@@ -2,21 +2,28 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
-import redis
 from hiredis import ProtocolError
 from redis.exceptions import RedisError
 
 from serving.reader.answer import Reason
-from serving.reader.chain import Chain, Outcome
+from serving.reader.breaker import CircuitBreaker
+from serving.reader.chain import Chain, Outcome, Settled
 from serving.reader.wire import MORE, answers, mget, values_of
 
 READ_BYTES = 65_536
 MOST_CONNECTIONS = 32
 """On their way at once, and kept; more threads than these get an answer from elsewhere."""
 LEAST_TIMEOUT_S = 0.001
+
+
+class Connections(Protocol):
+    """Maker of connections; redis-py's pool is one."""
+
+    def make_connection(self) -> Any:
+        """Return a connection that is not connected yet."""
 
 
 class BlockingStore:
@@ -26,8 +33,11 @@ class BlockingStore:
     than its budget.
     """
 
-    def __init__(self, chain: Chain, pool: redis.ConnectionPool, lock: threading.Lock) -> None:
+    def __init__(
+        self, chain: Chain, pool: Connections, lock: threading.Lock, breaker: CircuitBreaker | None = None
+    ) -> None:
         self._chain = chain
+        self._breaker = breaker or chain.breaker
         self._clock_s = chain.clock.monotonic_s
         self._pool = pool
         self._lock = lock
@@ -40,21 +50,20 @@ class BlockingStore:
         """Return what the keys hold, or why it is not known by `until_s`."""
         asked_s = self._clock_s()
         with self._lock:
-            if not self._chain.breaker.allow():
+            if not self._breaker.allow():
                 return Reason.BREAKER_OPEN
             if self._is_closed:
                 return Reason.REDIS_AWAY
         connection = self._take(until_s)
         if isinstance(connection, Reason):
             return self._fail(connection, asked_s)
-        answer = _ask(connection, mget(keys), until_s, self._clock_s)
-        values = answer if isinstance(answer, Reason) else values_of(answer, len(keys))
-        self._give_back(connection, is_usable=not isinstance(answer, Reason))
+        values = self._read(connection, keys, until_s)
+        self._give_back(connection, is_usable=not isinstance(values, Reason) or values == Reason.REDIS_ERROR)
         if isinstance(values, Reason):
             return self._fail(values, asked_s)
         with self._lock:
-            self._chain.breaker.succeed()
-            return [self._chain.settle(key, raw) for key, raw in zip(keys, values, strict=True)]
+            self._breaker.succeed()
+            return [self._settle(key, value) for key, value in zip(keys, values, strict=True)]
 
     def close(self) -> None:
         """End all connections."""
@@ -64,6 +73,17 @@ class BlockingStore:
             self._idle.clear()
         for connection in idle:
             connection.disconnect()
+
+    def _read(self, connection: Any, keys: tuple[str, ...], until_s: float) -> Sequence[Any] | Reason:
+        """Return what stands under keys, or why it is not known. After REDIS_ERROR the connection is of use still."""
+        answers = self._answers(connection, mget(keys), 1, until_s)
+        return answers if isinstance(answers, Reason) else values_of(answers[0], len(keys))
+
+    def _settle(self, key: str, value: Any) -> Settled:
+        return self._chain.settle(key, value)
+
+    def _answers(self, connection: Any, commands: bytes, count: int, until_s: float) -> list[Any] | Reason:
+        return _ask(connection, commands, count, until_s, self._clock_s)
 
     def _take(self, until_s: float) -> Any:
         """Return a connection, or why there is none."""
@@ -114,17 +134,23 @@ class BlockingStore:
             if reason != Reason.OVERLOADED and (
                 reason != Reason.REDIS_SLOW or self._clock_s() - asked_s >= slow_s * 0.9
             ):
-                self._chain.breaker.fail()
+                self._breaker.fail()
         return reason
 
 
-def _ask(connection: Any, command: bytes, until_s: float, clock_s: Callable[[], float]) -> Any:
-    """Return the answer to one command, or why there is none by `until_s`: each step has only the time that is left."""
-    sock, parser = connection._sock, answers()
+def _ask(
+    connection: Any, commands: bytes, count: int, until_s: float, clock_s: Callable[[], float]
+) -> list[Any] | Reason:
+    """Return so many answers, or why they are not there by `until_s`: each step has only the time that is left."""
+    sock, parser, found = connection._sock, answers(), []
     try:
         sock.settimeout(max(LEAST_TIMEOUT_S, until_s - clock_s()))
-        sock.sendall(command)
-        while (answer := parser.gets()) is MORE:
+        sock.sendall(commands)
+        while True:
+            while (answer := parser.gets()) is not MORE:
+                found.append(answer)
+            if len(found) >= count:
+                return found
             left_s = until_s - clock_s()
             if left_s <= 0:
                 return Reason.REDIS_SLOW
@@ -137,4 +163,3 @@ def _ask(connection: Any, command: bytes, until_s: float, clock_s: Callable[[], 
         return Reason.REDIS_SLOW
     except (OSError, ProtocolError):
         return Reason.REDIS_AWAY
-    return answer

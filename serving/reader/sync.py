@@ -9,9 +9,12 @@ from typing import Self
 
 import redis
 
+from operators.redis.cluster.address import cluster_address, is_cluster
+from operators.redis.cluster.nodes import ClusterNodes
 from serving.reader.answer import Answer, ProfileRequest
 from serving.reader.blocking import BlockingStore
 from serving.reader.chain import Chain, Clock, Fetch, Outcome, Pause, ignore_count
+from serving.reader.cluster.blocking import ClusterBlockingStore
 from serving.reader.settings import ReaderSettings
 
 
@@ -21,7 +24,7 @@ class ProfileReader:
     Close it, or use it as a context manager.
 
     Args:
-        url: of Redis, as redis-py has it; nothing is connected before the first read.
+        url: of Redis, as redis-py has it, or `redis+cluster://host:port,host:port`; nothing is connected before the first read.
         settings: see `ReaderSettings`.
         password: of Redis, if the URL has none.
         count: is called with a name and a number for what is worth a metric, by any thread.
@@ -42,15 +45,7 @@ class ProfileReader:
         self._pause = pause
         self._clock = clock or Clock()
         give_up_s = self._settings.give_up_ms / 1_000
-        login = {} if password is None else {"password": password}
-        self._pool = redis.ConnectionPool.from_url(
-            url,
-            socket_timeout=give_up_s,
-            socket_connect_timeout=give_up_s,
-            lib_name=None,
-            lib_version=None,
-            **login,
-        )
+        self._connections = _connections(url, password, give_up_s)
         self._start()
 
     def read(
@@ -98,7 +93,12 @@ class ProfileReader:
         self._process = os.getpid()
         self._lock = threading.Lock()
         self.chain = Chain(self._settings, self._clock, self._count)
-        self._store = BlockingStore(self.chain, self._pool, self._lock)
+        if isinstance(self._connections, ClusterNodes):
+            self._store: BlockingStore | ClusterBlockingStore = ClusterBlockingStore(
+                self.chain, self._connections, self._lock
+            )
+        else:
+            self._store = BlockingStore(self.chain, self._connections, self._lock)
 
     def __enter__(self) -> Self:
         return self
@@ -107,3 +107,11 @@ class ProfileReader:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _connections(url: str, password: str | None, timeout_s: float) -> redis.ConnectionPool | ClusterNodes:
+    if is_cluster(url):
+        return ClusterNodes(cluster_address(url), password, timeout_s, lib_name=None, lib_version=None)
+    login = {} if password is None else {"password": password}
+    options = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s, "lib_name": None, "lib_version": None}
+    return redis.ConnectionPool.from_url(url, **options, **login)

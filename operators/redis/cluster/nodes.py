@@ -11,12 +11,12 @@ from operators.redis.cluster.topology import Topology, read_topology
 
 
 class ClusterNodes:
-    """Maker of connections. It keeps none, so threads may share it."""
+    """Maker of connections, with further `options` of redis-py's. It keeps none, so threads may share it."""
 
-    def __init__(self, address: ClusterAddress, password: str | None, timeout_s: float) -> None:
+    def __init__(self, address: ClusterAddress, password: str | None, timeout_s: float, **options: Any) -> None:
         self._address = address
-        self._password = password
-        self._timeout_s = timeout_s
+        login = {} if password is None else {"password": password}
+        self._options = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s, **login, **options}
 
     def connect(self, node: Node) -> Any:
         """Return a new connection of redis-py's own, logged in.
@@ -24,9 +24,13 @@ class ClusterNodes:
         Raises:
             RedisError: the node does not answer, or refuses the login.
         """
-        connection = self._pool(node).make_connection()
+        connection = self.make_connection(node)
         connection.connect()
         return connection
+
+    def make_connection(self, node: Node) -> Any:
+        """Return a connection that is not connected yet."""
+        return self._pool(node).make_connection()
 
     def topology(self, known: tuple[Node, ...] = ()) -> Topology:
         """Ask nodes until one says who holds what: those that are known, then those of the URL, each group in any order, so that
@@ -64,10 +68,7 @@ class ClusterNodes:
             connection.disconnect()
 
     def _pool(self, node: Node) -> Any:
-        login = {} if self._password is None else {"password": self._password}
-        return redis.ConnectionPool.from_url(
-            self._address.url_of(node), socket_timeout=self._timeout_s, socket_connect_timeout=self._timeout_s, **login
-        )
+        return redis.ConnectionPool.from_url(self._address.url_of(node), **self._options)
 
 
 def _shuffled(nodes: tuple[Node, ...]) -> list[Node]:
