@@ -10,7 +10,10 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from jobs.secrets import redis_password
+from operators.redis.cluster.address import cluster_address, is_cluster
 from serving.access import session_access
+from serving.cluster_redis import ClusterRedis
+from serving.reader.cluster.nodes import AsyncNodes
 from serving.reader.notices import NoticeBoard
 from state.configuration import Settings
 
@@ -43,9 +46,16 @@ class Context:
             forgetter(session_id)
 
 
-def open_redis(settings: Settings) -> Redis:
+AnyRedis = Redis | ClusterRedis
+
+
+def open_redis(settings: Settings) -> AnyRedis:
     """Return a client that answers or fails within `redis.socket_timeout`; it connects with its first command."""
     timeout_s = settings.redis.socket_timeout_ms / 1_000
+    if is_cluster(settings.redis.url):
+        options = {"socket_timeout": timeout_s, "socket_connect_timeout": timeout_s}
+        nodes = AsyncNodes(cluster_address(settings.redis.url), redis_password(settings), **options)
+        return ClusterRedis(nodes, timeout_s)
     client: Redis = Redis.from_url(
         settings.redis.url or "redis://127.0.0.1:6379/0",
         password=redis_password(settings),

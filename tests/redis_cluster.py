@@ -126,6 +126,17 @@ class RedisCluster:
                         return next(each for each in self.nodes if each.port == port)
         raise AssertionError(f"nobody owns slot {slot}")
 
+    def wait_for_owner(self, key: str) -> None:
+        """Waits until one that lives holds the key."""
+
+        def is_owned() -> bool:
+            try:
+                return self.owner(key).is_running
+            except AssertionError:
+                return False
+
+        wait_until(is_owned)
+
     def get(self, key: str) -> bytes | None:
         """What a key holds."""
         found: Any = self.owner(key).client.get(key)

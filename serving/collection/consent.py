@@ -8,11 +8,11 @@ is taken in at all, and clients repeat it later.
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
 from serving.collection.admission import Admitted
 from serving.collection.producer import UnavailableError
+from serving.context import AnyRedis
 from state.configuration import Settings
 
 REMEMBER = """
@@ -59,7 +59,7 @@ class Passed(NamedTuple):
 class ConsentDoor:
     """Door for events of sessions with consent, and for every event of consent or erasure."""
 
-    def __init__(self, settings: Settings, redis: Redis) -> None:
+    def __init__(self, settings: Settings, redis: AnyRedis) -> None:
         self._denied = settings.consent.default == "denied"
         self._prefix, self._ttl_ms = settings.redis.prefix, settings.session.ttl_ms
         self._redis = redis

@@ -13,7 +13,7 @@ written meanwhile is found.
 
 import asyncio
 import random
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from itertools import islice
 from types import TracebackType
 
@@ -21,7 +21,9 @@ import msgspec
 import redis.asyncio
 import structlog
 
+from serving.cluster_redis import ClusterRedis
 from serving.push import metrics
+from serving.push.cluster_positions import ClusterPositionReader
 from serving.push.position import Position
 from serving.push.positions import PositionReader
 from serving.push.subscription import PING_AFTER_S, Subscription
@@ -108,7 +110,7 @@ class Hub:
 
     def __init__(
         self,
-        client: redis.asyncio.Redis,
+        client: redis.asyncio.Redis | ClusterRedis,
         prefix: str,
         board: NoticeBoard,
         ping_after_s: float = PING_AFTER_S,
@@ -117,7 +119,11 @@ class Hub:
         self._client = client
         self._board = board
         self._channel = f"{prefix}:profile-updated"
-        self._positions = PositionReader(client, prefix, ping_after_s)
+        self._positions = (
+            ClusterPositionReader(client, prefix, ping_after_s)
+            if isinstance(client, ClusterRedis)
+            else PositionReader(client, prefix, ping_after_s)
+        )
         self._ping_after_s = ping_after_s
         self._pause = pause
         self._watches: dict[str, list[Watch]] = {}
@@ -223,8 +229,10 @@ class Hub:
             for session_id in batch:
                 del self._unread[session_id]
             try:
-                self._move(batch, await self._positions.read(batch))
-                failures = 0
+                unknown = self._move(batch, await self._positions.read(batch))
+                failures = 0 if not unknown else failures + 1
+                if unknown:  # a node of a cluster is away: others do not wait for it
+                    self._read_later(unknown, backoff_s(failures))
             except Exception:
                 metrics.POSITIONS_FAILED.inc()
                 self._must_read(filter(self._watches.__contains__, batch))
@@ -233,12 +241,26 @@ class Hub:
             if not self._unread:
                 self._has_unread.clear()
 
-    def _move(self, session_ids: list[str], positions: list[Position]) -> None:
+    def _move(self, session_ids: list[str], positions: Sequence[Position | None]) -> list[str]:
+        """Wake those whose position moved on; return the sessions of which it is not known."""
+        unknown = []
         for session_id, position in zip(session_ids, positions, strict=True):
+            if position is None:
+                unknown.append(session_id)
+                continue
             for watch in self._watches.get(session_id, ()):
                 if watch.position is None or position > watch.position:
                     watch.position = position
                     watch.wake()
+        return unknown
+
+    def _read_later(self, session_ids: list[str], after_s: float) -> None:
+        metrics.POSITIONS_FAILED.inc()
+
+        def read() -> None:
+            self._must_read(filter(self._watches.__contains__, session_ids))
+
+        asyncio.get_running_loop().call_later(after_s, read)
 
 
 def backoff_s(failures: int) -> float:

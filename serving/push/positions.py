@@ -21,7 +21,7 @@ class PositionReader:
         self._timeout_s = timeout_s
         self._wire: Wire | None = None
 
-    async def read(self, session_ids: Sequence[str]) -> list[Position]:
+    async def read(self, session_ids: Sequence[str]) -> Sequence[Position | None]:
         """Return the sessions' positions, in their order.
 
         Raises:
@@ -32,7 +32,7 @@ class PositionReader:
         except BaseException:  # what is still to come on this connection would answer the next question
             await self.close()
             raise
-        refused = next((head for head in heads if _is_refusal(head)), None)
+        refused = next((head for head in heads if is_refusal(head)), None)
         if refused is not None:
             raise ResponseError(str(refused))
         return list(map(position_of, heads))
@@ -45,7 +45,7 @@ class PositionReader:
 
     async def _heads(self, keys: list[bytes]) -> list[Any]:
         if self._wire is None:
-            wire = Wire(self._client)
+            wire = Wire(self._client.connection_pool)
             await wire.open()
             self._wire = wire
         self._wire.send(*(packed(b"GETRANGE", key, b"0", LAST_BYTE) for key in keys))
@@ -55,6 +55,6 @@ class PositionReader:
         return heads
 
 
-def _is_refusal(head: object) -> bool:
+def is_refusal(head: object) -> bool:
     """Say if Redis did not serve the command at all. A key of another type is no refusal: it is no profile."""
     return isinstance(head, Exception) and not str(head).startswith("WRONGTYPE")

@@ -3,6 +3,7 @@
 import redis.asyncio
 from redis.exceptions import ConnectionError as LostError
 
+from serving.cluster_redis import ClusterRedis
 from serving.push.wire import Wire, packed
 
 PING_AFTER_S = 5.0
@@ -13,8 +14,11 @@ PING = packed(b"PING")
 class Subscription:
     """Subscription on a connection of its own, which raises what a `Wire` raises."""
 
-    def __init__(self, client: redis.asyncio.Redis, channel: str, ping_after_s: float = PING_AFTER_S) -> None:
-        self._wire = Wire(client)
+    def __init__(
+        self, client: redis.asyncio.Redis | ClusterRedis, channel: str, ping_after_s: float = PING_AFTER_S
+    ) -> None:
+        self._client = client
+        self._wire = Wire(client.connection_pool)
         self._channel = channel.encode()
         self._ping_after_s = ping_after_s
         self._early: list[bytes] = []
@@ -31,7 +35,8 @@ class Subscription:
     async def read(self) -> list[bytes]:
         """Return the payloads that have come, after waiting for at least something to come; may be empty.
 
-        A peer that vanished without a word is found by a ping without an answer.
+        A peer that vanished without a word is found by a ping without an answer. A node of a cluster may live and yet be cut
+        off from the others, so a silent one is asked about at another.
         """
         if self._early:
             early, self._early = self._early, []
@@ -40,7 +45,10 @@ class Subscription:
             return _payloads(await self._wire.replies(self._ping_after_s))
         except TimeoutError:
             self._wire.send(PING)
-            return _payloads(await self._wire.replies(self._ping_after_s))
+            payloads = _payloads(await self._wire.replies(self._ping_after_s))
+            if isinstance(self._client, ClusterRedis) and not await self._client.has_node(self._wire.node):
+                raise LostError("the others do not name the node as one of the cluster") from None
+            return payloads
 
     async def close(self) -> None:
         """Give the connection up."""

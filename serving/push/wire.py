@@ -10,22 +10,27 @@ import asyncio
 from typing import Any
 
 import hiredis
-import redis.asyncio
 from redis.exceptions import ConnectionError as LostError
+
+from operators.redis.cluster.address import Node
 
 READ_BYTES = 65_536
 
 
 class Wire:
-    """Connection that is given up at the first failure.
+    """Connection, made by a pool of redis-py's, that is given up at the first failure.
 
     Raises from all methods what a lost connection raises: RedisError, OSError, TimeoutError, HiredisError.
     """
 
-    def __init__(self, client: redis.asyncio.Redis) -> None:
-        pool: Any = client.connection_pool
+    def __init__(self, pool: Any) -> None:
         self._connection = pool.make_connection()
         self._parser = hiredis.Reader()
+
+    @property
+    def node(self) -> Node:
+        """The server's address; none of a server that listens on a socket file."""
+        return Node(getattr(self._connection, "host", ""), getattr(self._connection, "port", 0))
 
     async def open(self) -> None:
         """Connect."""

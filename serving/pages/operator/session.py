@@ -4,16 +4,16 @@ from collections.abc import Mapping
 from typing import Any
 
 import msgspec
-from redis.asyncio import Redis
 from redis.exceptions import RedisError
 
+from serving.context import AnyRedis
 from serving.problems import Refusal
 from state.profile.reasons import sentence
 
 MOST_ID = 128
 
 
-async def session_report(redis: Redis, prefix: str, session_id: str, titles: Mapping[str, str]) -> dict[str, Any]:
+async def session_report(redis: AnyRedis, prefix: str, session_id: str, titles: Mapping[str, str]) -> dict[str, Any]:
     """Read the profile and say it in words.
 
     Raises:
