@@ -4,12 +4,13 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 KERNELS := $(VENV)/.kernels
+CLASSES := $(VENV)/.classes
 
-.PHONY: run test audit fuzz bench bench-quick bench-lab bench-online soak faults lint unit integration next-shop metrics docs clean
-run: $(READY) $(KERNELS)
+.PHONY: run test audit fuzz bench bench-quick bench-lab bench-online soak faults lint unit integration next-shop metrics docs class-lists clean
+run: $(READY) $(KERNELS) $(CLASSES)
 	@$(BIN)/heliotrope demo
 
-test: lint $(KERNELS)
+test: lint $(KERNELS) $(CLASSES)
 	@$(BIN)/python -m pytest
 
 lint: $(READY)
@@ -20,7 +21,7 @@ lint: $(READY)
 unit: $(READY) $(KERNELS)
 	@$(BIN)/python -m pytest -m "not integration and not containers and not next_shop"
 
-integration: $(READY) $(KERNELS)
+integration: $(READY) $(KERNELS) $(CLASSES)
 	@$(BIN)/python -m pytest -m "integration and not faults"
 
 # The Next.js example, built and clicked through in Chromium; needs Node, npm and a registry or what it left before.
@@ -81,7 +82,7 @@ $(VENV)-docs/.ready: requirements-docs.lock
 	@$(VENV)-docs/bin/python -m pip install --quiet --require-hashes -r requirements-docs.lock
 	@touch $@
 
-$(VENV)/.ready-bench: $(READY) $(KERNELS) requirements-bench.lock
+$(VENV)/.ready-bench: $(READY) $(KERNELS) $(CLASSES) requirements-bench.lock
 	@$(BIN)/python -m pip install --quiet --require-hashes -r requirements-bench.lock
 	@touch $@
 
@@ -101,6 +102,15 @@ $(KERNELS): $(READY) $(shell find state/kernels state/feature_set.py -name '*.py
 	@echo "Compiling kernels (once for each state of their sources, about a minute)"
 	@$(BIN)/python -m state.kernels
 	@touch $@
+
+# What the stack's JVMs start from, once for each state of the jars and lists.
+$(CLASSES): $(READY) cli/stack/jars.lock $(wildcard cli/stack/class_lists/*.gz)
+	@$(BIN)/heliotrope fetch
+	@touch $@
+
+# Which classes those are, from a stack that runs for a minute. After a new Flink or Kafka, or other operators of SQL.
+class-lists: $(VENV)/.ready-bench
+	@timeout 1800 $(BIN)/python -m benchmarks.class_lists
 
 clean:
 	@rm -rf $(VENV) $(VENV)-audit $(VENV)-docs site .heliotrope .pytest_cache .mypy_cache .ruff_cache .hypothesis *.egg-info

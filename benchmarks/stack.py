@@ -166,6 +166,7 @@ def _run(settings: Settings, layout: Layout, cluster: Layout, entry: Path) -> st
     plan = read_plan(cluster)
     flink_conf.write_conf(layout.flink_conf, client_options(settings, sys.executable))
     flink_conf.link_jars(layout.flink_lib, jars.connectors(jars.installed()))
+    flink_conf.write_stand_in(layout.flink_opt)
     pack(layout.packages, (*PACKAGES, "benchmarks"))
     write_settings(settings, layout.job_config)
     service = run_service(layout, plan.rest_address, entry=entry)

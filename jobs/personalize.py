@@ -47,6 +47,10 @@ WATERMARK_INTERVAL = "500 ms"
 """Of each source: windows close by the minute, exposures in steps of 10 s. With the usual 200 ms thirteen tasks wake 65 times a
 second together."""
 
+LONGEST_CODE = 20_000
+"""Characters of a class that SQL generates, up to which Flink does not parse it to cut it up: it does so for each source's event
+time and each operator, at every start. Methods of such a class are below 8,000 bytes, beyond which Java compiles none."""
+
 
 def build_graph(
     environment: StreamExecutionEnvironment, settings: Settings, source: OpenSource, sinks: OpenSinks
@@ -137,6 +141,7 @@ def environment_for(settings: Settings) -> StreamExecutionEnvironment:
         "state.backend.type": flink.state_backend,
         "table.exec.source.idle-timeout": "0 ms",
         "table.local-time-zone": "UTC",
+        "table.generated-code.max-length": str(LONGEST_CODE),
     }
     if flink.checkpoint_dir:
         options["execution.checkpointing.dir"] = flink.checkpoint_dir

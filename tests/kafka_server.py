@@ -13,8 +13,7 @@ from cli.stack import brokers, jars
 from cli.stack.java import find_java_home
 from cli.stack.layout import prepare
 from cli.stack.ports import choose
-from cli.stack.services import kafka_command
-from cli.stack.start_steps import STORAGE_TOOL
+from cli.stack.services import STORAGE_TOOL, kafka_command
 from cli.stack.topics import broker_answers, create_topics
 from jobs.settings import load_settings
 from tests.server_process import ServerProcess

@@ -44,7 +44,10 @@ def make_identity(folder: Path, name: str) -> Identity:
     certificate = _certificate(key, name)
     password = secrets.token_hex(24)
     identity = Identity(folder / f"{name}.pem", folder / f"{name}.p12", folder / f"{name}-trust.p12", password)
-    encryption = serialization.BestAvailableEncryption(password.encode())
+    # A random password needs no work factor, and Java would do the work for each of some ten connections at a start.
+    builder = serialization.PrivateFormat.PKCS12.encryption_builder().kdf_rounds(1)
+    builder = builder.key_cert_algorithm(pkcs12.PBES.PBESv2SHA256AndAES256CBC).hmac_hash(hashes.SHA256())
+    encryption = builder.build(password.encode())
     write_private_bytes(identity.pem, _pem(key, certificate))
     write_private_bytes(
         identity.keystore, pkcs12.serialize_key_and_certificates(name.encode(), key, certificate, None, encryption)

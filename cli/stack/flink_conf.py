@@ -2,6 +2,7 @@
 
 import shutil
 import sys
+import zipfile
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -179,6 +180,17 @@ def link_jars(folder: Path, connectors: Iterable[Path]) -> None:
         link.unlink(missing_ok=True)
         link.symlink_to(jar)
     write_login_modules(folder / JAR_NAME)
+
+
+def write_stand_in(folder: Path) -> None:
+    """Fill a FLINK_OPT_DIR with an empty jar by the name of Flink's Python jar.
+
+    `flink run` sends what it finds there along with the job, 43 MB through several encrypted hops, which took most of a
+    JobManager's start. A cluster with the true one in its lib/, which thread mode needs anyway, has no use for it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with zipfile.ZipFile(folder / "flink-python-in-lib.jar", "w") as jar:
+        jar.writestr("META-INF/MANIFEST.MF", "Manifest-Version: 1.0\r\n\r\n")
 
 
 def link_reporter(folder: Path) -> None:

@@ -77,6 +77,11 @@ class Layout(NamedTuple):
         return self.run / "lib"
 
     @property
+    def flink_opt(self) -> Path:
+        """FLINK_OPT_DIR for a cluster that has Flink's Python jar in its own lib: what `flink run` sends instead of it."""
+        return self.run / "opt"
+
+    @property
     def flink_plugins(self) -> Path:
         """FLINK_PLUGINS_DIR: of Flink's plugins the one that sends metrics."""
         return self.run / "plugins"

@@ -124,6 +124,7 @@ def make_plan(settings: Settings, layout: Layout, entry: Path | None = None) -> 
     keys = (make_identity(layout.keys, name) for name in (REST_KEY, "internal"))
     flink_conf.write_conf(layout.cluster_conf, options | inner | flink_conf.security_options(*keys))
     flink_conf.link_jars(layout.flink_lib, jars.connectors(all_jars))
+    flink_conf.write_stand_in(layout.flink_opt)
     flink_conf.link_reporter(layout.flink_plugins)
     layout.metrics_targets.write_text(targets_file(plan.metrics_port, urlsplit(serving).netloc), encoding="ascii")
     pack(layout.packages)

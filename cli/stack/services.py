@@ -8,6 +8,7 @@ from pathlib import Path
 
 import msgspec
 
+from cli.stack import class_archives
 from cli.stack.brokers import redis_executable
 from cli.stack.flink_conf import class_path, java_options, split_memory
 from cli.stack.layout import Layout, package_folder, source_root
@@ -39,6 +40,7 @@ PATIENT_START = "-Dpekko.remote.classic.startup-timeout=60s"
 SLOW_TICKS = "-Dpekko.scheduler.tick-duration=50ms"
 """Of the two schedulers that each of Flink's processes has for its messages: with 10 ms each takes 3.5 ms of CPU a second. Timeouts
 and heartbeats of seconds need not be that exact; what events wait for has timers of its own."""
+STORAGE_TOOL = "kafka.tools.StorageTool"
 JOB_MANAGER = "org.apache.flink.runtime.entrypoint.StandaloneSessionClusterEntrypoint"
 TASK_MANAGER = "org.apache.flink.runtime.taskexecutor.TaskManagerRunner"
 
@@ -90,19 +92,23 @@ def child_environment(java_home: Path, layout: Layout, base: Mapping[str, str] =
     }
 
 
-def _java(java_home: Path, layout: Layout, *options: str) -> tuple[str, ...]:
-    return (str(java_home / "bin" / "java"), *EVERY_JVM, f"-Djava.io.tmpdir={layout.tmp}", *options)
+def java_command(name: str, archive: str, java_home: Path, layout: Layout, *options: str) -> tuple[str, ...]:
+    """Return a command of Java for the process of that name, which starts from an archive of classes if there is one."""
+    shared = class_archives.java_options(archive)
+    return (str(java_home / "bin" / "java"), *EVERY_JVM, *shared, f"-Djava.io.tmpdir={layout.tmp}", *options)
 
 
 def kafka_class_path(jars: Iterable[Path]) -> str:
     """Return the broker's jars, and from Flink the binding that its log needs and that Kafka's own jars lack."""
     binding = (package_folder("pyflink") / "lib").glob("log4j-slf4j-impl-*.jar")
-    return ":".join(map(str, (*jars, *binding)))
+    return ":".join(str(jar.resolve()) for jar in (*jars, *binding))
 
 
 def kafka_command(java_home: Path, layout: Layout, jars: Iterable[Path], main: str, memory_mb: int) -> tuple[str, ...]:
     """Return a command of Kafka's: the broker, or its storage tool."""
-    return _java(
+    return java_command(
+        "kafka-format" if main == STORAGE_TOOL else "kafka",
+        "kafka",
         java_home,
         layout,
         *WITH_PRIORITIES,
@@ -149,7 +155,9 @@ def _flink(
     log = layout.logs / f"{name}.log"
     properties = layout.cluster_conf / "log4j.properties"
     logging = (f"-Dlog.file={log}", f"-Dlog4j.configurationFile={properties.as_uri()}")
-    command = _java(
+    command = java_command(
+        name,
+        "flink",
         java_home,
         layout,
         *options,
@@ -158,19 +166,26 @@ def _flink(
         *java_options().split(),
         *logging,
         "-cp",
-        class_path(layout.flink_lib),
+        class_path(flink_lib(layout)),
     )
     mode = ("--executionMode", "cluster") if main == JOB_MANAGER else ()
     arguments = (main, "--configDir", str(layout.cluster_conf), *mode)
     return Service(name, (*command, *arguments), str(log), environment, niceness=niceness)
 
 
+def flink_lib(layout: Layout) -> Path:
+    """Return the FLINK_LIB_DIR: the install's own, whose class path its archive of classes holds for, else the stack's."""
+    return class_archives.flink_lib() or layout.flink_lib
+
+
 def flink_environment(layout: Layout) -> dict[str, str]:
     """Return where Flink's processes and its command line find their folders."""
+    opt = {"FLINK_OPT_DIR": str(layout.flink_opt)} if layout.flink_opt.is_dir() else {}
     return {
+        **opt,
         "FLINK_HOME": str(package_folder("pyflink")),
         "FLINK_CONF_DIR": str(layout.flink_conf),
-        "FLINK_LIB_DIR": str(layout.flink_lib),
+        "FLINK_LIB_DIR": str(flink_lib(layout)),
         "FLINK_PLUGINS_DIR": str(layout.flink_plugins),
         "FLINK_LOG_DIR": str(layout.logs),
         "FLINK_PID_DIR": str(layout.tmp),
@@ -184,7 +199,13 @@ def _cluster_environment(layout: Layout) -> dict[str, str]:
 
 def flink_java_options(layout: Layout) -> dict[str, str]:
     """Return Java flags for Flink's command line; given here, its scripts need not start a Java to find them."""
-    options = (*EVERY_JVM, *SMALL_JVM, f"-Djava.io.tmpdir={layout.tmp}", java_options())
+    options = (
+        *EVERY_JVM,
+        *class_archives.java_options("flink"),
+        *SMALL_JVM,
+        f"-Djava.io.tmpdir={layout.tmp}",
+        java_options(),
+    )
     return {
         "FLINK_ENV_JAVA_OPTS": " ".join(options),
         "FLINK_ENV_JAVA_OPTS_CLI": " ",

@@ -27,7 +27,6 @@ from state.configuration import Settings
 POLL_SECONDS = 0.2
 TAIL_LINES = 15
 JAVA_FRAME = re.compile(r"\s+(at [\w.$/<>]+\(|\.\.\. \d+ more)")
-STORAGE_TOOL = "kafka.tools.StorageTool"
 
 
 class StepError(Exception):
@@ -152,7 +151,7 @@ async def await_job(stack: Stack) -> str:
 
 
 async def _format_storage(stack: Stack) -> None:
-    command = services.kafka_command(Path(stack.plan.java_home), stack.layout, _jars(stack), STORAGE_TOOL, 64)
+    command = services.kafka_command(Path(stack.plan.java_home), stack.layout, _jars(stack), services.STORAGE_TOOL, 64)
     properties = str(stack.layout.run / "kafka.properties")
     arguments = ("format", "--ignore-formatted", "-t", CLUSTER_ID, "-c", properties)
     service = services.Service("kafka-format", (*command, *arguments), str(stack.layout.logs / "kafka-format.log"))

@@ -12,6 +12,7 @@ from cli.options import Config, Sets, Workdir, workdir_of
 from cli.output import stderr_console, stdout_console, write_json
 from cli.stack import control, jars
 from cli.stack.display import StepDisplay, status_table
+from cli.stack.installing import make_class_archives
 from cli.stack.layout import Layout
 from cli.stack.record import read_record
 from cli.stack.status import live_health, live_status, status_tree
@@ -21,7 +22,8 @@ NOTHING_RUNS = 3
 
 
 def fetch() -> None:
-    """Fetch the jars of Kafka and Flink's connector, verify them, and compile the job's kernels; a second call only verifies."""
+    """Fetch the jars of Kafka and Flink's connector, verify them, compile the job's kernels, and archive the classes from which the
+    stack's JVMs start; a second call only verifies."""
     from state.kernels import warm  # numba takes half a second to import, which no other verb should wait for
 
     console = stderr_console()
@@ -31,6 +33,11 @@ def fetch() -> None:
         fetched = jars.fetch(lambda done, of, name: progress.update(task, completed=done, total=of, description=name))
         progress.update(task, total=None, description="compiling")
         warm()
+        progress.update(task, total=None, description="archiving classes")
+        try:
+            make_class_archives()
+        except UserError as error:  # `up` works without
+            console.print(f"warning: {error}", soft_wrap=True, markup=False)
     total = len(jars.read_lock())
     stdout_console().print(
         f"{total} jars verified in {jars.folder()}, {fetched} fetched now", soft_wrap=True, markup=False

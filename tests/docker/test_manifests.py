@@ -12,6 +12,7 @@ from typer.main import get_command
 
 from cli.main import app
 from cli.stack.brokers import BATCH_MAX_BYTES, TRANSACTION_MAX_MS
+from cli.stack.class_archives import sharing
 from cli.stack.flink_conf import java_options, shipped_options
 from cli.stack.jars import Jar, read_lock
 from jobs.secrets import SECRET_VARIABLES
@@ -267,7 +268,11 @@ def test_the_manifests_settings_load_and_name_mounted_secrets() -> None:
 
 def test_container_options_add_to_the_shipped_ones_and_repeat_none() -> None:
     assert not shipped_options().keys() & container_options().keys()
-    assert container_options()["env.java.opts.all"] == java_options()
+    flags = str(container_options()["env.java.opts.all"])
+    shared = tuple(flags.removeprefix(java_options()).split())
+    assert flags.startswith(java_options())
+    assert shared == sharing(Path("/opt/heliotrope/flink.jsa"))
+    assert " /opt/flink/lib /opt/heliotrope/flink.jsa\n" in (DOCKER / "Dockerfile").read_text(encoding="utf-8")
 
 
 def test_kubernetes_has_the_same_flink_options() -> None:
