@@ -17,7 +17,7 @@ from operators.redis.cluster.topology import SLOTS, slot_of
 from tests.server_process import ServerProcess
 
 PRIMARIES = 3
-FAILOVER_MS, PATIENCE_MS = 1_000, 60_000
+FAILOVER_MS, PATIENCE_MS = 2_000, 60_000
 """A primary that is silent for so long is replaced by its replica. Without replicas the others would refuse all commands then."""
 
 
