@@ -28,8 +28,15 @@ class ClusterClient(_RedisCluster):  # type: ignore[misc]
             raise redis.ConnectionError(str(error)) from None
 
     def mget(self, keys: Any, *more: Any) -> Any:
-        """Return the values of keys of any slots, not all of the same moment."""
-        return self.mget_nonatomic(keys, *more)
+        """Return the values of keys of any slots, not all of the same moment.
+
+        Raises:
+            RedisError: the nodes do not answer, or refuse.
+        """
+        try:
+            return self.mget_nonatomic(keys, *more)
+        except RedisClusterException as error:
+            raise redis.ConnectionError(str(error)) from None
 
     def pubsub(self, **options: Any) -> Any:
         """Return a subscription at any of the nodes: a message goes to all of them."""

@@ -94,6 +94,8 @@ class Dispatcher:
         for lane in self.routing.lanes():
             if lane.in_flight:
                 self._read(lane)
+            if lane.is_away:
+                self.routing.refresh()
         if self.routing.poll() or self._has_moved:
             self._deal_anew()
         for lane in self.routing.lanes():

@@ -71,7 +71,8 @@ class ClusterHealth:
             return
         self._next_ms = now_ms + ASK_EVERY_MS
         self._round = asked = _Round()
-        if all(self._ask_marker(asked, key) for key in (self._marker_key, *self._probe_keys)):
+        sent = [self._ask_marker(asked, key) for key in (self._marker_key, *self._probe_keys)]  # each begins to connect
+        if all(sent):
             self._ask_primaries(asked)
 
     def _ask_marker(self, asked: _Round, key: str) -> bool:

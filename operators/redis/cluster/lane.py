@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from operators.redis.cluster.pipeline import NodePipeline
+from operators.redis.errors import RedisTrouble
 from state.profile.effect import Write
 
 FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.05, 2.0
@@ -66,6 +67,11 @@ class Lane:
         self.rests_until_s = 0.0
         self.troubles: set[str] = set()
         self._backoff_s = FIRST_BACKOFF_S
+
+    @property
+    def is_away(self) -> bool:
+        """Whether another node may have its place soon."""
+        return bool(self.troubles & {RedisTrouble.AWAY, RedisTrouble.SLOTS})
 
     @property
     def waiting(self) -> int:
