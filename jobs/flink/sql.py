@@ -30,9 +30,10 @@ def remainder(number: str, of: str | int) -> str:
     return f"MOD(MOD({number}, {of}) + {of}, {of})"
 
 
-SILENT_FETCH_MS = 5_000
-"""How long a broker may keep a request for records open while there are none; what comes is sent at once. Kafka's usual 500 ms made
-each topic that is silent cost both ends two requests a second."""
+SILENT_FETCH_MS = 1_000
+"""How long a broker may keep a request for records open while there are none; what comes is sent at once. With Kafka's usual 500 ms
+each topic that is silent costs both ends two requests a second; but a consumer that closes waits for its open request, and with it
+a job that ends or starts again."""
 
 
 def source_options(settings: Settings, topic: str, start: str | int) -> dict[str, str]:
