@@ -8,9 +8,10 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 from rich.console import Console
@@ -19,17 +20,19 @@ from rich.table import Table
 from benchmarks.machine import machine
 from benchmarks.plan import FULL, QUICK
 from benchmarks.plots import draw
-from benchmarks.sections import TASK_MANAGERS, Bench, catalogue, cost, latency, scaling, throughput
-from benchmarks.stack import benchmark_stack
+from benchmarks.sections import TASK_MANAGERS, Bench, catalogue, cost, latency, scaling, start, throughput
+from benchmarks.stack import Stack, benchmark_stack
 from benchmarks.summary import Figures
 from jobs.settings import to_tree
 
 SHARED = (max(TASK_MANAGERS), ("local.task_manager_memory_mb=8000",))
 """TaskManagers and settings of the stack of most sections: with twice the room that the state of a million sessions needs."""
-STACKS: dict[str, tuple[int, tuple[str, ...]]] = {"catalogue": (1, catalogue.STACK)}
-"""Of those that need another one."""
+NO_STACK: tuple[int, tuple[str, ...]] = (0, ())
+STACKS: dict[str, tuple[int, tuple[str, ...]]] = {"start": NO_STACK, "catalogue": (1, catalogue.STACK)}
+"""Of those that need another one, or start their own."""
 RESULTS = Path(__file__).parent / "results"
 SECTIONS: dict[str, Callable[[Bench], Figures]] = {
+    "start": start.run,
     "throughput": throughput.run,
     "latency": latency.run,
     "scaling": scaling.run,
@@ -67,9 +70,10 @@ def main() -> None:
 
     values: dict[str, Any] = {}
     for (task_managers, sets), names in groupby(chosen, lambda name: STACKS.get(name, SHARED)):
-        with benchmark_stack(task_managers, sets) as stack:
-            say("the stack runs")
-            results.setdefault("configuration", to_tree(stack.settings))
+        with _stack_for(task_managers, sets) as stack:
+            if task_managers:
+                say("the stack runs")
+                results.setdefault("configuration", to_tree(stack.settings))
             bench = Bench(stack, plan, say, values)
             for name in names:
                 figures = SECTIONS[name](bench)
@@ -80,6 +84,11 @@ def main() -> None:
                 _write(options.out, results)
     plots = draw(results, options.out.parent / "plots")
     say(f"written to {options.out}, with {len(plots)} plots in {options.out.parent / 'plots'}")
+
+
+def _stack_for(task_managers: int, sets: tuple[str, ...]) -> AbstractContextManager[Stack]:
+    """The stack of some sections; nothing for those that start their own, and so do not look at it."""
+    return benchmark_stack(task_managers, sets) if task_managers else nullcontext(cast(Stack, None))
 
 
 def _write(path: Path, results: dict[str, Any]) -> None:

@@ -10,7 +10,8 @@ class Plan(NamedTuple):
     run. `lead` events of a topic come before the counting starts; a run of the job is counted for `longest_s` at most. Each
     section that compares does so `rounds` times in turn. `latency_s` are the seconds at each rate, `long_s` those at `long_rate`;
     one more rate is `share_of_limit` of the throughput that was found, and for `lasting_s` at `lasting_rate` sessions go on from
-    beginning to end. `products` are those of a large catalogue, which is compared `catalogue_rounds` times.
+    beginning to end. `products` are those of a large catalogue, which is compared `catalogue_rounds` times. `up` is
+    measured `starts` times, with events for `first_s` after it.
     """
 
     rounds: int
@@ -33,6 +34,8 @@ class Plan(NamedTuple):
     sized_sessions: int
     products: int
     catalogue_rounds: int
+    starts: int
+    first_s: float
 
 
 FULL = Plan(
@@ -56,6 +59,8 @@ FULL = Plan(
     sized_sessions=300,
     products=1_300_000,
     catalogue_rounds=3,
+    starts=3,
+    first_s=120.0,
 )
 QUICK = Plan(
     rounds=1,
@@ -78,4 +83,6 @@ QUICK = Plan(
     sized_sessions=40,
     products=200_000,
     catalogue_rounds=1,
+    starts=1,
+    first_s=30.0,
 )

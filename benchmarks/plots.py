@@ -60,7 +60,20 @@ def _cost(axes: Any, runs: Mapping[str, Any]) -> None:
     axes.grid(axis="x", alpha=0.3)
 
 
+def _start(axes: Any, runs: Mapping[str, Any]) -> None:
+    """The 99th percentile of each slice of the first minutes, by the time from the first event, a line for each start."""
+    for run in runs["starts"]:
+        slices = run["by_slice"]
+        step_s = run["seconds"] / len(slices)
+        axes.plot(
+            [step_s * (number + 1) for number in range(len(slices))], [some.get("p99") for some in slices], marker="o"
+        )
+    axes.set(yscale="log", xlabel="s after the first event", ylabel="click to Redis, p99, ms")
+    axes.grid(which="both", alpha=0.3)
+
+
 PLOTS: dict[str, Callable[[Any, Mapping[str, Any]], None]] = {
+    "start": _start,
     "throughput": _rates,
     "latency": _latency,
     "scaling": _rates,

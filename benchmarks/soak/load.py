@@ -57,6 +57,12 @@ class Load(threading.Thread):
             taken, self._latencies = self._latencies, []
         return taken
 
+    @property
+    def unanswered_now(self) -> int:
+        """Of the events sent those whose profile has not come."""
+        with self._lock:
+            return self.unanswered + len(self._waiting)
+
     def close(self) -> None:
         """Ends both threads."""
         self._ended.set()

@@ -86,7 +86,7 @@ class JobKeeper:
             with suppress(OSError, ValueError, KeyError):
                 state = await asyncio.to_thread(self._rest.job_state, self.job_id)
                 self._on_change(self.job_id, state, "")
-                if await asyncio.to_thread(self._rest.is_fully_running, self.job_id):
+                if state == "RUNNING" and await asyncio.to_thread(self._rest.is_fully_running, self.job_id):
                     return
                 failures = await asyncio.to_thread(self._rest.failures, self.job_id)
                 known = len(failures) if known is None else known

@@ -59,6 +59,7 @@ class Stack(Protocol):
     plan: Plan
     settings: Settings
     environment: dict[str, str]
+    rest: FlinkRest
 
     @property
     def job(self) -> Job:
@@ -74,7 +75,7 @@ async def start_redis(stack: Stack) -> str:
     process = await stack.start_service(service)
     client = redis.Redis.from_url(stack.plan.redis, password=redis_password(stack.settings), socket_timeout=2)
     with client:
-        await _until(lambda: bool(client.ping()), "Redis", service, process)
+        await _until(lambda: bool(client.ping()), "Redis", (service, process))
     return urlsplit(stack.plan.redis).netloc
 
 
@@ -86,7 +87,9 @@ async def start_kafka(stack: Stack) -> str:
     process = await stack.start_service(service)
     host, port = stack.plan.kafka.split(":")
     await _until(
-        lambda: answers(host, int(port)) and broker_answers(stack.settings, stack.plan.kafka), "Kafka", service, process
+        lambda: answers(host, int(port)) and broker_answers(stack.settings, stack.plan.kafka),
+        "Kafka",
+        (service, process),
     )
     return stack.plan.kafka
 
@@ -109,14 +112,8 @@ async def start_flink(stack: Stack) -> str:
         services.task_manager_service(number, stack.settings, stack.layout, java_home) for number in range(1, count + 1)
     ]
     processes = [await stack.start_service(service) for service in wanted]
-    rest = FlinkRest(stack.plan.flink)
-    waiting = asyncio.gather(
-        *(
-            _until(lambda: rest.task_managers() >= count, "Flink", service, process)
-            for service, process in zip(wanted, processes, strict=True)
-        )
-    )
-    await waiting
+    started = zip(wanted, processes, strict=True)
+    await _until(lambda: stack.rest.task_managers() >= count, "Flink", *started)
     return f"{stack.plan.flink}, {count} task manager{'s' if count > 1 else ''}"
 
 
@@ -124,7 +121,7 @@ async def start_serving(stack: Stack) -> str:
     """Start the HTTP server and wait until it is ready: Kafka and Redis answer it."""
     service = services.serving_service(stack.settings, stack.layout)
     process = await stack.start_service(service)
-    await _until(lambda: is_ready(stack.plan.serving), "Serving", service, process)
+    await _until(lambda: is_ready(stack.plan.serving), "Serving", (service, process))
     return stack.plan.serving
 
 
@@ -161,15 +158,17 @@ async def _format_storage(stack: Stack) -> None:
 
 
 async def _until(
-    ready: Callable[[], bool], step: str, service: services.Service, process: asyncio.subprocess.Process
+    ready: Callable[[], bool], step: str, *started: tuple[services.Service, asyncio.subprocess.Process]
 ) -> None:
-    """Asks until `ready`; an error is a no. The end of the process is a failure of the step."""
-    while process.returncode is None:
+    """Asks until `ready`; an error is a no. The end of a process that is waited for is a failure of the step."""
+    while True:
+        for service, process in started:
+            if process.returncode is not None:
+                raise failed(step, service, f"{service.name} ended with {describe_exit(process.returncode)}")
         with suppress(OSError, ValueError, KeyError, redis.RedisError, KafkaError):
             if await asyncio.to_thread(ready):
                 return
         await asyncio.sleep(POLL_SECONDS)
-    raise failed(step, service, f"{service.name} ended with {describe_exit(process.returncode)}")
 
 
 def failed(step: str, service: services.Service, what: str) -> StepError:

@@ -89,30 +89,31 @@ class Supervisor:
         )
 
     async def _start(self) -> None:
-        """1. Kafka, Redis and Flink, all at once  2. the topics, once Kafka answers  3. the job and the HTTP server, once all else
-        is there.
+        """1. Kafka, Redis and Flink, all at once  2. the topics, then the HTTP server, once Kafka answers  3. the job.
 
         `flink run` begins with the first: it takes longest, and needs no more than a JobManager, and that at its end.
         """
         await self._open_gateway()
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self._start_kafka())
+                kafka = group.create_task(self._start_kafka())
+                others = [kafka, group.create_task(self._step("Flink", steps.start_flink(self)))]
                 if self.plan.own_redis:
-                    group.create_task(self._step("Redis", steps.start_redis(self)))
-                group.create_task(self._step("Flink", steps.start_flink(self)))
-                group.create_task(self._step("Submit", steps.submit_job(self)))
-        except* steps.StepError as failures:
-            raise failures.exceptions[0] from None
-        try:
-            async with asyncio.TaskGroup() as group:
-                group.create_task(self._step("Job", steps.await_job(self)))
+                    others.append(group.create_task(self._step("Redis", steps.start_redis(self))))
                 if self.plan.serving:
-                    group.create_task(self._start_serving())
+                    group.create_task(self._start_serving(kafka))
+                group.create_task(self._start_job(others))
         except* steps.StepError as failures:
             raise failures.exceptions[0] from None
 
-    async def _start_serving(self) -> None:
+    async def _start_job(self, others: list[asyncio.Task[None]]) -> None:
+        """Submits it at once; what fails of it before `others` are there means nothing."""
+        await self._step("Submit", steps.submit_job(self))
+        await asyncio.gather(*others)
+        await self._step("Job", steps.await_job(self))
+
+    async def _start_serving(self, kafka: asyncio.Task[None]) -> None:
+        await kafka
         await self._step("Serving", steps.start_serving(self))
         self.record.serving = self.plan.serving
         self._save()
