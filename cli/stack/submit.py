@@ -41,8 +41,10 @@ def pack(target: Path, names: Iterable[str] = PACKAGES) -> None:
     A TaskManager of another kind of processor compiles its own.
     """
     from state.kernels import warm  # numba takes half a second to import, which only a submission should wait for
+    from state.kernels.cache import is_complete
 
-    warm()
+    if not is_complete():  # to load all of them would take half a second more
+        warm()
     root = source_root()
     files = sorted(file for name in names for pattern in PACKED for file in (root / name).rglob(pattern))
     with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:

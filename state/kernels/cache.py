@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from numba import __version__ as numba_version
 from numba.core import caching, config
 from numba.misc.appdirs import AppDirs
 
@@ -76,6 +77,30 @@ def own_folder() -> Path:
         Path(configured) / "heliotrope" if configured else AppDirs(appname="heliotrope", appauthor=False).user_cache_dir
     )
     return Path(caches) / "kernels" / SOURCES_STAMP[:16]
+
+
+def _complete_file() -> Path:
+    return Path(__file__).parent / "__pycache__" / "complete"
+
+
+def _this_machine_and_sources() -> str:
+    from numba.core.registry import cpu_target
+
+    return repr((SOURCES_STAMP, numba_version, cpu_target.target_context.codegen().magic_tuple()))
+
+
+def note_complete() -> None:
+    """Note that all kernels of these sources are kept for this kind of processor."""
+    with suppress(OSError):
+        _complete_file().write_text(_this_machine_and_sources(), encoding="utf-8")
+
+
+def is_complete() -> bool:
+    """Return whether that is known, without loading one."""
+    try:
+        return _complete_file().read_text(encoding="utf-8") == _this_machine_and_sources()
+    except (OSError, ValueError):
+        return False
 
 
 class _Beside(caching.InTreeCacheLocator):  # type: ignore[misc]

@@ -9,7 +9,7 @@ import numpy as np
 from state.feature_set import DIMENSION
 from state.kernels import learning
 from state.kernels.balancing import Balance, boosts_of, liken
-from state.kernels.cache import Compilation, compilation
+from state.kernels.cache import Compilation, compilation, is_complete, note_complete
 from state.kernels.columns import ASKED, CATEGORY_COLUMNS, FIXED, KNOWN_COLUMNS, TABLE_COLUMNS
 from state.kernels.describing import Known, Scratch, describe
 from state.kernels.drawing import joint_draws
@@ -45,7 +45,10 @@ class Warming(NamedTuple):
 
 def warm() -> Warming:
     """Compile what is not compiled yet, or load it, so that no event waits for it."""
-    return _timed(_warm_all)
+    warming = _timed(_warm_all)
+    if not warming.done.unwritten and not is_complete():
+        note_complete()
+    return warming
 
 
 def warm_learning() -> Warming:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 import state.kernels.cache
-from state.kernels.cache import RELEASES_KEPT, Compilation, kernel_sources
+from state.kernels.cache import RELEASES_KEPT, Compilation, is_complete, kernel_sources, note_complete
 from state.kernels.warming import Warming
 
 HERE = Path(state.kernels.cache.__file__).parent
@@ -153,6 +153,19 @@ def test_kernels_are_made_from_nothing_that_the_stamp_does_not_know() -> None:
     assert imports, "kernels import each other"
     strangers = {(name, module) for name, module in imports if module not in known}
     assert strangers == set()
+
+
+def test_that_all_kernels_are_kept_is_noted_for_these_sources_and_this_processor(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(state.kernels.cache, "_complete_file", lambda: tmp_path / "complete")
+    assert not is_complete()
+    note_complete()
+    assert is_complete()
+    monkeypatch.setattr(state.kernels.cache, "SOURCES_STAMP", "other sources")
+    assert not is_complete()
+    (tmp_path / "complete").write_bytes(b"\xff cut off")
+    assert not is_complete()
 
 
 def test_nothing_is_said_of_kernels_that_were_all_loaded() -> None:
