@@ -50,6 +50,7 @@ class Supervisor:
         context = client_context(layout.keys / f"{REST_KEY}.pem")
         inner = f"https://{LOOPBACK}:{plan.inner_flink_port}"  # behind the gateway, which others come in by
         self.rest = FlinkRest(inner, context=context)
+        self.watch_rest = FlinkRest(inner, context=context)  # which waits for no other's answer
         self.job = JobKeeper(layout, plan, settings, self.environment, self._job_changed, self.rest)
         self.keepers: dict[str, Keeper] = {}
         self.gateway = Gateway(plan.rest_port, plan.inner_flink_port, context)
@@ -156,7 +157,7 @@ class Supervisor:
             for keeper in self.keepers.values():
                 group.create_task(keeper.keep())
             group.create_task(self.job.keep())
-            group.create_task(HungWatch(self.keepers, partial(registered_ports, self.rest)).keep())
+            group.create_task(HungWatch(self.keepers, partial(registered_ports, self.watch_rest)).keep())
 
     async def stop(self) -> None:
         """Stop all processes: the way in first, and Flink before what it writes to."""
