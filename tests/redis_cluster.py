@@ -17,6 +17,7 @@ from operators.redis.cluster.topology import SLOTS, slot_of
 from tests.server_process import ServerProcess
 
 PRIMARIES = 3
+KNOWN = ("myself,master", "myself,slave", "master", "slave")
 FAILOVER_MS, PATIENCE_MS = 2_000, 60_000
 """A primary that is silent for so long is replaced by its replica. Without replicas the others would refuse all commands then."""
 
@@ -65,6 +66,11 @@ class ClusterNode(ServerProcess):
         text = found if isinstance(found, dict) else dict(line.split(":") for line in found.decode().split())
         return {str(key): str(value) for key, value in text.items()}
 
+    def is_meshed(self) -> bool:
+        """Whether it has a link to every node that it knows, and knows what each is."""
+        found: dict[str, Any] = self.command("CLUSTER NODES")
+        return all(node["connected"] and node["flags"] in KNOWN for node in found.values())
+
     def memory(self) -> int:
         found: Any = self.client.info("memory")
         return int(found["used_memory"])
@@ -112,9 +118,12 @@ class RedisCluster:
         self.wait_for_ok()
 
     def wait_for_ok(self) -> None:
-        """Waits until every node that lives serves all slots."""
+        """Waits until every node that lives serves all slots and, if all live, is linked to all others: a notification goes to
+        those only."""
         wait_until(lambda: all(node.info()["cluster_state"] == "ok" for node in self.nodes if node.is_running))
         wait_until(lambda: all(_is_linked(node) for node in self.replicas if node.is_running))
+        if all(node.is_running for node in self.nodes):
+            wait_until(lambda: all(node.is_meshed() for node in self.nodes))
 
     def owner(self, key: str) -> ClusterNode:
         """The primary of a key, as the nodes that live have it."""

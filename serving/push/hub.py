@@ -34,6 +34,9 @@ logger = structlog.get_logger()
 FIRST_BACKOFF_S, LONGEST_BACKOFF_S = 0.05, 2.0
 POSITIONS_PER_READ = 256
 """Positions asked for at once. Those that come meanwhile are read next, each session once."""
+REREAD_S = 10.0
+"""In a cluster all followed sessions are looked after so often: between two nodes whose link is down a notification is lost, and
+the subscription notices nothing."""
 Pause = Callable[[float], Awaitable[None]]
 
 
@@ -115,6 +118,7 @@ class Hub:
         board: NoticeBoard,
         ping_after_s: float = PING_AFTER_S,
         pause: Pause = asyncio.sleep,
+        reread_s: float = REREAD_S,
     ) -> None:
         self._client = client
         self._board = board
@@ -126,6 +130,7 @@ class Hub:
         )
         self._ping_after_s = ping_after_s
         self._pause = pause
+        self._reread_s = reread_s if isinstance(client, ClusterRedis) else 0.0
         self._watches: dict[str, list[Watch]] = {}
         self._unread: dict[str, None] = {}  # a set in order: sessions whose position must be read
         self._has_unread = asyncio.Event()
@@ -144,6 +149,8 @@ class Hub:
         """Begin to listen, in the running loop."""
         loop = asyncio.get_running_loop()
         self._tasks = [loop.create_task(self._listen()), loop.create_task(self._read_positions())]
+        if self._reread_s:
+            self._tasks.append(loop.create_task(self._reread()))
 
     def close(self) -> None:
         """End all watches, so that their clients go to another worker."""
@@ -220,6 +227,11 @@ class Hub:
         self._unread.update(dict.fromkeys(session_ids))
         if self._unread:
             self._has_unread.set()
+
+    async def _reread(self) -> None:
+        while True:
+            await self._pause(self._reread_s)
+            self._must_read(self._watches)
 
     async def _read_positions(self) -> None:
         failures = 0

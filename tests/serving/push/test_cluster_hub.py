@@ -51,9 +51,9 @@ def publish(cluster: RedisCluster, session_id: str, version: int) -> None:
 
 
 @asynccontextmanager
-async def worker_on(client: ClusterRedis, ping_after_s: float = 5.0) -> AsyncIterator[Worker]:
+async def worker_on(client: ClusterRedis, ping_after_s: float = 5.0, reread_s: float = 600.0) -> AsyncIterator[Worker]:
     board = NoticeBoard()
-    hub = Hub(client, PREFIX, board, ping_after_s)
+    hub = Hub(client, PREFIX, board, ping_after_s, reread_s=reread_s)
     hub.start()
     try:
         yield Worker(hub, board)
@@ -87,6 +87,20 @@ def test_notifications_come_from_every_primary_and_positions_too(steady: RedisCl
                 with hub.follow(session) as watch, hub.follow("nobody") as nobody:
                     await until(watch, lambda watch=watch: watch.position == Position(1_000, 7, 5_007))  # type: ignore[misc]
                     await until(nobody, lambda nobody=nobody: nobody.position == NOWHERE)  # type: ignore[misc]
+
+    run(test())
+
+
+def test_a_notification_that_is_lost_between_nodes_is_made_up_for(steady: RedisCluster) -> None:
+    publish(steady, "quiet", 1)
+
+    async def test() -> None:
+        async with worker_on(client_of(steady), reread_s=0.05) as (hub, _):
+            with hub.follow("quiet") as watch:
+                await until(watch, lambda: watch.position == Position(1_000, 1, 5_001))
+                node = steady.owner(key_of("quiet"))
+                node.client.set(key_of("quiet"), profile("quiet", 1_000, 2, 5_002))  # and announces nothing
+                await until(watch, lambda: watch.position == Position(1_000, 2, 5_002))
 
     run(test())
 
