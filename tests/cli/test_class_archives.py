@@ -65,11 +65,13 @@ def test_a_jvm_takes_its_classes_from_the_archive_and_does_without_where_it_does
 
 def test_what_was_made_is_not_made_again_and_that_of_other_releases_goes(lists: Path, tmp_path: Path) -> None:
     old, made = tmp_path / "classes" / "old-release", class_archives.folder()
-    for folder in (old, made):
+    for folder in (old / "lib", made):
         folder.mkdir(parents=True)
+    (old / "flink.jsa").touch()
     jar = jar_with(tmp_path / "jars", "own/Kept")
     assert class_archives.make(lambda lib: lib.mkdir(), lambda lib: [Archive(name, str(jar)) for name in NAMES])
-    assert not old.exists()
+    assert not (old / "flink.jsa").exists()
+    assert (old / "lib").is_dir(), "a stack of the other release starts its processes again from there"
     assert class_archives.flink_lib() == made / "lib"
     assert not class_archives.make(lambda lib: pytest.fail("linked again"), lambda lib: [])
 
