@@ -47,9 +47,9 @@ WATERMARK_INTERVAL = "500 ms"
 """Of each source: windows close by the minute, exposures in steps of 10 s. With the usual 200 ms thirteen tasks wake 65 times a
 second together."""
 
-LONGEST_CODE = 20_000
-"""Characters of a class that SQL generates, up to which Flink does not parse it to cut it up: it does so for each source's event
-time and each operator, at every start. Methods of such a class are below 8,000 bytes, beyond which Java compiles none."""
+LONGEST_CODE = 12_000
+"""Characters of a class that SQL generates up to which Flink does not parse it. It does so to cut methods of over 8,000 bytes,
+which Java never compiles. Nearly all class files of the job are below that with all their names, so all their methods are."""
 
 
 def build_graph(
