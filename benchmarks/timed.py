@@ -27,20 +27,22 @@ from operators.session.outbox import Outbox
 from operators.session.store import SessionStore
 from operators.task import subtask_index
 from state.personalizer import Personalizer
+from state.profile.publishing import Publisher
 from state.session.session import Session
 
 WRITE_EVERY_S = 1.0
 STAGES = (
-    Stage("choosing: candidates, features, the slate", Personalizer, "_choose"),
+    Stage("choosing: candidates, features, the slate", Publisher, "_choose"),
     Stage("choosing: its compiled call", state.choosing.thompson_slates, "thompson_slate"),
-    Stage("the profile as JSON", Personalizer, "_profile"),
+    Stage("the profile as JSON", Publisher, "profile"),
     Stage("decoding an event", operators.session.operator, "read_event"),
     Stage("attribution", Personalizer, "_attribute"),
-    Stage("the rest of taking an event", Personalizer, "take"),
-    Stage("the rest of publishing", Personalizer, "publish"),
-    Stage("the rest of publishing", Personalizer, "publish_pending"),
+    Stage("the rest of applying an event", Personalizer, "apply_unpublished"),
+    Stage("the rest of publishing", Publisher, "publish_due"),
+    Stage("the rest of publishing", Publisher, "publish_pending"),
     Stage("state: its bytes", Session, "decode"),
     Stage("state: its bytes", Session, "encode"),
+    Stage("state: reading and writing", SessionStore, "read"),
     Stage("state: reading and writing", SessionStore, "get"),
     Stage("state: reading and writing", SessionStore, "store"),
     Stage("Redis", ProfileWriter, "send"),
