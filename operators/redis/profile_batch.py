@@ -74,27 +74,28 @@ class BatchPacker:
     """Packer of batches, which keeps what is the same in each."""
 
     def __init__(self, prefix: str, ttl_ms: int) -> None:
-        self._key_prefix = f"{prefix}:profile:"
+        self._key_prefix = f"{prefix}:profile:".encode()
         self._command = bulk(b"EVALSHA") + bulk(SCRIPT_SHA.encode())
         self._life_and_channel = bulk(b"%d" % ttl_ms) + bulk(f"{prefix}:profile-updated".encode())
 
     def pack(self, batch: Batch, fence: str) -> bytes:
-        """Return the batch's call of the script, which does nothing once `fence` is a key in Redis."""
+        """Return the batch's call of the script, which does nothing once `fence` is a key in Redis. A profile is copied once."""
         written: list[bytes] = []
         deleted: list[bytes] = []
         arguments: list[bytes] = []
         lives: list[bytes] = []
         for session_id, write in batch.items():
-            key = bulk((self._key_prefix + session_id).encode())
+            key = bulk(self._key_prefix + session_id.encode())
             if write is None:
                 deleted.append(key)
             else:
                 written.append(key)
-                arguments.append(bulk(write.profile))
-                arguments.append(bulk(updated_message(session_id, write.version, write.updated_at_ms)))
+                message = updated_message(session_id, write.version, write.updated_at_ms)
+                profile = write.profile
+                arguments += (b"$%d\r\n" % len(profile), profile, b"\r\n$%d\r\n%b\r\n" % (len(message), message))
                 if write.life_ms:
                     lives += (bulk(b"%d" % len(written)), bulk(b"%d" % write.life_ms))
-        head = b"*%d\r\n" % (7 + len(batch) + len(arguments) + len(lives))
+        head = b"*%d\r\n" % (7 + len(batch) + 2 * len(written) + len(lives))
         keys = bulk(b"%d" % (1 + len(batch))) + bulk(fence.encode())
         same = self._life_and_channel + bulk(b"%d" % len(written))
         return b"".join((head, self._command, keys, *written, *deleted, same, *arguments, *lives))
@@ -112,4 +113,5 @@ def packed(*words: bytes) -> bytes:
 
 def updated_message(session_id: str, version: int, updated_at_ms: int) -> bytes:
     """Return the notification of a write."""
-    return msgspec.json.encode({"session_id": session_id, "version": version, "updated_at": updated_at_ms})
+    name = msgspec.json.encode(session_id)
+    return b'{"session_id":%b,"version":%d,"updated_at":%d}' % (name, version, updated_at_ms)

@@ -50,10 +50,17 @@ class Agenda:
         self._prefix = f"{started_ms}-"
         self._count = 0
         self._entries: dict[str, dict[str, Entry]] = {}
+        self._newest: dict[str, str] = {}
 
     def add(self, bucket: str, task: Task, due_ms: int, names: list[str], timers: Any) -> None:
-        """Note something to do for sessions at that time."""
-        self._put(bucket, Entry(task, due_ms, names), timers)
+        """Note something to do for sessions at that time: in the newest entry if it is for the same."""
+        name = self._newest.get(bucket, "")
+        entry = self._of(bucket).get(name)
+        if entry is None or entry.task != task or entry.due_ms != due_ms:
+            self._put(bucket, Entry(task, due_ms, names), timers)
+        else:
+            entry.names = list(dict.fromkeys((*entry.names, *names)))
+            self._map.put(name, _encoder.encode(entry))
 
     def add_time(self, bucket: str, due_ms: int, time_ms: int, timers: Any) -> None:
         """Note that more sessions are due at an event time, to be looked at by the wall clock's `due_ms`."""
@@ -81,6 +88,7 @@ class Agenda:
         self._count += 1
         name = f"{self._prefix}{self._count:x}"
         self._of(bucket)[name] = entry
+        self._newest[bucket] = name
         self._map.put(name, _encoder.encode(entry))
         timers.register_processing_time_timer(entry.due_ms)
 
