@@ -13,7 +13,8 @@ from pyflink.datastream import KeyedStream, StreamExecutionEnvironment
 from pyflink.table import StreamTableEnvironment
 
 from jobs.errors import ConfigurationError, SecretError
-from jobs.flink.jvm import always_idle, evenly_spread_keys, flush_after, gathered, keyed_in_jvm, put_beside, set_uids
+from jobs.flink.batches import gathered, in_batches
+from jobs.flink.jvm import always_idle, evenly_spread_keys, flush_after, keyed_in_jvm, put_beside, set_uids
 from jobs.resuming import check_resume
 from jobs.secrets import redis_password, user_salt
 from jobs.settings import load_settings
@@ -70,7 +71,8 @@ def build_graph(
     reference = always_idle(reference_stream(tables, given))  # Row(kind, key, value, partition, offset, ms)
     session = SessionOperator(settings, partial(read_secrets, settings), BUILD_ID, ends.writers)
     sessions = inputs.connect(reference.broadcast(REFERENCE_STATE)).process(session, OUTPUT_TYPE)
-    sessions = sessions.name(SESSION).uid(session_uid(bucket_count(settings))).disable_chaining()
+    sessions = in_batches(sessions, settings.flink.gather_ms)
+    sessions = sessions.name(SESSION).uid(session_uid(bucket_count(settings)))
     records = records_table(tables, sessions)  # kind, key, value, outcomes, shard, examples, accepted; decision 0006
     accepted = accepted_events(tables, records)  # a row for each product of an accepted event
 

@@ -1,7 +1,6 @@
 package heliotrope;
 
 import java.util.ArrayList;
-import org.apache.flink.api.common.operators.ProcessingTimeService.ProcessingTimeCallback;
 import org.apache.flink.streaming.api.graph.StreamConfig;
 import org.apache.flink.streaming.api.operators.AbstractStreamOperator;
 import org.apache.flink.streaming.api.operators.OneInputStreamOperator;
@@ -17,12 +16,12 @@ import org.apache.flink.types.Row;
  * Inputs, Row(bucket, session, payload, origin key, partition, offset, record_ms), to batches, Row(bucket's key, Row(sessions,
  * payloads, origin keys, places)), in the order of arrival within a bucket.
  *
- * <p>A batch leaves some milliseconds after its first input, at the latest, and before anything that its inputs must not be
+ * <p>A batch leaves as soon as the source has no more to give, see `Hold`, and before anything that its inputs must not be
  * overtaken by: a watermark, or they would be late; a checkpoint's barrier, so that nothing here has to be in the checkpoint.
  *
  * <p>Compiled by Flink where it runs, by the compiler that it has for SQL, which knows no generic types.
  */
-public class Gather extends AbstractStreamOperator implements OneInputStreamOperator, ProcessingTimeCallback {
+public class Gather extends AbstractStreamOperator implements OneInputStreamOperator, Hold.Holder {
 
     /** How the names begin of threads of SQL's windows and of checkpoints, which copy and write. */
     private static final String[] BEHIND =
@@ -31,17 +30,16 @@ public class Gather extends AbstractStreamOperator implements OneInputStreamOper
     private static final int REPLACEMENT = 0xFFFD;
 
     private final String[] keys;
-    private final long gatherMs;
+    private final Hold hold;
     private final int most;
     private final long mostBytes;
     private final ArrayList[] inputs;
     private final long[] bytes;
-    private boolean waits;
 
     /** References: the buckets' keys, the milliseconds, the inputs of a batch and the bytes of its payloads and keys with which it is full. */
     public Gather(Object[] references, StreamTask task, StreamConfig config, Output output, ProcessingTimeService clock) {
         keys = (String[]) references[0];
-        gatherMs = ((Number) references[1]).longValue();
+        hold = new Hold(this, task, config.getChainIndex(), clock, ((Number) references[1]).longValue());
         most = ((Number) references[2]).intValue();
         mostBytes = ((Number) references[3]).longValue();
         inputs = new ArrayList[keys.length];
@@ -60,15 +58,9 @@ public class Gather extends AbstractStreamOperator implements OneInputStreamOper
         bytes[bucket] += length(input, 2) + length(input, 3);
         if (inputs[bucket].size() >= most || bytes[bucket] >= mostBytes) {
             send(bucket);
-        } else if (!waits) {
-            waits = true;
-            processingTimeService.registerTimer(processingTimeService.getCurrentProcessingTime() + gatherMs - 1, this);
+        } else {
+            hold.added();
         }
-    }
-
-    public void onProcessingTime(long time) throws Exception {
-        waits = false;
-        sendAll();
     }
 
     public void processWatermark(Watermark mark) throws Exception {
@@ -142,7 +134,8 @@ public class Gather extends AbstractStreamOperator implements OneInputStreamOper
         return new String(letters);
     }
 
-    private void sendAll() {
+    public void sendAll() {
+        hold.cleared();
         for (int bucket = 0; bucket < keys.length; bucket++) {
             if (!inputs[bucket].isEmpty()) {
                 send(bucket);

@@ -2,19 +2,11 @@
 
 import itertools
 import re
-from collections.abc import Sequence
-from importlib.resources import files
 from typing import Any
 
-from pyflink.common import Duration, TypeInformation, Types, WatermarkStrategy
+from pyflink.common import Duration, Types, WatermarkStrategy
 from pyflink.datastream import DataStream, KeyedStream, StreamExecutionEnvironment
 from pyflink.java_gateway import get_gateway
-
-MOST_GATHERED = 64
-"""Inputs of a batch. A call of so many takes 30 to 80 ms, in which a checkpoint has to wait."""
-
-MOST_BYTES = 1_048_576
-"""Of a batch's payloads and keys, with which it is full: a record may have two MiB before it is refused."""
 
 
 def keyed_in_jvm(stream: DataStream) -> KeyedStream:
@@ -27,37 +19,6 @@ def keyed_in_jvm(stream: DataStream) -> KeyedStream:
     selector = jvm.KeyByKeySelector()
     key_type = Types.ROW([Types.STRING()]).get_java_type_info()
     return KeyedStream(stream._j_data_stream.keyBy(selector, key_type), Types.STRING(), stream)
-
-
-def gathered(stream: DataStream, buckets: Sequence[str], gather_ms: int, batch_type: TypeInformation) -> DataStream:
-    """Return inputs, Row(bucket's number, …), as batches by the bucket's key, as `jobs/flink/Gather.java` says.
-
-    Windows of SQL and of the DataStream API let watermarks overtake what they gather by the clock; the operator that does not is
-    compiled by Flink, as its own SQL is.
-    """
-    gateway = get_gateway()
-    jvm, flink = gateway.jvm, gateway.jvm.org.apache.flink
-    keys = gateway.new_array(jvm.String, len(buckets))
-    for number, key in enumerate(buckets):
-        keys[number] = key
-    references = gateway.new_array(jvm.Object, 4)
-    for place, reference in enumerate((keys, gather_ms, MOST_GATHERED, MOST_BYTES)):
-        references[place] = reference
-    source = files("jobs.flink").joinpath("Gather.java").read_text()
-    code = flink.table.runtime.generated.GeneratedOperator(
-        "heliotrope.Gather", source, references, flink.configuration.Configuration()
-    )
-    upstream = stream._j_data_stream.getTransformation()
-    gather = flink.streaming.api.transformations.OneInputTransformation(
-        upstream,
-        "gather",
-        flink.table.runtime.operators.CodeGenOperatorFactory(code),
-        batch_type.get_java_type_info(),
-        upstream.getParallelism(),
-        False,
-    )
-    environment = stream._j_data_stream.getExecutionEnvironment()
-    return DataStream(flink.streaming.api.datastream.DataStream(environment, gather))
 
 
 def always_idle(stream: DataStream) -> DataStream:

@@ -1,17 +1,18 @@
 """What the JVM reads of an event's payload: its session and its time, each in one pass over the bytes.
 
 The same in SQL built the JSON object five times for each event: its time stands three times in the expression, its session twice in
-the plan. Flink compiles the classes where they run, by the compiler that it has for SQL.
+the plan.
 """
 
-from importlib.resources import files
 from typing import Any
 
 from pyflink.common import TypeInformation
 from pyflink.datastream import DataStream
 from pyflink.java_gateway import get_gateway
 
-HELPER = "TopLevel"
+from jobs.flink.compiled import class_of, operator_of
+
+HELPERS = ("TopLevel",)
 WATERMARK_STRATEGY = "watermarkStrategy"
 
 
@@ -20,13 +21,10 @@ def by_session(stream: DataStream, buckets: int, keyless_spread: int, input_type
     `jobs/flink/SessionKey.java` says."""
     flink = get_gateway().jvm.org.apache.flink
     upstream = stream._j_data_stream.getTransformation()
-    code = flink.table.runtime.generated.GeneratedOperator(
-        *_class_of("SessionKey", buckets, keyless_spread), flink.configuration.Configuration()
-    )
     keyed = flink.streaming.api.transformations.OneInputTransformation(
         upstream,
         "session-key",
-        flink.table.runtime.operators.CodeGenOperatorFactory(code),
+        operator_of("SessionKey", HELPERS, buckets, keyless_spread),
         input_type.get_java_type_info(),
         upstream.getParallelism(),
         False,
@@ -62,7 +60,7 @@ def event_time(column: int, max_future_ms: int, delay_ms: int) -> Any:
     """Return the generator of watermarks from the payload in that column of a source's rows."""
     flink = get_gateway().jvm.org.apache.flink
     return flink.table.runtime.generated.GeneratedWatermarkGenerator(
-        *_class_of("EventTime", column, max_future_ms, delay_ms)
+        *class_of("EventTime", HELPERS, column, max_future_ms, delay_ms)
     )
 
 
@@ -70,19 +68,3 @@ def _source_of(transformation: Any) -> Any:
     while transformation.getInputs():
         [transformation] = transformation.getInputs()
     return transformation
-
-
-def _class_of(name: str, *given: Any) -> tuple[str, str, Any]:
-    """A class's name, its source together with the helper's, and what it is made of."""
-    gateway = get_gateway()
-    references = gateway.new_array(gateway.jvm.Object, len(given))
-    for place, reference in enumerate(given):
-        references[place] = reference
-    lines = [line for part in (name, HELPER) for line in _lines_of(part)]
-    imports = sorted({line for line in lines if line.startswith("import ")})
-    body = [line for line in lines if not line.startswith(("import ", "package "))]
-    return f"heliotrope.{name}", "\n".join(("package heliotrope;", *imports, *body)), references
-
-
-def _lines_of(name: str) -> list[str]:
-    return files(__package__).joinpath(f"{name}.java").read_text(encoding="utf-8").splitlines()

@@ -7,7 +7,7 @@ from pyflink.common import Types
 from pyflink.datastream import RuntimeContext
 from pyflink.datastream.state import MapStateDescriptor
 
-from operators.named_state import keys_of
+from operators.named_state import calls_of, drain_map, keys_of
 
 GRAIN_MS = 10_000
 """Times are rounded up to it: sessions that fall together share a timer."""
@@ -33,6 +33,7 @@ class DueSessions:
     def __init__(self, runtime_context: RuntimeContext) -> None:
         descriptor = MapStateDescriptor("due", Types.STRING(), Types.PICKLED_BYTE_ARRAY())
         self._map: Any = runtime_context.get_map_state(descriptor)
+        self._calls = calls_of(runtime_context)
         self._heads: dict[tuple[str, int], tuple[int, int]] = {}
         self._added: dict[int, list[str]] = {}
 
@@ -58,11 +59,15 @@ class DueSessions:
         """Return sessions that are due at that time, whole chunks of them until there are `most`, and whether any are left."""
         first, end = self._head(bucket, time_ms)
         taken: list[str] = []
+        count = 1
         while first < end and len(taken) < most:
-            name = f"{time_ms}/{first}"
-            taken += _chunks.decode(self._map.get(name))
-            self._map.remove(name)
-            first += 1
+            names = [f"{time_ms}/{number}" for number in range(first, min(end, first + count))]
+            for data in drain_map(self._map, self._calls, names):
+                taken += _chunks.decode(data)
+            first += len(names)
+            count = max(
+                1, (most - len(taken)) * len(names) // max(1, len(taken))
+            )  # chunks are about as long as each other
         if first < end:
             self._map.put(str(time_ms), self._remember(bucket, time_ms, first, end))
         elif end:

@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import msgspec
@@ -14,6 +14,7 @@ from pyflink.datastream.state import MapStateDescriptor
 
 from operators.counters import Counters, of_variant
 from operators.kernels import get_ready
+from operators.named_state import calls_of
 from operators.names import (
     BUNDLE_RECORD,
     CANDIDATES_RECORD,
@@ -98,6 +99,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self._overload = OverloadReport(
             self._personalizer.publisher.overload, self._counters, settings.overload.recover_after_ms
         )
+        self._calls = calls_of(runtime_context)
         self._sessions = SessionStore(runtime_context, self._counters.add)
         self._due = DueSessions(runtime_context)
         self._agenda = Agenda(runtime_context, wall_clock_ms())
@@ -134,23 +136,25 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
                 self._timings.close()
 
     def process_element(self, value: Row, ctx: Any) -> Iterable[Row]:
-        """Return a batch of inputs of a bucket's sessions: all are taken first, and then published for, as code that runs several
-        times in a row is faster. Only where a session has another input is it published for in between."""
+        """Apply a batch of inputs of a bucket's sessions: all are taken first, and then published for, as code that runs several
+        times in a row is faster. Only if a session has another input is it published for in between."""
         began_s = time.perf_counter()
         if not self._restored:
             self._restore(ctx)
         self._rebuilder.see(ctx.get_current_key(), ctx.timer_service())
         watermark_ms = ctx.timer_service().current_watermark()
-        for given in read_batch(value):
+        inputs = list(read_batch(value))
+        self._sessions.read(given.session_id for given in inputs)
+        for given in inputs:
             self._apply(given, watermark_ms, ctx)
         for session_id in list(self._accepted):
             self._publish(session_id)
-        rows = self._end_of_call(ctx)
+        self._end_of_call(ctx)
         self._timings.called(began_s)
-        return rows
+        return ()
 
-    def process_broadcast_element(self, value: Row, ctx: Any) -> Iterator[Row]:
-        """Yield a bundle, a list, a product or a model: Row(kind, key, value, partition, offset, record_ms)."""
+    def process_broadcast_element(self, value: Row, ctx: Any) -> Iterable[Row]:
+        """Take a bundle, a list, a product or a model in: Row(kind, key, value, partition, offset, record_ms)."""
         if not self._restored:
             self._restore(ctx)
         kind, key, payload, partition, offset, record_ms = value._values
@@ -162,7 +166,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         if not isinstance(found, Rejection):
             self._remember(found, payload, ctx)
             self._show_reference_data(kind)
-            return
+            return ()
         logger.warning("a reference record was refused", kind=kind, reason=found.reason, detail=found.detail)
         if self._is_first:  # every subtask sees it, one says so
             topics = self._settings.kafka.topics
@@ -175,7 +179,8 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._refuse(found, origin, key, payload)
             self._say_what_is_left_out()
             self._counters.flush()
-            yield from self._outbox.drain()
+            self._send_on()
+        return ()
 
     def _show_reference_data(self, kind: str) -> None:
         """Counts what a record of that kind changed, and brings the gauges up to date."""
@@ -202,7 +207,8 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._counters.flush()
         else:
             self._end_some(timestamp, ctx)
-        return self._end_of_call(ctx)
+        self._end_of_call(ctx)
+        return ()
 
     def _apply(self, given: Input, watermark_ms: int, ctx: Any) -> None:
         now_ms = wall_clock_ms()
@@ -314,7 +320,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         if effect.delete:
             self._written.add(session_id)
 
-    def _end_of_call(self, ctx: Any) -> list[Row]:
+    def _end_of_call(self, ctx: Any) -> None:
         """1 write the state; 2 note what to do by the clock; 3 send profiles; 4 send on the rest."""
         bucket, timers = ctx.get_current_key(), ctx.timer_service()
         self._say_what_is_left_out()
@@ -335,7 +341,13 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         if product_ids:
             self._counters.add("products_wanted", len(product_ids))
             self._outbox.want(product_ids)
-        return self._outbox.drain()
+        self._send_on()
+
+    def _send_on(self) -> None:
+        """All rows in one call, not by what PyFlink's functions return, as each row would cross twice on its own."""
+        rows = self._outbox.drain()
+        if rows:
+            self._calls.collect(rows)
 
     def _say_what_is_left_out(self) -> None:
         """Of a flood of dead letters, in the call that left it out."""
@@ -357,6 +369,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             return
         self._agenda.done(bucket, name)
         if entry.task == Task.PENDING:
+            self._sessions.read(entry.names)
             for session_id in entry.names:
                 self._publish_pending(session_id, now_ms)
         elif entry.task == Task.DUE:
@@ -366,6 +379,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         """Whether any of what was written is not known to have arrived. What was written before this start is written again, as it
         may be lost."""
         if self._agenda.was_restored(name):
+            self._sessions.read(entry.names)
             for session_id in entry.names:
                 if not self._writer.holds(session_id):
                     self._write_again(session_id, now_ms)
@@ -389,6 +403,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         """Looks at sessions that are due at that event time; if many are, at the others in a call of their own."""
         bucket = ctx.get_current_key()
         session_ids, are_more = self._due.drain(bucket, time_ms, DUE_AT_ONCE)
+        self._sessions.read(session_ids)
         for session_id in session_ids:
             session = self._load(session_id)
             if session is not None and time_ms >= session.timer_ms:  # else gone, or another time is the one that counts

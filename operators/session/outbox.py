@@ -1,8 +1,9 @@
 """What a batch of inputs sends on, as few rows as can be: a row costs more than its bytes."""
 
 from collections.abc import Iterable
+from typing import Any
 
-from pyflink.common import Row, Types
+from pyflink.common import Types
 
 from operators.names import EXAMPLES, OUTCOMES, WANTED
 from state.events.accepted import LINE, read_time_and_user
@@ -19,13 +20,16 @@ Lines of several events stand together where all fall into one of popularity's s
 
 KIND, KEY, VALUE, OUTCOMES_COLUMN, SHARD, MESSAGE, ACCEPTED = range(7)
 
+Fields = list[Any]
+"""Of a row of `OUTPUT_TYPE`."""
+
 
 class Outbox:
     """Records collected from several inputs; `slide_ms` is popularity's, by which accepted events are counted."""
 
     def __init__(self, slide_ms: int) -> None:
         self._slide_ms = slide_ms
-        self._rows: list[Row] = []
+        self._rows: list[Fields] = []
         self._accepted: dict[int, list[str]] = {}
 
     def add(self, kind: str, key: bytes | None, value: bytes | None) -> None:
@@ -34,7 +38,7 @@ class Outbox:
 
     def add_all(self, records: Iterable[Record], accepted: str | None) -> None:
         """Add what an input brought about: outcomes and a message for the learner go along with a record of the same session."""
-        rows: list[Row] = []
+        rows: list[Fields] = []
         for record in records:
             if record.kind == OUTCOMES:
                 row = _with_room(rows, OUTCOMES_COLUMN, record.key)
@@ -52,15 +56,15 @@ class Outbox:
         """Ask the directory for products."""
         self._rows += [_row(WANTED, product_id.encode(), b"") for product_id in product_ids]
 
-    def drain(self) -> list[Row]:
-        """Return all of it; the outbox is empty then."""
+    def drain(self) -> tuple[tuple[Any, ...], ...]:
+        """Return the fields of all rows; the outbox is empty then."""
         rows = self._rows
         for lines in self._accepted.values():
             _with_room(rows, ACCEPTED)[ACCEPTED] = LINE.join(lines)
         self._rows, self._accepted = [], {}
-        return rows
+        return tuple(map(tuple, rows))
 
-    def _accept(self, rows: list[Row], accepted: str) -> None:
+    def _accept(self, rows: list[Fields], accepted: str) -> None:
         at_ms, user = read_time_and_user(accepted)
         if user:
             _with_room(rows, ACCEPTED)[ACCEPTED] = accepted
@@ -68,11 +72,11 @@ class Outbox:
             self._accepted.setdefault(at_ms // self._slide_ms, []).append(accepted)
 
 
-def _row(kind: str | None, key: bytes | None, value: bytes | None) -> Row:
-    return Row(kind, key, value, None, None, None, None)
+def _row(kind: str | None, key: bytes | None, value: bytes | None) -> Fields:
+    return [kind, key, value, None, None, None, None]
 
 
-def _with_room(rows: list[Row], column: int, key: bytes | None = None) -> Row:
+def _with_room(rows: list[Fields], column: int, key: bytes | None = None) -> Fields:
     """The last of the rows where it has nothing in the column, and that key if one is given; else a new one."""
     if not rows or rows[-1][column] is not None or key not in (None, rows[-1][KEY]):
         rows.append(_row(None, key, None))

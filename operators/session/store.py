@@ -1,6 +1,6 @@
 """The sessions of a bucket, in keyed state: what a batch reads and changes, read once and written at its end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from pyflink.datastream import RuntimeContext
 
@@ -17,31 +17,32 @@ class SessionStore:
         self._count = count
         self._state = NamedState(runtime_context, SESSIONS)
         self._known: dict[str, bytes | None] = {}
-        self._changed: set[str] = set()
+        self._changed: dict[str, bytes | None] = {}
+
+    def read(self, session_ids: Iterable[str]) -> None:
+        """Read sessions that a call will ask for, all at once."""
+        names = [session_id for session_id in dict.fromkeys(session_ids) if session_id not in self._known]
+        if names:
+            self._known.update(zip(names, self._state.get_all(names), strict=True))
 
     def get(self, session_id: str) -> bytes | None:
         """Return a session's state, None where nothing is held."""
         if session_id not in self._known:
-            self._known[session_id] = self._state.get(session_id)
+            [self._known[session_id]] = self._state.get_all([session_id])
         return self._known[session_id]
 
     def put(self, session_id: str, data: bytes | None) -> None:
         """Put what is to be stored, None to hold nothing any more."""
         self._known[session_id] = data
-        self._changed.add(session_id)
+        self._changed[session_id] = data
 
     def store(self) -> None:
         """Write what has changed."""
-        stored = size = 0
-        for session_id in self._changed:
-            data = self._known[session_id]
-            if data is None:
-                self._state.remove(session_id)
-            else:
-                self._state.put(session_id, data)
-                stored, size = stored + 1, size + len(data)
-        if stored:
-            self._count("sessions_stored", stored)
-            self._count("session_bytes_stored", size)
+        if self._changed:
+            held = [data for data in self._changed.values() if data is not None]
+            self._state.put_all(list(self._changed), list(self._changed.values()))
+            if held:
+                self._count("sessions_stored", len(held))
+                self._count("session_bytes_stored", sum(map(len, held)))
         self._known.clear()
         self._changed.clear()

@@ -63,7 +63,7 @@ class Flink(Section, frozen=True):
     checkpoint_timeout_ms: Annotated[int, Meta(ge=1_000, le=HOUR_MS)] = 5 * MINUTE_MS
     checkpoint_dir: str = ""
     buffer_timeout_ms: Annotated[int, Meta(ge=0, le=1_000)] = 0
-    gather_ms: Annotated[int, Meta(ge=1, le=1_000)] = 2
+    gather_ms: Annotated[int, Meta(ge=1, le=1_000)] = 10
     buckets: Annotated[int, Meta(ge=1, le=4_096)] | None = None
     state_backend: Literal["hashmap", "rocksdb"] = "hashmap"
 

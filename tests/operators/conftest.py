@@ -6,7 +6,7 @@ import pytest
 
 from operators.session import due_sessions
 from operators.session import store as session_store
-from tests.operators.flink_fakes import fake_named_state
+from tests.operators.flink_fakes import NamedState, drain_map
 from tests.redis_server import RedisServer, redis_server
 
 
@@ -20,5 +20,6 @@ def server() -> Iterator[RedisServer]:
 @pytest.fixture
 def named_state(monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep named state in a dictionary: a state backend is only in a TaskManager."""
-    monkeypatch.setattr(session_store, "NamedState", fake_named_state)
+    monkeypatch.setattr(session_store, "NamedState", NamedState)
     monkeypatch.setattr(due_sessions, "keys_of", lambda named: list(named.keys()))
+    monkeypatch.setattr(due_sessions, "drain_map", drain_map)

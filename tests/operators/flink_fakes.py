@@ -1,6 +1,6 @@
 """Stand-ins for what Flink hands an operator. State goes through bytes on each access, as the real backend's does."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -108,6 +108,7 @@ class RuntimeContext:
         self.lists: dict[str, ListState] = {}
         self.counters: dict[str, Counter] = {}
         self.distributions: dict[str, Distribution] = {}
+        self.calls = Calls()
         info = SimpleNamespace(getIndexOfThisSubtask=lambda: subtask, getNumberOfParallelSubtasks=lambda: 1)
         self._runtime_context = SimpleNamespace(getTaskInfo=lambda: info)
 
@@ -119,6 +120,9 @@ class RuntimeContext:
 
     def get_list_state(self, descriptor: Any) -> ListState:
         return self.lists.setdefault(descriptor.name, ListState(self._context))
+
+    def get_keyed_state_backend(self) -> Any:
+        return SimpleNamespace(_function_context=SimpleNamespace(_j_context=self.calls))
 
     def get_metrics_group(self) -> "RuntimeContext":
         return self
@@ -143,9 +147,43 @@ class LabelledGroup:
         return self._runtime.counter(name + self._label)
 
 
-def fake_named_state(runtime: RuntimeContext, name: str) -> MapState:
-    """In place of a `NamedState`."""
-    return runtime.maps.setdefault(name, MapState(runtime._context))
+class Calls:
+    """The session operator's own calls into the JVM, which takes tuples for arrays."""
+
+    def __init__(self) -> None:
+        self.rows: list[tuple[Any, ...]] = []
+
+    def collect(self, rows: tuple[tuple[Any, ...], ...]) -> None:
+        assert type(rows) is tuple
+        assert all(type(row) is tuple for row in rows)
+        self.rows += rows
+
+    def drain(self) -> list[tuple[Any, ...]]:
+        """Return the rows that were sent since the last time."""
+        rows, self.rows = self.rows, []
+        return rows
+
+
+class NamedState:
+    """In place of a `NamedState`: it reads and writes many at once."""
+
+    def __init__(self, runtime: RuntimeContext, name: str) -> None:
+        self._map = runtime.maps.setdefault(name, MapState(runtime._context))
+
+    def get_all(self, names: Sequence[str]) -> list[bytes | None]:
+        return [self._map.get(name) for name in names]
+
+    def put_all(self, names: Sequence[str], data: Sequence[bytes | None]) -> None:
+        for name, value in zip(names, data, strict=True):
+            self._map.remove(name) if value is None else self._map.put(name, value)
+
+
+def drain_map(named: MapState, calls: Calls, names: Sequence[str]) -> list[bytes | None]:
+    """In place of `drain_map`."""
+    found = [named.get(name) for name in names]
+    for name in names:
+        named.remove(name)
+    return found
 
 
 class BroadcastState:
