@@ -27,6 +27,15 @@ class NameColumn:
         if is_plain:
             self._bytes[start + 1 : start + 1 + len(text)] = text
 
+    @property
+    def size(self) -> int:
+        """Bytes of the column."""
+        return len(self._bytes)
+
+    def is_plain(self, number: int) -> bool:
+        """Return whether the number's name stands in the column."""
+        return self._bytes[NAME_BYTES * number] != UNNAMED
+
     def _use(self, names: bytearray) -> None:
         self._bytes = names
         self.address = int(np.frombuffer(names, dtype=np.uint8).ctypes.data)

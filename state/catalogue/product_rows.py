@@ -6,6 +6,7 @@ from numpy.typing import NDArray
 from state.catalogue.assortment.facts import AVAILABLE, SIZE
 from state.catalogue.assortment.tally import PRICE_SCALE
 from state.catalogue.name_column import NameColumn
+from state.journal import Journal
 from state.kernels import MARK_STEPS
 from state.kernels.columns import STATIC_COLUMNS, ProductColumn
 
@@ -30,7 +31,8 @@ def packed(facts: bytes) -> Packed:
 
 class ProductRows:
     """`product_ids` and `categories` are by row, `category_ids` by code; `active` says which rows can be shown. `changes` counts
-    what may have changed that, or a product's category, `moves` what changed which product a row stands for. `names` and
+    what may have changed that, or a product's category, `moves` what changed which product a row stands for, and `moved` notes
+    those rows. No row of `stamp` holds more than `mark` and what a choice adds to it. `names` and
     `names_of_codes` are products' and categories' ids for the kernels."""
 
     def __init__(self) -> None:
@@ -51,8 +53,9 @@ class ProductRows:
         self.stamp: Rows = np.zeros(FIRST_ROWS, dtype=np.int64)
         self.code_slot: Rows = np.zeros(0, dtype=np.int64)
         self.names, self.names_of_codes = NameColumn(FIRST_ROWS), NameColumn(FIRST_ROWS)
-        self._mark = 0
+        self.mark = 0
         self.changes = self.moves = 0
+        self.moved: Journal[int] = Journal()
 
     def __len__(self) -> int:
         """Products held."""
@@ -74,17 +77,18 @@ class ProductRows:
 
     def next_mark(self) -> int:
         """Return a number that no row of `stamp` holds, nor any larger one."""
-        self._mark += MARK_STEPS
-        return self._mark
+        self.mark += MARK_STEPS
+        return self.mark
 
     def _add(self, product_id: str) -> int:
         """A row for a product that has none."""
         row = self._new_row()
         self.moves += 1
+        self.moved.note(row)
         self.product_ids[row] = product_id
         self.names.put(row, product_id)
         self.row_of[product_id] = row
-        self.stamp[row] = self._mark
+        self.stamp[row] = self.mark
         return row
 
     def _drop(self, product_id: str) -> int | None:
@@ -94,6 +98,7 @@ class ProductRows:
             self.active[row] = False
             self.changes += 1
             self.moves += 1
+            self.moved.note(row)
             self._facts[row] = 0
             self.product_ids[row] = ""
             self._leaving.append(row)

@@ -4,6 +4,9 @@ from state.events.event import Event
 
 DAY_MS = 86_400_000
 HOUR_MS = 3_600_000
+YEAR_MS = 31_556_952_000
+SEASON_MS = YEAR_MS // 4
+DECEMBER_MS = 31 * DAY_MS
 DAYPARTS = ("night", "morning", "afternoon", "evening")
 SEASONS = ("winter", "spring", "summer", "autumn")
 MOST_TOLD = 8
@@ -26,6 +29,5 @@ def moment_of(event: Event) -> list[str]:
 
 
 def _season(timestamp_ms: int) -> int:
-    """By the day of the year: winter begins with December."""
-    day = timestamp_ms / DAY_MS % 365.2425
-    return int((day + 31) % 365.2425 / 91.310625) % 4
+    """By the day of a mean year: winter begins with December."""
+    return (timestamp_ms + DECEMBER_MS) % YEAR_MS // SEASON_MS

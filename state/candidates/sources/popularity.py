@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 
 import msgspec
 
+from state.journal import Journal
 from state.popularity.listing import Listing, popular_json
 from state.popularity.moments import ALL_MOMENTS, Moment, lift
 from state.popularity.names import CATEGORY, MOMENT, WHOLE, is_region
@@ -37,7 +38,7 @@ class PopularLists:
 
     The longest unused list goes first, that of the whole never. A list is kept as its bytes until it is asked for. Whoever keeps
     records elsewhere, to give them back after a restart, learns from `take` which, and from `drain_forgotten` which no more: every
-    other list comes again with the next slide of the windows.
+    other list comes again with the next slide of the windows. `changed` notes the key of each record that is taken.
     """
 
     def __init__(self, max_lists: int = MOST_LISTS) -> None:
@@ -48,6 +49,7 @@ class PopularLists:
         self._lifts: dict[tuple[str, ...], dict[str, float]] = {}
         self._lasting: dict[str, None] = {}
         self._forgotten: list[str] = []
+        self.changed: Journal[str] = Journal()
 
     def __len__(self) -> int:
         """Lists held, except that of the whole."""
@@ -62,10 +64,12 @@ class PopularLists:
         if not key:
             raise ValueError("a popularity record has its list's name as its key")
         if key.startswith(MOMENT):
+            self.changed.note(key)
             self._apply_moment(key.removeprefix(MOMENT), payload)
             return True
         if payload is not None:
             Listing.decode(payload)
+        self.changed.note(key)
         if key == WHOLE:
             self._whole = payload or NOTHING
             return True
@@ -76,6 +80,7 @@ class PopularLists:
         self._lists.move_to_end(key)
         if len(self._lists) > self._max_lists:
             gone, _ = self._lists.popitem(last=False)
+            self.changed.note(gone)
             if self._lasting.pop(gone, "") is None:
                 self._forgotten.append(gone)
         return self._is_lasting(key)
@@ -95,6 +100,15 @@ class PopularLists:
         if found is None and not region.startswith(CATEGORY):
             found = self._fresh(WHOLE, now_ms)
         return NOTHING if found is None else found
+
+    def held(self, name: str) -> Popular | None:
+        """Return the newest list of a region or a category, however old; that of the whole for the empty name; None where there is
+        none."""
+        return self._read(name or WHOLE)
+
+    def names(self) -> list[str]:
+        """Return the keys of all lists held."""
+        return [WHOLE, *self._lists]
 
     def lists_for_redis(self) -> Iterator[tuple[str, bytes]]:
         """Yield the lists of the regions and of the whole as Redis has them, with their names: those whose life is not over when
@@ -119,6 +133,12 @@ class PopularLists:
         return found
 
     def _fresh(self, name: str, now_ms: int) -> Popular | None:
+        found = self._read(name)
+        if found is None:
+            return None
+        return found if found.window_end_ms + LIFE_WINDOWS * found.window_ms > now_ms else None
+
+    def _read(self, name: str) -> Popular | None:
         found = self._whole if name == WHOLE else self._lists.get(name)
         if found is None:
             return None
@@ -130,8 +150,7 @@ class PopularLists:
                 self._lists[name] = found
         if name != WHOLE:
             self._lists.move_to_end(name)
-        is_fresh = found.window_end_ms + LIFE_WINDOWS * found.window_ms > now_ms
-        return found if is_fresh else None
+        return found
 
     def _apply_moment(self, name: str, payload: bytes | None) -> None:
         if payload is None:

@@ -136,7 +136,7 @@ class Shelf:
         popular = self.popularity.of(asked.region, asked.now_ms)
         own = own_products(interest)
         liked = _best(interest.categories)
-        quotas = self._quotas(round(sum(interest.visits.values())), limit, by_category=bool(liked))
+        quotas = self.quotas(round(sum(interest.visits.values())), limit, by_category=bool(liked))
         lists = bytearray()
         kept: list[Resolved] = []
         listed = self.catalogue.listed
@@ -156,7 +156,7 @@ class Shelf:
             listed((*interest.disliked, *asked.hidden)) if interest.disliked or asked.hidden else [],
             quotas[names.RANDOM],
             _PERSONAL_BITS if liked else _PERSONAL_BITS_OF_NO_CATEGORY,
-            self._of_moment(tuple(asked.moment)) if asked.moment else _NO_MOMENT,
+            self.moment(tuple(asked.moment)) if asked.moment else _NO_MOMENT,
         )
 
     def because(self, interest: Interest) -> dict[str, str]:
@@ -168,8 +168,8 @@ class Shelf:
                     causes.setdefault(partner, product)
         return causes
 
-    def _quotas(self, visits: int, limit: int, *, by_category: bool) -> list[int]:
-        """Places for each source, in proportion to the weights; those that go by the session count n/(n + 2) after n visits."""
+    def quotas(self, visits: int, limit: int, *, by_category: bool) -> list[int]:
+        """Return places for each source, in proportion to the weights; those by the session count n/(n + 2) after n visits."""
         key = (visits, limit, by_category)
         quotas = self._quotas_of.get(key)
         if quotas is None:
@@ -190,11 +190,7 @@ class Shelf:
         ):
             if not quotas[source]:
                 continue
-            found = [
-                self._rows.of(source, product, listed, _lift_feature)
-                for product in leading
-                if (listed := partners(product))
-            ]
+            found = [self.partner_rows(source, product, listed) for product in leading if (listed := partners(product))]
             if found:
                 _add(lists, kept, source, quotas[source], found, Feature.TOGETHER)
         if quotas[names.BUNDLES] and leading:
@@ -206,10 +202,10 @@ class Shelf:
         self, lists: bytearray, kept: list[Resolved], popular: Popular, region: str, quotas: list[int]
     ) -> None:
         if popular.trends:
-            found = self._rows.of(names.TRENDING, region, popular.trends, _trend_feature)
+            found = self.trending_rows(region, popular.trends)
             _add(lists, kept, names.TRENDING, quotas[names.TRENDING], [found], Feature.TRENDING)
         if popular.items:
-            found = self._rows.of(names.POPULAR, region, popular.items, _popularity_feature)
+            found = self.popular_rows(names.POPULAR, region, popular.items)
             _add(lists, kept, names.POPULAR, quotas[names.POPULAR], [found], Feature.REGIONAL_POPULARITY)
 
     def _add_categories(
@@ -230,7 +226,7 @@ class Shelf:
             lists += of.best
             viewed = self.popularity.of(CATEGORY + category, now_ms).items if viewed_most else ()
             if viewed:
-                found = self._rows.of(names.MOST_VIEWED, category, viewed, _popularity_feature)
+                found = self.popular_rows(names.MOST_VIEWED, category, viewed)
                 _add(lists, kept, names.MOST_VIEWED, viewed_most, [found])
             lists += of.newest
             more.append(of.more)
@@ -239,9 +235,8 @@ class Shelf:
 
     def _list(self, category: str, best: int, newest: int, most: int) -> "_OfCategory":
         """The category's lists, of which so many are taken, and of the best rated up to `most` once others lack."""
-        start, size = self.catalogue.span_of.get(category, (0, 0))
-        rated = self.catalogue.pool[start : start + size]
-        kept = [resolved(rated), resolved(rated[best:]), resolved(self._newest.get(category, NOTHING.rows))]
+        rated, created = self.of_category(category)
+        kept = [resolved(rated), resolved(rated[best:]), resolved(created)]
         packed = (
             _head(source, wanted, NO_FEATURE, 1, len(part.rows)) + part.part
             for source, wanted, part in zip(
@@ -258,11 +253,31 @@ class Shelf:
 
     def _usual_categories(self, popular: Popular) -> list[str]:
         """What to look at for somebody who likes nothing yet: what is liked in the region, else what is best rated."""
-        return [category for category, _ in popular.categories[:LIKED_CATEGORIES]] or _best(
-            self.catalogue.category_rating
-        )
+        return [category for category, _ in popular.categories[:LIKED_CATEGORIES]] or self.best_categories()
 
-    def _of_moment(self, moment: tuple[str, ...]) -> OfMoment:
+    def best_categories(self) -> list[str]:
+        """Return what to look at where nothing is known of the region either: the best rated categories."""
+        return _best(self.catalogue.category_rating)
+
+    def of_category(self, category: str) -> tuple[Rows, Rows]:
+        """Return a category's best rated rows, and its newest."""
+        start, size = self.catalogue.span_of.get(category, (0, 0))
+        return self.catalogue.pool[start : start + size], self._newest.get(category, NOTHING.rows)
+
+    def partner_rows(self, source: int, product: str, listed: Sequence[tuple[str, float]]) -> Resolved:
+        """Return the rows of a product's partners, with the feature that their lifts are."""
+        return self._rows.of(source, product, listed, _lift_feature)
+
+    def trending_rows(self, region: str, trends: Sequence[tuple[str, int, float]]) -> Resolved:
+        """Return the rows of what trends, with the feature that it tells."""
+        return self._rows.of(names.TRENDING, region, trends, _trend_feature)
+
+    def popular_rows(self, source: int, name: str, items: Sequence[tuple[str, float, int]]) -> Resolved:
+        """Return the rows of what is popular in a region or category, with the feature that it tells."""
+        return self._rows.of(source, name, items, _popularity_feature)
+
+    def moment(self, moment: tuple[str, ...]) -> OfMoment:
+        """Return what a moment says of each category."""
         lift = self.popularity.lift(moment)
         if not lift:
             return _NO_MOMENT

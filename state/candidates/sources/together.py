@@ -3,6 +3,7 @@
 from collections import OrderedDict
 from collections.abc import Sequence
 
+from state.journal import Journal
 from state.together.listing import decode_list, read_key
 from state.together.tally import BOUGHT, KINDS, VIEWED
 
@@ -13,13 +14,15 @@ _NONE: Lifts = ()
 class TogetherLists:
     """Lists of partners by product, of at most so many products of each kind; the longest unused go first.
 
-    A list is kept as its bytes until it is first asked for. Whoever holds the same elsewhere asks `drain_forgotten` what had to go.
+    `changed` notes kind and product of each list that comes or goes. A list is kept as its bytes until it is first asked for.
+    Whoever holds the same elsewhere asks `drain_forgotten` what had to go.
     """
 
     def __init__(self, max_products: int) -> None:
         self._max_products = max_products
         self._lists: dict[str, OrderedDict[str, bytes | Lifts]] = {kind: OrderedDict() for kind in KINDS}
         self._forgotten: list[tuple[str, str]] = []
+        self.changed: Journal[tuple[str, str]] = Journal()
 
     def __len__(self) -> int:
         """Lists held."""
@@ -38,13 +41,21 @@ class TogetherLists:
         lists = self._lists[kind]
         if payload is None:
             lists.pop(product_id, None)
+            self.changed.note(name)
             return True
         decode_list(payload)
+        self.changed.note(name)
         lists[product_id] = payload
         lists.move_to_end(product_id)
         if len(lists) > self._max_products:
-            self._forgotten.append((kind, lists.popitem(last=False)[0]))
+            gone = (kind, lists.popitem(last=False)[0])
+            self._forgotten.append(gone)
+            self.changed.note(gone)
         return True
+
+    def names(self) -> list[tuple[str, str]]:
+        """Return kind and product of all lists held."""
+        return [(kind, product) for kind, lists in self._lists.items() for product in lists]
 
     def bought_with(self, product_id: str) -> Lifts:
         """Return products that are bought together with this one more often than chance would bring, and their lifts, best

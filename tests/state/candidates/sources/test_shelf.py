@@ -170,7 +170,7 @@ def test_partners_of_several_products_come_in_turn_and_the_strongest_tie_counts(
 def test_of_lists_in_turn_no_more_are_taken_than_the_source_may_give() -> None:
     shelf = filled(settings(candidates={"sources": {"bought_together": 0.4}}))
     shelf.popularity = shelf.together = Each(Popular(), [], {})  # type: ignore[assignment]
-    assert shelf._quotas(30, 100, by_category=True)[names.BOUGHT_TOGETHER] == 4
+    assert shelf.quotas(30, 100, by_category=True)[names.BOUGHT_TOGETHER] == 4
     assert found(shelf, known(30))["bought_together"] == 3, "the fourth place falls on a partner of both"
 
 
