@@ -35,8 +35,8 @@ class Personalizer:
         self.chooser = chooser
         self.publisher = Publisher(settings, chooser)
         self._salt = salt
-        self._regions = admission_of(settings.popularity.max_regions, settings.popularity, tasks)
-        self._categories_admitted = admission_of(settings.popularity.max_categories, settings.popularity, tasks)
+        self.regions = admission_of(settings.popularity.max_regions, settings.popularity, tasks)
+        self.categories_admitted = admission_of(settings.popularity.max_categories, settings.popularity, tasks)
         self._denied_by_default = settings.consent.default == "denied"
 
     def is_late(self, event: Event, watermark_ms: int) -> bool:
@@ -161,11 +161,11 @@ class Personalizer:
         region = event.region or ""
         if event.event_type not in COUNTED_TYPES:
             return region, categories
-        if region and not self._regions.admits(region, now_ms):
+        if region and not self.regions.admits(region, now_ms):
             effect.counts["popular_regions_folded"] = 1
             region = ""
         code_of = self.chooser.catalogue.code_of  # 0 for a category that no product is in
-        kept = [c if not c or code_of(c) or self._categories_admitted.admits(c, now_ms) else "" for c in categories]
+        kept = [c if not c or code_of(c) or self.categories_admitted.admits(c, now_ms) else "" for c in categories]
         if kept != categories:
             effect.counts["popular_categories_folded"] = 1
         return region, kept

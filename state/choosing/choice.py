@@ -144,7 +144,7 @@ class Chooser:
     def _use_rates(self, rates: Rates) -> None:
         self.rates = rates
         if self._slates is not None:
-            self._slates.use(self._posterior, rates)
+            self._slates.use(self.posterior, rates)
 
     def _slates_at_once(self) -> ThompsonSlates | None:
         """What draws slates in one call where policy, form and rules allow it."""
@@ -244,7 +244,7 @@ class Chooser:
         """Return all that goes into a choice of at most `most` candidates, before the policy decides."""
         wanted = self.merchandise.wanted(context.last_category)
         candidates = find_candidates(context.asked, self.shelf, most, self.rng, wanted)
-        found = described(candidates, context, self.catalogue, self.rates, self._posterior.theta)
+        found = described(candidates, context, self.catalogue, self.rates, self.posterior.theta)
         return Considered(candidates, found, self.belief(candidates, found), self._rules(candidates, found, context))
 
     def terms(self, considered: "Considered") -> tuple[Values, Values]:
@@ -252,16 +252,17 @@ class Chooser:
         (n,)."""
         found = considered.found
         if self.arms is None:
-            return found.x * self._posterior.theta, found.effect
+            return found.x * self.posterior.theta, found.effect
         return found.x * self.arms.coefficients(considered.candidates.product_ids), np.zeros(len(found.x))
 
     @property
-    def _posterior(self) -> Posterior:
+    def posterior(self) -> Posterior:
+        """What the newest model believes, the prior before there is one."""
         return self.predictor.posterior if self.predictor else self._prior
 
     def belief(self, candidates: Candidates, found: Described) -> Belief:
         """Return what the newest model says of the candidates."""
-        posterior, x, mean, own_variance = self._posterior, found.x, found.mean, found.effect_variance
+        posterior, x, mean, own_variance = self.posterior, found.x, found.mean, found.effect_variance
         whitener, noise = posterior.whitener, posterior.noise
         if self.arms is not None:
             mean, own_variance = self.arms.believe(candidates.product_ids, x.astype(np.float64))
@@ -291,7 +292,7 @@ class Chooser:
     def _rules(self, candidates: Candidates, found: Described, context: Context) -> Rules:
         """The shop's rules and variety change expected rewards, so they come before what makes a score of them."""
         ours = self.merchandise.rules(candidates, context.last_category)
-        ours = self.mix.over(ours, candidates, found.columns, self._posterior.mean_reward)
+        ours = self.mix.over(ours, candidates, found.columns, self.posterior.mean_reward)
         if self.settings.bandit.order_by != "score":
             return ours
         return combine(

@@ -130,7 +130,7 @@ def _after_items(
     own = interest.own or interest
     liked = [(category, value) for category, value in categories if value > 0]
     return AfterItems(
-        category_data=_category_data((liked or largest(category_rating, CATEGORIES_LISTED))[:CATEGORIES_LISTED]),
+        category_data=category_shares((liked or largest(category_rating, CATEGORIES_LISTED))[:CATEGORIES_LISTED]),
         bundled_discount_suggestions=[],
         trending_recommendations=extras.trends,
         affinities={
@@ -149,7 +149,8 @@ def _last_event(newest: LoggedEvent | None) -> dict[str, Any] | None:
     return {"event_id": newest.event_id, "event_type": newest.event_type, "timestamp": newest.timestamp_ms}
 
 
-def _category_data(categories: Ranked) -> list[dict[str, Any]]:
+def category_shares(categories: Ranked) -> list[dict[str, Any]]:
+    """Return categories with their shares of the sum, in the profile's form."""
     shares = _rounded(categories)
     total = sum(shares.values()) or 1.0
     return [{"category_id": category, "score": round(value / total, DIGITS)} for category, value in shares.items()]

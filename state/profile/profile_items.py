@@ -49,10 +49,12 @@ REASON_CODES = (*FEATURE_REASONS, "general", "exploration")
 """The closed set of reason codes; the last two are for items that have no reason of their own and for explored ones."""
 
 _BY_CATEGORY = REASON_CODES.index("category_affinity")
-_REASON_OF_FEATURE = np.array(
+REASON_OF_FEATURE = np.array(
     [next((i for i, names in enumerate(FEATURE_REASONS.values()) if name in names), -1) for name in NAMES],
     dtype=np.int64,
-).tobytes()
+)
+"""The number of the reason that each feature stands for, -1 for none."""
+_REASON_BYTES = REASON_OF_FEATURE.tobytes()
 _NO_THETA = np.zeros(0)
 _NONE = repeat(0.0)
 _NO_CAUSES: Mapping[str, str] = MappingProxyType({})
@@ -88,7 +90,7 @@ def score_data(
         *map(interest.products.get, slate.product_ids, _NONE),
         *map(interest.categories.get, slate.category_ids, _NONE),
     ]
-    packed = bytearray(_REASON_OF_FEATURE)
+    packed = bytearray(_REASON_BYTES)
     packed += array("d", numbers).tobytes()
     packed += values.tobytes()
     packed += slate.features

@@ -80,7 +80,7 @@ class Publisher:
         if session.pending_ms:
             effect.counts["profiles_coalesced"] = 1
         session.pending_cause = cause or session.pending_cause
-        due_ms = min(session.updated_at_ms, now_ms) + self._interval_ms()  # the clock may have been set back
+        due_ms = min(session.updated_at_ms, now_ms) + self.interval_ms()  # the clock may have been set back
         if due_ms <= now_ms:
             effect.is_due = True
         elif not session.pending_ms or due_ms < session.pending_ms:
@@ -158,7 +158,8 @@ class Publisher:
             return min(most, self.settings.overload.candidates)
         return most
 
-    def _interval_ms(self) -> int:
+    def interval_ms(self) -> int:
+        """Return how long a session's publications are apart now."""
         interval_ms = self.settings.profile.min_interval_ms
         if self.overload.level >= Level.SPACING:
             return max(interval_ms, self.settings.overload.spacing_ms)

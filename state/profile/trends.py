@@ -55,6 +55,13 @@ class Trends:
             ranked = [entry for entry in ranked if entry[1] not in interest.disliked]
         return ready.listed if ranked == ready.ranked else self._listed(popular.region, ranked)
 
+    def usual(self, popular: Popular) -> tuple[Ranked, Listed]:
+        """Return what trends there and may be shown, and the list for somebody who likes nothing."""
+        ready = self._ready.get(popular.region)
+        if ready is None or ready.popular is not popular or ready.changes != self._catalogue.changes:
+            ready = self._make_ready(popular)
+        return ready.ranked, ready.listed
+
     def _make_ready(self, popular: Popular) -> _Ready:
         catalogue = self._catalogue
         ranked = sorted(

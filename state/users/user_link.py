@@ -18,7 +18,12 @@ def identify_user(session: Session, event: Event, is_newest: bool, salt: bytes) 
     if user == session.user or not (is_newest or not session.user):
         return user, []
     session.user, session.hint = user, b""
-    return user, [_record(user, Hello(event.session_id, event.timestamp))]
+    return user, [hello(user, event.session_id, event.timestamp)]
+
+
+def hello(user: str, session_id: str, timestamp_ms: int) -> Record:
+    """Return the request for the hint of a user, by hash, whom a session has named."""
+    return _record(user, Hello(session_id, timestamp_ms))
 
 
 def forget_messages(session: Session, event: Event, salt: bytes) -> tuple[list[str], list[Record]]:
