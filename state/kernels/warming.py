@@ -11,6 +11,7 @@ from state.kernels import learning
 from state.kernels.balancing import Balance, boosts_of, liken
 from state.kernels.cache import Compilation, compilation, is_complete, note_complete
 from state.kernels.columns import ASKED, CATEGORY_COLUMNS, FIXED, KNOWN_COLUMNS, TABLE_COLUMNS
+from state.kernels.core import warming as core
 from state.kernels.describing import Known, Scratch, describe
 from state.kernels.drawing import joint_draws
 from state.kernels.gathering import gather
@@ -64,6 +65,7 @@ def _timed(step: Callable[[], None]) -> Warming:
 
 def _warm_all() -> None:
     learning.warm()
+    core.warm()
     _warm_steps()
     _warm_slate()
     flags = 8 * DIMENSION + 32 + 2
