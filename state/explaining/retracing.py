@@ -16,6 +16,7 @@ from state.events.event import Event, read_event
 from state.events.rejection import Rejection
 from state.personalizer import Personalizer
 from state.profile.effect import Effect
+from state.session.forms import decode_session
 from state.session.log import LoggedDecision
 from state.session.recent_events import LoggedEvent, pack_identity
 from state.session.session import SLATES_KEPT, Session
@@ -141,7 +142,7 @@ class _Way:
         for taken in self._inputs:
             if taken.fate == "used" and taken.event and pack_identity(taken.event.identity) not in kept:
                 taken.fate = "gone"
-        as_published = None if self._as_published is None else Session.decode(self._as_published)
+        as_published = None if self._as_published is None else decode_session(self._as_published)
         return Retraced(self._session, self._inputs, as_published, self._counts)
 
     def _read(self, arrival: Arrival) -> Event | None:

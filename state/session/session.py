@@ -1,17 +1,17 @@
 """Everything that is held of a session, and its form in Flink's state."""
 
-from collections.abc import Callable
 from functools import cached_property
 
 import msgspec
 
-from state.codec import reading, unpack_form
+from state.codec import reading
 from state.session.consent import Consent
 from state.session.exposure import Exposure
 from state.session.recent_events import RecentEvents
 from state.session.slate import Slate
 
-_VERSION = b"\x01"
+VERSION = b"\x01"
+"""Of this form: see `state/session/forms.py`."""
 SLATES_KEPT = 2
 _NO_SLATES = msgspec.Raw(msgspec.msgpack.encode([]))
 
@@ -65,25 +65,22 @@ class Session(msgspec.Struct, array_like=True, dict=True):
         return next((slate for slate in self.slates if slate.decision_id == decision_id), None)
 
     def encode(self) -> bytes:
-        """Return versioned bytes for Flink's state."""
+        """Return versioned bytes for Flink's state, which `decode_session` reads."""
         opened = self.__dict__.get("slates")
         if opened is not None:
             self.packed_slates = msgspec.Raw(_encoder.encode(opened))
-        return _VERSION + _encoder.encode(self)
-
-    @classmethod
-    def decode(cls, data: bytes) -> "Session":
-        """Invert `encode`.
-
-        Raises:
-            UnreadableError: the version is unknown, or the bytes are damaged.
-        """
-        return unpack_form(data, _FORMS, "a session")
+        return VERSION + _encoder.encode(self)
 
 
 _encoder = msgspec.msgpack.Encoder()
 _decoder = msgspec.msgpack.Decoder(Session)
-_FORMS: dict[bytes, Callable[[bytes], Session]] = {_VERSION: _decoder.decode}
-"""How each form that was ever released is read; what is written is always of `_VERSION`. A new form gets the next byte, keeps the
-reader of the old one here with its conversion, and a golden file of its own: docs/upgrades.md."""
 _slates = msgspec.msgpack.Decoder(list[Slate])
+
+
+def unpack_session(data: bytes) -> Session:
+    """Return the session of what stands behind the version byte.
+
+    Raises:
+        msgspec.DecodeError: the bytes are damaged.
+    """
+    return _decoder.decode(data)
