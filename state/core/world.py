@@ -1,0 +1,382 @@
+"""What the compiled core reads besides its inputs, in one record: configuration, catalogue, model, lists."""
+
+import secrets
+from struct import Struct
+from typing import Any
+
+import msgspec
+import numpy as np
+from numpy.typing import NDArray
+
+from state.candidates.sources.shelf import LIKED_CATEGORIES
+from state.choosing.choice import Chooser
+from state.choosing.rates import Rates
+from state.configuration import Settings
+from state.core.held import Held
+from state.core.lists import Lists
+from state.core.resolving import named_categories
+from state.events.event import EVENT_TYPES
+from state.events.moment import DAYPARTS, SEASONS
+from state.feature_set import DIMENSION
+from state.kernels.columns import ProductColumn
+from state.kernels.core import describing as d
+from state.kernels.core.layout import (
+    FIRST,
+    MAX,
+    MODE_AUTO,
+    MODE_EXPLICIT,
+    MODE_IMPLICIT,
+    PASSING,
+    SUM,
+    WORLD,
+)
+from state.kernels.core.naming import hash_bytes
+from state.kernels.core.record import fill_index, move_in, put_in
+from state.policy.belief import root_of
+from state.policy.normals import FRESH
+from state.profile.profile import CATEGORIES_AT_LEAST, CATEGORIES_LISTED, category_shares
+from state.profile.profile_items import REASON_CODES, REASON_OF_FEATURE
+from state.session.exposure import largest_reward, open_for_ms
+from state.session.interest import CATEGORY_VIEW, largest, weights_by_type
+from state.session.record import policy_key
+
+MOST_VISITS = 600
+"""Visits for which quotas are kept; from there on they hardly change."""
+MOST_LIMITS = 4
+"""Numbers of candidates for which quotas are kept: the overload's levels have two."""
+NOVELTY_MS = 30 * 24 * 3_600_000
+NOVELTY_AGAIN_MS = 600_000
+"""How new a product is goes by the clock; in so long it changes by half a step of float16 at most."""
+NORMALS = 1 << 15
+USES_OF_NORMALS = 16
+INDEX_SHARE = 4
+"""Slots of an index for each name; it is made anew when it fills."""
+_MODES = {"auto": MODE_AUTO, "explicit": MODE_EXPLICIT, "implicit": MODE_IMPLICIT}
+_AGGREGATES = {"first": FIRST, "sum": SUM, "max": MAX}
+
+
+class NameIndex:
+    """Index of a column of names by hash, kept up to date."""
+
+    def __init__(self) -> None:
+        self.slots = np.full((16, 2), -1, np.int64)
+        self.hashes = np.zeros(0, np.int64)
+        self._left = 0
+
+    @property
+    def mask(self) -> int:
+        """One less than the number of slots."""
+        return len(self.slots) - 1
+
+    def fill(self, names: int, count: int, is_held: NDArray[np.uint8]) -> None:
+        """Index the held ones of so many names at that address."""
+        size = 16
+        while size < INDEX_SHARE * count:
+            size *= 2
+        self.slots = np.full((size, 2), -1, np.int64)
+        self.hashes = np.zeros(max(2 * count, 16), np.int64)
+        self._left = size // 2 - count
+        at = self.slots.ctypes.data
+        fill_index(names, count, is_held.ctypes.data, at, self.mask, self.hashes.ctypes.data)
+
+    def can_take(self, count: int, changes: int) -> bool:
+        """Return whether so many changes find room, up to so many names."""
+        return count <= len(self.hashes) and changes < self._left
+
+    def move(self, names: int, number: int, is_held: bool) -> None:
+        """Bring a number up to date that stands for another name, or for none."""
+        self._left -= 1
+        hashes = self.hashes
+        move_in(names, number, is_held, self.slots.ctypes.data, self.mask, hashes.ctypes.data, len(hashes))
+
+
+class World:
+    """The record, and all that its addresses point to.
+
+    Attributes:
+        record: (1,) of `WORLD`.
+        lists: the lists that were asked for.
+    """
+
+    def __init__(self, settings: Settings, chooser: Chooser, rng: np.random.Generator) -> None:
+        self.settings, self.chooser = settings, chooser
+        self.record: NDArray[Any] = np.zeros(1, WORLD)
+        self.lists = Lists()
+        self._one: Any = self.record[0]
+        self._bytes = memoryview(self.record.view(np.uint8).data)
+        self._existing: Any = None
+        self._columns: tuple[Any, ...] = ()
+        self._held = Held()
+        self._rng = rng
+        self._rows, self._codes = NameIndex(), NameIndex()
+        self._seen_moves = self._seen_codes = -1
+        self._seen_bundles: object = None
+        self._rates: Rates | None = None
+        self._features: NDArray[np.float32] = np.zeros((0, d.TABLE_COLUMNS), np.float32)
+        self._rated_ms = 0
+        self._pool: Any = None
+        self._quotas_for = 0
+        self._quotas: dict[int, NDArray[np.int64]] = {}
+        self._texts = bytearray(64)
+        self._renewed = 0
+        self._used = memoryview(self.record["normals_used"].data)
+        self._oldest_normal = 0
+        self._configure()
+
+    def follow(self, now_ms: int, watermark_ms: int, limit: int, interval_ms: int) -> None:
+        """Bring the record up to date for a batch; `limit` candidates and `interval_ms` between profiles go by the overload."""
+        self.chooser.refresh(now_ms)
+        self._follow_quotas(limit)
+        self._follow_catalogue()
+        self._follow_shelf()
+        self._follow_model(now_ms)
+        self._follow_bundles()
+        self._renew_normals()
+        if self.lists.existing is not self._existing:
+            self._existing = self.lists.existing
+            self._one["existing"], self._one["existing_mask"] = self._existing.ctypes.data, len(self._existing) - 1
+        late_before_ms = max(0, watermark_ms - self.settings.events.allowed_lateness_ms)
+        mark = self.chooser.catalogue.mark
+        _passing.pack_into(self._bytes, 0, now_ms, watermark_ms, late_before_ms, interval_ms, mark, limit)
+
+    def leave(self) -> None:
+        """Hand on what a batch has left behind: the marks of its candidates."""
+        self.chooser.catalogue.mark = _passing.unpack_from(self._bytes)[_MARK]
+
+    def regions(self) -> list[tuple[int, int]]:
+        """Return begins and lengths of all that may be read, for the checked mode."""
+        return [
+            (int(self.record.ctypes.data), int(self.record.nbytes)),
+            *self._held.regions(),
+            *self.lists.regions(),
+        ]
+
+    def _configure(self) -> None:
+        one, c = self._one, self.settings
+        one["ttl_ms"], one["open_for_ms"] = c.session.ttl_ms, open_for_ms(c.reward)
+        one["window_ms"], one["disorder_ms"] = c.reward.window_ms, c.reward.disorder_ms
+        one["max_events"], one["open_max"] = c.session.max_events, c.exposure.open_max
+        one["implicit_items"], one["implicit_dwell_ms"] = c.exposure.implicit_items, c.exposure.implicit_dwell_ms
+        one["exposure_mode"], one["aggregate"] = _MODES[c.exposure.mode], _AGGREGATES[c.reward.aggregate]
+        one["decay"], one["largest"] = c.session.decay.factor, largest_reward(c.reward)
+        weights = weights_by_type(c.reward.weights)
+        for kind, name in enumerate(EVENT_TYPES):
+            one["counts"][kind], one["weights"][kind] = name in weights, weights.get(name, 0.0)
+        assert EVENT_TYPES[CATEGORY_VIEW] == "category_view"
+        one["slots"], one["draws"], one["floor"] = c.profile.items, c.bandit.draws, c.bandit.floor
+        one["full_share"] = c.decisions.full_share
+        one["cap_category"], one["cap_personal"] = self.chooser.mix.caps
+        one["times_shown"], one["hide_bought"] = c.variety.times_shown, c.variety.hide_bought
+        one["warming_after"], one["active_after"] = c.session.warming_after, c.session.active_after
+        one["active_variety"], one["active_match"] = c.session.active_variety, c.session.active_match
+        one["affinities"], one["trends_most"] = c.profile.affinities, c.profile.trends
+        one["max_bytes"], one["refresh_after_ms"] = c.profile.max_bytes, c.profile.refresh_after_ms
+        one["max_event_bytes"], one["max_future_ms"] = c.events.max_bytes, c.events.max_future_ms
+        one["random"] = [int(number) for number in self._rng.integers(1, 1 << 62, size=4)]
+        self._normals = self._rng.standard_normal(NORMALS, dtype=np.float32)
+        one["normals"], one["normals_size"] = self._held.put("normals", self._normals), NORMALS
+        one["resolved"], one["resolved_index"] = self.lists.table_at, self.lists.index_at
+        one["resolved_mask"] = self.lists.mask
+        self._write_texts()
+
+    def _text(self, text: bytes) -> tuple[int, int]:
+        at = len(self._texts)
+        self._texts += text + bytes(32)
+        return at, len(text)
+
+    def _write_texts(self) -> None:
+        one, bandit = self._one, self.settings.bandit
+        for kind, name in enumerate(EVENT_TYPES):
+            one["kind_off"][kind], one["kind_len"][kind] = self._text(name.encode())
+        for reason, code in enumerate(REASON_CODES):
+            one["reason_off"][reason], one["reason_len"][reason] = self._text(code.encode())
+        one["reason_of"][:DIMENSION] = REASON_OF_FEATURE
+        moments = [*(f"time:{name}" for name in DAYPARTS), *(f"season:{name}" for name in SEASONS), "device:"]
+        for number, moment in enumerate(moments):
+            one["moment_off"][number], one["moment_len"][number] = self._text(moment.encode())
+        policy = f',"policy":"{bandit.policy}","variant":"{bandit.variant}","model_version":'
+        one["policy_off"], one["policy_len"] = self._text(policy.encode())
+        one["key_off"], one["key_len"] = self._text(policy_key(bandit.policy, bandit.variant))
+        one["name_off"], one["name_len"] = self._text(secrets.token_urlsafe(9).encode())
+        letters = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", np.uint8)
+        pairs = [int(letters[i >> 6]) | int(letters[i & 63]) << 8 for i in range(4096)]
+        one["base64"] = self._held.put("base64", np.array(pairs, np.uint16))
+        self._fixed_texts = len(self._texts)
+
+    def _follow_quotas(self, limit: int) -> None:
+        if limit == self._quotas_for:
+            return
+        self._quotas_for = limit
+        if len(self._quotas) > MOST_LIMITS:
+            self._quotas.clear()
+        if limit not in self._quotas:
+            self._quotas[limit] = self._made_quotas(limit)
+        quotas = self._quotas[limit]
+        self._one["quotas"], self._one["most_visits"] = self._held.put("quotas", quotas), MOST_VISITS
+
+    def _made_quotas(self, limit: int) -> NDArray[np.int64]:
+        shelf = self.chooser.shelf
+        return np.array(
+            [
+                [shelf.quotas(visits, limit, by_category=liked) for liked in (False, True)]
+                for visits in range(MOST_VISITS)
+            ],
+            np.int64,
+        )
+
+    def _follow_catalogue(self) -> None:
+        c = self.chooser.catalogue
+        columns = (c.names.address, c.names_of_codes.address, c.category, c.active, c.stamp)
+        known = self._columns
+        if (
+            not known
+            or columns[:2] != known[:2]
+            or any(new is not old for new, old in zip(columns[2:], known[2:], strict=True))
+        ):
+            self._columns = columns
+            self._use_columns()
+        self._follow_rows()
+        if self._seen_codes != len(c.category_ids):
+            self._follow_codes()
+
+    def _use_columns(self) -> None:
+        one, c, held = self._one, self.chooser.catalogue, self._held
+        one["names"], one["code_names"] = c.names.address, c.names_of_codes.address
+        held.allow("names", c.names.address, c.names.size)
+        held.allow("code names", c.names_of_codes.address, c.names_of_codes.size)
+        one["category"], one["active"] = held.put("category", c.category), held.put("active", c.active)
+        one["stamp"], one["rows"] = held.put("stamp", c.stamp), len(c.stamp)
+
+    def _follow_rows(self) -> None:
+        c, one = self.chooser.catalogue, self._one
+        if self._seen_moves == c.moved.count:
+            return
+        one["has_catalogue"] = len(c) > 0
+        moved = c.moved.since(self._seen_moves) if self._seen_moves >= 0 else None
+        count = len(c.product_ids)
+        if moved is None or not self._rows.can_take(count, len(moved)):
+            is_held = np.zeros(count, np.uint8)
+            is_held[list(c.row_of.values())] = 1
+            self._rows.fill(c.names.address, count, is_held)
+            one["row_index"] = self._held.put("row index", self._rows.slots)
+            one["row_mask"] = self._rows.mask
+        else:
+            for row in dict.fromkeys(moved):
+                product = c.product_ids[row]
+                self._rows.move(c.names.address, row, bool(product) and c.row_of.get(product) == row)
+        self._seen_moves = c.moved.count
+
+    def _follow_codes(self) -> None:
+        c, one = self.chooser.catalogue, self._one
+        count = len(c.category_ids)
+        self._codes.fill(c.names_of_codes.address, count, np.ones(count, np.uint8))
+        one["code_index"], one["code_mask"] = self._held.put("code index", self._codes.slots), self._codes.mask
+        one["code_slot"] = self._held.put("code slot", np.zeros(count, np.int32))
+        one["codes"] = count
+        self._seen_codes = count
+        self._pool = None
+
+    def _follow_shelf(self) -> None:
+        shelf, c, one = self.chooser.shelf, self.chooser.catalogue, self._one
+        if shelf.pool is self._pool:
+            return
+        self._pool = shelf.pool
+        one["pool"], one["pool_size"] = self._held.put("pool", np.ascontiguousarray(shelf.pool)), len(shelf.pool)
+        parts = np.zeros((len(c.category_ids), 2, 2), np.int64)
+        kept = []
+        for code, category in enumerate(c.category_ids):
+            best, newest = shelf.of_category(category)
+            kept += [best, newest]
+            parts[code] = (best.ctypes.data, len(best)), (newest.ctypes.data, len(newest))
+        for number, rows in enumerate(kept):
+            self._held.put(f"part {number}", rows)
+        one["category_parts"] = self._held.put("parts", parts)
+        usual = shelf.best_categories()
+        assert len(usual) <= LIKED_CATEGORIES
+        array, texts = named_categories(usual, c.code_of)
+        one["usual"], one["n_usual"] = self._held.put("usual", array), len(usual)
+        for number, text in enumerate(texts):
+            self._held.put(f"usual {number}", text)
+        self._write_rated()
+
+    def _write_rated(self) -> None:
+        """The categories of a profile that likes none."""
+        one, rating = self._one, self.chooser.catalogue.category_rating
+        del self._texts[self._fixed_texts :]
+        shares = category_shares(largest(rating, CATEGORIES_LISTED)[:CATEGORIES_LISTED])
+        whole, short = (msgspec.json.encode(shares[:most])[1:-1] for most in (CATEGORIES_LISTED, CATEGORIES_AT_LEAST))
+        one["rated_off"], one["rated_len"] = self._text(whole)
+        one["rated_short_len"] = len(short)
+        one["texts"] = self._held.put("texts", np.frombuffer(bytes(self._texts), np.uint8))
+
+    def _follow_model(self, now_ms: int) -> None:
+        rates = self.chooser.rates
+        if rates is self._rates and now_ms - self._rated_ms < NOVELTY_AGAIN_MS:
+            return
+        is_new = rates is not self._rates
+        self._rates, self._rated_ms = rates, now_ms
+        if not is_new:
+            self._features[:, d.T_NOVELTY] = _novelty(rates.table, now_ms)
+            return
+        one, chooser = self._one, self.chooser
+        posterior = chooser.posterior
+        one["coefficients"][:DIMENSION] = posterior.theta
+        one["root"][:, :DIMENSION] = root_of(posterior.whitener, posterior.noise, self.settings.bandit.confidence)
+        one["has_theta"] = chooser.predictor is not None
+        one["model_version"] = chooser.predictor.model_version if chooser.predictor else 0
+        self._features = _features(rates.table, now_ms, self.settings.bandit.confidence)
+        one["features"], one["rated"] = self._held.put("features", self._features), len(self._features)
+        one["own_effect"] = self._held.put("own effect", np.ascontiguousarray(rates.effect, dtype=np.float64))
+
+    def _follow_bundles(self) -> None:
+        bundles, one = self.chooser.shelf.bundles, self._one
+        if bundles.changes == self._seen_bundles:
+            return
+        self._seen_bundles = bundles.changes
+        primaries = list(bundles.primaries)
+        size = 16
+        while size < INDEX_SHARE * len(primaries):
+            size *= 2
+        slots = np.full((size, 2), -1, np.int64)
+        for product in primaries:
+            put_in(slots.ctypes.data, size - 1, hash_bytes(product.encode()), 0)
+        one["has_bundles"] = bool(primaries)
+        one["primaries"], one["primaries_mask"] = self._held.put("primaries", slots), size - 1
+
+    def _renew_normals(self) -> None:
+        """Replaces so many of the normal variables as `Normals` does."""
+        used = self._used[0]
+        turns = used // USES_OF_NORMALS - self._renewed
+        self._renewed += turns
+        for _ in range(min(turns, NORMALS // FRESH)):
+            self._rng.standard_normal(FRESH, dtype=np.float32, out=self._normals[self._oldest_normal :][:FRESH])
+            self._oldest_normal = (self._oldest_normal + FRESH) % NORMALS
+
+
+_passing = Struct(f"{len(PASSING)}q")
+_MARK = PASSING.index("mark")
+
+
+def _features(table: NDArray[np.float32], now_ms: int, scale: float) -> NDArray[np.float32]:
+    """What a choice needs of each product, (rows, 16), rounded where it is a feature as it stands."""
+    found = np.zeros((len(table), d.TABLE_COLUMNS), np.float32)
+    price, rate_log = table[:, ProductColumn.PRICE], table[:, ProductColumn.LOG_RATIO]
+    found[:, d.T_PRICE], found[:, d.T_RATING] = price, table[:, ProductColumn.RATING]
+    found[:, d.T_RELATIVE_PRICE] = table[:, ProductColumn.RELATIVE_PRICE]
+    found[:, d.T_PRICE_SQUARED] = _half(price * price)
+    found[:, d.T_REVIEWS] = _half(table[:, ProductColumn.REVIEWS] / np.float32(12.0))
+    found[:, d.T_NOVELTY] = _novelty(table, now_ms)
+    found[:, d.T_LOG_RATIO], found[:, d.T_UNCERTAINTY] = _half(rate_log), _half(table[:, ProductColumn.UNCERTAINTY])
+    found[:, d.T_RATE], found[:, d.T_EFFECT] = table[:, ProductColumn.RATE], table[:, ProductColumn.EFFECT]
+    found[:, d.T_DEVIATION] = scale * np.sqrt(table[:, ProductColumn.EFFECT_VARIANCE])
+    found[:, d.T_CODE] = table[:, ProductColumn.CODE]
+    return found
+
+
+def _novelty(table: NDArray[np.float32], now_ms: int) -> NDArray[np.float32]:
+    created = table[:, ProductColumn.CREATED_MS].astype(np.float64)
+    return _half(np.where(created > 0, np.exp(np.minimum(0.0, created - now_ms) / NOVELTY_MS), 0.0))
+
+
+def _half(values: NDArray[Any]) -> NDArray[np.float32]:
+    return values.astype(np.float16).astype(np.float32)
