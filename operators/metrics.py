@@ -144,6 +144,13 @@ _METRICS: tuple[Metric, ...] = (
         "ms since 1970",
         ("last_answer_ms", "when Redis last took a batch of profiles"),
     ),
+    *_counters(
+        "session",
+        "inputs",
+        ("inputs_by_python", "that the compiled core left to the Python core"),
+        ("core_calls_failed", "calls of the compiled core that failed: their inputs went to the Python core"),
+    ),
+    *_counters("session", "profiles", ("profiles_by_python", "that the compiled core left to the Python core")),
     *_redis_errors(),
     *_counters(
         "session",

@@ -25,6 +25,7 @@ from operators.names import (
 from operators.redis.writers import REDIS, Writers, redis_health
 from operators.session.agenda import Agenda, Entry, Task
 from operators.session.batch import Input, Kind, read_batch
+from operators.session.compiled import CompiledSessions, Steps, packer_for
 from operators.session.due_sessions import DueSessions
 from operators.session.outbox import Outbox
 from operators.session.overload import OverloadReport
@@ -35,6 +36,7 @@ from operators.task import begin_task, next_tick_ms, subtask_count, subtask_inde
 from operators.timings import Timings
 from state.choosing.choice import Chooser
 from state.configuration import Settings
+from state.core.eligibility import why_not_compiled
 from state.events.dead_letter_budget import DeadLetterBudget
 from state.events.event import read_event, speaks_of_consent
 from state.events.rejection import Origin, Reason, Rejection, dead_letter
@@ -42,6 +44,7 @@ from state.kernels import warm
 from state.personalizer import Personalizer
 from state.profile.effect import Effect, Write
 from state.profile.memory_budget import MemoryBudget
+from state.session.forms import decode_session
 from state.session.session import Session
 from state.users.hint import Hint
 
@@ -125,6 +128,36 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._counters.add,
         )
         self._topic = settings.kafka.topics.user_interactions
+        self._watermark_ms = 0
+        self._pack = packer_for(settings)
+        self._compiled = self._compiled_sessions(rng, secrets.salt)
+
+    def _compiled_sessions(self, rng: np.random.Generator, salt: bytes) -> CompiledSessions | None:
+        """The compiled core, None where the configuration needs the Python core."""
+        why = why_not_compiled(self._settings)
+        if why is not None:
+            logger.info("all inputs go to the Python core", configuration=why)
+            return None
+        steps = Steps(
+            self._apply_by_python,
+            self._end_one,
+            self._publish_pending,
+            self._publish_again,
+            self._put,
+            self._pending.__setitem__,
+            self._count,
+        )
+        return CompiledSessions(
+            self._settings,
+            self._personalizer,
+            rng,
+            salt,
+            self._sessions,
+            self._due,
+            self._outbox,
+            self._timings,
+            steps,
+        )
 
     def close(self) -> None:
         """Let nothing that is pending wait for the next start."""
@@ -145,10 +178,14 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         watermark_ms = ctx.timer_service().current_watermark()
         inputs = list(read_batch(value))
         self._sessions.read(given.session_id for given in inputs)
-        for given in inputs:
-            self._apply(given, watermark_ms, ctx)
-        for session_id in list(self._accepted):
-            self._publish(session_id)
+        self._watermark_ms = watermark_ms
+        if self._compiled is not None:
+            self._apply_compiled(self._compiled, inputs, ctx)
+        else:
+            for given in inputs:
+                self._apply(given, watermark_ms, ctx)
+            for session_id in list(self._accepted):
+                self._publish(session_id)
         self._end_of_call(ctx)
         self._timings.called(began_s)
         return ()
@@ -209,6 +246,56 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._end_some(timestamp, ctx)
         self._end_of_call(ctx)
         return ()
+
+    def _apply_compiled(self, core: CompiledSessions, inputs: list[Input], ctx: Any) -> None:
+        """Applies inputs by the compiled core, with hints about users in their places in between."""
+        now_ms = wall_clock_ms()
+        events: list[Input] = []
+        for given in inputs:
+            if given.kind is Kind.HINT:
+                core.apply(events, now_ms, self._watermark_ms)
+                events = []
+                self._apply_hint(given, now_ms)
+            else:
+                self._overload.observe(given.record_ms, now_ms, ctx)
+                events.append(given)
+        core.apply(events, now_ms, self._watermark_ms)
+
+    def _apply_by_python(self, given: Input) -> None:
+        """Applies an event by the Python core, and publishes for it."""
+        now_ms = wall_clock_ms()
+        effect = self._guarded(given, lambda: self._handle(given, self._watermark_ms, now_ms))
+        if effect is not None:
+            self._accepted[given.session_id] = given, effect
+            self._publish(given.session_id)
+
+    def _publish_again(self, session_id: str) -> None:
+        """Publishes by the Python core what is due of a session that the compiled one has left."""
+        now_ms = wall_clock_ms()
+        session = self._load(session_id)
+        if session is None:
+            return
+        effect = Effect(session)
+        try:
+            self._personalizer.publisher.publish_now(effect, session, session_id, now_ms)
+        except Exception:  # as for an event
+            logger.exception("a profile could not be made")
+            self._counters.add("profiles_failed", 1)
+            self._try_again(session_id, now_ms + RETRY_AFTER_MS)
+            return
+        self._carry_out(effect, session_id)
+
+    def _try_again(self, session_id: str, at_ms: int) -> None:
+        """Lets a publication that failed be pending; its event stays applied."""
+        session = self._load(session_id)
+        if session is not None:
+            session.pending_ms = self._pending[session_id] = at_ms
+            self._sessions.put(session_id, self._pack(session))
+
+    def _count(self, name: str, by: int) -> None:
+        self._counters.add(name, by)
+        if name in BY_VARIANT:
+            self._counters.add(of_variant(name, self._settings.bandit.variant), by)
 
     def _apply(self, given: Input, watermark_ms: int, ctx: Any) -> None:
         now_ms = wall_clock_ms()
@@ -297,11 +384,11 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
 
     def _load(self, session_id: str) -> Session | None:
         data = self._sessions.get(session_id)
-        return None if data is None else Session.decode(data)
+        return None if data is None else decode_session(data)
 
     def _carry_out(self, effect: Effect, session_id: str) -> None:
         """State first: nothing below may fail for a reason that lies in the event."""
-        self._sessions.put(session_id, None if effect.session is None else effect.session.encode())
+        self._sessions.put(session_id, None if effect.session is None else self._pack(effect.session))
         if effect.timer_ms is not None:
             self._due.add(session_id, effect.timer_ms)
         if effect.pending_ms is not None:
@@ -370,6 +457,9 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self._agenda.done(bucket, name)
         if entry.task == Task.PENDING:
             self._sessions.read(entry.names)
+            if self._compiled is not None:
+                self._compiled.publish_pending(entry.names, now_ms, ctx.timer_service().current_watermark())
+                return
             for session_id in entry.names:
                 self._publish_pending(session_id, now_ms)
         elif entry.task == Task.DUE:
@@ -404,15 +494,24 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         bucket = ctx.get_current_key()
         session_ids, are_more = self._due.drain(bucket, time_ms, DUE_AT_ONCE)
         self._sessions.read(session_ids)
-        for session_id in session_ids:
-            session = self._load(session_id)
-            if session is not None and time_ms >= session.timer_ms:  # else gone, or another time is the one that counts
-                effect = self._personalizer.on_timer(session, session_id, time_ms, wall_clock_ms())
-                self._carry_out(effect, session_id)
-                if effect.session is not None and self._rebuilder.is_busy_with(bucket):
-                    self._bring_back(session_id, wall_clock_ms())  # it moves from a chunk that may be still to come
+        if self._compiled is not None:
+            self._compiled.end(session_ids, time_ms, wall_clock_ms())
+        else:
+            for session_id in session_ids:
+                self._end_one(session_id, time_ms)
+        if self._rebuilder.is_busy_with(bucket):
+            for session_id in session_ids:  # they move from a chunk that may be still to come
+                if self._sessions.get(session_id) is not None:
+                    self._bring_back(session_id, wall_clock_ms())
         if are_more:
             self._agenda.add_time(bucket, wall_clock_ms() + 1, time_ms, ctx.timer_service())
+
+    def _end_one(self, session_id: str, time_ms: int) -> None:
+        """Ends a session's exposures by the Python core, and the session when its life is over."""
+        session = self._load(session_id)
+        if session is not None and time_ms >= session.timer_ms:  # else gone, or another time is the one that counts
+            effect = self._personalizer.on_timer(session, session_id, time_ms, wall_clock_ms())
+            self._carry_out(effect, session_id)
 
     def _write_again(self, session_id: str, now_ms: int) -> None:
         session = self._load(session_id)
