@@ -16,6 +16,7 @@ from state.model.snapshot import Snapshot
 from state.model.sums import Example
 from state.personalizer import Personalizer
 from state.profile.effect import Effect
+from state.session.forms import decode_session
 from state.session.session import Session
 
 _examples = msgspec.msgpack.Decoder(list[Example])
@@ -37,7 +38,7 @@ class InProcess:
         self.settings = settings
         self.chooser = Chooser(settings, np.random.default_rng([seed, 20]))
         self.shards: dict[str, LearnerShard] = {}
-        self._personalizer = Personalizer(settings, self.chooser, b"salt")
+        self.personalizer = Personalizer(settings, self.chooser, b"salt")
         self._merger = Merger(conditions_of(settings), "in process", 0)
         self._changed: set[str] = set()
         self.sessions: dict[str, bytes] = {}
@@ -50,7 +51,7 @@ class InProcess:
         watermark_ms = now_ms - self.settings.popularity.allowed_lateness_ms
         self._fire_timers(watermark_ms)
         session = self.session(event.session_id)
-        effect = self._personalizer.apply(session, event, record_ms=now_ms, now_ms=now_ms, watermark_ms=watermark_ms)
+        effect = self.personalizer.apply(session, event, record_ms=now_ms, now_ms=now_ms, watermark_ms=watermark_ms)
         self._carry_out(event.session_id, effect)
         self._inputs += 1
         if self._inputs % self._publish_every == 0:
@@ -60,7 +61,7 @@ class InProcess:
     def session(self, session_id: str) -> Session | None:
         """What is held of a session."""
         data = self.sessions.get(session_id)
-        return None if data is None else Session.decode(data)
+        return None if data is None else decode_session(data)
 
     def publish(self, now_ms: int) -> None:
         """The shards' updates become a model, which is chosen with from now on."""
@@ -94,5 +95,5 @@ class InProcess:
             timer_ms, session_id = heapq.heappop(self._timers)
             session = self.session(session_id)
             if session is not None and timer_ms >= session.timer_ms:
-                effect = self._personalizer.on_timer(session, session_id, timer_ms, now_ms=watermark_ms)
+                effect = self.personalizer.on_timer(session, session_id, timer_ms, now_ms=watermark_ms)
                 self._carry_out(session_id, effect)

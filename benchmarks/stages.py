@@ -15,6 +15,7 @@ from unittest import mock
 import msgspec
 import numpy as np
 
+import benchmarks.in_process
 import state.profile.publishing
 from benchmarks.in_process import InProcess
 from benchmarks.lab.ours import Heliotrope
@@ -24,6 +25,8 @@ from state.choosing.choice import Chooser
 from state.choosing.thompson_slates import ThompsonSlates
 from state.events.event import Event, read_event
 from state.personalizer import Personalizer
+from state.session.forms import decode_session
+from state.session.record import pack_record
 from state.session.session import Session
 
 START_MS = 1_763_770_000_000
@@ -45,7 +48,7 @@ class Stage(NamedTuple):
 
 
 STAGES = (
-    Stage("state", Session, "decode"),
+    Stage("state", benchmarks.in_process, "decode_session"),
     Stage("state", Session, "encode"),
     Stage("log and rest", Personalizer, "apply"),
     Stage("attribution", Personalizer, "_attribute"),
@@ -144,7 +147,8 @@ class _Scales(Heliotrope):
 def sizes(sessions: int = SESSIONS, seed: int = 0) -> dict[str, float]:
     """95th percentiles in bytes for sessions of 50 events, half of them impressions, with UUIDs as event ids.
 
-    `state` is a session's state without its slates and open exposures, `exposures` those two, `profile` what goes to Redis.
+    `state` is a session's state, as the compiled core stores it, without its slates and open exposures, `exposures` those two,
+    `profile` what goes to Redis.
     """
     scales = _Scales(seed)
     _shop(scales)
@@ -157,11 +161,13 @@ def sizes(sessions: int = SESSIONS, seed: int = 0) -> dict[str, float]:
         scales.event(event, now_ms)
         page = scales.page(event.session_id, SHOWN, now_ms)
         scales.event(_impression(event, page.decision_id, page.product_ids, _uuid(2 * number + 1)), now_ms + 5_000)
+    bandit = scales.settings.bandit
     for data in scales.job.sessions.values():
-        session = Session.decode(data)
+        session = decode_session(data)
+        whole = pack_record(session, bandit.policy, bandit.variant) or data
         session.slates, session.exposures = [], []
-        bare.append(len(session.encode()))
-        beside.append(len(data) - bare[-1])
+        bare.append(len(pack_record(session, bandit.policy, bandit.variant) or session.encode()))
+        beside.append(len(whole) - bare[-1])
     found = {"state": bare, "exposures": beside, "profile": scales.profiles}
     return {name: float(np.percentile(values, 95)) for name, values in found.items()}
 
