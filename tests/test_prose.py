@@ -10,13 +10,13 @@ import pytest
 ROOT = Path(__file__).parents[1]
 ROOMS = ("state", "operators", "jobs", "cli", "serving")
 VERBS = """
-Add Admit Allocate Answer Apply Ask Begin Bring Build Call Cancel Check Close Compare Compile Complete Compute Connect
-Continue Convert Count Create Decide Decode Describe Divide Drain Draw Drop Encode End Escape Examine Explain Express Fetch Fill
-Find Fire Forget Format Free Gather Give Go Hand Hold Import Insert Invert Judge Keep Learn Leave Let Listen Load Log
-Look Lower Make Map Merge Move Name Note Observe Open Parse Poll Publish Put Queue Raise Read Rebuild Receive Record
-Refuse Remember Remove Render Replace Replay Report Request Rescore Return Round Run Say Score See Send Serve Set Settle
-Show Simulate Sort Split Start Step Stop Store Submit Subscribe Sum Supervise Take Unpack Update Validate Verify Wait
-Watch Weigh Write Yield
+Add Admit Allocate Answer Append Apply Ask Begin Bring Build Call Cancel Carry Check Close Compare Compile Complete Compute
+Connect Continue Convert Copy Count Create Decide Decode Describe Divide Drain Draw Drop Encode End Enter Escape Examine
+Explain Express Fetch Fill Find Finish Fire Forget Format Free Gather Give Go Hand Hold Import Index Insert Invert Judge Keep
+Learn Leave Let Listen Load Log Look Lower Make Map Merge Move Name Note Observe Open Parse Poll Publish Put Queue Raise Read
+Rebuild Receive Record Refuse Remember Remove Render Replace Replay Report Request Rescore Return Round Run Say Score See
+Send Serve Set Settle Show Simulate Sort Split Start Step Stop Store Submit Subscribe Sum Supervise Take Unpack Update
+Validate Verify Wait Watch Weigh Write Yield
 """
 """Beginnings of functions' docstrings; a new verb is welcome here."""
 NO_NOUNS = "What Whether Which How Where When Why Who Whom As At By For From Of Over Under With"

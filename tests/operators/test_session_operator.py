@@ -27,8 +27,8 @@ from state.catalogue.assortment.records import product_key
 from state.configuration import Settings
 from state.events.accepted import LINE
 from state.popularity.listing import Listing
+from state.session.forms import decode_session
 from state.session.log import user_hash
-from state.session.session import Session
 from state.together.listing import Pair, encode_list
 from state.users.hint import Hint
 from state.users.user_input import read_message
@@ -198,13 +198,46 @@ def test_bad_input_is_a_dead_letter_and_leaves_no_state(server: RedisServer, pay
 def test_an_error_of_ours_is_a_dead_letter_and_leaves_the_state(
     server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench = Bench(server)
+    bench = Bench(server, bandit={"policy": "lin_ucb"})
     bench.view()
     before = bench.session()
     monkeypatch.setattr("state.profile.publishing.build_profile", lambda *_: 1 / 0)
     [row] = records_of(bench.view(product_id="p9"))
     assert json.loads(row[2])["reason"] == "internal_error"
     assert bench.session() == before
+
+
+def test_a_profile_that_the_compiled_core_leaves_and_python_cannot_make_is_tried_again(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without a catalogue the compiled core chooses nothing. The event itself is applied, and stays so."""
+    bench = Bench(server)
+    bench.view()
+    with monkeypatch.context() as fault:
+        fault.setattr("state.profile.publishing.build_profile", lambda *_: 1 / 0)
+        assert records_of(bench.view(product_id="p9")) == []
+    assert bench.count("profiles_failed") == 1
+    data = bench.session()
+    assert data is not None
+    session = decode_session(data)
+    assert (session.applied, session.pending_ms > now_ms()) == (2, True)
+    monkeypatch.setattr("operators.session.operator.wall_clock_ms", lambda: session.pending_ms)
+    monkeypatch.setattr("operators.task.time.time_ns", lambda: session.pending_ms * 1_000_000)
+    profile = bench.flush()
+    assert profile is not None
+    assert profile["counts"]["applied"] == 2
+
+
+def test_a_call_of_the_compiled_core_that_fails_is_applied_event_by_event(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(server)
+    monkeypatch.setattr("state.core.batch_core.run_batch", lambda at: 1 // 0)
+    assert records_of(bench.view()) == []
+    data = bench.session()
+    assert data is not None
+    assert decode_session(data).applied == 1
+    assert (bench.count("core_calls_failed"), bench.count("inputs_by_python")) == (1, 1)
 
 
 def test_a_session_that_is_not_the_streams_key_is_a_dead_letter(server: RedisServer) -> None:
@@ -515,12 +548,14 @@ def test_more_sessions_than_one_call_should_look_at_end_in_several(server: Redis
         bench.send(json.dumps(event).encode(), f"s{number}")
     bench.flush()
     [(key, due_ms)] = bench.context.event_timers
-    ended = []
     bench.fire(TimeDomain.EVENT_TIME, due_ms, key)
+    ended = [len(bench.sessions())]
     while bench.sessions():
+        timer = min(bench.context.processing_timers, key=lambda timer: timer[1])
+        bench.context.processing_timers.remove(timer)
+        bench.fire(TimeDomain.PROCESSING_TIME, max(timer[1], now_ms()), timer[0])
         ended.append(len(bench.sessions()))
-        bench.flush()
-    assert ended == [2 * DUE_AT_ONCE, DUE_AT_ONCE]
+    assert list(dict.fromkeys(ended)) == [2 * DUE_AT_ONCE, DUE_AT_ONCE, 0]
     assert bench.count("sessions_ended") == 3 * DUE_AT_ONCE
     bench.context.key = BUCKET
     assert dict(bench.runtime.maps["due"].items()) == {}
@@ -628,7 +663,7 @@ def test_a_hint_never_creates_a_session_and_one_that_is_no_good_is_counted(serve
     assert json.loads(row[2])["field"] == "key"
     assert bench.sessions() == {"s": stored}
     assert (bench.count("hints_unwanted"), bench.count("hints_failed")) == (1, 6)
-    due_ms = -(-Session.decode(stored).timer_ms // GRAIN_MS) * GRAIN_MS
+    due_ms = -(-decode_session(stored).timer_ms // GRAIN_MS) * GRAIN_MS
     assert bench.context.event_timers == {(BUCKET, due_ms)}
 
 

@@ -17,6 +17,7 @@ from state.model.predictor import Predictor
 from state.model.sums import Example, Sums
 from state.personalizer import Personalizer
 from state.profile.effect import Effect
+from state.session.forms import decode_session
 from state.session.session import Session
 
 T0 = 1_763_770_000_000
@@ -66,12 +67,12 @@ class Visit:
     def session(self) -> Session:
         """The session as stored."""
         assert self.data is not None
-        return Session.decode(self.data)
+        return decode_session(self.data)
 
     def send(self, *events: Event, watermark_ms: int = 0, lag_ms: int = 10) -> Effect:
         """Applies events; each arrives `lag_ms` after its timestamp."""
         for item in events:
-            stored = None if self.data is None else Session.decode(self.data)
+            stored = None if self.data is None else decode_session(self.data)
             now_ms = item.timestamp + lag_ms
             self._store(
                 self.personalizer.apply(stored, item, record_ms=now_ms, now_ms=now_ms, watermark_ms=watermark_ms)

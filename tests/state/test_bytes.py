@@ -39,7 +39,7 @@ from state.model.sums import Sums
 from state.popularity.baseline import Baseline
 from state.popularity.listing import Listing
 from state.popularity.moments import Moment, Moments
-from state.session.session import Session
+from state.session.forms import decode_session
 from state.together.listing import decode_list
 from state.together.periods import read_chunk
 from state.together.row import Row
@@ -104,7 +104,7 @@ def listed(data: bytes) -> None:
 
 
 READERS = {
-    "session": Reader(golden("session-1"), lambda data: Session.decode(data).slates),
+    "session": Reader(golden("session-1"), lambda data: decode_session(data).slates),
     "learner shard": Reader(golden("learner-shard-2"), LearnerShard.decode),
     "merger": Reader(golden("merger-2"), lambda data: Merger.decode(data, CONDITIONS).sums()),
     "snapshot": Reader(SNAPSHOT.encode(), lambda data: Predictor(Snapshot.decode(data))),

@@ -20,7 +20,9 @@ from state.model.sums import Example, Sums
 from state.popularity.baseline import Baseline
 from state.popularity.listing import Listing
 from state.popularity.moments import Moment, Moments
+from state.session import forms as forms_module
 from state.session import session as session_module
+from state.session.forms import decode_session
 from state.session.session import Session
 from state.together.listing import decode_list
 from state.together.row import Row
@@ -37,7 +39,7 @@ def read(name: str) -> bytes:
 
 
 def test_a_session_of_version_1() -> None:
-    session = Session.decode(read("session-1.bin"))
+    session = decode_session(read("session-1.bin"))
     assert (session.generation, session.applied, session.duplicates) == (1_763_770_000_010, 4, 1)
     assert [event.event_id for event in session.recent.events] == [
         "first", "1763770001000|impression||", "00000000-0000-0000-0000-000000000007", "cart",
@@ -50,7 +52,7 @@ def test_a_session_of_version_1() -> None:
 
 def test_a_session_of_an_older_form_goes_on_in_the_newer_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rehearses the next change of a session's form: columns by name instead of an array of fields."""
-    released, decoder = session_module._FORMS[b"\x01"], msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
+    released, decoder = forms_module._FORMS[b"\x01"], msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
     names = Session.__struct_fields__
 
     def by_name(data: bytes) -> Session:
@@ -66,28 +68,28 @@ def test_a_session_of_an_older_form_goes_on_in_the_newer_one(monkeypatch: pytest
     old = read("session-1.bin")
     personalizer = shop()
     with monkeypatch.context() as release:
-        release.setattr(session_module, "_VERSION", b"\x02")
-        release.setattr(session_module, "_FORMS", {b"\x01": released, b"\x02": by_name})
+        release.setattr(session_module, "VERSION", b"\x03")
+        release.setattr(forms_module, "_FORMS", {b"\x01": released, b"\x03": by_name})
         release.setattr(session_module, "_encoder", Columns())
-        before = Session.decode(old)
+        before = decode_session(old)
         view = event(at_ms=60_000, session_id="of-version-1", event_id="after the upgrade")
-        effect = personalizer.apply(Session.decode(old), view, record_ms=T0, now_ms=T0 + 60_000, watermark_ms=0)
+        effect = personalizer.apply(decode_session(old), view, record_ms=T0, now_ms=T0 + 60_000, watermark_ms=0)
         assert effect.session is not None
         stored = effect.session.encode()
-        after = Session.decode(stored)
-        assert stored[:1] == b"\x02"
+        after = decode_session(stored)
+        assert stored[:1] == b"\x03"
         assert (after.generation, after.applied) == (before.generation, before.applied + 1)
         kept = {one.event_id for one in before.recent.events}
         assert kept < {one.event_id for one in after.recent.events}
         assert after.encode() == stored
     with pytest.raises(UnreadableError, match="another release"):  # rolled back: refused, never misread
-        Session.decode(stored)
+        decode_session(stored)
 
 
 def test_a_learner_shard_of_version_1() -> None:
     shard = LearnerShard.decode(read("learner-shard-1.bin"))
     assert (shard.shard, shard.sums.weight) == ("default/0", 2.0)
-    assert shard.pending.product_ids == [e.product_id for e in Session.decode(read("session-1.bin")).exposures]
+    assert shard.pending.product_ids == [e.product_id for e in decode_session(read("session-1.bin")).exposures]
 
 
 def test_a_snapshot_of_version_1() -> None:
@@ -115,7 +117,7 @@ def test_a_model_of_the_first_feature_set_is_refused_and_never_misread() -> None
 def test_exposures_of_the_first_feature_set_are_refused_by_the_learner() -> None:
     """What was shown before an upgrade and is rewarded after it has features that mean something else."""
     sums = Sums(DIMENSION, None)
-    exposure = Session.decode(read("session-1.bin")).exposures[0]
+    exposure = decode_session(read("session-1.bin")).exposures[0]
     assert not sums.add([Example(exposure.exposed_at_ms, exposure.product_id, exposure.x, 1, 0.6, 0.36)]).examples
     assert (sums.refused, sums.weight) == (1, 0.0)
 

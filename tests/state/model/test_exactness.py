@@ -18,6 +18,7 @@ from state.model.sums import Example, Sums
 from state.personalizer import Personalizer
 from state.profile.effect import Effect
 from state.profile.publishing import Publisher
+from state.session.forms import decode_session
 from state.session.interest import Interest
 from state.session.recent_events import logged
 from state.session.session import Session
@@ -44,7 +45,7 @@ class Job:
     def session(self, session_id: str) -> Session | None:
         """As stored."""
         state = self.states.get(session_id)
-        return None if state is None else Session.decode(state)
+        return None if state is None else decode_session(state)
 
     def send(self, raw: Raw, now_ms: int, watermark_ms: int) -> None:
         """An event arrives after the watermark."""

@@ -13,6 +13,7 @@ from state.choosing.overload import Level
 from state.events.event import Event
 from state.personalizer import Personalizer
 from state.profile.effect import Effect
+from state.session.forms import decode_session
 from state.session.session import Session
 from tests.state.shop import HOUR, SESSION, T0, Visit, event, settings, shop
 
@@ -205,7 +206,7 @@ def test_state_from_before_is_read_and_owes_nothing() -> None:
     assert visitor.data is not None
     fields = msgspec.msgpack.decode(visitor.data[1:])
     older = visitor.data[:1] + msgspec.msgpack.encode(fields[: Session.__struct_fields__.index("pending_ms")])
-    read = Session.decode(older)
+    read = decode_session(older)
     assert read.slates == session.slates
     assert (read.pending_ms, read.pending_cause, read.region, read.moment, read.user, read.hint) == (
         0,
@@ -229,13 +230,13 @@ class Line:
 
     def send(self, arrival: Event, now_ms: int) -> None:
         state = self.states.get(arrival.session_id)
-        session = None if state is None else Session.decode(state)
+        session = None if state is None else decode_session(state)
         effect = self.personalizer.apply(session, arrival, record_ms=now_ms, now_ms=now_ms, watermark_ms=0)
         self._keep(arrival.session_id, effect)
 
     def fire(self, now_ms: int) -> None:
         for session_id, state in list(self.states.items()):
-            session = Session.decode(state)
+            session = decode_session(state)
             if 0 < session.pending_ms <= now_ms:
                 self._keep(session_id, self.personalizer.publisher.publish_pending(session, session_id, now_ms))
 
@@ -281,7 +282,7 @@ def test_after_the_last_timer_nothing_is_different(steps: list[Any], interval_ms
             apart.send(made, now_ms)
             together.send(made, now_ms)
     together.fire(now_ms + interval_ms)
-    assert not any(Session.decode(state).pending_ms for state in together.states.values())
+    assert not any(decode_session(state).pending_ms for state in together.states.values())
     found, expected = (line_profiles(line) for line in (together, apart))
     assert found == expected
     assert sum(sum(profile["counts"].values()) for profile in found.values()) == arrivals

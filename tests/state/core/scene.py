@@ -1,0 +1,459 @@
+"""A shop in which things happen to both cores: acts by name, whose details come from a number.
+
+Each act is deterministic given the scene so far and its number, so that Hypothesis can shrink a list of acts.
+"""
+
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from random import Random
+from typing import Any, NamedTuple
+from unittest import mock
+
+import msgspec
+import numpy as np
+
+from jobs.settings import settings_from
+from state.candidates.bundle import Bundle
+from state.catalogue.product import Product
+from state.choosing.choice import Chooser
+from state.choosing.overload import Level
+from state.configuration import Settings
+from state.core.batch_core import Work
+from state.feature_set import DIMENSION
+from state.kernels.core.layout import EVENT, PENDING, REPEAT, TIMER
+from state.model.sums import Example
+from state.personalizer import Personalizer
+from state.popularity.listing import listing
+from state.popularity.moments import Moment
+from state.popularity.window import Counted
+from state.session.forms import decode_session
+from state.session.record import pack_record
+from state.session.session import Session
+from state.together.listing import Pair, encode_list, list_key
+from tests.state.core.odd import odd_payload
+from tests.state.core.twin import SALT, CompiledHost, Twins
+from tests.state.shop import HOUR, MINUTE, T0, predictor_of
+
+PRODUCTS, CATEGORIES = 60, 5
+LONG, TOO_LONG, FOREIGN = "l" * 62, "x" * 63, "café"
+ODD_NAMES = (LONG, TOO_LONG, FOREIGN, 'quo"te')
+"""Products whose names are as long as the record holds, longer, or not plain. Of a slate with any but the first the record has no
+place."""
+REGIONS = ("north", "south", "", "_all", "unknown land", "@home")
+USERS = (None, None, "ann", "bob")
+DEVICES = (None, "phone", "", "d" * 100)
+WINDOW = HOUR
+
+ACTS = {
+    "wait": 1,
+    "event": 10,
+    "react": 10,
+    "impression": 8,
+    "again": 3,
+    "odd": 2,
+    "extreme": 2,
+    "timer": 3,
+    "pending": 3,
+    "repeat": 2,
+    "crash": 1,
+    "convert": 3,
+    "product": 2,
+    "list": 3,
+    "together": 2,
+    "bundle": 1,
+    "model": 1,
+    "overload": 1,
+    "consent": 1,
+}
+"""Acts, the simplest first, and how often each comes."""
+
+
+class Act(NamedTuple):
+    """What happens, to which session, and where its details come from."""
+
+    what: str
+    session: int
+    number: int
+
+
+def product(number: int, **changes: Any) -> Product:
+    """A product of the catalogue."""
+    fields = {
+        "price": 10.0 + number,
+        "rating": 1.0 + number % 5,
+        "rating_count": number,
+        "created_at": T0 - number * HOUR,
+    }
+    return Product(f"p{number}", f"c{number % CATEGORIES}", **(fields | changes))
+
+
+def chooser_of(settings: Settings, seed: int, products: int = PRODUCTS, odd_names: bool = True) -> Chooser:
+    """A chooser with a catalogue."""
+    chooser = Chooser(settings, np.random.default_rng(seed))
+    for number in range(products):
+        chooser.catalogue.put(product(number))
+    if odd_names:
+        chooser.catalogue.put(Product(LONG, "c0", price=5.0, rating=5.0, rating_count=9))
+    chooser.refresh(T0)
+    return chooser
+
+
+def settings_of(overrides: dict[str, dict[str, Any]]) -> Settings:
+    """Settings with overrides by section; every event is answered at once, and no decision goes to the log in full."""
+    sections = {"profile": {"min_interval": 0}, "decisions": {"full_share": 0.0}}
+    return settings_from({name: sections.get(name, {}) | overrides.get(name, {}) for name in {*sections, *overrides}})
+
+
+def named_once(build: Callable[[], Any], seed: int) -> Any:
+    """What is built while the names of decisions are given by the seed."""
+    with mock.patch("secrets.token_urlsafe", return_value=f"name{seed}-"):
+        return build()
+
+
+class Scene:
+    """Both cores over one shop, the time, and what was sent.
+
+    Attributes:
+        seen: counts what came about, over all acts.
+    """
+
+    def __init__(self, overrides: dict[str, dict[str, Any]], seed: int = 0) -> None:
+        self.settings = settings_of(overrides)
+        self.chooser = chooser_of(self.settings, seed)
+        self._seed = seed
+        self.twins: Twins = named_once(lambda: Twins(self.settings, self.chooser, seed), seed)
+        self.now_ms, self._watermark_ms = T0, T0 - MINUTE
+        self._sent: dict[str, list[bytes]] = {}
+        self._examples: list[Example] = []
+        self._crashes = 0
+        self._ids = 0
+        self.seen: Counter[str] = Counter()
+        self._odd_products: list[str] = [*ODD_NAMES, "gone0", "gone1"]
+
+    def play(self, act: Act) -> None:
+        """Let an act happen.
+
+        Raises:
+            AssertionError: the cores differ.
+        """
+        rng = Random(act.number)
+        self.now_ms += rng.choice((1, 10, 700, 1_500, 30_000))
+        self._watermark_ms = max(self._watermark_ms, self.now_ms - MINUTE)
+        getattr(self, f"_{act.what}")(f"session-{act.session}", rng)
+
+    def finish(self) -> None:
+        """Add up what this scene's hosts have done."""
+        host = self.twins.compiled
+        self.seen.update(host.counts)
+        self.seen.update({f"way: {way}": count for way, count in host.ways.items()})
+
+    # the acts
+
+    def _wait(self, session_id: str, rng: Random) -> None:
+        if rng.random() < 0.3:
+            self.now_ms += rng.choice((MINUTE, 20 * MINUTE, 2 * HOUR))
+
+    def _event(self, session_id: str, rng: Random) -> None:
+        self._send(session_id, self._any_event(session_id, rng))
+
+    def _react(self, session_id: str, rng: Random) -> None:
+        slate = self._slate(session_id, rng)
+        if slate is None or not slate.product_ids:
+            self._event(session_id, rng)
+            return
+        fields = self._fields(session_id, rng)
+        products = rng.choices(slate.product_ids, k=rng.randint(1, 4))
+        fields["product_id"] = products[0]
+        what = rng.choice(("product_view", "product_view", "add_to_cart", "checkout", "thumb", "rating"))
+        self._shape(fields, what, products, rng)
+        if rng.random() < 0.5:
+            fields["decision_id"] = slate.decision_id
+        self._send(session_id, fields)
+
+    def _impression(self, session_id: str, rng: Random) -> None:
+        slate = self._slate(session_id, rng)
+        fields = self._fields(session_id, rng)
+        fields["event_type"] = "impression"
+        shown = list(slate.product_ids[: rng.randint(1, 20)]) if slate is not None else []
+        if rng.random() < 0.3:
+            rng.shuffle(shown)
+        if not shown or rng.random() < 0.2:
+            shown.append(rng.choice(("p1", "nowhere")))
+        fields["decision_id"] = slate.decision_id if slate is not None and rng.random() < 0.9 else "unknown"
+        fields["shown"] = shown
+        if slate is not None and rng.random() < 0.5:
+            fields["timestamp"] = max(1, slate.published_at_ms + rng.choice((-5_000, 0, 100, 600, 3_000)))
+            fields["timestamp"] = min(fields["timestamp"], self.now_ms)
+        self._send(session_id, fields)
+
+    def _again(self, session_id: str, rng: Random) -> None:
+        sent = self._sent.get(session_id)
+        if sent:
+            self._run(Work(EVENT, session_id, rng.choice(sent), self.now_ms))
+
+    def _odd(self, session_id: str, rng: Random) -> None:
+        self._run(Work(EVENT, session_id, odd_payload(self._any_event(session_id, rng), rng), self.now_ms))
+
+    def _extreme(self, session_id: str, rng: Random) -> None:
+        fields = self._any_event(session_id, rng)
+        long = rng.choice((62, 63, 128))
+        change = rng.randrange(8)
+        if change == 0:
+            fields["product_id"] = "l" * long
+        elif change == 1:
+            fields["category_id"] = "k" * long
+        elif change == 2:
+            count = rng.choice((23, 24, 25, 100))
+            fields |= {"event_type": "checkout", "items": [{"product_id": f"b{n}"} for n in range(count)]}
+        elif change == 3:
+            slate = self._slate(session_id, rng)
+            shown = [*(slate.product_ids if slate else ()), *(f"b{n}" for n in range(100))]
+            fields |= {"event_type": "impression", "shown": shown[: rng.choice((39, 40, 41, 100))]}
+            fields["decision_id"] = slate.decision_id if slate else "unknown"
+        elif change == 4:
+            fields["event_id"] = rng.choice("ab") * rng.choice((63, 64, 65))
+        elif change == 5:
+            fields |= {"region": "r" * rng.choice((127, 128, 129)), "device": "d" * rng.choice((127, 128, 129))}
+        elif change == 6:
+            fields["decision_id"] = "d" * rng.choice((127, 128, 129))
+        else:
+            fields["user_id"] = "u" * rng.choice((255, 256, 257))
+        self._send(session_id, fields)
+
+    def _timer(self, session_id: str, rng: Random) -> None:
+        session = self._session(session_id)
+        if session is None:
+            return
+        at_ms = session.timer_ms + rng.choice((-1, 0, 0, 0, HOUR))
+        if rng.random() < 0.15:
+            at_ms = session.newest_input_ms + self.settings.session.ttl_ms
+        self._watermark_ms = max(self._watermark_ms, at_ms)
+        self.now_ms = max(self.now_ms, at_ms)
+        self._run(Work(TIMER, session_id, b"", at_ms))
+
+    def _pending(self, session_id: str, rng: Random) -> None:
+        session = self._session(session_id)
+        if session is not None and session.pending_ms:
+            self.now_ms = max(self.now_ms, session.pending_ms + rng.choice((-1, 0, 1_000)))
+            self.seen["pending"] += self.now_ms >= session.pending_ms
+        self._run(Work(PENDING, session_id, b"", self.now_ms))
+
+    def _repeat(self, session_id: str, rng: Random) -> None:
+        if self._session(session_id) is not None:
+            self.seen["repeat"] += 1
+        self._run(Work(REPEAT, session_id, b"", self.now_ms))
+
+    def _crash(self, session_id: str, rng: Random) -> None:
+        self.finish()
+        held, self._crashes = self.twins.compiled.sessions, self._crashes + 1
+        seed = self._seed + 1_000 * self._crashes
+        host: CompiledHost = named_once(lambda: CompiledHost(self.settings, self.chooser, seed), seed)
+        host.sessions = held
+        level = self.twins.personalizer.publisher.overload.level
+        self.twins.compiled, self.twins.personalizer = host, Personalizer(self.settings, self.chooser, SALT)
+        for personalizer in (self.twins.personalizer, host.personalizer):
+            personalizer.publisher.overload.level = level
+        self.seen["crash"] += 1
+
+    def _convert(self, session_id: str, rng: Random) -> None:
+        session = self._session(session_id)
+        if session is None:
+            return
+        bandit, sessions = self.settings.bandit, self.twins.compiled.sessions
+        data = session.encode()
+        if rng.random() < 0.7:
+            data = pack_record(session, bandit.policy, bandit.variant) or data
+        self.seen[f"converted to form {data[0]}"] += 1
+        sessions[session_id] = data
+
+    def _product(self, session_id: str, rng: Random) -> None:
+        catalogue, number = self.chooser.catalogue, rng.randrange(PRODUCTS)
+        for name in ODD_NAMES[1:]:
+            catalogue.remove(name)
+        change = rng.randrange(5)
+        slate = self._slate(session_id, rng)
+        if slate is not None and slate.product_ids and rng.random() < 0.3:
+            catalogue.remove(rng.choice(slate.product_ids))
+        elif change == 0:
+            catalogue.remove(f"p{number}")
+        elif change == 1:
+            catalogue.put(product(number, in_stock=False))
+        elif change == 2:
+            name = rng.choice(("gone0", "gone1", rng.choice(ODD_NAMES)))
+            catalogue.put(Product(name, rng.choice((f"c{rng.randrange(9)}", name)), price=1.0))
+        elif change == 3:
+            catalogue.put(msgspec.structs.replace(product(number), category_id=f"c{rng.randrange(9)}"))
+        else:
+            catalogue.put(product(number, price=rng.random() * 99))
+
+    def _list(self, session_id: str, rng: Random) -> None:
+        shelf = self.chooser.shelf
+        key = rng.choice(("north", "south", "_all", "@category/c1", "@category/c2", "@moment/device:phone", "@moment/"))
+        if rng.random() < 0.15 and key != "@moment/":
+            shelf.popularity.apply(key, None)
+        elif key.startswith("@moment/"):
+            moment = Moment(self.now_ms, 9_000, {f"c{n}": rng.randint(1, 3_000) for n in range(CATEGORIES)})
+            shelf.popularity.apply(key, moment.encode())
+        else:
+            names = rng.sample([*(f"p{n}" for n in range(PRODUCTS)), *self._odd_products], 12)
+            counted = Counted(500, [(name, 40 - n) for n, name in enumerate(names[:9])], [("c1", 30), ("c3", 9)])
+            trends = [(name, rng.randint(1, 50), rng.choice((0.1, 0.5, rng.random()))) for name in names[5:]]
+            end_ms = self.now_ms // MINUTE * MINUTE - rng.choice((0, MINUTE, WINDOW, 2 * WINDOW))
+            shelf.popularity.apply(key, listing(end_ms, WINDOW, counted, trends, 50).encode())
+
+    def _together(self, session_id: str, rng: Random) -> None:
+        session, together = self._session(session_id), self.chooser.shelf.together
+        known = [p for event in session.recent.events for p in event.products] if session is not None else []
+        of = rng.choice([*known, "p1", "p2"])
+        kind = rng.choice(("bought", "viewed"))
+        if rng.random() < 0.15:
+            together.apply(list_key(kind, of), None)
+        else:
+            names = rng.sample([*(f"p{n}" for n in range(PRODUCTS)), *self._odd_products, *known[-5:]], 8)
+            pairs = [
+                Pair(name, 9.0 - n + rng.random(), 5.0) for n, name in enumerate(dict.fromkeys(names)) if name != of
+            ]
+            together.apply(list_key(kind, of), encode_list(pairs))
+
+    def _bundle(self, session_id: str, rng: Random) -> None:
+        bundles, number = self.chooser.shelf.bundles, rng.randrange(3)
+        if len(bundles) and rng.random() < 0.6:
+            bundles.remove(f"b{number}")
+        else:
+            bundles.put(Bundle(f"b{number}", f"p{number}", [f"p{number + 7}", f"p{number + 9}"], 0.1))
+
+    def _model(self, session_id: str, rng: Random) -> None:
+        if self._examples:
+            self.chooser.use_model(predictor_of(self._examples, DIMENSION, self.now_ms))
+            self.seen["model"] += 1
+
+    def _overload(self, session_id: str, rng: Random) -> None:
+        level = Level(rng.randrange(3))
+        for personalizer in (self.twins.personalizer, self.twins.compiled.personalizer):
+            personalizer.publisher.overload.level = level
+        self.seen[f"overload {level}"] += 1
+
+    def _consent(self, session_id: str, rng: Random) -> None:
+        """Withdraws or gives consent, or erases, which chooses a slate by chance: the Python core's session follows."""
+        fields: dict[str, Any] = {"session_id": "session-9", "timestamp": self.now_ms - rng.choice((0, 5_000))}
+        kind = rng.choice(("erase", "consent", "consent", None))
+        if kind is None:
+            self._send("session-9", self._any_event("session-9", rng))
+            return
+        fields["event_type"] = kind
+        if kind == "consent":
+            fields["granted"] = rng.random() < 0.7
+        work = Work(EVENT, "session-9", msgspec.json.encode(fields), self.now_ms)
+        self.twins.compiled.run([work], self.now_ms, self._watermark_ms)
+        held = self.twins.compiled.sessions.get("session-9")
+        if held is None:
+            self.twins.sessions.pop("session-9", None)
+        else:
+            self.twins.sessions["session-9"] = decode_session(held)
+        self.seen[kind] += 1
+
+    # what they are made of
+
+    def _any_event(self, session_id: str, rng: Random) -> dict[str, Any]:
+        fields = self._fields(session_id, rng)
+        what = rng.choice(
+            ("product_view",) * 4
+            + ("add_to_cart", "checkout", "category_view", "hover", "dwell", "search", "thumb", "rating")
+        )
+        number = rng.randrange(12) if rng.random() < 0.7 else rng.randrange(PRODUCTS)
+        names = [f"p{number}", *(f"p{rng.randrange(PRODUCTS)}" for _ in range(rng.randint(0, 5)))]
+        if rng.random() < 0.1:
+            names[0] = rng.choice((*self._odd_products, "never"))
+        self._shape(fields, what, names, rng)
+        if rng.random() < 0.1:
+            fields["decision_id"] = rng.choice(("unknown", ""))
+        return fields
+
+    def _shape(self, fields: dict[str, Any], what: str, products: list[str], rng: Random) -> None:
+        """Gives the event what its type needs, and sometimes more."""
+        fields["event_type"] = "feedback" if what in ("thumb", "rating") else what
+        fields["product_id"] = products[0]
+        if what == "thumb":
+            fields["feedback"] = {"kind": "thumb", "value": rng.choice((-1, 1))}
+        elif what == "rating":
+            fields["feedback"] = {"kind": "rating", "value": rng.choice((1, 2, 3, 4, 5, 4.5))}
+        elif what == "checkout":
+            fields["items"] = [{"product_id": name, "quantity": 2, "price": 9.99} for name in products[1:]]
+            if rng.random() < 0.5 and len(products) > 1:
+                del fields["product_id"]
+            if rng.random() < 0.2:
+                fields.pop("items")
+                fields["product_id"] = products[0]
+        elif what == "category_view":
+            del fields["product_id"]
+            fields["category_id"] = f"c{rng.choice((0, 1, 2, 3, 4, 11))}"
+        elif what == "dwell":
+            fields["duration_ms"] = rng.choice((0, 1_500, 12.5))
+        elif what == "search":
+            del fields["product_id"]
+            fields["query"] = rng.choice(("red shoes", "q" * 256))
+        if what != "category_view" and rng.random() < 0.3:
+            fields["category_id"] = f"c{rng.choice((1, 3, 11, 12, 13))}"
+
+    def _fields(self, session_id: str, rng: Random) -> dict[str, Any]:
+        fields: dict[str, Any] = {"session_id": session_id, "timestamp": self._time(session_id, rng)}
+        kind = rng.randrange(5)
+        self._ids += 1
+        if kind == 0:
+            fields["event_id"] = str(uuid.UUID(int=rng.getrandbits(128)))
+        elif kind == 1:
+            fields["event_id"] = rng.choice(
+                (str(uuid.UUID(int=9)), str(uuid.UUID(int=171)).upper(), "twice", "\t".strip())
+            )
+        elif kind < 4:
+            fields["event_id"] = f"{rng.choice('az')}{self._ids}"
+        for name, values in (("region", REGIONS), ("user_id", USERS), ("device", DEVICES)):
+            value = rng.choice(values)
+            if value is not None and rng.random() < 0.5:
+                fields[name] = value
+        if rng.random() < 0.1:
+            fields |= rng.choice(
+                ({"price": 3}, {"quantity": 1.5}, {"page": "home"}, {"referrer": 7}, {"context": {"a": 1}})
+            )
+        return fields
+
+    def _time(self, session_id: str, rng: Random) -> int:
+        """Mostly now; sometimes late, the time of another event, or beyond what is accepted."""
+        way, session = rng.random(), self._session(session_id)
+        if way < 0.6:
+            return self.now_ms - rng.choice((0, 0, 5, 300))
+        if way < 0.75 and session is not None and session.recent.events:
+            return rng.choice(session.recent.events).timestamp_ms
+        if way < 0.95:
+            return self.now_ms - rng.randrange(20 * MINUTE)
+        return self.now_ms + rng.choice((-47 * HOUR, -50 * HOUR, 200_000, 10 * MINUTE, -self.now_ms))
+
+    def _send(self, session_id: str, fields: dict[str, Any]) -> None:
+        payload = msgspec.json.encode(fields)
+        self._sent.setdefault(session_id, []).append(payload)
+        self._run(Work(EVENT, session_id, payload, self.now_ms))
+
+    def _run(self, work: Work) -> None:
+        before = self.twins.compiled.ways["compiled"]
+        self.twins.run([work], self.now_ms, self._watermark_ms)
+        told = self.twins.compiled.told.get(0)
+        is_compiled = self.twins.compiled.ways["compiled"] > before
+        if told is not None:
+            self._examples += told.examples
+            self.seen["examples"] += len(told.examples)
+        session = self.twins.sessions.get(work.session_id)
+        if session is not None:
+            self.seen["credited"] += any(event.credited for event in session.recent.events)
+            self.seen["evicted"] += session.recent.horizon[0] > 0
+        if is_compiled:
+            kind = msgspec.json.decode(work.payload)["event_type"] if work.kind == EVENT else str(work.kind)
+            self.seen[f"compiled: {kind}"] += 1
+
+    def _session(self, session_id: str) -> Session | None:
+        data = self.twins.compiled.sessions.get(session_id)
+        return None if data is None else decode_session(data)
+
+    def _slate(self, session_id: str, rng: Random) -> Any:
+        session = self._session(session_id)
+        return rng.choice(session.slates) if session is not None and session.slates else None

@@ -1,0 +1,158 @@
+"""The compiled choice: exact propensities given its draws, the same shares as the Python core's, and uniform random numbers."""
+
+from collections import Counter
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from numba import njit
+
+from state.choosing.choice import Chooser
+from state.configuration import Settings
+from state.core.batch_core import Work
+from state.events.event import read_event
+from state.feature_set import DIMENSION
+from state.kernels.core.layout import EVENT, WORLD
+from state.kernels.core.offering import next_random
+from state.model.sums import Example
+from state.personalizer import Personalizer
+from state.session.forms import decode_session
+from tests.state.core.naive_slates import Chance, pick
+from tests.state.core.scene import chooser_of, settings_of
+from tests.state.core.twin import SALT, CompiledHost
+from tests.state.shop import T0, predictor_of
+
+SESSION = "session-1"
+FEW = 20
+"""Products, few enough that all of them are candidates and nothing is chosen at random before the draws."""
+
+
+def view(at_ms: int, product: str = "p1") -> Work:
+    fields = {"session_id": SESSION, "event_type": "product_view", "timestamp": T0 + at_ms, "product_id": product}
+    return Work(EVENT, SESSION, msgspec.json.encode(fields | {"event_id": f"e{at_ms}"}), T0 + at_ms)
+
+
+def learned(chooser: Chooser, seed: int = 5) -> Chooser:
+    """The chooser with a model that knows some products better than others."""
+    rng = np.random.default_rng(seed)
+    examples = []
+    for number in range(300):
+        x = rng.uniform(0, 1, DIMENSION).astype(np.float16)
+        reward = float(rng.uniform(0, 0.6))
+        examples.append(Example(T0, f"p{number % 7}", x.tobytes(), 1.0, reward, reward**2))
+    chooser.use_model(predictor_of(examples, DIMENSION))
+    return chooser
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {},
+        {"bandit": {"floor": 0.5}},
+        {"bandit": {"floor": 0.0, "draws": 7}},
+        {"variety": {"category_share": 0.1, "personal_share": 0.1}},
+        {"variety": {"category_share": 0.15, "personal_share": 0.05}, "bandit": {"floor": 0.3}},
+        {"profile": {"items": 3}},
+        {"candidates": {"max": 60, "sources": {"anywhere": 0}}},
+    ],
+    ids=str,
+)
+def test_a_slates_propensities_are_exact_given_the_draws(overrides: dict[str, dict[str, Any]]) -> None:
+    shown_again = {"times_shown": 0, "hide_bought": False} | overrides.get("variety", {})
+    configuration = settings_of({"candidates": {"max": 128}} | overrides | {"variety": shown_again})
+    chooser = learned(chooser_of(configuration, 1, products=FEW, odd_names=False))
+    host = CompiledHost(configuration, chooser, 3)
+    record, world = host.core._record[0], host.world.record[0]
+    levels: Counter[int] = Counter()
+    compared = 0
+    for number in range(60):
+        work = view(1_000 * number, f"p{number * 7 % FEW}")
+        before, named = world["random"].copy(), int(world["named"])
+        host.run([work], T0 + 1_000 * number, T0)
+        if int(world["named"]) - named != 1 or int(record["n"]) != FEW:
+            continue  # asked for lists first, and so began twice
+        slate = decode_session(host.sessions[SESSION]).slates[-1]
+        found = pick(record, world, host.world._normals, Chance(before))
+        k = len(slate.product_ids)
+        names = [chooser.catalogue.product_ids[record["rows"][item]] for item in found.items]
+        assert slate.product_ids == names
+        assert slate.propensity == pytest.approx(found.propensity, abs=1e-12)
+        assert slate.explored == found.explored
+        assert len(found.items) == k == min(configuration.profile.items, FEW)
+        levels.update(found.levels)
+        compared += 1
+    assert compared > 40
+    if "variety" in overrides and "category_share" in overrides["variety"]:
+        assert set(levels) == {0, 1, 2}
+
+
+def first_places(configuration: Settings, times: int) -> tuple[Counter[str], Counter[str]]:
+    """What stands first, and what stands in the slate at all, of either core's many choices for the same session."""
+    chooser = learned(chooser_of(configuration, 1, odd_names=False))
+    start = CompiledHost(configuration, chooser, 0)
+    for number in range(6):
+        start.run([view(1_000 * number, f"p{number}")], T0 + 1_000 * number, T0)
+    held, last, now_ms = start.sessions[SESSION], view(9_000, "p12"), T0 + 9_000
+    compiled: Counter[str] = Counter()
+    python: Counter[str] = Counter()
+    for seed in range(times // 100):
+        host = CompiledHost(configuration, chooser, seed + 1)
+        own = Chooser(configuration, np.random.default_rng(seed + 1), chooser.shelf)
+        own = learned(own)
+        personalizer = Personalizer(configuration, own, SALT)
+        event = read_event(last.payload, now_ms=now_ms, max_bytes=65_536, max_future_ms=300_000)
+        for _ in range(100):
+            host.sessions[SESSION] = held
+            host.run([last], now_ms, T0)
+            _count(compiled, decode_session(host.sessions[SESSION]).slates[-1].product_ids)
+            effect = personalizer.apply(
+                decode_session(held),
+                event,
+                record_ms=now_ms,
+                now_ms=now_ms,
+                watermark_ms=T0,  # type: ignore[arg-type]
+            )
+            assert effect.session is not None
+            _count(python, effect.session.slates[-1].product_ids)
+        assert not host.ways["python"] + host.ways["python publication"]
+    return compiled, python
+
+
+def _count(counted: Counter[str], product_ids: list[str]) -> None:
+    counted[f"first: {product_ids[0]}"] += 1
+    counted.update(product_ids)
+
+
+def test_both_cores_choose_the_same_with_the_same_frequencies() -> None:
+    times = 1_500
+    compiled, python = first_places(settings_of({"bandit": {"floor": 0.05}}), times)
+    assert len([name for name in python if name.startswith("first")]) > 5
+    for name in {*compiled, *python}:
+        p = (compiled[name] + python[name]) / (2 * times)
+        error = np.sqrt(2 * max(p * (1 - p), 1 / times) / times)
+        assert abs(compiled[name] - python[name]) / times < 5.5 * error, (name, compiled[name], python[name])
+
+
+@njit
+def _many(worlds: Any, found: Any) -> None:
+    for i in range(len(found)):
+        found[i] = next_random(worlds[0])
+
+
+def test_random_numbers_are_uniform_and_those_of_the_paper() -> None:
+    world = np.zeros(1, WORLD)
+    world["random"][0, :2] = (0x1234567890ABCDEF, 0x0FEDCBA987654321)
+    naive = Chance(world["random"][0])
+    found = np.zeros(400_000)
+    _many(world, found)
+    assert found[:1_000].tolist() == [naive.next() for _ in range(1_000)]
+    assert 0 <= found.min() < 1e-4
+    assert 1 - 1e-4 < found.max() < 1
+    ranks = np.abs(np.sort(found) - (np.arange(len(found)) + 0.5) / len(found)).max()
+    assert ranks < 1.95 / np.sqrt(len(found))  # Kolmogorov-Smirnov at 0.1 %
+    for lag in (1, 2, 3):
+        assert abs(np.corrcoef(found[:-lag], found[lag:])[0, 1]) < 4 / np.sqrt(len(found))
+    bits = (found * 2**16).astype(np.int64)
+    for bit in range(16):
+        assert abs(((bits >> bit) & 1).mean() - 0.5) < 4 * 0.5 / np.sqrt(len(found))

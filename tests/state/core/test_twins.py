@@ -1,0 +1,103 @@
+"""Both cores do the same: the Python core is the specification, and the compiled one is held to it by whatever may happen.
+
+Each list of acts is played on both, and all that follows from each input is compared. At the end it is asserted that every way
+through the compiled core had its share.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from state.kernels.core.layout import COUNTERS
+from tests.state.core.scene import ACTS, Act, Scene
+
+SHOPS: tuple[dict[str, dict[str, Any]], ...] = (
+    {},
+    {"session": {"max_events": 6}},
+    {"exposure": {"open_max": 4, "mode": "explicit"}},
+    {"profile": {"min_interval": 2_000}},
+    {"reward": {"aggregate": "max"}, "exposure": {"mode": "implicit"}},
+    {"reward": {"aggregate": "sum"}, "profile": {"items": 5, "affinities": 3}},
+    {"profile": {"max_bytes": 1_100}, "candidates": {"max": 30}},
+    {"variety": {"times_shown": 2, "hide_bought": False, "category_share": 0.2, "personal_share": 0.3}},
+    {"popularity": {"max_regions": 2, "max_categories": 2, "admission_support": 10**9}},
+    {"session": {"max_events": 3, "decay": {"factor": 0.5}}, "decisions": {"full_share": 0.2}},
+)
+MOST_ACTS = 60
+_act = st.builds(
+    Act,
+    st.sampled_from([what for what, share in ACTS.items() for _ in range(share)]),
+    st.integers(0, 2),
+    st.integers(0, 2**32 - 1),
+)
+_seen: Counter[str] = Counter()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _every_way_has_its_share() -> Iterator[None]:
+    """After all tests of this module: nothing of what the cores share was left out."""
+    yield
+    if _seen["whole"]:
+        missing = [name for name in (*COUNTERS, *EXPECTED) if not _seen[name]]
+        assert not missing, f"never came about: {missing}; of {dict(_seen)}"
+        assert _seen["way: compiled"] > 3 * _seen["way: python"], dict(_seen)
+
+
+EXPECTED = (
+    *(
+        f"compiled: {what}"
+        for what in (
+            "product_view",
+            "category_view",
+            "add_to_cart",
+            "checkout",
+            "impression",
+            "feedback",
+            "hover",
+            "dwell",
+            "search",
+            "2",  # timers
+            "3",  # pending publications
+            "4",  # repeated ones
+        )
+    ),
+    "way: compiled",
+    "way: python",
+    "way: python publication",
+    "way: hello",
+    "converted to form 1",
+    "converted to form 2",
+    "crash",
+    "model",
+    "pending",
+    "examples",
+    "credited",
+    "evicted",
+    "erase",
+    "consent",
+    "overload 1",
+    "overload 2",
+)
+"""What else has to come about; the counters of the compiled core come on top."""
+
+
+@pytest.mark.parametrize("shop", range(len(SHOPS)))
+@settings(
+    max_examples=12,
+    derandomize=True,
+    deadline=None,
+    database=None,
+    suppress_health_check=list(HealthCheck),
+)
+@given(acts=st.lists(_act, min_size=MOST_ACTS, max_size=MOST_ACTS), seed=st.integers(0, 1_000))
+def test_both_cores_do_the_same(shop: int, acts: list[Act], seed: int) -> None:
+    scene = Scene(SHOPS[shop], seed)
+    for act in acts:
+        scene.play(act)
+    scene.finish()
+    _seen.update(scene.seen)
+    _seen["whole"] += shop == len(SHOPS) - 1

@@ -1,0 +1,189 @@
+"""A session as the compiled core's record and back: nothing is lost, and what is damaged is refused by both readers."""
+
+from collections import Counter
+from random import Random
+
+import msgspec
+import numpy as np
+import pytest
+
+from state.codec import UnreadableError
+from state.core.batch_core import Work
+from state.kernels.core.layout import COUNT_CAPACITY, EVENT, HEAD_BYTES, REPEAT
+from state.session.forms import decode_session
+from state.session.record import pack_record
+from state.session.session import Session
+from tests.state.core.damage import COUNTS, Parts, damaged
+from tests.state.core.scene import ACTS, Act, Scene, chooser_of, settings_of
+from tests.state.core.twin import CompiledHost, assert_same
+from tests.state.shop import T0
+
+POLICY, VARIANT = "thompson_linear", "default"
+
+
+def pack(session: Session) -> bytes:
+    data = pack_record(session, POLICY, VARIANT)
+    assert data is not None
+    return data
+
+
+@pytest.fixture(scope="module")
+def lives() -> list[bytes]:
+    """State values as records from sessions of all kinds: by the kernel, and by Python."""
+    found: dict[bytes, None] = {}
+    for seed in range(8):
+        overrides = {"session": {"max_events": 8}} if seed % 2 else {"exposure": {"open_max": 6}}
+        scene, rng = Scene(overrides, seed), Random(seed)
+        for number in range(60):
+            whats = rng.choices(list(ACTS), list(ACTS.values()))
+            scene.play(Act(whats[0], rng.randrange(2), rng.getrandbits(32)))
+            if number % 10 == 9:
+                by_python = [pack_record(session, POLICY, VARIANT) for session in scene.twins.sessions.values()]
+                for data in (*scene.twins.compiled.sessions.values(), *by_python):
+                    if data is not None and data[:1] == b"\x02":
+                        found[data] = None
+    return [*found]
+
+
+def test_a_session_goes_there_and_back_unchanged(lives: list[bytes]) -> None:
+    seen: Counter[str] = Counter()
+    for data in lives:
+        session = decode_session(data)
+        again = pack(session)
+        assert_same(decode_session(again), session)
+        assert pack(decode_session(again)) == again
+        other = session.encode()
+        assert other[:1] == b"\x01"
+        assert_same(decode_session(other), session)
+        assert_same(decode_session(pack(decode_session(other))), session)
+        seen["events"] += len(session.recent.events)
+        seen["exposures"] += len(session.exposures)
+        seen["slates"] += len(session.slates)
+        seen["credited"] += sum(len(event.credited) for event in session.recent.events)
+        seen["shown"] += len(session.shown)
+        seen["horizon"] += session.recent.horizon != (0, "")
+        seen["user"] += bool(session.user)
+    assert all(seen[what] for what in ("events", "exposures", "slates", "credited", "shown", "horizon", "user")), seen
+
+
+def test_an_empty_session_is_a_record_too() -> None:
+    assert_same(decode_session(pack(Session.begin(7))), Session.begin(7))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda s: s.consent.record(granted=True, timestamp_ms=T0),
+        lambda s: s.consent.erase(T0),
+        lambda s: setattr(s, "hint", b"\x01"),
+        lambda s: setattr(s, "region", 'north"'),
+        lambda s: setattr(s, "region", "süd"),
+        lambda s: setattr(s, "region", "r" * 129),
+        lambda s: setattr(s, "moment", ["context:a\x00b"]),
+        lambda s: setattr(s, "shown", {"p" * 63: 1}),
+        lambda s: setattr(s, "shown", {"back\\slash": 1}),
+        lambda s: setattr(s, "shown", {f"p{n}": 1 for n in range(65)}),
+        lambda s: setattr(s, "generation", 1 << 63),
+    ],
+)
+def test_what_a_record_has_no_place_for_stays_in_the_other_form(change: object) -> None:
+    session = Session.begin(T0)
+    change(session)  # type: ignore[operator]
+    assert pack_record(session, POLICY, VARIANT) is None
+
+
+def test_slates_of_another_policy_stay_in_the_other_form(lives: list[bytes]) -> None:
+    with_slates = next(session for session in map(decode_session, lives) if session.slates)
+    assert pack_record(with_slates, "lin_ucb", VARIANT) is None
+    assert pack_record(with_slates, POLICY, "other") is None
+
+
+def test_damaged_records_raise_unreadable_error_and_nothing_else(lives: list[bytes]) -> None:
+    rng = Random(11)
+    outcomes: Counter[str] = Counter()
+    for number in range(3_000):
+        data = damaged(lives[number % len(lives)], rng)
+        try:
+            decode_session(data)
+            outcomes["read"] += 1  # a changed number is another number
+        except UnreadableError:
+            outcomes["refused"] += 1
+    assert outcomes["refused"] > 800
+    assert outcomes["read"] > 200
+
+
+def wrong(data: bytes) -> dict[str, bytes]:
+    """State values with one thing wrong, by what it is; reading any of them as it stands would reach beyond the record."""
+    found = {"empty behind the form": b"\x02", "too short": data[:HEAD_BYTES], "cut": data[:-1], "longer": data + b"x"}
+    for number, name in enumerate(COUNTS):
+        for what, value in (("negative", -1), ("too many", int(COUNT_CAPACITY[number]) + 1), ("other", 3)):
+            parts = Parts(data)
+            if parts.head[name][0] != value:
+                parts.head[name] = value
+                found[f"{what} {name}"] = parts.joined()
+    for number in (0, 3, 5):
+        parts = Parts(data)
+        parts.resize(number, int(COUNT_CAPACITY[number]) - 1)
+        found[f"no room behind {COUNTS[number]}"] = parts.joined()
+    for column, value in (
+        ("na_off", 65_535),
+        ("ev_off", 65_535),
+        ("ev_first", 65_535),
+        ("ev_n", 255),
+        ("ev_kind", 11),
+        ("ev_decision", 767),
+        ("to_product", 767),
+        ("to_category", 767),
+        ("op_product", 767),
+        ("op_decision", 767),
+        ("op_position", 20),
+        ("sl_n", 21),
+        ("sl_decision", 767),
+        ("sl_product", 767),
+        ("sh_name", 767),
+        ("op_reward", np.nan),
+        ("op_told_reward", np.inf),
+        ("ev_strength", np.nan),
+        ("sl_propensity", np.nan),
+    ):
+        parts = Parts(data)
+        parts.columns[column].reshape(-1)[0] = value
+        found[f"{column} {value}"] = parts.joined()
+    for field in ("horizon_off", "region_off", "moment_off", "moment_len", "user_off", "policy_off"):
+        parts = Parts(data)
+        parts.head[field] = 65_535
+        found[f"{field} beyond the texts"] = parts.joined()
+    parts = Parts(data)
+    parts.head["policy_len"] = 1
+    found["another policy"] = parts.joined()
+    parts = Parts(data)
+    parts.columns["na_off"][:], parts.columns["na_len"][:] = 0, 60
+    parts.resize(2, int(COUNT_CAPACITY[2]))
+    found["many names of the same text"] = parts.joined()
+    return found
+
+
+def full_life(lives: list[bytes]) -> bytes:
+    """A record that has something in each of its columns."""
+    return max(lives, key=lambda data: min(len(column) for column in Parts(data).columns.values()))
+
+
+def test_the_compiled_core_refuses_what_is_wrong_and_changes_nothing(lives: list[bytes]) -> None:
+    life = full_life(lives)
+    assert all(len(column) for column in Parts(life).columns.values())
+    configuration = settings_of({})
+    host = CompiledHost(configuration, chooser_of(configuration, 1), 1)
+    fields = {"session_id": "s", "event_type": "product_view", "timestamp": T0, "product_id": "p1"}
+    works = [Work(EVENT, "s", msgspec.json.encode(fields), T0), Work(REPEAT, "s", b"", T0)]
+    left: list[Work] = []
+    host.apply_by_python = left.append  # type: ignore[method-assign]
+    for what, data in wrong(life).items():
+        for work in works:
+            host.sessions["s"] = data
+            host.run([work], T0 + 10_000_000, T0)
+            assert [one.kind for one in left] == [work.kind], what
+            assert host.sessions["s"] == data, what
+            left.clear()
+    host.sessions["s"] = life
+    host.run(works, T0 + 10_000_000, T0)
+    assert not left, "what is not damaged is read"
