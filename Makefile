@@ -6,7 +6,7 @@ READY := $(VENV)/.ready
 KERNELS := $(VENV)/.kernels
 CLASSES := $(VENV)/.classes
 
-.PHONY: run test audit fuzz bench bench-quick bench-lab bench-online soak faults lint unit integration next-shop metrics docs class-lists clean
+.PHONY: run test audit fuzz fuzz-kernels bench bench-quick bench-lab bench-online soak faults lint unit integration next-shop metrics docs class-lists clean
 run: $(READY) $(KERNELS) $(CLASSES)
 	@$(BIN)/heliotrope demo
 
@@ -64,6 +64,10 @@ soak: $(VENV)/.ready-bench
 # Looks for bytes that make a reader fail: SECONDS=600 looks for longer. What it adds has a lock file of its own.
 fuzz: $(VENV)/.ready-fuzz
 	@$(BIN)/python -m tests.fuzz $(or $(SECONDS),60)
+
+# Looks for an access of the compiled core that is wrong, every one of which is looked up: 20 minutes, or SECONDS, from SEED on.
+fuzz-kernels: $(READY)
+	@HELIOTROPE_CHECKED_KERNELS=1 $(BIN)/python -m tests.state.core.fuzz $(or $(SECONDS),1200) $(or $(SEED),1)
 
 $(VENV)/.ready-fuzz: $(READY) requirements-fuzz.lock
 	@$(BIN)/python -m pip install --quiet --require-hashes --no-deps -r requirements-fuzz.lock

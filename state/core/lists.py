@@ -1,5 +1,7 @@
 """Lists that the compiled core asked for, by kind and name, as it reads them."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -16,7 +18,10 @@ _ALWAYS_MS = 1 << 62
 
 
 class FoundList:
-    """Answer to a question for a list: `rows` (n,) and `values` (n,) of them, and the further fields of `RESOLVED`."""
+    """Answer to a question for a list: `rows` (n,) and `values` (n,) of them, and the further fields of `RESOLVED`.
+
+    `names` are texts that `extra` has the addresses of, `kept` is whatever else must last as long.
+    """
 
     def __init__(
         self,
@@ -28,6 +33,7 @@ class FoundList:
         weights: NDArray[np.float64] | None = None,
         text: bytes = b"",
         kept: object = None,
+        names: Sequence[NDArray[np.uint8]] = (),
     ) -> None:
         self.rows = np.zeros(0, np.int64) if rows is None else np.ascontiguousarray(rows)
         self.values = np.zeros(0) if values is None else np.ascontiguousarray(values)
@@ -37,6 +43,7 @@ class FoundList:
         self.weights = np.zeros(0) if weights is None else np.ascontiguousarray(weights)
         self.text = text
         self.kept = kept
+        self.names = names
 
 
 class Lists:
@@ -82,6 +89,8 @@ class Lists:
         one["extra"], one["extra_n"] = held.put("extra", found.extra), found.extra_n
         one["weights"] = held.put("weights", found.weights)
         one["text"], one["text_len"] = held.text("text", found.text), len(found.text)
+        for at, text in enumerate(found.names):
+            held.put(f"name {at}", text)
         if found.kept is not None:
             held.keep(found.kept)
         self._held[number] = held

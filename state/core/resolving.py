@@ -140,7 +140,8 @@ class Resolver:
         found = self._shelf.popular_rows(names.POPULAR, region, popular.items)
         categories = [category for category, _ in popular.categories[:LIKED_CATEGORIES]]
         extra, kept = named_categories(categories, self._shelf.catalogue.code_of)
-        return FoundList(found.rows, found.values, _end_of(popular), extra, len(categories), kept=(found, kept))
+        end_ms = _end_of(popular)
+        return FoundList(found.rows, found.values, end_ms, extra, len(categories), kept=found, names=kept)
 
     def _trending(self, popular: Popular | None, region: str) -> FoundList:
         if popular is None:

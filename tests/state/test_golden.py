@@ -20,9 +20,10 @@ from state.model.sums import Example, Sums
 from state.popularity.baseline import Baseline
 from state.popularity.listing import Listing
 from state.popularity.moments import Moment, Moments
-from state.session import forms as forms_module
+from state.session import forms
 from state.session import session as session_module
 from state.session.forms import decode_session
+from state.session.record import pack_record
 from state.session.session import Session
 from state.together.listing import decode_list
 from state.together.row import Row
@@ -50,14 +51,39 @@ def test_a_session_of_version_1() -> None:
     assert session.slates[-1].matrix().shape == (20, 16)
 
 
+def test_a_session_of_version_2() -> None:
+    session = decode_session(read("session-2.bin"))
+    assert (session.generation, session.applied, session.duplicates, session.dropped) == (T0 + 10, 9, 1, 0)
+    assert [event.event_id for event in session.recent.events] == [
+        "00000000-0000-0000-0000-000000000007", "1763770003000|feedback|p51|", "seen", "cart", "bought", "category", "search",
+    ]  # fmt: skip
+    assert session.recent.horizon == (T0 + 1_000, "1763770001000|impression||")
+    viewed, rated, _, _, bought, category, _ = session.recent.events
+    assert (viewed.credited, rated.credited, rated.strength) == (["p29"], ["p51"], 0.5)
+    assert (bought.products, bought.categories, category.categories) == (["p57", "p9"], ["c2", "c4"], ["c3"])
+    assert [(exposure.product_id, exposure.reward) for exposure in session.exposures] == [
+        ("p56", 0.0), ("p50", 0.0), ("p57", 0.6),
+    ]  # fmt: skip
+    assert [(slate.decision_id, slate.seen, slate.logged) for slate in session.slates] == [
+        ("name7-3", 7, True), ("name7-4", 0, False),
+    ]  # fmt: skip
+    assert session.slates[-1].matrix().shape == (20, DIMENSION)
+    assert (session.region, session.user, session.moment) == (
+        "north", "5c72f4886bc4408f8687cb4ebdda13dc", ["time:night", "season:autumn"],
+    )  # fmt: skip
+    assert session.shown == {"p6": 1, "p49": 1, "p56": 1, "p50": 1}
+    assert (session.pending_ms, session.timer_ms) == (T0 + 2_404_011, T0 + 4_802_002)
+    assert pack_record(session, "thompson_linear", "default") is not None
+
+
 def test_a_session_of_an_older_form_goes_on_in_the_newer_one(monkeypatch: pytest.MonkeyPatch) -> None:
     """Rehearses the next change of a session's form: columns by name instead of an array of fields."""
-    released, decoder = forms_module._FORMS[b"\x01"], msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
+    released, decoder = forms._FORMS, msgspec.msgpack.Decoder(dict[str, msgspec.Raw])
     names = Session.__struct_fields__
 
     def by_name(data: bytes) -> Session:
         columns = decoder.decode(data)
-        return released(msgspec.msgpack.encode([columns[name] for name in names]))
+        return released[b"\x01"](msgspec.msgpack.encode([columns[name] for name in names]))
 
     class Columns:
         def encode(self, value: object) -> bytes:
@@ -69,7 +95,7 @@ def test_a_session_of_an_older_form_goes_on_in_the_newer_one(monkeypatch: pytest
     personalizer = shop()
     with monkeypatch.context() as release:
         release.setattr(session_module, "VERSION", b"\x03")
-        release.setattr(forms_module, "_FORMS", {b"\x01": released, b"\x03": by_name})
+        release.setattr(forms, "_FORMS", {**released, b"\x03": by_name})
         release.setattr(session_module, "_encoder", Columns())
         before = decode_session(old)
         view = event(at_ms=60_000, session_id="of-version-1", event_id="after the upgrade")

@@ -416,11 +416,12 @@ def run_batch(call_at: int) -> Any:
                 to = _put_state(s, states[current], to, is_changed)
             current, is_changed = one.session, 0
             stopped = 0 if load(s, w, states[current].at, states[current].size) else 2
-            if stopped == 0 and states[current].size == 0 and one.kind != EVENT:
-                stopped = 3
         if stopped:
-            r.status = NOTHING if stopped == 3 else SLOW if stopped == 2 else BEHIND
-            stopped = stopped if stopped == 3 else 1
+            r.status = SLOW if stopped == 2 else BEHIND
+            stopped = 1
+            continue
+        if one.kind != EVENT and not is_changed and states[current].size == 0:
+            r.status = NOTHING  # there is no session; an event behind it may begin one
             continue
         _begin_result(s, r)
         is_changed = 1 if _handle(s, w, one, r) else is_changed

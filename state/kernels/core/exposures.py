@@ -416,7 +416,9 @@ def expose_explicitly(s: Any, w: Any) -> None:
 def credits(s: Any, w: Any, at: int) -> Any:
     """Return whether the event is of a kind that rewards; one that names a decision without an open exposure is counted."""
     kind = s.ev_kind[at]
-    if kind == CATEGORY_VIEW or w.counts[kind] == 0 or w.weights[kind] == 0 or strength_of(s, at) == 0:
+    if kind == CATEGORY_VIEW or w.counts[kind] == 0 or w.weights[kind] == 0:
+        return False
+    if kind == FEEDBACK and strength_of(s, at) == 0:
         return False
     if s.ev_decision[at]:
         found = False

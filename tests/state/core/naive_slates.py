@@ -60,11 +60,11 @@ def pick(record: Any, world: Any, normals: NDArray[np.float32], chance: Chance) 
             level += not eligible
         if level != before and found.items:
             draws = _draws(record, world, normals, chance)
-        firsts = [max(eligible, key=lambda i, row=row: (row[i], -i)) for row in draws]
+        firsts = [eligible[int(np.argmax(row[eligible]))] for row in draws]
         explores, u = chance.next() < floor, chance.next()
         from_these = eligible if explores else firsts
         item = from_these[min(int(u * len(from_these)), len(from_these) - 1)]
-        best = max(eligible, key=lambda i: (expected[i], -i))
+        best = eligible[int(np.argmax(expected[eligible]))]
         found.items.append(item)
         found.propensity.append((1 - floor) * firsts.count(item) / count + floor / len(eligible))
         found.explored.append(item != best)

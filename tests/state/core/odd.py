@@ -45,7 +45,7 @@ def _number(fields: dict[str, Any], plain: bytes, rng: Random) -> bytes:
 def _twice(fields: dict[str, Any], plain: bytes, rng: Random) -> bytes:
     """A key comes twice: the last one counts."""
     name = rng.choice([*fields])
-    value = rng.choice((fields[name], "other", 5, {}, [], "product_view"))
+    value: Any = rng.choice((fields[name], "other", 5, {}, [], "product_view"))
     return plain[:-1] + b',"' + name.encode() + b'":' + msgspec.json.encode(value) + b"}"
 
 

@@ -96,8 +96,14 @@ EXPECTED = (
 @given(acts=st.lists(_act, min_size=MOST_ACTS, max_size=MOST_ACTS), seed=st.integers(0, 1_000))
 def test_both_cores_do_the_same(shop: int, acts: list[Act], seed: int) -> None:
     scene = Scene(SHOPS[shop], seed)
-    for act in acts:
-        scene.play(act)
+    for number, act in enumerate(acts):
+        try:
+            scene.play(act)
+        except Exception as error:
+            error.add_note(
+                f"found again by: scene = Scene({SHOPS[shop]}, {seed}); for act in {acts[: number + 1]}: scene.play(act)"
+            )
+            raise
     scene.finish()
     _seen.update(scene.seen)
     _seen["whole"] += shop == len(SHOPS) - 1

@@ -136,7 +136,7 @@ class CompiledHost:
         self._keep(work.session_id, session)
 
     def failed(self, error: Exception) -> None:
-        """See `Host`."""
+        """See `Host`: here nothing may fail."""
         raise error
 
     def count(self, name: str, by: int) -> None:
@@ -361,6 +361,8 @@ def _told_by(session: Session) -> dict[str, Any]:
         )
         for e in session.recent.events
     ]
+    if session.pending_cause not in digests:  # of an event that has left the log nothing is told but that there was one
+        fields["pending_cause"] = bool(session.pending_cause)
     fields["horizon"] = session.recent.horizon
     fields["exposures"] = [
         msgspec.structs.replace(e, cause=e.cause if e.cause in digests else b"") for e in session.exposures

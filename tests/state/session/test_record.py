@@ -1,6 +1,7 @@
 """A session as the compiled core's record and back: nothing is lost, and what is damaged is refused by both readers."""
 
 from collections import Counter
+from pathlib import Path
 from random import Random
 
 import msgspec
@@ -18,6 +19,7 @@ from tests.state.core.scene import ACTS, Act, Scene, chooser_of, settings_of
 from tests.state.core.twin import CompiledHost, assert_same
 from tests.state.shop import T0
 
+GOLDEN = Path(__file__).parents[1] / "golden" / "session-2.bin"
 POLICY, VARIANT = "thompson_linear", "default"
 
 
@@ -30,9 +32,9 @@ def pack(session: Session) -> bytes:
 @pytest.fixture(scope="module")
 def lives() -> list[bytes]:
     """State values as records from sessions of all kinds: by the kernel, and by Python."""
-    found: dict[bytes, None] = {}
+    found = {GOLDEN.read_bytes(): None}
     for seed in range(8):
-        overrides = {"session": {"max_events": 8}} if seed % 2 else {"exposure": {"open_max": 6}}
+        overrides = {"session": {"max_events": 8 if seed % 2 else 128}, "exposure": {"open_max": 2 + seed}}
         scene, rng = Scene(overrides, seed), Random(seed)
         for number in range(60):
             whats = rng.choices(list(ACTS), list(ACTS.values()))
@@ -187,3 +189,14 @@ def test_the_compiled_core_refuses_what_is_wrong_and_changes_nothing(lives: list
     host.sessions["s"] = life
     host.run(works, T0 + 10_000_000, T0)
     assert not left, "what is not damaged is read"
+
+
+def test_the_compiled_core_goes_on_with_a_record_of_the_first_release_that_had_one() -> None:
+    configuration = settings_of({})
+    host = CompiledHost(configuration, chooser_of(configuration, 1), 1)
+    host.sessions["s"] = GOLDEN.read_bytes()
+    fields = {"session_id": "s", "event_type": "product_view", "timestamp": T0 + 2_405_000, "product_id": "p1"}
+    told = host.run([Work(EVENT, "s", msgspec.json.encode(fields), T0 + 2_405_010)], T0 + 2_405_010, T0)[0]
+    assert (host.ways["compiled"] > 0, host.ways["python"]) == (True, 0)
+    assert told.profile is not None
+    assert (decode_session(host.sessions["s"]).applied, decode_session(host.sessions["s"]).generation) == (10, T0 + 10)
