@@ -4,6 +4,7 @@ A record holds what most sessions consist of. What it has no place for stays in 
 the user, bundles that were bought, slates of another policy or feature set, texts that JSON would write with escapes.
 """
 
+import math
 import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -380,6 +381,8 @@ class _Unpacker:
 
 def _coded(strength: float) -> int:
     """A strength as the record has it: full, or the rating in thousandths that it comes of."""
+    if not math.isfinite(strength):
+        raise NotARecordError
     if abs(strength) == 1:
         return FULL_STRENGTH if strength > 0 else -FULL_STRENGTH
     code = round((2 * strength + 3) * 1_000)

@@ -89,6 +89,8 @@ def _draws(record: Any, world: Any, normals: NDArray[np.float32], chance: Chance
     shared = normals[start:][: count * DIMENSION].reshape(count, DIMENSION)
     own = normals[start + count * DIMENSION :][: count * wide].reshape(count, wide)[:, :n]
     theta = shared.astype(np.float64) @ world["root"][:, :DIMENSION].astype(np.float64)
-    x = record["x"][:, :n].astype(np.float64)
-    found: NDArray[np.float64] = record["mean"][:n] + theta @ x + record["deviation"][:n] * own
+    spread = theta @ record["x"][:, :n].astype(np.float64)
+    if count % 2 == 0:  # the second half are reflections of the first
+        spread = np.concatenate([spread[: count // 2], -spread[: count // 2]])
+    found: NDArray[np.float64] = record["mean"][:n] + spread + record["deviation"][:n] * own
     return found

@@ -79,7 +79,7 @@ class Act(NamedTuple):
 
 def product(number: int, **changes: Any) -> Product:
     """A product of the catalogue."""
-    fields = {
+    fields: dict[str, Any] = {
         "price": 10.0 + number,
         "rating": 1.0 + number % 5,
         "rating_count": number,
@@ -101,7 +101,7 @@ def chooser_of(settings: Settings, seed: int, products: int = PRODUCTS, odd_name
 
 def settings_of(overrides: dict[str, dict[str, Any]]) -> Settings:
     """Settings with overrides by section; every event is answered at once, and no decision goes to the log in full."""
-    sections = {"profile": {"min_interval": 0}, "decisions": {"full_share": 0.0}}
+    sections: dict[str, dict[str, Any]] = {"profile": {"min_interval": 0}, "decisions": {"full_share": 0.0}}
     return settings_from({name: sections.get(name, {}) | overrides.get(name, {}) for name in {*sections, *overrides}})
 
 

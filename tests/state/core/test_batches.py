@@ -1,5 +1,7 @@
 """A batch comes to the same as its inputs one by one. Chance is taken out: without uncertainty a draw is the expected reward."""
 
+from collections import Counter
+from collections.abc import Iterator
 from random import Random
 from typing import Any
 
@@ -43,12 +45,22 @@ SHARES = {
 WHATS = [what for what, share in SHARES.items() for _ in range(share)]
 
 
+_ways: Counter[str] = Counter()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _most_are_compiled() -> Iterator[None]:
+    """After all tests of this module: it was the compiled core that was compared."""
+    yield
+    assert not _ways or _ways["compiled"] > _ways["python"] > 0, _ways
+
+
 class Paired(Scene):
     """A scene whose inputs go one by one to one host, and as a batch to another; what is done to the shop, to both shops."""
 
     def __init__(self, overrides: dict[str, dict[str, Any]], seed: int) -> None:
         super().__init__(CERTAIN | overrides, seed)
-        self.one, self.many = (_host(self.settings, seed) for _ in range(2))
+        self.one, self.many = (_host(self.settings, seed, token) for token in (1, 2))
         self.twins.compiled = self.one
         self.works: list[Work] = []
         self.names: dict[bytes, bytes] = {}
@@ -87,7 +99,7 @@ class Paired(Scene):
         return len(works)
 
     def _slates(self, order: dict[str, None]) -> list[tuple[bytes, bytes]]:
-        found = []
+        found: list[tuple[bytes, bytes]] = []
         for session_id in order:
             sessions = [host.sessions.get(session_id) for host in (self.one, self.many)]
             if sessions[0] is not None and sessions[1] is not None:
@@ -98,9 +110,10 @@ class Paired(Scene):
         return found
 
 
-def _host(configuration: Settings, seed: int) -> CompiledHost:
-    chooser = certain(chooser_of(configuration, seed, products=PRODUCTS, odd_names=False))
-    host: CompiledHost = named_once(lambda: CompiledHost(configuration, chooser, seed), seed)
+def _host(configuration: Settings, seed: int, token: int) -> CompiledHost:
+    chooser = named_once(lambda: chooser_of(configuration, seed, products=PRODUCTS, odd_names=False), token + 2)
+    certain(chooser)._named = FIRST_NAME
+    host: CompiledHost = named_once(lambda: CompiledHost(configuration, chooser, seed), token)
     host.world.record["named"] = FIRST_NAME
     return host
 
@@ -174,6 +187,7 @@ def test_a_batch_comes_to_the_same_as_its_inputs_one_by_one(
                 error.add_note(f"found again by these sizes: {sizes}, and these acts: {acts[: number + 1]}")
                 raise
             flushed += 1
+    _ways.update(scene.many.ways)
 
 
 def test_a_batch_of_more_than_a_call_takes_with_buffers_that_fill() -> None:

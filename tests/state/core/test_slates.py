@@ -11,7 +11,7 @@ from numba import njit
 from state.choosing.choice import Chooser
 from state.configuration import Settings
 from state.core.batch_core import Work
-from state.events.event import read_event
+from state.events.event import Event, read_event
 from state.feature_set import DIMENSION
 from state.kernels.core.layout import EVENT, WORLD
 from state.kernels.core.offering import next_random
@@ -102,6 +102,7 @@ def first_places(configuration: Settings, times: int) -> tuple[Counter[str], Cou
         own = learned(own)
         personalizer = Personalizer(configuration, own, SALT)
         event = read_event(last.payload, now_ms=now_ms, max_bytes=65_536, max_future_ms=300_000)
+        assert isinstance(event, Event)
         for _ in range(100):
             host.sessions[SESSION] = held
             host.run([last], now_ms, T0)
@@ -111,7 +112,7 @@ def first_places(configuration: Settings, times: int) -> tuple[Counter[str], Cou
                 event,
                 record_ms=now_ms,
                 now_ms=now_ms,
-                watermark_ms=T0,  # type: ignore[arg-type]
+                watermark_ms=T0,
             )
             assert effect.session is not None
             _count(python, effect.session.slates[-1].product_ids)
@@ -134,7 +135,7 @@ def test_both_cores_choose_the_same_with_the_same_frequencies() -> None:
         assert abs(compiled[name] - python[name]) / times < 5.5 * error, (name, compiled[name], python[name])
 
 
-@njit
+@njit  # type: ignore[untyped-decorator]
 def _many(worlds: Any, found: Any) -> None:
     for i in range(len(found)):
         found[i] = next_random(worlds[0])

@@ -87,7 +87,7 @@ EXPECTED = (
 
 @pytest.mark.parametrize("shop", range(len(SHOPS)))
 @settings(
-    max_examples=12,
+    max_examples=30,
     derandomize=True,
     deadline=None,
     database=None,

@@ -27,6 +27,7 @@ from state.session.log import Record
 from state.session.record import pack_record
 from state.session.session import SLATES_KEPT, Session
 from state.session.slate import Slate
+from state.users.user_link import hello
 
 _examples = msgspec.msgpack.Decoder(list[Example])
 SALT = b"salt"
@@ -112,9 +113,10 @@ class CompiledHost:
             told.examples += _examples.decode(head + found.examples)
         if found.accepted:
             told.accepted = found.accepted.decode()
-        if found.hello_ms:
-            self.ways["hello"] += 1
         told.state = self._session(work.session_id)
+        if found.hello_ms and told.state is not None:
+            self.ways["hello"] += 1
+            told.users.append(hello(told.state.user, work.session_id, found.hello_ms).value)
 
     def apply_by_python(self, work: Work) -> None:
         """See `Host`."""
@@ -268,6 +270,7 @@ class Twins:
         assert _numbers(told.outcomes) == _numbers(expected.outcomes)
         assert _sorted(told.examples) == _sorted(expected.examples)
         assert told.accepted == expected.accepted
+        assert told.users == expected.users
         assert (told.timer_ms, told.pending_ms) == (expected.timer_ms, expected.pending_ms)
         if effect.session is None:
             self.sessions.pop(work.session_id, None)

@@ -117,17 +117,17 @@ def test_damaged_records_raise_unreadable_error_and_nothing_else(lives: list[byt
 def wrong(data: bytes) -> dict[str, bytes]:
     """State values with one thing wrong, by what it is; reading any of them as it stands would reach beyond the record."""
     found = {"empty behind the form": b"\x02", "too short": data[:HEAD_BYTES], "cut": data[:-1], "longer": data + b"x"}
-    for number, name in enumerate(COUNTS):
-        for what, value in (("negative", -1), ("too many", int(COUNT_CAPACITY[number]) + 1), ("other", 3)):
+    for which, name in enumerate(COUNTS):
+        for what, value in (("negative", -1), ("too many", int(COUNT_CAPACITY[which]) + 1), ("other", 3)):
             parts = Parts(data)
             if parts.head[name][0] != value:
                 parts.head[name] = value
                 found[f"{what} {name}"] = parts.joined()
-    for number in (0, 3, 5):
+    for count in (0, 3, 5):
         parts = Parts(data)
-        parts.resize(number, int(COUNT_CAPACITY[number]) - 1)
-        found[f"no room behind {COUNTS[number]}"] = parts.joined()
-    for column, value in (
+        parts.resize(count, int(COUNT_CAPACITY[count]) - 1)
+        found[f"no room behind {COUNTS[count]}"] = parts.joined()
+    numbers: tuple[tuple[str, float], ...] = (
         ("na_off", 65_535),
         ("ev_off", 65_535),
         ("ev_first", 65_535),
@@ -145,12 +145,13 @@ def wrong(data: bytes) -> dict[str, bytes]:
         ("sh_name", 767),
         ("op_reward", np.nan),
         ("op_told_reward", np.inf),
-        ("ev_strength", np.nan),
+        ("ev_strength", 999),
         ("sl_propensity", np.nan),
-    ):
+    )
+    for column, number in numbers:
         parts = Parts(data)
-        parts.columns[column].reshape(-1)[0] = value
-        found[f"{column} {value}"] = parts.joined()
+        parts.columns[column].reshape(-1)[0] = number
+        found[f"{column} {number}"] = parts.joined()
     for field in ("horizon_off", "region_off", "moment_off", "moment_len", "user_off", "policy_off"):
         parts = Parts(data)
         parts.head[field] = 65_535
@@ -178,7 +179,7 @@ def test_the_compiled_core_refuses_what_is_wrong_and_changes_nothing(lives: list
     fields = {"session_id": "s", "event_type": "product_view", "timestamp": T0, "product_id": "p1"}
     works = [Work(EVENT, "s", msgspec.json.encode(fields), T0), Work(REPEAT, "s", b"", T0)]
     left: list[Work] = []
-    host.apply_by_python = left.append  # type: ignore[method-assign]
+    host.apply_by_python = left.append  # type: ignore[method-assign, assignment]
     for what, data in wrong(life).items():
         for work in works:
             host.sessions["s"] = data
