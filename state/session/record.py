@@ -47,6 +47,22 @@ ENTRY = "\x1d"
 """Between the entries of a moment."""
 _COUNTS = ("n_events", "n_touches", "n_names", "n_open", "n_slates", "n_shown", "pool_len")
 _CREDIT = "\x00"
+_COLUMNS = [
+    (name, np.dtype(kind), np.dtype(kind).itemsize * int(np.prod(more, dtype=int)), counted, more)
+    for name, kind, _, counted, more in COLUMNS
+]
+"""Name, type, bytes of one entry, what counts it, further dimensions; the last is the pool."""
+_FIELDS = SESSION.fields
+assert _FIELDS is not None
+_HEAD = np.dtype(
+    {
+        "names": [name for name, _ in HEADER],
+        "formats": [kind for _, kind in HEADER],
+        "offsets": [_FIELDS[name][1] for name, _ in HEADER],
+        "itemsize": HEAD_BYTES,
+    }
+)
+_NUMBERS = [name for name, *_ in COLUMNS if name not in ("op_x", "sl_x", "pool")]
 _MARGIN = {C_EVENTS: 2, C_TOUCHES: 64, C_NAMES: 128, C_OPEN: 24, C_SLATES: 0, C_SHOWN: 2, C_POOL: 6_800}
 """Room that a record must have left, so that its next input fits."""
 
@@ -215,21 +231,20 @@ class _Packer:
 
     def _bytes(self) -> bytes:
         columns, head = self._columns, self._head
-        columns["pool"] = list(self._pool)
         counted = ("ev_ms", "to_product", "na_off", "op_at_ms", "sl_at_ms", "sh_name", "pool")
         for number, (name, column) in enumerate(zip(_COUNTS, counted, strict=True)):
-            head[name] = len(columns[column])
+            head[name] = len(self._pool) if column == "pool" else len(columns[column])
             if head[name] > COUNT_CAPACITY[number] - _MARGIN[number]:
                 raise NotARecordError
         head["swept_len"] = len(self._pool)
-        record = np.zeros(1, SESSION)
+        record = np.zeros(1, _HEAD)
         for name, value in head.items():
             record[name] = value
-        parts = [FORM, record.tobytes()[:HEAD_BYTES]]
-        for name, kind, _, _, more in COLUMNS:
+        parts = [FORM, record.tobytes()]
+        for name, dtype, _, _, _ in _COLUMNS[:-1]:
             values = columns[name]
-            parts.append(np.array(values, dtype=kind).reshape(len(values), *more).tobytes() if values else b"")
-        return b"".join(parts)
+            parts.append(np.array(values, dtype).tobytes() if values else b"")
+        return b"".join((*parts, self._pool))
 
 
 def unpack_record(data: bytes) -> Session:
@@ -247,15 +262,13 @@ class _Unpacker:
     def __init__(self, data: bytes) -> None:
         if len(data) < HEAD_BYTES:
             raise UnreadableError("a session's record is damaged: it is too short")
-        padded = data[:HEAD_BYTES] + bytes(SESSION.itemsize - HEAD_BYTES)
-        record = np.frombuffer(padded, SESSION)
-        self._head: dict[str, int] = {name: int(record[name][0]) for name, _ in HEADER}
+        record = np.frombuffer(data, _HEAD, 1).tolist()[0]
+        self._head: dict[str, int] = dict(zip(_HEAD.names or (), record, strict=True))
         self._columns: dict[str, NDArray[Any]] = {}
         at = HEAD_BYTES
-        for name, kind, _, counted, more in COLUMNS:
+        for name, dtype, width, counted, more in _COLUMNS:
             count = self._head[_COUNTS[counted]]
-            dtype = np.dtype(kind)
-            size = count * dtype.itemsize * int(np.prod(more, dtype=int))
+            size = count * width
             if count < 0 or at + size > len(data):
                 raise UnreadableError("a session's record is damaged: a column ends early")
             self._columns[name] = np.frombuffer(data, dtype, size // dtype.itemsize, at).reshape(count, *more)
@@ -303,7 +316,7 @@ class _Unpacker:
         return self._digests.get(number) or struct.pack("<q", number)
 
     def _lists(self, prefix: str) -> dict[str, list[Any]]:
-        return {name[3:]: column.tolist() for name, column in self._columns.items() if name.startswith(prefix)}
+        return {name[3:]: self._columns[name].tolist() for name in _NUMBERS if name.startswith(prefix)}
 
     def _events(self) -> list[LoggedEvent]:
         ev, to, names = self._lists("ev_"), self._lists("to_"), self._names
