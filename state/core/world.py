@@ -45,8 +45,8 @@ MOST_VISITS = 600
 MOST_LIMITS = 4
 """Numbers of candidates for which quotas are kept: the overload's levels have two."""
 NOVELTY_MS = 30 * 24 * 3_600_000
-NOVELTY_AGAIN_MS = 600_000
-"""How new a product is goes by the clock; in so long it changes by half a step of float16 at most."""
+NOVELTY_STEP_MS = 300_000
+"""How new a product is goes by the clock, in steps of so long: it changes by a quarter of a step of float16 at most."""
 NORMALS = 1 << 15
 USES_OF_NORMALS = 16
 INDEX_SHARE = 4
@@ -311,12 +311,13 @@ class World:
 
     def _follow_model(self, now_ms: int) -> None:
         rates = self.chooser.rates
-        if rates is self._rates and now_ms - self._rated_ms < NOVELTY_AGAIN_MS:
+        step_ms = now_ms - now_ms % NOVELTY_STEP_MS
+        if rates is self._rates and step_ms == self._rated_ms:
             return
         is_new = rates is not self._rates
-        self._rates, self._rated_ms = rates, now_ms
+        self._rates, self._rated_ms = rates, step_ms
         if not is_new:
-            self._features[:, d.T_NOVELTY] = _novelty(rates.table, now_ms)
+            self._features[:, d.T_NOVELTY] = _novelty(rates.table, step_ms)
             return
         one, chooser = self._one, self.chooser
         posterior = chooser.posterior
@@ -324,7 +325,7 @@ class World:
         one["root"][:, :DIMENSION] = root_of(posterior.whitener, posterior.noise, self.settings.bandit.confidence)
         one["has_theta"] = chooser.predictor is not None
         one["model_version"] = chooser.predictor.model_version if chooser.predictor else 0
-        self._features = _features(rates.table, now_ms, self.settings.bandit.confidence)
+        self._features = _features(rates.table, step_ms, self.settings.bandit.confidence)
         one["features"], one["rated"] = self._held.put("features", self._features), len(self._features)
         one["own_effect"] = self._held.put("own effect", np.ascontiguousarray(rates.effect, dtype=np.float64))
 

@@ -158,6 +158,8 @@ def _apply(s: Any, w: Any, record_ms: int) -> Any:
     user = find_user(s, w)
     if user < 0:
         return MISSED
+    if not complete(s, w):
+        return SLOW
     pack_identity(s, w)
     identity_hash(s)
     if find_duplicate(s):
@@ -166,8 +168,6 @@ def _apply(s: Any, w: Any, record_ms: int) -> Any:
     if is_before_horizon(s):
         s.dropped += 1
         return _finish_unchanged(s, w, N_DROPPED)
-    if not complete(s, w):
-        return SLOW
     n = touch_products(s, w)
     if n < 0:
         return SLOW

@@ -7,7 +7,7 @@ import numpy as np
 from state.kernels.core.layout import MOST_PRODUCTS, OFF_PACKED, OFF_POOL, OFF_SCRATCH
 from state.kernels.core.memory import carray, core, ld8, pointer, st8
 from state.kernels.core.reading import IMPRESSION
-from state.kernels.core.record import NAME_SLOT, UNNAMED, keep, name_of, row_of, shift
+from state.kernels.core.record import NAME_SLOT, UNNAMED, has_names_left, keep, name_of, row_of, shift
 from state.kernels.core.text import hash_of, is_less, put, put_byte, put_int, same
 
 DUPLICATE, DROPPED = -1, -2
@@ -94,10 +94,12 @@ def category_name(s: Any, w: Any, product: int) -> Any:
 
 @core
 def complete(s: Any, w: Any) -> Any:
-    """Fill in categories that are known by now; False where the record cannot hold one."""
+    """Fill in categories that are known by now; False where the record cannot hold one, or has no room for so many."""
     for e in range(s.n_events):
         for t in range(s.ev_first[e], s.ev_first[e] + s.ev_n[e]):
             if s.to_category[t] == 0 and s.to_product[t]:
+                if not has_names_left(s):
+                    return False
                 found = category_name(s, w, s.to_product[t])
                 if found < 0:
                     return False

@@ -183,6 +183,12 @@ def has_room(s: Any) -> Any:
 
 
 @core
+def has_names_left(s: Any) -> Any:
+    """Return whether there is room for a name beyond what an input and its slate may add."""
+    return s.n_names + ROOM_NAMES <= NAMES and s.pool_len + ROOM_POOL <= POOL
+
+
+@core
 def _sort_touches(s: Any) -> None:
     """Puts the touches into the order of their events, without those of events that are gone."""
     n = 0

@@ -12,6 +12,9 @@ from collections import Counter
 from random import Random
 from typing import Any
 
+import msgspec
+
+from state.catalogue.product import Product
 from state.codec import READ_FAILURES, UnreadableError
 from state.core.batch_core import BatchCore, Found, Work
 from state.kernels.core import memory
@@ -20,6 +23,7 @@ from state.session.session import Session
 from tests.state.core.damage import damaged
 from tests.state.core.scene import ACTS, Act, Scene
 from tests.state.core.twin import CompiledHost
+from tests.state.shop import MINUTE
 
 CANARY = 0xA5
 MOST_LISTS = 100
@@ -90,14 +94,14 @@ class Fuzzed(Scene):
         self.twins.compiled = self.host
         self.works: list[Work] = []
 
-    def flush(self, rng: Random) -> None:
+    def flush(self, rng: Random, damages: bool = True) -> None:
         """Run what waits in one call or a few, with states that are damaged and buffers of any size that suffices."""
         host, core = self.host, self.host.core
-        works = [self._mutated(work, rng) for work in self.works]
+        works = [self._mutated(work, rng) for work in self.works] if damages else self.works.copy()
         self.works.clear()
         for session_id in {work.session_id for work in works}:
             held = host.sessions.get(session_id)
-            if held is not None and held[:1] == b"\x02" and rng.random() < 0.3:
+            if damages and held is not None and held[:1] == b"\x02" and rng.random() < 0.3:
                 host.sessions[session_id] = damaged(held, rng)
                 host.harmed.add(session_id)
         if len(host.world.lists) > MOST_LISTS:
@@ -187,6 +191,31 @@ def one_round(seed: int, acts: int = 150) -> Counter[str]:
     return scene.seen
 
 
+def learn_of_many_products(seed: int) -> None:
+    """A session is full of products that nobody knows, all of which come to be known, each in a category of its own.
+
+    Raises:
+        IndexError: an access was wrong.
+    """
+    rng, scene = Random(seed), Fuzzed(0)
+    names = [f"n{number}" for number in range(480)]
+    for at in range(0, len(names), 20):
+        items = [{"product_id": name} for name in names[at : at + 20]]
+        fields = {"session_id": "s", "event_type": "checkout", "timestamp": scene.now_ms - at, "items": items}
+        scene.works.append(Work(EVENT, "s", msgspec.json.encode(fields), scene.now_ms))
+    scene.flush(rng, damages=False)
+    for name in names:
+        scene.chooser.catalogue.put(Product(name, f"{name}-".ljust(62, "c")))
+    scene.now_ms += MINUTE
+    fields = {"session_id": "s", "event_type": "product_view", "timestamp": scene.now_ms, "product_id": "n1"}
+    scene.works.append(Work(EVENT, "s", msgspec.json.encode(fields), scene.now_ms))
+    scene.flush(rng, damages=False)
+    session = scene._session("s")
+    assert session is not None
+    assert session.applied == 25
+    assert all(category for event in session.recent.events for category in event.categories)
+
+
 def refuses_what_it_does_not_know() -> bool:
     """Return whether the checked mode finds a wrong access: to the inputs, which are said to lie elsewhere."""
     scene = Fuzzed(0)
@@ -207,6 +236,7 @@ def main() -> int:
     if not memory.IS_CHECKED or not refuses_what_it_does_not_know():
         sys.stdout.write("fuzz: nothing is checked; is HELIOTROPE_CHECKED_KERNELS=1?\n")
         return 2
+    learn_of_many_products(seed)
     seen: Counter[str] = Counter()
     end, rounds = time.monotonic() + seconds, 0
     while rounds < LEAST_ROUNDS or time.monotonic() < end:

@@ -44,6 +44,8 @@ REGIONS = ("north", "south", "", "_all", "unknown land", "@home")
 USERS = (None, None, "ann", "bob")
 DEVICES = (None, "phone", "", "d" * 100)
 WINDOW = HOUR
+FEW_EVENTS = 10
+"""A log of so many is full in a scene."""
 
 ACTS = {
     "wait": 1,
@@ -228,6 +230,7 @@ class Scene:
         at_ms = session.timer_ms + rng.choice((-1, 0, 0, 0, HOUR))
         if rng.random() < 0.15:
             at_ms = session.newest_input_ms + self.settings.session.ttl_ms
+        at_ms = self._sane(at_ms)
         self._watermark_ms = max(self._watermark_ms, at_ms)
         self.now_ms = max(self.now_ms, at_ms)
         self._run(Work(TIMER, session_id, b"", at_ms))
@@ -235,7 +238,7 @@ class Scene:
     def _pending(self, session_id: str, rng: Random) -> None:
         session = self._session(session_id)
         if session is not None and session.pending_ms:
-            self.now_ms = max(self.now_ms, session.pending_ms + rng.choice((-1, 0, 1_000)))
+            self.now_ms = max(self.now_ms, self._sane(session.pending_ms + rng.choice((-1, 0, 1_000))))
             self.seen["pending"] += self.now_ms >= session.pending_ms
         self._run(Work(PENDING, session_id, b"", self.now_ms))
 
@@ -403,9 +406,10 @@ class Scene:
         if kind == 0:
             fields["event_id"] = str(uuid.UUID(int=rng.getrandbits(128)))
         elif kind == 1:
-            fields["event_id"] = rng.choice(
-                (str(uuid.UUID(int=9)), str(uuid.UUID(int=171)).upper(), "twice", "\t".strip())
-            )
+            # one that comes again for another event; not after the first has left the log, when nobody knows what it had caused
+            number = 9 if self.settings.session.max_events > FEW_EVENTS else self._ids
+            canonical = str(uuid.UUID(int=0xAB0000 + number))
+            fields["event_id"] = rng.choice((canonical, canonical.upper(), f"twice{number}", ""))
         elif kind < 4:
             fields["event_id"] = f"{rng.choice('az')}{self._ids}"
         for name, values in (("region", REGIONS), ("user_id", USERS), ("device", DEVICES)):
@@ -428,6 +432,10 @@ class Scene:
         if way < 0.95:
             return self.now_ms - rng.randrange(20 * MINUTE)
         return self.now_ms + rng.choice((-47 * HOUR, -50 * HOUR, 200_000, 10 * MINUTE, -self.now_ms))
+
+    def _sane(self, time_ms: int) -> int:
+        """A time of a session, which may be damaged, as one that the clock can show: in some days at most."""
+        return max(0, min(time_ms, self.now_ms + 10 * 24 * HOUR))
 
     def _send(self, session_id: str, fields: dict[str, Any]) -> None:
         payload = msgspec.json.encode(fields)
