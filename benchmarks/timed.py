@@ -16,6 +16,7 @@ from unittest import mock
 
 import operators.session.operator
 import state.choosing.thompson_slates
+import state.core.batch_core
 from benchmarks.profiled import FOLDER_VARIABLE
 from benchmarks.stages import Stage, timed_stages
 from jobs import personalize
@@ -26,6 +27,7 @@ from operators.session.operator import SessionOperator
 from operators.session.outbox import Outbox
 from operators.session.store import SessionStore
 from operators.task import subtask_index
+from state.core.batch_core import BatchCore
 from state.personalizer import Personalizer
 from state.profile.publishing import Publisher
 from state.session.session import Session
@@ -40,7 +42,9 @@ STAGES = (
     Stage("the rest of applying an event", Personalizer, "apply_unpublished"),
     Stage("the rest of publishing", Publisher, "publish_due"),
     Stage("the rest of publishing", Publisher, "publish_pending"),
-    Stage("state: its bytes", Session, "decode"),
+    Stage("the compiled call", state.core.batch_core, "run_batch"),
+    Stage("around the compiled call", BatchCore, "run"),
+    Stage("state: its bytes", operators.session.operator, "decode_session"),
     Stage("state: its bytes", Session, "encode"),
     Stage("state: reading and writing", SessionStore, "read"),
     Stage("state: reading and writing", SessionStore, "get"),
