@@ -166,11 +166,10 @@ class CompiledSessions:
             records.append(Record("decisions", key, found.decision))
         if found.outcomes:
             records.append(Record("outcomes", key, found.outcomes))
-        if found.n_examples:
-            examples = _array_head(found.n_examples) + found.examples
+        if found.examples:
             for learner, shards in self._chooser.learners:
                 shard = f"{learner}/{shard_of(session_id, shards)}"
-                records.append(Record("examples", shard.encode(), examples))
+                records.append(Record("examples", shard.encode(), found.examples))
         return records
 
     def _session(self, session_id: str) -> Session:
@@ -186,8 +185,3 @@ def packer_for(settings: Settings) -> Callable[[Session], bytes]:
         return Session.encode
     bandit = settings.bandit
     return lambda session: pack_record(session, bandit.policy, bandit.variant) or session.encode()
-
-
-def _array_head(count: int) -> bytes:
-    """MessagePack's mark of an array of so many."""
-    return bytes([0x90 | count]) if count < 16 else b"\xdc" + count.to_bytes(2, "big")

@@ -71,7 +71,7 @@ class Work(NamedTuple):
 class Found(NamedTuple):
     """Consequences of an input; empty bytes and 0 stand for nothing.
 
-    `examples` are those of `n_examples` in MessagePack, without the head of their array. `hello_ms` is the time of the event that
+    `examples` are an array in MessagePack. `hello_ms` is the time of the event that
     brought the session another user. `is_pending` says that a profile waits for its time.
     """
 
@@ -85,7 +85,6 @@ class Found(NamedTuple):
     decision: bytes
     outcomes: bytes
     examples: bytes
-    n_examples: int
     accepted: bytes
     hello_ms: int
     is_pending: bool
@@ -169,11 +168,11 @@ class BatchCore:
                 continue
             waiting = [*self._run_some(these, now_ms), *waiting[len(these) :]]
 
-    def _fitting(self, waiting: list[Work]) -> list[tuple[Work, bytes, int]]:
-        """The first of the inputs that one call takes, with their sessions' names and numbers; lays out their states."""
+    def _fitting(self, waiting: list[Work]) -> list[Work]:
+        """The first of the inputs that one call takes; lays them out with their sessions' names and states."""
         given, at = self._lay_given, 0
         numbers: dict[str, int] = {}
-        these: list[tuple[Work, bytes, int]] = []
+        these: list[Work] = []
         for work in waiting[:MOST_INPUTS]:
             session_id = work.session_id
             number = numbers.get(session_id)
@@ -205,12 +204,12 @@ class BatchCore:
                 len(name),
             )
             at += len(text)
-            these.append((work, name, number))
+            these.append(work)
         given[at : at + len(_END)] = _END
         self._names = list(numbers)
         return these
 
-    def _run_some(self, these: list[tuple[Work, bytes, int]], now_ms: int) -> list[Work]:
+    def _run_some(self, these: list[Work], now_ms: int) -> list[Work]:
         """One call; returns what is left to do, in order."""
         count = len(these)
         _outs.pack_into(self._lay_outs, 0, *self._begins)
@@ -222,7 +221,7 @@ class BatchCore:
             done = run_batch(self._call_at)
         except Exception as error:  # whatever went wrong inside, nothing of this call is kept
             self._host.failed(error)
-            self._apply_each([work for work, _, _ in these])
+            self._apply_each(these)
             return []
         finally:
             if memory.IS_CHECKED:
@@ -232,10 +231,9 @@ class BatchCore:
         self._count()
         left: list[Work] = []
         rows = self._results[:done].tolist()
-        for (work, _, _), row in zip(these, rows, strict=False):
+        for work, row in zip(these, rows, strict=False):
             self._see_to(work, row, now_ms, left)
-        left += [work for work, _, _ in these[done:]]
-        return left
+        return [*left, *these[done:]]
 
     def _apply_each(self, works: list[Work]) -> None:
         """Inputs of a call that failed, one by one by the Python core."""
@@ -330,12 +328,16 @@ class BatchCore:
             generation,
             cut(O_DECISION, decision, decision_len) if decision_len else b"",
             cut(O_OUTCOME, outcome, outcome_len) if outcome_len else b"",
-            cut(O_EXAMPLE, example, example_len) if example_len else b"",
-            n_example,
+            _array_head(n_example) + cut(O_EXAMPLE, example, example_len) if n_example else b"",
             cut(O_ACCEPTED, accepted, accepted_len) if accepted_len else b"",
             event_ms if row[22] else 0,
             bool(row[23]) or row[1] >= LACKS,
         )
+
+
+def _array_head(count: int) -> bytes:
+    """MessagePack's mark of an array of so many."""
+    return bytes([0x90 | count]) if count < 16 else b"\xdc" + count.to_bytes(2, "big")
 
 
 _MISS = list(RESULT.names or ()).index("miss_kind")

@@ -42,9 +42,7 @@ class Trends:
         """Return the list for a session, to be read only."""
         if not popular.trends or not self._most:
             return []
-        ready = self._ready.get(popular.region)
-        if ready is None or ready.popular is not popular or ready.changes != self._catalogue.changes:
-            ready = self._make_ready(popular)
+        ready = self._ready_for(popular)
         ranked, indices = ready.ranked.copy(), ready.indices
         for category, affinity in interest.categories.items():
             if affinity > 0 and category in indices:
@@ -57,10 +55,15 @@ class Trends:
 
     def usual(self, popular: Popular) -> tuple[Ranked, Listed]:
         """Return what trends there and may be shown, and the list for somebody who likes nothing."""
+        ready = self._ready_for(popular)
+        return ready.ranked, ready.listed
+
+    def _ready_for(self, popular: Popular) -> _Ready:
+        """What is kept ready of a list, made anew if the list or the catalogue has changed."""
         ready = self._ready.get(popular.region)
         if ready is None or ready.popular is not popular or ready.changes != self._catalogue.changes:
             ready = self._make_ready(popular)
-        return ready.ranked, ready.listed
+        return ready
 
     def _make_ready(self, popular: Popular) -> _Ready:
         catalogue = self._catalogue

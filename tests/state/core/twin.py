@@ -107,10 +107,8 @@ class CompiledHost:
         if found.decision:
             told.decisions.append(msgspec.json.decode(found.decision))
         told.outcomes += [msgspec.json.decode(line) for line in found.outcomes.split(b"\n") if line]
-        if found.n_examples:
-            count = found.n_examples
-            head = bytes([0x90 | count]) if count < 16 else b"\xdc" + count.to_bytes(2, "big")
-            told.examples += _examples.decode(head + found.examples)
+        if found.examples:
+            told.examples += _examples.decode(found.examples)
         if found.accepted:
             told.accepted = found.accepted.decode()
         told.state = self._session(work.session_id)
