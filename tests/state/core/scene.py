@@ -49,9 +49,9 @@ FEW_EVENTS = 10
 
 ACTS = {
     "wait": 1,
-    "event": 10,
-    "react": 10,
-    "impression": 8,
+    "event": 15,
+    "react": 15,
+    "impression": 12,
     "again": 3,
     "odd": 2,
     "extreme": 2,
