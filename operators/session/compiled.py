@@ -119,7 +119,8 @@ class CompiledSessions:
             self._steps.wait(session_id, found.pending_ms)
         records = self._records(session_id, found)
         if records or found.accepted:
-            self._outbox.add_all(records, found.accepted.decode() if found.accepted else None)
+            accepted = found.accepted.decode(errors="replace")  # of a damaged state it may be no text
+            self._outbox.add_all(records, accepted or None)
         if work.kind == EVENT:
             self._timings.clicked(session_id, work.at_ms)
         if found.profile:

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable
+from contextlib import suppress
 from struct import Struct
 from typing import Any, NamedTuple, Protocol
 
@@ -273,7 +274,7 @@ class BatchCore:
                 self._counters[number] = 0
         size = int(self._outs[O_WANTED]) - self._begins[O_WANTED]
         if size:
-            self._host.want(bytes(self._views[O_WANTED][:size]).decode().split())
+            self._host.want(bytes(self._views[O_WANTED][:size]).decode(errors="replace").split())
 
     def _see_to(self, work: Work, row: tuple[int, ...], now_ms: int, left: list[Work]) -> None:
         """Carries out what an input came to; appends to `left` what is to be done again."""
@@ -300,13 +301,15 @@ class BatchCore:
                 (self._host.apply_by_python if is_repeat else self._host.publish_by_python)(work)
 
     def _resolve(self, work: Work, row: tuple[int, ...], now_ms: int) -> bool:
-        """Answers what an input asks for; False where it has asked too often."""
+        """Answers what an input asks for; False where it has asked too often, or by what is no text."""
         times = self._misses[id(work.given)] = self._misses.get(id(work.given), 0) + 1
         if times > MOST_MISSES:
             return False
         kind, at, size = row[_MISS : _MISS + 3]
-        self._resolver.resolve(kind, self._cut(O_DECISION, at, size), now_ms)
-        return True
+        with suppress(UnicodeDecodeError):
+            self._resolver.resolve(kind, self._cut(O_DECISION, at, size), now_ms)
+            return True
+        return False
 
     def _cut(self, buffer: int, at: int, size: int) -> bytes:
         start = at - self._begins[buffer]

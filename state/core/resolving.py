@@ -101,6 +101,7 @@ class Resolver:
         """Put into the table what is asked for.
 
         Raises:
+            UnicodeDecodeError: the name is no text, because a state is damaged.
             ValueError: no such kind is known.
         """
         self._lists.put(kind, name, self._find(kind, name.decode(), now_ms))

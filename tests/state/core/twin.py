@@ -110,7 +110,7 @@ class CompiledHost:
         if found.examples:
             told.examples += _examples.decode(found.examples)
         if found.accepted:
-            told.accepted = found.accepted.decode()
+            told.accepted = found.accepted.decode(errors="replace")
         told.state = self._session(work.session_id)
         if found.hello_ms and told.state is not None:
             self.ways["hello"] += 1
