@@ -155,7 +155,7 @@ class _Packer:
             raise NotARecordError
         columns = self._columns
         if not (event.identity[:1] == b"\0" and len(event.identity) == 17):
-            _plain(event.identity.decode(), 255)
+            _plain(event.identity.decode(errors="replace"), 255)  # of a damaged session it may be no text
         self._hashes[event.digest] = hash_bytes(event.identity)
         at, size = self._text(event.identity, 255)
         credited = event.credited
