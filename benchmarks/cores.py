@@ -15,12 +15,10 @@ from benchmarks.in_process import InProcess
 from benchmarks.lab.ours import Heliotrope
 from benchmarks.traffic import catalogue, messages, traffic
 from state.catalogue.product import Product
+from state.core.assembly import batch_core
 from state.core.batch_core import BatchCore, Found, Work
-from state.core.resolving import Resolver
-from state.core.world import World
 from state.events.event import Event, read_event
 from state.kernels.core.layout import EVENT
-from state.profile.trends import Trends
 from state.session.forms import decode_session
 
 START_MS = 1_763_770_000_000
@@ -115,18 +113,8 @@ def by_python(job: InProcess, given: Sequence[Input]) -> Callable[[Input], None]
 
 def compiled(job: InProcess) -> tuple[BatchCore, _Sessions]:
     """The compiled core over the same shop."""
-    settings, host = job.settings, _Sessions(job)
-    world = World(settings, job.chooser, np.random.default_rng(1))
-    personalizer = job.personalizer
-    resolver = Resolver(
-        world.lists,
-        job.chooser.shelf,
-        Trends(job.chooser.catalogue, settings.profile.trends),
-        (personalizer.regions, personalizer.categories_admitted),
-        settings.popularity.window_ms // 8,
-        b"salt",
-    )
-    return BatchCore(world, resolver, host), host
+    host = _Sessions(job)
+    return batch_core(job.personalizer, np.random.default_rng(1), b"salt", host), host
 
 
 def measure(given: list[Input], lead: int, rounds: int) -> dict[str, list[float]]:

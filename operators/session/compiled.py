@@ -12,14 +12,12 @@ from operators.session.outbox import Outbox
 from operators.session.store import SessionStore
 from operators.timings import Timings
 from state.configuration import Settings
-from state.core.batch_core import BatchCore, Found, Work
+from state.core.assembly import batch_core
+from state.core.batch_core import Found, Work
 from state.core.eligibility import why_not_compiled
-from state.core.resolving import Resolver
-from state.core.world import World
 from state.kernels.core.layout import EVENT, PENDING, TIMER
 from state.personalizer import Personalizer
 from state.profile.effect import Write
-from state.profile.trends import Trends
 from state.session.attribution import shard_of
 from state.session.forms import decode_session
 from state.session.log import Record
@@ -28,9 +26,6 @@ from state.session.session import Session
 from state.users.user_link import hello
 
 logger = structlog.get_logger()
-
-ADMISSIONS_LAST = 8
-"""An admission is asked for again after such a part of popularity's window."""
 
 
 class Steps(NamedTuple):
@@ -54,7 +49,6 @@ class CompiledSessions:
 
     def __init__(
         self,
-        settings: Settings,
         personalizer: Personalizer,
         rng: np.random.Generator,
         salt: bytes,
@@ -67,17 +61,7 @@ class CompiledSessions:
         self._personalizer, self._chooser = personalizer, personalizer.chooser
         self._sessions, self._due, self._outbox, self._timings, self._steps = sessions, due, outbox, timings, steps
         self._now_ms = 0
-        world = World(settings, self._chooser, rng)
-        admissions = (personalizer.regions, personalizer.categories_admitted)
-        resolver = Resolver(
-            world.lists,
-            self._chooser.shelf,
-            Trends(self._chooser.catalogue, settings.profile.trends),
-            admissions,
-            settings.popularity.window_ms // ADMISSIONS_LAST,
-            salt,
-        )
-        self._core = BatchCore(world, resolver, self)
+        self._core = batch_core(personalizer, rng, salt, self)
 
     def apply(self, inputs: Sequence[Input], now_ms: int, watermark_ms: int) -> None:
         """Apply events, those of a session in their order."""

@@ -148,7 +148,6 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._count,
         )
         return CompiledSessions(
-            self._settings,
             self._personalizer,
             rng,
             salt,

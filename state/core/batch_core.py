@@ -120,10 +120,14 @@ class Host(Protocol):
 
 
 class BatchCore:
-    """Caller of the compiled core for one task."""
+    """Caller of the compiled core for one task.
+
+    Attributes:
+        world: what it reads besides its inputs.
+    """
 
     def __init__(self, world: World, resolver: Resolver, host: Host) -> None:
-        self._world, self._resolver, self._host = world, resolver, host
+        self.world, self._resolver, self._host = world, resolver, host
         self._record: NDArray[Any] = np.zeros(1, SESSION)
         self._record["self_at"] = self._record.ctypes.data
         self._inputs: NDArray[Any] = np.zeros(MOST_INPUTS, INPUT)
@@ -162,7 +166,7 @@ class BatchCore:
         self._misses.clear()
         while waiting:
             self._resolver.follow()
-            self._world.follow(now_ms, watermark_ms, limit, interval_ms)
+            self.world.follow(now_ms, watermark_ms, limit, interval_ms)
             these = self._fitting(waiting)
             if not these:  # one that is larger than all that is read at once
                 self._host.apply_by_python(waiting.pop(0))
@@ -227,7 +231,7 @@ class BatchCore:
         finally:
             if memory.IS_CHECKED:
                 memory.allow([])
-        self._world.leave()
+        self.world.leave()
         self._put_states()
         self._count()
         left: list[Work] = []
@@ -256,7 +260,7 @@ class BatchCore:
             self._call,
         ]
         arrays += self._buffers
-        return [(int(array.ctypes.data), int(array.nbytes)) for array in arrays] + self._world.regions()
+        return [(int(array.ctypes.data), int(array.nbytes)) for array in arrays] + self.world.regions()
 
     def _put_states(self) -> None:
         view, begin, put = self._views[O_STATE], self._begins[O_STATE], self._host.put

@@ -12,16 +12,14 @@ import numpy as np
 from state.catalogue.catalogue import UNLISTED
 from state.choosing.choice import Chooser
 from state.configuration import Settings
-from state.core.batch_core import BatchCore, Found, Work
-from state.core.resolving import Resolver
-from state.core.world import World
+from state.core.assembly import batch_core
+from state.core.batch_core import Found, Work
 from state.events.event import read_event
 from state.events.rejection import Rejection
 from state.kernels.core.layout import COUNTERS, EVENT, PENDING, REPEAT, TIMER
 from state.model.sums import Example
 from state.personalizer import Personalizer
 from state.profile.effect import Effect, Write
-from state.profile.trends import Trends
 from state.session.forms import decode_session
 from state.session.log import Record
 from state.session.record import pack_record
@@ -61,17 +59,8 @@ class CompiledHost:
         self.now_ms = self.watermark_ms = 0
         self.wanted: list[str] = []
         self.ways: Counter[str] = Counter()
-        world = World(settings, chooser, np.random.default_rng(seed))
-        resolver = Resolver(
-            world.lists,
-            chooser.shelf,
-            Trends(chooser.catalogue, settings.profile.trends),
-            (self.personalizer.regions, self.personalizer.categories_admitted),
-            settings.popularity.window_ms // 8,
-            SALT,
-        )
-        self.world = world
-        self.core = BatchCore(world, resolver, self)
+        self.core = batch_core(self.personalizer, np.random.default_rng(seed), SALT, self)
+        self.world = self.core.world
 
     def run(self, works: list[Work], now_ms: int, watermark_ms: int) -> list[Told]:
         """Apply inputs in one call; return what each has come to, in their order."""
