@@ -11,11 +11,11 @@ from state.profile.effect import Effect
 from state.profile.publishing import Publisher
 from state.session.attribution import Attribution
 from state.session.exposure import open_for_ms
+from state.session.hint import Hint
 from state.session.interest import IMPRESSION, Interest, offered_in
 from state.session.log import Record, audit_record
 from state.session.recent_events import InsertResult, LoggedEvent, logged
 from state.session.session import Session
-from state.users.hint import Hint
 from state.users.user_link import accepts_hint, forget_messages, identify_user
 
 

@@ -16,7 +16,7 @@ from state.explaining.explanation import Explanation, explain
 from state.explaining.retracing import Retraced, retrace, slate_of
 from state.kernels import warm
 from state.personalizer import Personalizer
-from state.users.hint import Hint
+from state.session.hint import Hint
 
 NO_SALT = b""
 """Users are not named here, so the secret is not needed: that a session has one is known without it."""

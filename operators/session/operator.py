@@ -45,8 +45,8 @@ from state.personalizer import Personalizer
 from state.profile.effect import Effect, Write
 from state.profile.memory_budget import MemoryBudget
 from state.session.forms import decode_session
+from state.session.hint import Hint
 from state.session.session import Session
-from state.users.hint import Hint
 
 logger = structlog.get_logger()
 

@@ -11,7 +11,7 @@ from operators.counters import Counters
 from operators.task import begin_task, wall_clock_ms
 from state.configuration import HOUR_MS, Settings
 from state.events.accepted import AcceptedEvent, read_accepted
-from state.users.hint import Hint
+from state.session.hint import Hint
 from state.users.user import User
 from state.users.user_input import Forget, Hello, Listed, Message, read_message
 

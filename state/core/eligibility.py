@@ -5,8 +5,10 @@ from collections.abc import Iterator
 from state.configuration import Settings
 from state.feature_set import DIMENSION
 from state.kernels.core.layout import CANDIDATES, DRAWS, EVENTS, ITEMS, OPEN, WIDTH
+from state.kernels.core.record import MOST_KNOWN
 from state.session.exposure import largest_reward
 from state.session.interest import weights_by_type
+from state.users.warm_start import PRIOR_VIEWS
 
 MOST_SUM = 4_000.0
 """Affinities are printed by whole numbers, which have room for so much."""
@@ -56,4 +58,5 @@ def _weights_fit(settings: Settings) -> bool:
     weights = weights_by_type(settings.reward.weights).values()
     longest = min(settings.session.max_events, 1 / max(1e-9, 1 - settings.session.decay.factor))
     smallest = min((weight for weight in weights if weight), default=1.0)
-    return max(weights) * longest < MOST_SUM and smallest / largest_reward(settings.reward) >= SMALLEST_REWARD
+    known = MOST_KNOWN * PRIOR_VIEWS * settings.users.weight * (settings.reward.weights.product_view or 1.0)
+    return max(weights) * longest + known < MOST_SUM and smallest / largest_reward(settings.reward) >= SMALLEST_REWARD

@@ -163,6 +163,7 @@ class World:
         for kind, name in enumerate(EVENT_TYPES):
             one["counts"][kind], one["weights"][kind] = name in weights, weights.get(name, 0.0)
         assert EVENT_TYPES[CATEGORY_VIEW] == "category_view"
+        one["view_weight"], one["user_share"] = c.reward.weights.product_view or 1.0, c.users.weight
         one["slots"], one["draws"], one["floor"] = c.profile.items, c.bandit.draws, c.bandit.floor
         one["full_share"] = c.decisions.full_share
         one["cap_category"], one["cap_personal"] = self.chooser.mix.caps

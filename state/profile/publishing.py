@@ -9,12 +9,12 @@ from state.profile.effect import Effect, Write
 from state.profile.profile import ProfileExtras, build_profile
 from state.profile.trends import Trends
 from state.session.activation import status_of
+from state.session.hint import Hint
 from state.session.interest import Interest, bought_in, interest
 from state.session.log import decision_record
 from state.session.session import SLATES_KEPT, Session
 from state.session.shown import hidden_products
 from state.session.slate import Slate
-from state.users.hint import Hint
 from state.users.warm_start import warmed
 
 

@@ -1,7 +1,7 @@
 """A session as the compiled core's record, and back.
 
-A record holds what most sessions consist of. What it has no place for stays in the other form: consent and erasure, a hint about
-the user, bundles that were bought, slates of another policy or feature set, texts that JSON would write with escapes.
+A record holds what most sessions consist of. What it has no place for stays in the other form: consent and erasure,
+bundles that were bought, slates of another policy or feature set, texts that JSON would write with escapes.
 """
 
 import math
@@ -16,6 +16,7 @@ from state.codec import UnreadableError
 from state.feature_set import DIMENSION, FEATURE_SET
 from state.kernels.core.layout import (
     C_EVENTS,
+    C_HINT,
     C_NAMES,
     C_OPEN,
     C_POOL,
@@ -37,7 +38,9 @@ from state.kernels.core.layout import (
     SLATE_LOGGED,
 )
 from state.kernels.core.naming import hash_bytes
+from state.kernels.core.record import MOST_KNOWN, MOST_TOTAL
 from state.session.exposure import Exposure
+from state.session.hint import Hint
 from state.session.recent_events import LoggedEvent, RecentEvents, pack_identity, unpack_identity
 from state.session.session import Session
 from state.session.slate import Slate
@@ -45,7 +48,7 @@ from state.session.slate import Slate
 FORM = b"\x02"
 ENTRY = "\x1d"
 """Between the entries of a moment."""
-_COUNTS = ("n_events", "n_touches", "n_names", "n_open", "n_slates", "n_shown", "pool_len")
+_COUNTS = ("n_events", "n_touches", "n_names", "n_open", "n_slates", "n_shown", "n_hint", "pool_len")
 _CREDIT = "\x00"
 _COLUMNS = [
     (name, np.dtype(kind), np.dtype(kind).itemsize * int(np.prod(more, dtype=int)), counted, more)
@@ -63,8 +66,10 @@ _HEAD = np.dtype(
     }
 )
 _NUMBERS = [name for name, *_ in COLUMNS if name not in ("op_x", "sl_x", "pool")]
-_MARGIN = {C_EVENTS: 2, C_TOUCHES: 64, C_NAMES: 128, C_OPEN: 24, C_SLATES: 0, C_SHOWN: 2, C_POOL: 6_800}
+_MARGIN = {C_EVENTS: 2, C_TOUCHES: 64, C_NAMES: 128, C_OPEN: 24, C_SLATES: 0, C_SHOWN: 2, C_HINT: 0, C_POOL: 6_800}
 """Room that a record must have left, so that its next input fits."""
+LONGEST_LIST = 12_000
+"""Bytes of a user's list with its lengths."""
 
 
 def policy_key(policy: str, variant: str) -> bytes:
@@ -78,7 +83,7 @@ class NotARecordError(Exception):
 
 def pack_record(session: Session, policy: str, variant: str) -> bytes | None:
     """Return the session's state value as a record, None where that has no place for all of it."""
-    if session.hint or session.consent.has_marker():
+    if session.consent.has_marker():
         return None
     try:
         return _Packer(policy, variant).pack(session)
@@ -96,7 +101,7 @@ class _Packer:
         self._pool = bytearray()
         self._columns["na_off"].append(0)
         self._columns["na_len"].append(0)
-        self._head: dict[str, int] = dict.fromkeys([name for name, _ in HEADER], 0)
+        self._head: dict[str, float] = dict.fromkeys([name for name, _ in HEADER], 0)
         self._hashes: dict[bytes, int] = {}
 
     def pack(self, session: Session) -> bytes:
@@ -110,6 +115,8 @@ class _Packer:
             self._columns["sh_name"].append(self._name(product))
             self._columns["sh_times"].append(min(times, 60_000))
         self._fields(session)
+        if session.hint:
+            self._hint(session.hint, session.user)
         return self._bytes()
 
     def _fields(self, session: Session) -> None:
@@ -126,6 +133,19 @@ class _Packer:
         head["moment_off"], head["moment_len"] = self._text(_plain(ENTRY.join(session.moment), 900, ENTRY), 900)
         head["user_off"], head["user_len"] = self._text(_plain(session.user, 32), 32)
         head["policy_off"], head["policy_len"] = self._text(policy_key(self._policy, self._variant), 200)
+
+    def _hint(self, data: bytes, user: str) -> None:
+        hint, head, columns = _read_hint(data, user), self._head, self._columns
+        head["has_hint"], head["hint_products"] = 1, len(hint.products)
+        head["hint_total"], head["hint_seen_ms"] = hint.total, hint.seen_ms
+        for name, value in (*hint.products.items(), *hint.categories.items()):
+            if not name or not 0 <= value <= MOST_KNOWN * hint.total:
+                raise NotARecordError
+            columns["hi_name"].append(self._name(name))
+            columns["hi_value"].append(value)
+        texts = [_plain(product, LONGEST_NAME) for product in hint.items]
+        listed = b"".join(bytes((len(text),)) + text for text in texts)
+        head["listed_off"], head["listed_len"] = self._text(listed, LONGEST_LIST)
 
     def _text(self, text: bytes, longest: int) -> tuple[int, int]:
         if len(text) > longest:
@@ -231,7 +251,7 @@ class _Packer:
 
     def _bytes(self) -> bytes:
         columns, head = self._columns, self._head
-        counted = ("ev_ms", "to_product", "na_off", "op_at_ms", "sl_at_ms", "sh_name", "pool")
+        counted = ("ev_ms", "to_product", "na_off", "op_at_ms", "sl_at_ms", "sh_name", "hi_name", "pool")
         for number, (name, column) in enumerate(zip(_COUNTS, counted, strict=True)):
             head[name] = len(self._pool) if column == "pool" else len(columns[column])
             if head[name] > COUNT_CAPACITY[number] - _MARGIN[number]:
@@ -302,6 +322,7 @@ class _Unpacker:
         session.region, session.user = self._text("region").decode(), self._text("user").decode()
         session.moment = moment.split(ENTRY) if moment else []
         session.shown = dict(shown)
+        session.hint = self._hint(session.user) if head["has_hint"] else b""
         session.exposures = self._exposures()
         session.__dict__["slates"] = self._slates()  # in place of what would be read from the packed form
         return session
@@ -309,6 +330,18 @@ class _Unpacker:
     def _text(self, what: str) -> bytes:
         at = self._head[f"{what}_off"]
         return self._pool[at : at + self._head[f"{what}_len"]]
+
+    def _hint(self, user: str) -> bytes:
+        head, hi, listed = self._head, self._lists("hi_"), self._text("listed")
+        known = [(self._names[name], value) for name, value in zip(hi["name"], hi["value"], strict=True)]
+        items, at, split = [], 0, head["hint_products"]
+        while at < len(listed):
+            end = at + 1 + listed[at]
+            items.append(listed[at + 1 : end].decode())
+            at = end
+        return Hint(
+            user, head["hint_seen_ms"], head["hint_total"], dict(known[:split]), dict(known[split:]), items
+        ).encode()
 
     def _cause(self, number: int) -> bytes:
         if not number:
@@ -390,6 +423,18 @@ class _Unpacker:
             )
             for i in range(len(op["at_ms"]))
         ]
+
+
+def _read_hint(data: bytes, user: str) -> Hint:
+    """What is known of the session's user, if a record gives it back byte for byte."""
+    try:
+        hint = Hint.decode(data)
+    except UnreadableError as error:
+        raise NotARecordError from error
+    is_kept = hint.user == user and hint.is_finite and hint.encode() == data
+    if not is_kept or not 0 <= hint.total <= MOST_TOTAL or len(hint.products) > 255:
+        raise NotARecordError
+    return hint
 
 
 def _coded(strength: float) -> int:

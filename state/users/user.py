@@ -17,8 +17,8 @@ from state.codec import unpack
 from state.configuration import Weights
 from state.decay import decay_between, landmark_of, landmark_scale
 from state.events.accepted import AcceptedEvent
+from state.session.hint import Hint
 from state.session.interest import largest, weights_by_type
-from state.users.hint import Hint
 
 _VERSION = b"\x01"
 PRODUCTS_MOST, PRODUCTS_KEPT = 100, 50

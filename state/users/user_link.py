@@ -1,9 +1,9 @@
 """What ties a session to its user: who it is, what the users' operator is told of it, and what it answers."""
 
 from state.events.event import Event
+from state.session.hint import Hint
 from state.session.log import Record, user_hash
 from state.session.session import Session
-from state.users.hint import Hint
 from state.users.user_input import Forget, Hello, Message, encode_message
 
 

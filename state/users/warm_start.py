@@ -3,8 +3,8 @@
 from msgspec import structs
 
 from state.configuration import Weights
+from state.session.hint import Hint
 from state.session.interest import Interest
-from state.users.hint import Hint
 
 PRIOR_VIEWS = 10
 """What is known of a user weighs at most as much as so many product views: what a session of many comes to under the paper's

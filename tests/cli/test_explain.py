@@ -24,7 +24,7 @@ from operators import names
 from state.catalogue.assortment.facts import pack
 from state.catalogue.assortment.records import ProductRecord, product_key
 from state.catalogue.product import Product
-from state.users.hint import Hint
+from state.session.hint import Hint
 from tests.state.shop import SESSION, T0, Visit, event, settings, shop
 
 SETTINGS = settings()

@@ -20,7 +20,7 @@ from jobs.streams.ends import Sinks, Source
 from operators.redis.writers import Writers
 from state.configuration import Settings
 from state.profile.effect import Write
-from state.users.hint import Hint
+from state.session.hint import Hint
 
 TICKS, TICKS_PER_SECOND = 60, 5
 SETTINGS = (

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from state.users.hint import Hint
+from state.session.hint import Hint
 from tests.integration.conftest import Stack
 from tests.integration.shop import Shop, now_ms, open_shop
 

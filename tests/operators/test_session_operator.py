@@ -28,9 +28,9 @@ from state.configuration import Settings
 from state.events.accepted import LINE
 from state.popularity.listing import Listing
 from state.session.forms import decode_session
+from state.session.hint import Hint
 from state.session.log import user_hash
 from state.together.listing import Pair, encode_list
-from state.users.hint import Hint
 from state.users.user_input import read_message
 from tests.operators.flink_fakes import Context, RuntimeContext
 from tests.redis_server import RedisServer

@@ -11,8 +11,8 @@ from operators.users.user_lists import UserListOperator
 from operators.users.users import MOST_EVENTS, UserOperator
 from state.configuration import HOUR_MS
 from state.events.accepted import accepted_lines
+from state.session.hint import Hint
 from state.session.log import user_hash
-from state.users.hint import Hint
 from state.users.user_input import Forget, Hello, Listed, encode_message
 from tests.operators.flink_fakes import Context, RuntimeContext
 from tests.state.shop import T0, event, settings

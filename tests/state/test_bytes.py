@@ -40,11 +40,11 @@ from state.popularity.baseline import Baseline
 from state.popularity.listing import Listing
 from state.popularity.moments import Moment, Moments
 from state.session.forms import decode_session
+from state.session.hint import Hint
 from state.together.listing import decode_list
 from state.together.periods import read_chunk
 from state.together.row import Row
 from state.together.shard import Shard
-from state.users.hint import Hint
 from state.users.user import User
 from tests.state.model.test_learning import base_of, made_examples
 from tests.state.shop import T0, make_merger

@@ -23,12 +23,12 @@ from state.popularity.moments import Moment, Moments
 from state.session import forms
 from state.session import session as session_module
 from state.session.forms import decode_session
+from state.session.hint import Hint
 from state.session.record import pack_record
 from state.session.session import Session
 from state.together.listing import decode_list
 from state.together.row import Row
 from state.together.shard import Shard
-from state.users.hint import Hint
 from state.users.user import User
 from tests.state.shop import T0, event, make_merger, settings, shop
 

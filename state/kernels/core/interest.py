@@ -11,6 +11,8 @@ from state.kernels.core.record import code_of, name_at, resolved, row_of, streng
 from state.kernels.core.text import is_less
 
 DISLIKED_CATEGORY_SHARE = 0.2
+PRIOR_VIEWS, PRIOR_EVENTS = 10.0, 6.0
+"""How far what is known of the user weighs; a test holds them to `state/users/warm_start.py`."""
 MOST_LIKED = 3
 COLD, WARMING, ACTIVE, UNKNOWN = 0, 1, 2, -1
 NEWEST_COMPARED = 10
@@ -22,8 +24,8 @@ def sum_interest(s: Any, w: Any) -> None:
     s.mark2 += 1
     m = s.mark2
     s.interest_mark = m
-    s.n_aff = s.n_cat = 0
-    s.total, s.visits, s.has_feedback = 0.0, 0.0, 0
+    s.n_aff = s.n_cat = s.n_visit = 0
+    s.total, s.visits, s.has_feedback, s.counted = 0.0, 0.0, 0, 0
     factor = 1.0
     for e in range(s.n_events - 1, -1, -1):
         kind = s.ev_kind[e]
@@ -35,12 +37,40 @@ def sum_interest(s: Any, w: Any) -> None:
             weight = weight * strength_of(s, e)
         weighted = weight * factor
         s.total += abs(weighted)
+        s.counted += 1
         first = s.ev_first[e]
         for t in range(first, first + s.ev_n[e]):
             if s.to_product[t]:
                 _add_affinity(s, s.to_product[t], weighted, m)
             _add_liking(s, first, t, weighted, m)
         factor *= w.decay
+    s.n_own_aff, s.n_own_cat, s.is_warmed = s.n_aff, s.n_cat, 0
+    if s.has_hint and w.user_share > 0 and s.hint_total > 0:
+        _warm(s, w, m)
+
+
+@core
+def _warm(s: Any, w: Any, m: int) -> None:
+    """Adds what is known of the user, as views that the session did not make. The twin is `state/users/warm_start.py`."""
+    s.is_warmed = 1
+    for k in range(s.n_aff):
+        s.own_affinity[s.aff_list[k]] = s.affinity[s.aff_list[k]]
+    for k in range(s.n_cat):
+        s.own_liking[s.cat_list[k]] = s.liking[s.cat_list[k]]
+    view, total = w.view_weight, s.hint_total
+    views = w.user_share * min(total / view, PRIOR_VIEWS) * PRIOR_EVENTS / (PRIOR_EVENTS + s.counted)
+    scale = views * view / total
+    for i in range(s.hint_products):
+        _add_affinity(s, s.hi_name[i], scale * s.hi_value[i], m)
+    for i in range(s.hint_products, s.n_hint):
+        c = s.hi_name[i]
+        _enter_category(s, c, m)
+        s.liking[c] += scale * s.hi_value[i]
+        _visit(s, c, scale / view * s.hi_value[i])
+    s.total += scale * total
+    s.visits = 0.0
+    for k in range(s.n_visit):
+        s.visits += s.visits_of[s.visit_list[k]]
 
 
 @core
@@ -62,15 +92,29 @@ def _add_liking(s: Any, first: int, t: int, weighted: float, m: int) -> None:
     for u in range(first, t):
         if s.to_category[u] == c:
             return
+    _enter_category(s, c, m)
+    s.liking[c] += weighted if weighted >= 0 else DISLIKED_CATEGORY_SHARE * weighted
+    if weighted > 0:
+        _visit(s, c, 1.0)
+        s.visits += 1
+
+
+@core
+def _enter_category(s: Any, c: int, m: int) -> None:
     if s.cat_mark[c] != m:
         s.cat_mark[c] = m
         s.liking[c], s.visits_of[c] = 0.0, 0.0
         s.cat_list[s.n_cat] = c
         s.n_cat += 1
-    s.liking[c] += weighted if weighted >= 0 else DISLIKED_CATEGORY_SHARE * weighted
-    if weighted > 0:
-        s.visits_of[c] += 1
-        s.visits += 1
+
+
+@core
+def _visit(s: Any, c: int, by: float) -> None:
+    """Adds to the visits of a category; they are summed in the order of each one's first."""
+    if s.visits_of[c] == 0:
+        s.visit_list[s.n_visit] = c
+        s.n_visit += 1
+    s.visits_of[c] += by
 
 
 @core

@@ -10,9 +10,9 @@ import numpy as np
 
 from state.feature_set import DIMENSION
 
-EVENTS, TOUCHES, NAMES, OPEN, SLATES, ITEMS, SHOWN, POOL = 130, 768, 768, 56, 2, 20, 66, 32_000
+EVENTS, TOUCHES, NAMES, OPEN, SLATES, ITEMS, SHOWN, HINTED, POOL = 130, 768, 768, 56, 2, 20, 66, 48, 32_000
 """Capacities: events in the log, their products, names of all kinds, open exposures, slates and their items, products counted as
-shown, and bytes of texts."""
+shown, products and categories that are known of the user, and bytes of texts."""
 CANDIDATES, DRAWS, WIDTH = 128, 32, 32
 """Columns of candidates, a multiple of 16; most draws; coefficients with padding."""
 INDEX = 2048
@@ -30,6 +30,7 @@ HEADER = [
     ("n_open", _i4),
     ("n_slates", _i4),
     ("n_shown", _i4),
+    ("n_hint", _i4),
     ("pool_len", _i4),
     ("swept_len", _i4),
     ("generation", _i8),
@@ -39,6 +40,8 @@ HEADER = [
     ("pending_ms", _i8),
     ("pending_cause", _i8),
     ("horizon_ms", _i8),
+    ("hint_total", _f8),
+    ("hint_seen_ms", _i8),
     ("applied", _i4),
     ("duplicates", _i4),
     ("dropped", _i4),
@@ -48,14 +51,18 @@ HEADER = [
     ("moment_len", _u2),
     ("user_off", _u2),
     ("policy_off", _u2),
+    ("listed_off", _u2),
+    ("listed_len", _u2),
     ("horizon_len", _u1),
     ("region_len", _u1),
     ("user_len", _u1),
     ("policy_len", _u1),
     ("sends_impressions", _u1),
+    ("has_hint", _u1),
+    ("hint_products", _u1),
 ]
 """Counts first, in the order of `C_…`."""
-C_EVENTS, C_TOUCHES, C_NAMES, C_OPEN, C_SLATES, C_SHOWN, C_POOL = range(7)
+C_EVENTS, C_TOUCHES, C_NAMES, C_OPEN, C_SLATES, C_SHOWN, C_HINT, C_POOL = range(8)
 
 COLUMNS: list[tuple[str, str, int, int, tuple[int, ...]]] = [
     ("ev_ms", _i8, EVENTS, C_EVENTS, ()),
@@ -100,13 +107,16 @@ COLUMNS: list[tuple[str, str, int, int, tuple[int, ...]]] = [
     ("sl_x", _u2, SLATES, C_SLATES, (ITEMS, DIMENSION)),
     ("sh_name", _u2, SHOWN, C_SHOWN, ()),
     ("sh_times", _u2, SHOWN, C_SHOWN, ()),
+    ("hi_value", _f8, HINTED, C_HINT, ()),
+    ("hi_name", _u2, HINTED, C_HINT, ()),
     ("pool", _u1, POOL, C_POOL, ()),
 ]
 """Name, type, capacity, which count says how much is used, and further dimensions.
 
 `ev_` are events, oldest first; `to_` the products that they touch, each event's from `ev_first` on; `na_` names by number, 0 is the
-empty one; `op_` open exposures; `sl_` slates, oldest first; `sh_` products shown in vain, longest unseen first. Texts lie in
-`pool`.
+empty one; `op_` open exposures; `sl_` slates, oldest first; `sh_` products shown in vain, longest unseen first; `hi_` what is
+known of the user from elsewhere, first `hint_products` products, then categories. Texts lie in `pool`: so does the user's list,
+each product behind a byte with its length.
 """
 FULL_STRENGTH = 20_000
 """In `ev_strength`, 1 and negative -1; else a rating in thousandths, whose strength is (rating - 3) / 2."""
@@ -138,12 +148,22 @@ SCRATCH: list[tuple[Any, ...]] = [
     ("n_aff", _i4),
     ("n_cat", _i4),
     ("total", _f8),
+    ("counted", _i4),
     ("visits", _f8),
     ("aff_mark", _i4, (NAMES,)),
     ("cat_mark", _i4, (NAMES,)),
     ("bad_mark", _i4, (NAMES,)),
     ("has_feedback", _u1),
     ("interest_mark", _i4),
+    ("visit_list", _u2, (NAMES,)),
+    ("n_visit", _i4),
+    # the session's own part of it, where more is known of the user
+    ("is_warmed", _u1),
+    ("n_own_aff", _i4),
+    ("n_own_cat", _i4),
+    ("own_affinity", _f8, (NAMES,)),
+    ("own_liking", _f8, (NAMES,)),
+    ("listed_rows", _i8, (CANDIDATES,)),
     ("vain", _i4, (NAMES,)),
     ("vain_list", _u2, (OPEN,)),
     ("n_vain", _i4),
@@ -254,10 +274,11 @@ COLUMN_SIZE = np.array(
     [np.dtype(column[1]).itemsize * int(np.prod(column[4], dtype=int)) for column in COLUMNS], np.int64
 )
 COLUMN_COUNT = np.array([column[3] for column in COLUMNS], np.int64)
-COUNT_CAPACITY = np.array([EVENTS, TOUCHES, NAMES, OPEN, SLATES, SHOWN, POOL], np.int64)
+COUNT_CAPACITY = np.array([EVENTS, TOUCHES, NAMES, OPEN, SLATES, SHOWN, HINTED, POOL], np.int64)
 MOST_STATE_BYTES = 1 + HEAD_BYTES + int(sum(COLUMN_SIZE * COUNT_CAPACITY[COLUMN_COUNT]))
 OFF_POOL, OFF_PACKED, OFF_SCRATCH, OFF_ORDER = map(_offset, ("pool", "packed", "scratch", "order"))
 OFF_DRAWS, OFF_MEAN, OFF_OP_X, OFF_SL_X = map(_offset, ("draws", "mean", "op_x", "sl_x"))
+OFF_LISTED_ROWS = _offset("listed_rows")
 
 PASSING = ("now_ms", "watermark_ms", "late_before_ms", "min_interval_ms", "mark", "limit")
 """The first fields of the world, which are others for each batch."""
@@ -283,6 +304,8 @@ WORLD = np.dtype(
         ("weights", _f8, (KINDS,)),
         ("counts", _u1, (KINDS,)),
         ("largest", _f8),
+        ("view_weight", _f8),
+        ("user_share", _f8),
         ("slots", _i4),
         ("draws", _i4),
         ("floor", _f8),

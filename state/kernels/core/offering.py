@@ -7,17 +7,20 @@ import numpy as np
 from state.feature_set import Feature
 from state.kernels.core.layout import (
     BOUGHT_WITH,
+    CANDIDATES,
     LISTS,
     MOST_VIEWED,
+    OFF_LISTED_ROWS,
     OFF_POOL,
     POPULAR,
     RESOLVED,
     TRENDING,
     VIEWED_WITH,
 )
-from state.kernels.core.memory import carray, core, pointer
+from state.kernels.core.memory import carray, core, ld8, pointer
 from state.kernels.core.reading import CHECKOUT, FEEDBACK
-from state.kernels.core.record import name_at, resolved, row_of, strength_of
+from state.kernels.core.record import find_in, name_at, resolved, row_of, strength_of
+from state.kernels.core.text import hash_of
 
 OWN, BEST, VIEWED_MOST, NEWEST, POPULAR_SOURCE, TRENDING_SOURCE, BOUGHT, VIEWED, BUNDLES, USERS, ANYWHERE, RULES = (
     range(12)
@@ -126,6 +129,21 @@ def _add_partners(s: Any, w: Any, quotas: Any) -> Any:
 
 
 @core
+def _add_listed(s: Any, w: Any, quotas: Any) -> None:
+    """Adds the list that another recommender made for the user: no more of it than could be candidates."""
+    at = s.self_at + OFF_POOL + s.listed_off
+    end, n = at + s.listed_len, 0
+    while at < end and n < CANDIDATES:
+        length = ld8(at)
+        row = find_in(w.row_index, w.row_mask, w.names, hash_of(at + 1, length), at + 1, length)
+        if row:
+            s.listed_rows[n] = row
+            n += 1
+        at += 1 + length
+    _add(s, 100 * USERS, quotas[USERS], NO_FEATURE, s.self_at + OFF_LISTED_ROWS, 0, n)
+
+
+@core
 def _add_popular(s: Any, w: Any, quotas: Any) -> Any:
     """Adds what is popular and trending where the session is; returns the popular list's number, -1 for none, -2 where a list is
     needed first."""
@@ -193,6 +211,7 @@ def find_candidates(s: Any, w: Any) -> Any:
     n_own = _own(s, w)
     if n_own < 0:
         return NOT_HERE
+    _add_listed(s, w, quotas)
     if not _add_partners(s, w, quotas):
         return MISSING
     popular = _add_popular(s, w, quotas)

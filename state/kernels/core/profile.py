@@ -176,9 +176,9 @@ def _put_after_items(s: Any, w: Any, p: int, most_categories: int) -> Any:
     p = _put_categories(s, w, puts(p, ',"category_data":['), most_categories)
     p = _put_trends(s, w, puts(p, '],"bundled_discount_suggestions":[],"trending_recommendations":'))
     p = puts(p, ',"affinities":{"products":')
-    p = _put_affinities(s, p, s.aff_list, s.n_aff, s.affinity, w.affinities)
+    p = _put_affinities(s, p, s.aff_list, s.n_own_aff, s.own_affinity if s.is_warmed else s.affinity, w.affinities)
     p = puts(p, ',"categories":')
-    p = _put_affinities(s, p, s.cat_list, s.n_cat, s.liking, w.affinities)
+    p = _put_affinities(s, p, s.cat_list, s.n_own_cat, s.own_liking if s.is_warmed else s.liking, w.affinities)
     p = puts(p, '},"windows":{"5m":{')
     for which in range(3):
         if which == 1:

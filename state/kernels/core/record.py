@@ -37,12 +37,14 @@ NO_LIST = 0
 """Number of the list that is empty and never fresh."""
 ROOM_NAMES, ROOM_POOL, ROOM_TOUCHES = 2 * ITEMS + 72, 6_400, 32
 """What one input and its slate may add at most."""
-LOADED_CAPACITY = COUNT_CAPACITY - np.array([2, 0, 0, 24, 0, 2, 0])
+LOADED_CAPACITY = COUNT_CAPACITY - np.array([2, 0, 0, 24, 0, 2, 0, 0])
 """Of each count of a state value: an event, a slate's exposures and a product shown find room in any case."""
 LONGEST_HELD, LONGEST_MOMENT, LONGEST_REGION, LONGEST_USER = 128, 900, 128, 32
 """Bytes of texts that a state value may hold: what is written anywhere goes by these."""
 MOST_WORTH = 1e6
 """Rewards are in [-1, 1]: what is beyond this, or no number, is damaged."""
+MOST_TOTAL, MOST_KNOWN = 1e12, 2.0
+"""Of a user: the decayed weight of all events, and the largest affinity as a multiple of it."""
 
 
 @core
@@ -96,10 +98,29 @@ def _is_strength(code: int) -> Any:
 
 
 @core
+def _is_sound_hint(s: Any) -> Any:
+    """Whether what is known of the user is: affinities in a range that can be printed, and a list whose lengths add up."""
+    if s.hint_products > s.n_hint or (s.has_hint == 0 and (s.n_hint or s.listed_len)):
+        return False
+    if not 0 <= s.hint_total <= MOST_TOTAL:
+        return False
+    for i in range(s.n_hint):
+        if not 0 < s.hi_name[i] < s.n_names or not 0 <= s.hi_value[i] <= MOST_KNOWN * s.hint_total:
+            return False
+    if s.listed_off + s.listed_len > s.pool_len:
+        return False
+    at = s.self_at + OFF_POOL + s.listed_off
+    end = at + s.listed_len
+    while at < end:
+        at += 1 + ld8(at)
+    return at == end
+
+
+@core
 def _is_sound(s: Any) -> Any:
     """Whether nothing in the record points beyond it: what is read from state is trusted no more than what is read from Kafka."""
     names, pool, touches = s.n_names, s.pool_len, 0
-    texts = s.horizon_len + s.region_len + s.moment_len + s.user_len + s.policy_len
+    texts = s.horizon_len + s.region_len + s.moment_len + s.user_len + s.policy_len + s.listed_len
     for i in range(names):
         texts += s.na_len[i]
         if s.na_off[i] + s.na_len[i] > pool or s.na_len[i] > LONGEST_HELD:
@@ -134,6 +155,8 @@ def _is_sound(s: Any) -> Any:
     for i in range(s.n_shown):
         if s.sh_name[i] >= names:
             return False
+    if not _is_sound_hint(s):
+        return False
     if s.region_len > LONGEST_REGION or s.moment_len > LONGEST_MOMENT or s.user_len > LONGEST_USER:
         return False
     return (
@@ -226,6 +249,8 @@ def _mark_used(s: Any) -> None:
             s.na_mark[s.sl_category[a, i]] = m
     for i in range(s.n_shown):
         s.na_mark[s.sh_name[i]] = m
+    for i in range(s.n_hint):
+        s.na_mark[s.hi_name[i]] = m
 
 
 @core
@@ -243,6 +268,8 @@ def _renumber(s: Any) -> None:
             s.sl_product[a, i], s.sl_category[a, i] = s.na_new[s.sl_product[a, i]], s.na_new[s.sl_category[a, i]]
     for i in range(s.n_shown):
         s.sh_name[i] = s.na_new[s.sh_name[i]]
+    for i in range(s.n_hint):
+        s.hi_name[i] = s.na_new[s.hi_name[i]]
 
 
 @core
@@ -290,6 +317,9 @@ def sweep(s: Any) -> None:
     _kept(s, fresh, to, s.policy_off, s.policy_len)
     s.policy_off = to
     to += s.policy_len
+    _kept(s, fresh, to, s.listed_off, s.listed_len)
+    s.listed_off = to
+    to += s.listed_len
     copy(pool, fresh, to)
     s.pool_len = to
     s.swept_len = to
@@ -305,6 +335,13 @@ def keep(s: Any, at: int, n: int) -> Any:
     put(s.self_at + OFF_POOL + off, at, n)
     s.pool_len = off + n
     return off
+
+
+@core
+def forget_hint(s: Any) -> None:
+    """Forget what was known of a user who is another by now."""
+    s.has_hint, s.n_hint, s.hint_products, s.listed_len = 0, 0, 0, 0
+    s.hint_total, s.hint_seen_ms = 0.0, 0
 
 
 @core

@@ -15,7 +15,7 @@ from state.kernels.core.layout import (
 from state.kernels.core.log import viewed_last
 from state.kernels.core.memory import carray, core, pointer
 from state.kernels.core.reading import CART, CHECKOUT, VIEW
-from state.kernels.core.record import code_of, keep, put_name, resolved, row_of
+from state.kernels.core.record import code_of, forget_hint, keep, put_name, resolved, row_of
 from state.kernels.core.text import put, put_byte, put_int, same
 
 LINE, FIELD, ENTRY = 0x1E, 0x1F, 0x1D
@@ -113,6 +113,7 @@ def note_place(s: Any, w: Any, is_newest: int, user: int) -> Any:
     if is_newest or s.user_len == 0:
         s.user_off, s.user_len = keep(s, at, USER_BYTES), USER_BYTES
         s.user_changed = 1
+        forget_hint(s)
     return at, USER_BYTES
 
 

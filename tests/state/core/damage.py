@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from state.kernels.core.layout import COLUMNS, COUNT_CAPACITY, HEAD_BYTES, HEADER, SESSION
 
-COUNTS = [name for name, _ in HEADER[:7]]
+COUNTS = [name for name, _ in HEADER[: len(COUNT_CAPACITY)]]
 _INTEGERS = (0, 1, -1, 127, 128, 255, 256, 32_000, 65_535, 2**31 - 1, -(2**31), 2**63 - 1, -(2**63))
 _REALS = (0.0, -0.0, 1.0, -1.0, 1e-300, 1e300, -1e300, np.inf, -np.inf, np.nan, 5e-324, 1e6)
 

@@ -135,6 +135,10 @@ class Fuzzed(Scene):
                 payload[at:at] = payload[rng.randrange(len(payload) + 1) :][: rng.randrange(40)]
         return work._replace(payload=bytes(payload))
 
+    def _hint(self, session_id: str, rng: Random) -> None:
+        if session_id not in self.host.harmed:
+            super()._hint(session_id, rng)
+
     def _run(self, work: Work) -> None:
         self.works.append(work)
 

@@ -28,6 +28,7 @@ from state.popularity.listing import listing
 from state.popularity.moments import Moment
 from state.popularity.window import Counted
 from state.session.forms import decode_session
+from state.session.hint import Hint
 from state.session.record import pack_record
 from state.session.session import Session
 from state.together.listing import Pair, encode_list, list_key
@@ -64,6 +65,7 @@ ACTS = {
     "list": 3,
     "together": 2,
     "bundle": 1,
+    "hint": 4,
     "model": 1,
     "overload": 1,
     "consent": 1,
@@ -105,6 +107,21 @@ def settings_of(overrides: dict[str, dict[str, Any]]) -> Settings:
     """Settings with overrides by section; every event is answered at once, and no decision goes to the log in full."""
     sections: dict[str, dict[str, Any]] = {"profile": {"min_interval": 0}, "decisions": {"full_share": 0.0}}
     return settings_from({name: sections.get(name, {}) | overrides.get(name, {}) for name in {*sections, *overrides}})
+
+
+def some_hint(user: str, names: list[str], rng: Random) -> Hint:
+    """Something that could be known of a user, now and then nothing."""
+    total = rng.choice((0.0, 1e-9, 0.7, 3.5, 40.0, 1e6 * rng.random()))
+    products = sorted((rng.choice((rng.random(), 0.1, 1.0)) for _ in range(rng.choice((0, 1, 5, 20)))), reverse=True)
+    categories = [f"c{n}" for n in rng.sample((0, 1, 2, 3, 4, 11, 12), rng.randrange(7))]
+    return Hint(
+        user,
+        T0 - rng.randrange(HOUR),
+        total,
+        {name: total * share for name, share in zip(rng.sample(names, len(products)), products, strict=True)},
+        {name: total * rng.random() for name in categories},
+        rng.sample(names, rng.choice((0, 0, 1, 10, 60))),
+    )
 
 
 def named_once(build: Callable[[], Any], seed: int) -> Any:
@@ -326,6 +343,19 @@ class Scene:
         else:
             bundles.put(Bundle(f"b{number}", f"p{number}", [f"p{number + 7}", f"p{number + 9}"], 0.1))
 
+    def _hint(self, session_id: str, rng: Random) -> None:
+        """Tells of the session's user, which may choose a slate by chance: the Python core's session follows."""
+        session, host = self._session(session_id), self.twins.compiled
+        if session is None or not session.user:
+            self._send(session_id, self._any_event(session_id, rng) | {"user_id": "ann"})
+            return
+        names = [*(f"p{n}" for n in range(PRODUCTS)), "gone0", "never", *(ODD_NAMES if rng.random() < 0.04 else ())]
+        hint = some_hint(session.user, names, rng)
+        effect = host.personalizer.apply_hint(session, session_id, hint, self.now_ms)
+        host.keep(session_id, effect.session)
+        self.twins.sessions[session_id] = decode_session(host.sessions[session_id])
+        self.seen.update(effect.counts)
+
     def _model(self, session_id: str, rng: Random) -> None:
         if self._examples:
             self.chooser.use_model(predictor_of(self._examples, DIMENSION, self.now_ms))
@@ -454,6 +484,7 @@ class Scene:
         if session is not None:
             self.seen["credited"] += any(event.credited for event in session.recent.events)
             self.seen["evicted"] += session.recent.horizon[0] > 0
+            self.seen[f"with a hint: {'compiled' if is_compiled else 'python'}"] += bool(session.hint)
         if is_compiled:
             kind = msgspec.json.decode(work.payload)["event_type"] if work.kind == EVENT else str(work.kind)
             self.seen[f"compiled: {kind}"] += 1

@@ -12,7 +12,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from state.kernels.core import interest
 from state.kernels.core.layout import COUNTERS
+from state.users import warm_start
 from tests.state.core.scene import ACTS, Act, Scene
 
 SHOPS: tuple[dict[str, dict[str, Any]], ...] = (
@@ -20,9 +22,9 @@ SHOPS: tuple[dict[str, dict[str, Any]], ...] = (
     {"session": {"max_events": 6}},
     {"exposure": {"open_max": 4, "mode": "explicit"}},
     {"profile": {"min_interval": 2_000}},
-    {"reward": {"aggregate": "max"}, "exposure": {"mode": "implicit"}},
+    {"reward": {"aggregate": "max"}, "exposure": {"mode": "implicit"}, "users": {"weight": 1.0}},
     {"reward": {"aggregate": "sum"}, "profile": {"items": 5, "affinities": 3}},
-    {"profile": {"max_bytes": 1_100}, "candidates": {"max": 30}},
+    {"profile": {"max_bytes": 1_100}, "candidates": {"max": 30}, "users": {"weight": 0.0}},
     {"variety": {"times_shown": 2, "hide_bought": False, "category_share": 0.2, "personal_share": 0.3}},
     {"popularity": {"max_regions": 2, "max_categories": 2, "admission_support": 10**9}},
     {"session": {"max_events": 3, "decay": {"factor": 0.5}}, "decisions": {"full_share": 0.2}},
@@ -45,6 +47,7 @@ def _every_way_has_its_share() -> Iterator[None]:
         missing = [name for name in (*COUNTERS, *EXPECTED) if not _seen[name]]
         assert not missing, f"never came about: {missing}; of {dict(_seen)}"
         assert _seen["way: compiled"] > 3 * _seen["way: python"], dict(_seen)
+        assert _seen["with a hint: compiled"] > 2 * _seen["with a hint: python"] > 0, dict(_seen)
 
 
 EXPECTED = (
@@ -79,10 +82,17 @@ EXPECTED = (
     "evicted",
     "erase",
     "consent",
+    "hints_taken",
+    "hints_forgotten",
     "overload 1",
     "overload 2",
 )
 """What else has to come about; the counters of the compiled core come on top."""
+
+
+def test_what_is_known_of_a_user_weighs_the_same() -> None:
+    known = (interest.PRIOR_VIEWS, interest.PRIOR_EVENTS)
+    assert known == (warm_start.PRIOR_VIEWS, warm_start.PRIOR_EVENTS)
 
 
 @pytest.mark.parametrize("shop", range(len(SHOPS)))

@@ -111,7 +111,7 @@ class CompiledHost:
         told = apply_by_python(self.personalizer, self._session(work.session_id), work, self.now_ms, self.watermark_ms)
         told.by_python = True
         self.told[work.given] = told
-        self._keep(work.session_id, told.state)
+        self.keep(work.session_id, told.state)
 
     def publish_by_python(self, work: Work) -> None:
         """See `Host`."""
@@ -122,7 +122,7 @@ class CompiledHost:
         self.personalizer.publisher.publish_now(effect, session, work.session_id, self.now_ms)
         told = self.told[work.given]
         told.write, told.profile, told.state, told.by_python = effect.write, _profile(effect), session, True
-        self._keep(work.session_id, session)
+        self.keep(work.session_id, session)
 
     def failed(self, error: Exception) -> None:
         """See `Host`: here nothing may fail."""
@@ -141,7 +141,8 @@ class CompiledHost:
         data = self.sessions.get(session_id)
         return None if data is None else decode_session(data)
 
-    def _keep(self, session_id: str, session: Session | None) -> None:
+    def keep(self, session_id: str, session: Session | None) -> None:
+        """Hold a session of the Python core, as a record where that has a place for all of it."""
         bandit = self.settings.bandit
         if session is None:
             self.sessions.pop(session_id, None)

@@ -1,5 +1,6 @@
 """A session as the compiled core's record and back: nothing is lost, and what is damaged is refused by both readers."""
 
+import math
 from collections import Counter
 from pathlib import Path
 from random import Random
@@ -12,6 +13,7 @@ from state.codec import UnreadableError
 from state.core.batch_core import Work
 from state.kernels.core.layout import COUNT_CAPACITY, EVENT, HEAD_BYTES, REPEAT
 from state.session.forms import decode_session
+from state.session.hint import Hint
 from state.session.record import pack_record
 from state.session.session import Session
 from tests.state.core.damage import COUNTS, Parts, damaged
@@ -65,7 +67,9 @@ def test_a_session_goes_there_and_back_unchanged(lives: list[bytes]) -> None:
         seen["shown"] += len(session.shown)
         seen["horizon"] += session.recent.horizon != (0, "")
         seen["user"] += bool(session.user)
-    assert all(seen[what] for what in ("events", "exposures", "slates", "credited", "shown", "horizon", "user")), seen
+        seen["hint"] += bool(session.hint)
+    expected = ("events", "exposures", "slates", "credited", "shown", "horizon", "user", "hint")
+    assert all(seen[what] for what in expected), seen
 
 
 def test_an_empty_session_is_a_record_too() -> None:
@@ -78,6 +82,13 @@ def test_an_empty_session_is_a_record_too() -> None:
         lambda s: s.consent.record(granted=True, timestamp_ms=T0),
         lambda s: s.consent.erase(T0),
         lambda s: setattr(s, "hint", b"\x01"),
+        lambda s: setattr(s, "hint", Hint("another", 1, 2.0, {"p1": 1.0}).encode()),
+        lambda s: setattr(s, "hint", Hint("", 1, 2.0, {"p1": 5.0}).encode()),
+        lambda s: setattr(s, "hint", Hint("", 1, 2.0, {"p1": -1.0}).encode()),
+        lambda s: setattr(s, "hint", Hint("", 1, math.inf, {"p1": 1.0}).encode()),
+        lambda s: setattr(s, "hint", Hint("", 1, 2.0, {f"p{n}": 1.0 for n in range(49)}).encode()),
+        lambda s: setattr(s, "hint", Hint("", 1, 2.0, {"p1": 1.0}, {"c" * 63: 1.0}).encode()),
+        lambda s: setattr(s, "hint", Hint("", 1, 2.0, {"p1": 1.0}, items=[f"{n:060}" for n in range(200)]).encode()),
         lambda s: setattr(s, "region", 'north"'),
         lambda s: setattr(s, "region", "süd"),
         lambda s: setattr(s, "region", "r" * 129),
@@ -147,15 +158,27 @@ def wrong(data: bytes) -> dict[str, bytes]:
         ("op_told_reward", np.inf),
         ("ev_strength", 999),
         ("sl_propensity", np.nan),
+        ("hi_name", 767),
+        ("hi_name", 0),
+        ("hi_value", np.nan),
+        ("hi_value", -1.0),
+        ("hi_value", 1e11),
     )
     for column, number in numbers:
         parts = Parts(data)
         parts.columns[column].reshape(-1)[0] = number
         found[f"{column} {number}"] = parts.joined()
-    for field in ("horizon_off", "region_off", "moment_off", "moment_len", "user_off", "policy_off"):
+    for field in ("horizon_off", "region_off", "moment_off", "moment_len", "user_off", "policy_off", "listed_off"):
         parts = Parts(data)
         parts.head[field] = 65_535
         found[f"{field} beyond the texts"] = parts.joined()
+    for field, told in (("hint_products", 255.0), ("has_hint", 0.0), ("hint_total", np.nan), ("hint_total", -1.0)):
+        parts = Parts(data)
+        parts.head[field] = told
+        found[f"{field} {told}"] = parts.joined()
+    parts = Parts(data)
+    parts.head["listed_len"] -= 1
+    found["a list that ends early"] = parts.joined()
     parts = Parts(data)
     parts.head["policy_len"] = 1
     found["another policy"] = parts.joined()
@@ -167,8 +190,9 @@ def wrong(data: bytes) -> dict[str, bytes]:
 
 
 def full_life(lives: list[bytes]) -> bytes:
-    """A record that has something in each of its columns."""
-    return max(lives, key=lambda data: min(len(column) for column in Parts(data).columns.values()))
+    """A record that has something in each of its columns, and a user's list."""
+    listed = [data for data in lives if Parts(data).head["listed_len"][0]]
+    return max(listed, key=lambda data: min(len(column) for column in Parts(data).columns.values()))
 
 
 def test_the_compiled_core_refuses_what_is_wrong_and_changes_nothing(lives: list[bytes]) -> None:

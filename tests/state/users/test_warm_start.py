@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from state.configuration import Weights
 from state.profile.effect import Effect
+from state.session.hint import Hint
 from state.session.interest import Interest
 from state.session.log import Record, user_hash
-from state.users.hint import Hint
 from state.users.user_input import Forget, Hello, read_message
 from state.users.warm_start import PRIOR_VIEWS, warmed
 from tests.state.shop import SESSION, T0, Visit, event, settings, shop
