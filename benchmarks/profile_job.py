@@ -41,7 +41,7 @@ def main() -> None:
     for old in folder.iterdir():
         old.unlink()
     os.environ[profiled.FOLDER_VARIABLE] = str(folder)
-    with benchmark_stack(options.task_managers) as stack:
+    with benchmark_stack(options.task_managers, options.sets) as stack:
         load = Load("profile", options.events, LEAD, options.seconds)
         prepare(stack, load)
         stack.start_job(
