@@ -2,6 +2,7 @@
 
 import sys
 from array import array
+from itertools import islice
 
 import msgspec
 
@@ -80,18 +81,18 @@ class Row:
         elif len(self.partners) < tracked:
             self.partners[other] = Partner(count, 0.0, single)
         else:
-            least = min(self.partners, key=self._count_of)
-            floor = self.partners.pop(least).count
+            counts = [partner.count for partner in self.partners.values()]
+            floor = min(counts)
+            del self.partners[next(islice(self.partners, counts.index(floor), None))]
             self.partners[other] = Partner(floor + count, floor, single)
-
-    def _count_of(self, other: str) -> float:
-        return self.partners[other].count
 
     def encode(self) -> bytes:
         """Return versioned bytes; counts as float32, little endian."""
-        numbers = array("f")
-        for partner in self.partners.values():
-            numbers.extend((partner.count, partner.error, partner.single))
+        partners = self.partners.values()
+        numbers = array("f", bytes(4 * _COLUMNS * len(partners)))
+        numbers[0::_COLUMNS] = array("f", [partner.count for partner in partners])
+        numbers[1::_COLUMNS] = array("f", [partner.error for partner in partners])
+        numbers[2::_COLUMNS] = array("f", [partner.single for partner in partners])
         if sys.byteorder == "big":
             numbers.byteswap()
         fields = (
