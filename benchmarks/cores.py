@@ -64,7 +64,7 @@ class _Sessions:
     def failed(self, error: Exception) -> None:
         raise error
 
-    def count(self, name: str, by: int) -> None:
+    def count(self, name: str, by: int, variant: str) -> None:
         self.exposures += by if name == "exposures" else 0
 
     def want(self, product_ids: list[str]) -> None:

@@ -11,10 +11,10 @@ from operators.session.due_sessions import DueSessions
 from operators.session.outbox import Outbox
 from operators.session.store import SessionStore
 from operators.timings import Timings
-from state.configuration import Settings
+from state.choosing.choice import Chooser
 from state.core.assembly import batch_core
 from state.core.batch_core import Found, Work
-from state.core.eligibility import why_not_compiled
+from state.core.eligibility import left_to_python
 from state.kernels.core.layout import EVENT, PENDING, TIMER
 from state.personalizer import Personalizer
 from state.profile.effect import Write
@@ -30,7 +30,7 @@ logger = structlog.get_logger()
 
 class Steps(NamedTuple):
     """The operator's own steps: one input by the Python core, a timer's, a pending publication, and a publication that is due; a
-    profile to put; a session whose publication has its time; and counting."""
+    profile to put; a session whose publication has its time; counting, and counting for a variant."""
 
     apply: Callable[[Input], None]
     end: Callable[[str, int], None]
@@ -39,6 +39,7 @@ class Steps(NamedTuple):
     put: Callable[[str, Write, int], object]
     wait: Callable[[str, int], None]
     add: Callable[[str, int], None]
+    add_of: Callable[[str, int, str], None]
 
 
 class CompiledSessions:
@@ -133,9 +134,9 @@ class CompiledSessions:
         logger.error("a call of the compiled core failed; its inputs go to the Python core", error=repr(error))
         self._steps.add("core_calls_failed", 1)
 
-    def count(self, name: str, by: int) -> None:
+    def count(self, name: str, by: int, variant: str) -> None:
         """See `Host`."""
-        self._steps.add(name, by)
+        self._steps.add_of(name, by, variant)
 
     def want(self, product_ids: list[str]) -> None:
         """See `Host`."""
@@ -163,10 +164,14 @@ class CompiledSessions:
         return decode_session(data)
 
 
-def packer_for(settings: Settings) -> Callable[[Session], bytes]:
-    """Return how sessions of the Python core are stored: in the form that the compiled core takes, if that has a place for all
-    of it."""
-    if why_not_compiled(settings) is not None:
-        return Session.encode
-    bandit = settings.bandit
-    return lambda session: pack_record(session, bandit.policy, bandit.variant) or session.encode()
+def packer_for(chooser: Chooser) -> Callable[[str, Session], bytes]:
+    """Return how sessions of the Python core are stored: in the form that the compiled core takes, if it serves the session's
+    variant and that form has a place for all of it."""
+    left = left_to_python(chooser.settings)
+
+    def pack(session_id: str, session: Session) -> bytes:
+        bandit = chooser.of(session_id).settings.bandit
+        packed = None if bandit.variant in left else pack_record(session, bandit.policy, bandit.variant)
+        return packed or session.encode()
+
+    return pack

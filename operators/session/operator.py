@@ -36,7 +36,7 @@ from operators.task import begin_task, next_tick_ms, subtask_count, subtask_inde
 from operators.timings import Timings
 from state.choosing.choice import Chooser
 from state.configuration import Settings
-from state.core.eligibility import why_not_compiled
+from state.core.eligibility import left_to_python, why_not_compiled
 from state.events.dead_letter_budget import DeadLetterBudget
 from state.events.event import read_event, speaks_of_consent
 from state.events.rejection import Origin, Reason, Rejection, dead_letter
@@ -129,7 +129,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         )
         self._topic = settings.kafka.topics.user_interactions
         self._watermark_ms = 0
-        self._pack = packer_for(settings)
+        self._pack = packer_for(chooser)
         self._compiled = self._compiled_sessions(rng, secrets.salt)
 
     def _compiled_sessions(self, rng: np.random.Generator, salt: bytes) -> CompiledSessions | None:
@@ -138,6 +138,9 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         if why is not None:
             logger.info("all inputs go to the Python core", configuration=why)
             return None
+        left = left_to_python(self._settings)
+        if left:
+            logger.info("sessions of some variants go to the Python core", configuration=left)
         steps = Steps(
             self._apply_by_python,
             self._end_one,
@@ -145,6 +148,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._publish_again,
             self._put,
             self._pending.__setitem__,
+            self._counters.add,
             self._count,
         )
         return CompiledSessions(
@@ -289,12 +293,12 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         session = self._load(session_id)
         if session is not None:
             session.pending_ms = self._pending[session_id] = at_ms
-            self._sessions.put(session_id, self._pack(session))
+            self._sessions.put(session_id, self._pack(session_id, session))
 
-    def _count(self, name: str, by: int) -> None:
+    def _count(self, name: str, by: int, variant: str) -> None:
         self._counters.add(name, by)
         if name in BY_VARIANT:
-            self._counters.add(of_variant(name, self._settings.bandit.variant), by)
+            self._counters.add(of_variant(name, variant), by)
 
     def _apply(self, given: Input, watermark_ms: int, ctx: Any) -> None:
         now_ms = wall_clock_ms()
@@ -387,7 +391,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
 
     def _carry_out(self, effect: Effect, session_id: str) -> None:
         """State first: nothing below may fail for a reason that lies in the event."""
-        self._sessions.put(session_id, None if effect.session is None else self._pack(effect.session))
+        self._sessions.put(session_id, None if effect.session is None else self._pack(session_id, effect.session))
         if effect.timer_ms is not None:
             self._due.add(session_id, effect.timer_ms)
         if effect.pending_ms is not None:

@@ -111,6 +111,10 @@ class Chooser:
             self._last = (session_id, self._others.get(self._assignment.variant(session_id), self))
         return self._last[1]
 
+    def of_all_variants(self) -> tuple["Chooser", ...]:
+        """Return the choosers of all variants, this one's first."""
+        return self._all
+
     def knows(self, model: str) -> bool:
         """Return whether a variant chooses by the statistics of that name."""
         return any(chooser.model == model for chooser in self._all)

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from state.core.resolving import Resolver
-from state.core.world import World
+from state.core.world import ELSEWHERE, World
 from state.kernels.core import memory
 from state.kernels.core.batch import run_batch
 from state.kernels.core.layout import (
@@ -112,8 +112,8 @@ class Host(Protocol):
     def failed(self, error: Exception) -> None:
         """Note that a call has failed, whose inputs go to the Python core then."""
 
-    def count(self, name: str, by: int) -> None:
-        """Count for a metric."""
+    def count(self, name: str, by: int, variant: str) -> None:
+        """Count for a metric what has happened to sessions of a variant."""
 
     def want(self, product_ids: list[str]) -> None:
         """Ask for products that are not held."""
@@ -152,17 +152,20 @@ class BatchCore:
             ("ends", self._ends),
         ):
             self._call[name] = array.ctypes.data
+        self._call["n_worlds"] = len(world.record)
         self._call_at = int(self._call.ctypes.data)
         self._lay_inputs, self._lay_states, self._lay_outs, self._lay_given, self._clear = (
             memoryview(array.view(np.uint8).data)
             for array in (self._inputs, self._states, self._outs, self._given, self._results)
         )
-        self._counters = memoryview(world.record["counters"][0].data)
+        self._counters = [memoryview(of_variant.data) for of_variant in world.record["counters"]]
         self._misses: dict[int, int] = {}
 
     def run(self, works: Iterable[Work], now_ms: int, watermark_ms: int, limit: int, interval_ms: int) -> None:
         """Apply inputs, those of a session in their order; `limit` and `interval_ms` are those of the overload's level."""
         waiting = _by_session(works)
+        if self.world.leaves_some:
+            waiting = self._compiled_ones(waiting)
         self._misses.clear()
         while waiting:
             self._resolver.follow()
@@ -172,6 +175,16 @@ class BatchCore:
                 self._host.apply_by_python(waiting.pop(0))
                 continue
             waiting = [*self._run_some(these, now_ms), *waiting[len(these) :]]
+
+    def _compiled_ones(self, works: list[Work]) -> list[Work]:
+        """Inputs of sessions whose variants are served here; those of others are applied by the Python core."""
+        served: list[Work] = []
+        for work in works:
+            if self.world.number_of(work.session_id) == ELSEWHERE:
+                self._host.apply_by_python(work)
+            else:
+                served.append(work)
+        return served
 
     def _fitting(self, waiting: list[Work]) -> list[Work]:
         """The first of the inputs that one call takes; lays them out with their sessions' names and states."""
@@ -191,7 +204,10 @@ class BatchCore:
                 break
             if session_id not in numbers:
                 numbers[session_id] = number
-                _state.pack_into(self._lay_states, _state.size * number, self._given_at + at, len(state), 0, 0, 0)
+                world = self.world.number_of(session_id)
+                _state.pack_into(
+                    self._lay_states, _state.size * number, self._given_at + at, len(state), 0, 0, 0, world
+                )
                 given[at : at + len(state)] = state
                 at += len(state) + len(_GAP)
             text = b"".join((name, _GAP, work.payload, _GAP))
@@ -264,18 +280,19 @@ class BatchCore:
 
     def _put_states(self) -> None:
         view, begin, put = self._views[O_STATE], self._begins[O_STATE], self._host.put
-        for session_id, (_, _, at, size, changed) in zip(
+        for session_id, (_, _, at, size, changed, _) in zip(
             self._names, self._states[: len(self._names)].tolist(), strict=True
         ):
             if changed:
                 put(session_id, bytes(view[at - begin : at - begin + size]))
 
     def _count(self) -> None:
-        counted = self._counters.tolist()
-        for number, name in enumerate(COUNTERS):
-            if counted[number]:
-                self._host.count(name, counted[number])
-                self._counters[number] = 0
+        for counters, variant in zip(self._counters, self.world.variants, strict=True):
+            counted = counters.tolist()
+            for number, name in enumerate(COUNTERS):
+                if counted[number]:
+                    self._host.count(name, counted[number], variant)
+                    counters[number] = 0
         size = int(self._outs[O_WANTED]) - self._begins[O_WANTED]
         if size:
             self._host.want(bytes(self._views[O_WANTED][:size]).decode(errors="replace").split())
@@ -358,4 +375,4 @@ def _by_session(works: Iterable[Work]) -> list[Work]:
     return [work for of_session in found.values() for work in of_session]
 
 
-_input, _state, _outs = Struct("7q"), Struct("5q"), Struct(f"{OUTS}q")
+_input, _state, _outs = Struct("7q"), Struct("6q"), Struct(f"{OUTS}q")

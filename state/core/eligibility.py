@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 
+from state.choosing.variants import settings_by_variant
 from state.configuration import Settings
+from state.core.beliefs import WAYS
 from state.feature_set import DIMENSION
-from state.kernels.core.layout import CANDIDATES, DRAWS, EVENTS, ITEMS, OPEN, WIDTH
+from state.kernels.core.layout import CANDIDATES, DRAWS, EVENTS, ITEMS, OPEN, SAMPLED, WIDTH
 from state.kernels.core.record import MOST_KNOWN
 from state.session.exposure import largest_reward
 from state.session.interest import weights_by_type
@@ -16,23 +18,29 @@ SMALLEST_REWARD = 1e-4
 MOST_AFFINITIES = 50
 
 
+def left_to_python(settings: Settings) -> dict[str, str]:
+    """Return the variants whose sessions the Python core serves, each with the first key of its configuration that needs it."""
+    reasons = {name: next(_reasons(own), None) for name, own in settings_by_variant(settings).items()}
+    return {name: reason for name, reason in reasons.items() if reason is not None}
+
+
 def why_not_compiled(settings: Settings) -> str | None:
-    """Return the first key of the configuration that needs the Python core, None where the compiled one serves."""
-    return next(_reasons(settings), None)
+    """Return the first key of the configuration that needs the Python core for all sessions, None where the compiled one serves
+    some."""
+    left = left_to_python(settings)
+    return next(iter(left.values())) if len(left) == 1 + len(settings.bandit.variants) else None
 
 
 def _reasons(settings: Settings) -> Iterator[str]:
     bandit, session, variety = settings.bandit, settings.session, settings.variety
     conditions = {
-        "bandit.policy": bandit.policy == "thompson_linear",
+        "bandit.policy": bandit.policy in WAYS,
         "bandit.form": bandit.form == "shared",
         "bandit.order_by": bandit.order_by == "value",
-        "bandit.variants": not bandit.variants,
         "bandit.drift": bandit.drift == "ignore",
-        "bandit.draws": bandit.draws <= DRAWS,
+        "bandit.draws": WAYS.get(bandit.policy) != SAMPLED or bandit.draws <= DRAWS,
         "candidates.max": settings.candidates.max <= CANDIDATES,
         "consent.default": settings.consent.default == "granted",
-        "decisions.log": settings.decisions.log == "exposed",
         "exposure.model": settings.exposure.model == "all",
         "exposure.open_max": settings.exposure.open_max <= OPEN - 24,
         "profile.items": settings.profile.items <= ITEMS,
@@ -41,7 +49,6 @@ def _reasons(settings: Settings) -> Iterator[str]:
         "rules": not (settings.rules.pin or settings.rules.bury or settings.rules.only or _blocks(settings)),
         "session.decay.mode": session.decay.mode == "step",
         "session.max_events": session.max_events <= EVENTS - 2,
-        "variety.boosts": not (variety.boosts.newer or variety.boosts.rated or variety.boosts.viewed),
         "variety.diversity": not variety.diversity,
         "reward.weights": _weights_fit(settings),
         "features": DIMENSION <= WIDTH,

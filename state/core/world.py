@@ -1,6 +1,5 @@
-"""What the compiled core reads besides its inputs, in one record: configuration, catalogue, model, lists."""
+"""What the compiled core reads besides its inputs: configuration, catalogue, models, lists, in one record for each variant."""
 
-import secrets
 from struct import Struct
 from typing import Any
 
@@ -10,16 +9,15 @@ from numpy.typing import NDArray
 
 from state.candidates.sources.shelf import LIKED_CATEGORIES
 from state.choosing.choice import Chooser
-from state.choosing.rates import Rates
 from state.configuration import Settings
+from state.core.beliefs import Beliefs
+from state.core.eligibility import left_to_python
 from state.core.held import Held
 from state.core.lists import Lists
 from state.core.resolving import named_categories
 from state.events.event import EVENT_TYPES
 from state.events.moment import DAYPARTS, SEASONS
 from state.feature_set import DIMENSION
-from state.kernels.columns import ProductColumn
-from state.kernels.core import describing as d
 from state.kernels.core.layout import (
     FIRST,
     MAX,
@@ -32,21 +30,18 @@ from state.kernels.core.layout import (
 )
 from state.kernels.core.naming import hash_bytes
 from state.kernels.core.record import fill_index, move_in, put_in
-from state.policy.belief import root_of
 from state.policy.normals import FRESH
 from state.profile.profile import CATEGORIES_AT_LEAST, CATEGORIES_LISTED, category_shares
 from state.profile.profile_items import REASON_CODES, REASON_OF_FEATURE
 from state.session.exposure import largest_reward, open_for_ms
 from state.session.interest import CATEGORY_VIEW, largest, weights_by_type
-from state.session.record import policy_key
 
 MOST_VISITS = 600
 """Visits for which quotas are kept; from there on they hardly change."""
 MOST_LIMITS = 4
 """Numbers of candidates for which quotas are kept: the overload's levels have two."""
-NOVELTY_MS = 30 * 24 * 3_600_000
-NOVELTY_STEP_MS = 300_000
-"""How new a product is goes by the clock, in steps of so long: it changes by a quarter of a step of float16 at most."""
+ELSEWHERE = -1
+"""In place of the number of a record: the Python core serves the session's variant."""
 NORMALS = 1 << 15
 USES_OF_NORMALS = 16
 INDEX_SHARE = 4
@@ -91,18 +86,29 @@ class NameIndex:
 
 
 class World:
-    """The record, and all that its addresses point to.
+    """The records, and all that their addresses point to.
+
+    There is a record for each variant that the compiled core serves. They differ in policy and model; all else is in every one of
+    them.
 
     Attributes:
-        record: (1,) of `WORLD`.
+        record: (variants,) of `WORLD`.
         lists: the lists that were asked for.
+        variants: names of the variants, in the order of their records.
+        is_shared: whether there are other variants than the only one here.
+        leaves_some: whether there are variants that are left to the Python core.
     """
 
     def __init__(self, settings: Settings, chooser: Chooser, rng: np.random.Generator) -> None:
         self.settings, self.chooser = settings, chooser
-        self.record: NDArray[Any] = np.zeros(1, WORLD)
+        left, choosers = left_to_python(settings), chooser.of_all_variants()
+        self._choosers = [other for other in choosers if other.settings.bandit.variant not in left]
+        self.variants = [other.settings.bandit.variant for other in self._choosers]
+        self._numbers = {other: number for number, other in enumerate(self._choosers)}
+        self.is_shared, self.leaves_some = len(choosers) > 1, bool(left)
+        self.record: NDArray[Any] = np.zeros(len(self._choosers), WORLD)
         self.lists = Lists()
-        self._one: Any = self.record[0]
+        self._places = range(0, self.record.nbytes, WORLD.itemsize)
         self._bytes = memoryview(self.record.view(np.uint8).data)
         self._existing: Any = None
         self._columns: tuple[Any, ...] = ()
@@ -111,9 +117,6 @@ class World:
         self._rows, self._codes = NameIndex(), NameIndex()
         self._seen_moves = self._seen_codes = -1
         self._seen_bundles: object = None
-        self._rates: Rates | None = None
-        self._features: NDArray[np.float32] = np.zeros((0, d.TABLE_COLUMNS), np.float32)
-        self._rated_ms = 0
         self._pool: Any = None
         self._quotas_for = 0
         self._quotas: dict[int, NDArray[np.int64]] = {}
@@ -129,15 +132,21 @@ class World:
         self._follow_quotas(limit)
         self._follow_catalogue()
         self._follow_shelf()
-        self._follow_model(now_ms)
+        for beliefs in self._beliefs:
+            beliefs.follow(now_ms)
         self._follow_bundles()
         self._renew_normals()
         if self.lists.existing is not self._existing:
             self._existing = self.lists.existing
-            self._one["existing"], self._one["existing_mask"] = self._existing.ctypes.data, len(self._existing) - 1
+            self.record["existing"], self.record["existing_mask"] = self._existing.ctypes.data, len(self._existing) - 1
         late_before_ms = max(0, watermark_ms - self.settings.events.allowed_lateness_ms)
         mark = self.chooser.catalogue.mark
-        _passing.pack_into(self._bytes, 0, now_ms, watermark_ms, late_before_ms, interval_ms, mark, limit)
+        for at in self._places:
+            _passing.pack_into(self._bytes, at, now_ms, watermark_ms, late_before_ms, interval_ms, mark, limit)
+
+    def number_of(self, session_id: str) -> int:
+        """Return the number of the record of the session's variant, -1 where that is left to the Python core."""
+        return self._numbers.get(self.chooser.of(session_id), ELSEWHERE) if self.is_shared else 0
 
     def leave(self) -> None:
         """Hand on what a batch has left behind: the marks of its candidates."""
@@ -152,7 +161,7 @@ class World:
         ]
 
     def _configure(self) -> None:
-        one, c = self._one, self.settings
+        one, c = self.record, self.settings
         one["ttl_ms"], one["open_for_ms"] = c.session.ttl_ms, open_for_ms(c.reward)
         one["window_ms"], one["disorder_ms"] = c.reward.window_ms, c.reward.disorder_ms
         one["max_events"], one["open_max"] = c.session.max_events, c.exposure.open_max
@@ -161,11 +170,12 @@ class World:
         one["decay"], one["largest"] = c.session.decay.factor, largest_reward(c.reward)
         weights = weights_by_type(c.reward.weights)
         for kind, name in enumerate(EVENT_TYPES):
-            one["counts"][kind], one["weights"][kind] = name in weights, weights.get(name, 0.0)
+            one["counts"][:, kind], one["weights"][:, kind] = name in weights, weights.get(name, 0.0)
         assert EVENT_TYPES[CATEGORY_VIEW] == "category_view"
         one["view_weight"], one["user_share"] = c.reward.weights.product_view or 1.0, c.users.weight
-        one["slots"], one["draws"], one["floor"] = c.profile.items, c.bandit.draws, c.bandit.floor
-        one["full_share"] = c.decisions.full_share
+        one["slots"], one["full_share"] = c.profile.items, c.decisions.full_share
+        one["logs_published"] = c.decisions.log == "published"
+        one["boosts"], one["has_boosts"] = self.chooser.mix.boosts, self.chooser.mix.boosts.any()
         one["cap_category"], one["cap_personal"] = self.chooser.mix.caps
         one["times_shown"], one["hide_bought"] = c.variety.times_shown, c.variety.hide_bought
         one["warming_after"], one["active_after"] = c.session.warming_after, c.session.active_after
@@ -173,12 +183,16 @@ class World:
         one["affinities"], one["trends_most"] = c.profile.affinities, c.profile.trends
         one["max_bytes"], one["refresh_after_ms"] = c.profile.max_bytes, c.profile.refresh_after_ms
         one["max_event_bytes"], one["max_future_ms"] = c.events.max_bytes, c.events.max_future_ms
-        one["random"] = [int(number) for number in self._rng.integers(1, 1 << 62, size=4)]
         self._normals = self._rng.standard_normal(NORMALS, dtype=np.float32)
         one["normals"], one["normals_size"] = self._held.put("normals", self._normals), NORMALS
         one["resolved"], one["resolved_index"] = self.lists.table_at, self.lists.index_at
         one["resolved_mask"] = self.lists.mask
         self._write_texts()
+        self._beliefs = [
+            Beliefs(chooser, self.record[number], number, self._held, self._rng, self._text)
+            for number, chooser in enumerate(self._choosers)
+        ]
+        self._fixed_texts = len(self._texts)
 
     def _text(self, text: bytes) -> tuple[int, int]:
         at = len(self._texts)
@@ -186,23 +200,18 @@ class World:
         return at, len(text)
 
     def _write_texts(self) -> None:
-        one, bandit = self._one, self.settings.bandit
+        one = self.record
         for kind, name in enumerate(EVENT_TYPES):
-            one["kind_off"][kind], one["kind_len"][kind] = self._text(name.encode())
+            one["kind_off"][:, kind], one["kind_len"][:, kind] = self._text(name.encode())
         for reason, code in enumerate(REASON_CODES):
-            one["reason_off"][reason], one["reason_len"][reason] = self._text(code.encode())
-        one["reason_of"][:DIMENSION] = REASON_OF_FEATURE
+            one["reason_off"][:, reason], one["reason_len"][:, reason] = self._text(code.encode())
+        one["reason_of"][:, :DIMENSION] = REASON_OF_FEATURE
         moments = [*(f"time:{name}" for name in DAYPARTS), *(f"season:{name}" for name in SEASONS), "device:"]
         for number, moment in enumerate(moments):
-            one["moment_off"][number], one["moment_len"][number] = self._text(moment.encode())
-        policy = f',"policy":"{bandit.policy}","variant":"{bandit.variant}","model_version":'
-        one["policy_off"], one["policy_len"] = self._text(policy.encode())
-        one["key_off"], one["key_len"] = self._text(policy_key(bandit.policy, bandit.variant))
-        one["name_off"], one["name_len"] = self._text(secrets.token_urlsafe(9).encode())
+            one["moment_off"][:, number], one["moment_len"][:, number] = self._text(moment.encode())
         letters = np.frombuffer(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/", np.uint8)
         pairs = [int(letters[i >> 6]) | int(letters[i & 63]) << 8 for i in range(4096)]
         one["base64"] = self._held.put("base64", np.array(pairs, np.uint16))
-        self._fixed_texts = len(self._texts)
 
     def _follow_quotas(self, limit: int) -> None:
         if limit == self._quotas_for:
@@ -213,7 +222,7 @@ class World:
         if limit not in self._quotas:
             self._quotas[limit] = self._made_quotas(limit)
         quotas = self._quotas[limit]
-        self._one["quotas"], self._one["most_visits"] = self._held.put("quotas", quotas), MOST_VISITS
+        self.record["quotas"], self.record["most_visits"] = self._held.put("quotas", quotas), MOST_VISITS
 
     def _made_quotas(self, limit: int) -> NDArray[np.int64]:
         shelf = self.chooser.shelf
@@ -241,7 +250,7 @@ class World:
             self._follow_codes()
 
     def _use_columns(self) -> None:
-        one, c, held = self._one, self.chooser.catalogue, self._held
+        one, c, held = self.record, self.chooser.catalogue, self._held
         one["names"], one["code_names"] = c.names.address, c.names_of_codes.address
         held.allow("names", c.names.address, c.names.size)
         held.allow("code names", c.names_of_codes.address, c.names_of_codes.size)
@@ -249,7 +258,7 @@ class World:
         one["stamp"], one["rows"] = held.put("stamp", c.stamp), len(c.stamp)
 
     def _follow_rows(self) -> None:
-        c, one = self.chooser.catalogue, self._one
+        c, one = self.chooser.catalogue, self.record
         if self._seen_moves == c.moved.count:
             return
         one["has_catalogue"] = len(c) > 0
@@ -268,7 +277,7 @@ class World:
         self._seen_moves = c.moved.count
 
     def _follow_codes(self) -> None:
-        c, one = self.chooser.catalogue, self._one
+        c, one = self.chooser.catalogue, self.record
         count = len(c.category_ids)
         self._codes.fill(c.names_of_codes.address, count, np.ones(count, np.uint8))
         one["code_index"], one["code_mask"] = self._held.put("code index", self._codes.slots), self._codes.mask
@@ -278,7 +287,7 @@ class World:
         self._pool = None
 
     def _follow_shelf(self) -> None:
-        shelf, c, one = self.chooser.shelf, self.chooser.catalogue, self._one
+        shelf, c, one = self.chooser.shelf, self.chooser.catalogue, self.record
         if shelf.pool is self._pool:
             return
         self._pool = shelf.pool
@@ -302,7 +311,7 @@ class World:
 
     def _write_rated(self) -> None:
         """The categories of a profile that likes none."""
-        one, rating = self._one, self.chooser.catalogue.category_rating
+        one, rating = self.record, self.chooser.catalogue.category_rating
         del self._texts[self._fixed_texts :]
         shares = category_shares(largest(rating, CATEGORIES_LISTED)[:CATEGORIES_LISTED])
         whole, short = (msgspec.json.encode(shares[:most])[1:-1] for most in (CATEGORIES_LISTED, CATEGORIES_AT_LEAST))
@@ -310,28 +319,8 @@ class World:
         one["rated_short_len"] = len(short)
         one["texts"] = self._held.put("texts", np.frombuffer(bytes(self._texts), np.uint8))
 
-    def _follow_model(self, now_ms: int) -> None:
-        rates = self.chooser.rates
-        step_ms = now_ms - now_ms % NOVELTY_STEP_MS
-        if rates is self._rates and step_ms == self._rated_ms:
-            return
-        is_new = rates is not self._rates
-        self._rates, self._rated_ms = rates, step_ms
-        if not is_new:
-            self._features[:, d.T_NOVELTY] = _novelty(rates.table, step_ms)
-            return
-        one, chooser = self._one, self.chooser
-        posterior = chooser.posterior
-        one["coefficients"][:DIMENSION] = posterior.theta
-        one["root"][:, :DIMENSION] = root_of(posterior.whitener, posterior.noise, self.settings.bandit.confidence)
-        one["has_theta"] = chooser.predictor is not None
-        one["model_version"] = chooser.predictor.model_version if chooser.predictor else 0
-        self._features = _features(rates.table, step_ms, self.settings.bandit.confidence)
-        one["features"], one["rated"] = self._held.put("features", self._features), len(self._features)
-        one["own_effect"] = self._held.put("own effect", np.ascontiguousarray(rates.effect, dtype=np.float64))
-
     def _follow_bundles(self) -> None:
-        bundles, one = self.chooser.shelf.bundles, self._one
+        bundles, one = self.chooser.shelf.bundles, self.record
         if bundles.changes == self._seen_bundles:
             return
         self._seen_bundles = bundles.changes
@@ -347,7 +336,7 @@ class World:
 
     def _renew_normals(self) -> None:
         """Replaces so many of the normal variables as `Normals` does."""
-        used = self._used[0]
+        used = sum(self._used)
         turns = used // USES_OF_NORMALS - self._renewed
         self._renewed += turns
         for _ in range(min(turns, NORMALS // FRESH)):
@@ -357,28 +346,3 @@ class World:
 
 _passing = Struct(f"{len(PASSING)}q")
 _MARK = PASSING.index("mark")
-
-
-def _features(table: NDArray[np.float32], now_ms: int, scale: float) -> NDArray[np.float32]:
-    """What a choice needs of each product, (rows, 16), rounded where it is a feature as it stands."""
-    found = np.zeros((len(table), d.TABLE_COLUMNS), np.float32)
-    price, rate_log = table[:, ProductColumn.PRICE], table[:, ProductColumn.LOG_RATIO]
-    found[:, d.T_PRICE], found[:, d.T_RATING] = price, table[:, ProductColumn.RATING]
-    found[:, d.T_RELATIVE_PRICE] = table[:, ProductColumn.RELATIVE_PRICE]
-    found[:, d.T_PRICE_SQUARED] = _half(price * price)
-    found[:, d.T_REVIEWS] = _half(table[:, ProductColumn.REVIEWS] / np.float32(12.0))
-    found[:, d.T_NOVELTY] = _novelty(table, now_ms)
-    found[:, d.T_LOG_RATIO], found[:, d.T_UNCERTAINTY] = _half(rate_log), _half(table[:, ProductColumn.UNCERTAINTY])
-    found[:, d.T_RATE], found[:, d.T_EFFECT] = table[:, ProductColumn.RATE], table[:, ProductColumn.EFFECT]
-    found[:, d.T_DEVIATION] = scale * np.sqrt(table[:, ProductColumn.EFFECT_VARIANCE])
-    found[:, d.T_CODE] = table[:, ProductColumn.CODE]
-    return found
-
-
-def _novelty(table: NDArray[np.float32], now_ms: int) -> NDArray[np.float32]:
-    created = table[:, ProductColumn.CREATED_MS].astype(np.float64)
-    return _half(np.where(created > 0, np.exp(np.minimum(0.0, created - now_ms) / NOVELTY_MS), 0.0))
-
-
-def _half(values: NDArray[Any]) -> NDArray[np.float32]:
-    return values.astype(np.float16).astype(np.float32)

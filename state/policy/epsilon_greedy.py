@@ -66,5 +66,8 @@ class EpsilonGreedy(Policy):
 
     def decide(self, belief: Belief, rng: np.random.Generator, rules: Rules = NO_RULES) -> RankedDecision:
         """See `Policy.decide`."""
-        epsilon = max(self.floor, self.schedule.epsilon(belief.total))
-        return RankedDecision(belief.mean, belief.mean, epsilon, rules)
+        return RankedDecision(belief.mean, belief.mean, self.share(belief.total), rules)
+
+    def share(self, total: float) -> float:
+        """Return the share of uniform draws at so many (weighted) exposures."""
+        return max(self.floor, self.schedule.epsilon(total))

@@ -6,6 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cli.main import app
+from cli.stack.flink_rest import FlinkRest
+from operators.names import SESSION
 from tests.integration.conftest import Stack
 from tests.integration.shop import open_shop
 
@@ -16,12 +18,17 @@ def learned(stack: Stack, variant: str) -> float:
     return float(json.loads(answer.stdout)["exposures"]) if answer.exit_code == 0 else 0.0
 
 
+def metric(stack: Stack, name: str) -> int:
+    return FlinkRest(stack.flink).counter(stack.record().job.id, SESSION, name)
+
+
 def test_two_variants_run_side_by_side_and_learn_from_each_other(stack: Stack) -> None:
     assert stack.settings.bandit.variants.keys() == {"weekly"}, "the variant of TEST_SETTINGS"
     with open_shop(stack) as shop:
         for number in range(4):
             shop.product(f"vase-{number}", category_id="vases")
         served: dict[str, list[str]] = {"default": [], "weekly": []}
+        applied, by_python = metric(stack, "events_applied"), metric(stack, "inputs_by_python")
         before = {variant: learned(stack, variant) for variant in served}
 
         def both_are_served_and_learn() -> bool:
@@ -47,3 +54,8 @@ def test_two_variants_run_side_by_side_and_learn_from_each_other(stack: Stack) -
             return weekly == pytest.approx(default, rel=0.01, abs=0.5)
 
         stack.wait_until(have_learned_the_same)
+        sent = sum(map(len, served.values()))
+        stack.wait_until(lambda: metric(stack, "events_applied") - applied >= sent)
+        assert metric(stack, "inputs_by_python") - by_python <= sent / 10, (
+            "the compiled core has applied both variants' events"
+        )

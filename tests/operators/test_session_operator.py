@@ -198,7 +198,7 @@ def test_bad_input_is_a_dead_letter_and_leaves_no_state(server: RedisServer, pay
 def test_an_error_of_ours_is_a_dead_letter_and_leaves_the_state(
     server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    bench = Bench(server, bandit={"policy": "lin_ucb"})
+    bench = Bench(server, bandit={"policy": "ucb1"})
     bench.view()
     before = bench.session()
     monkeypatch.setattr("state.profile.publishing.build_profile", lambda *_: 1 / 0)

@@ -13,6 +13,7 @@ from state.kernels.core.exposures import (
     credits,
     expose_explicitly,
     expose_implicitly,
+    log_decision,
     queue_for_learning,
     reward,
 )
@@ -213,9 +214,9 @@ def _apply_new(s: Any, w: Any, at: int, gone: int, record_ms: int, admissions: i
 
 
 @core
-def _choose(s: Any, w: Any, cause: int) -> Any:
-    """Chooses a new slate: PUBLISHED, or why not."""
-    if not w.has_catalogue:
+def _choose(s: Any, w: Any, cause: int, has_logged: int) -> Any:
+    """Chooses a new slate: PUBLISHED, or why not. One input has room for one decision, which `has_logged` may say is taken."""
+    if not w.has_catalogue or (w.logs_published and has_logged):
         return FOR_PYTHON
     if w.full_share > 0 and next_random(w) < w.full_share:
         return FOR_PYTHON
@@ -255,7 +256,7 @@ def _has_odd_trends(s: Any, w: Any) -> Any:
 
 
 @core
-def _publish(s: Any, w: Any, repeats: int) -> Any:
+def _publish(s: Any, w: Any, r: Any, repeats: int) -> Any:
     """Publishes a new slate where an event asked for one, else the same with the new counts; NOT_DUE where there is none."""
     if not has_room(s):
         return FOR_PYTHON
@@ -273,7 +274,7 @@ def _publish(s: Any, w: Any, repeats: int) -> Any:
     if cause == 0 and w.has_catalogue and not can_show(s, w, s.n_slates - 1):
         cause = s.sl_cause[s.n_slates - 1]
     if cause:
-        found = _choose(s, w, cause)
+        found = _choose(s, w, cause, s.p_decision != r.decision)
         if found != PUBLISHED:
             return found
     else:
@@ -283,6 +284,8 @@ def _publish(s: Any, w: Any, repeats: int) -> Any:
     s.updated_at_ms = max(s.updated_at_ms, w.now_ms)
     find_liked(s)
     write_profile(s, w, s.n_slates - 1, status)
+    if cause and w.logs_published:
+        log_decision(s, w, s.n_slates - 1, 0)
     return PUBLISHED
 
 
@@ -317,17 +320,17 @@ def _handle(s: Any, w: Any, one: Any, r: Any) -> Any:
         is_read = is_read and read_event(s, w, one.at, one.at + one.size) and s.e_ms >= w.late_before_ms
         r.status = _apply(s, w, one.record_ms) if is_read else SLOW
         if r.status == APPLIED and s.due:
-            r.publication = _publish(s, w, 0)
+            r.publication = _publish(s, w, r, 0)
     elif one.kind == TIMER:
         r.status = _on_timer(s, w, one.record_ms)
     elif one.kind == PUBLISH or one.kind == REPEAT:
         r.status = APPLIED
-        r.publication = _publish(s, w, one.kind == REPEAT)
+        r.publication = _publish(s, w, r, one.kind == REPEAT)
     elif one.kind == PENDING:
         r.status = NOTHING
         if s.pending_ms and w.now_ms >= s.pending_ms:
             r.status = APPLIED
-            r.publication = _publish(s, w, 0)
+            r.publication = _publish(s, w, r, 0)
     return r.status == APPLIED
 
 
@@ -392,14 +395,15 @@ def run_batch(call_at: int) -> Any:
     """Apply the inputs of the `CALL` at an address, those of a session one after the other; return how many were looked at before a
     buffer was full.
 
-    `sessions` is the address of the record, `worlds` of the world; `inputs` of n `INPUT`, `states` of `STATE`, `results` of n
-    `RESULT` that are zero. `outs` (7,) says where profiles, decisions, outcomes, examples, accepted lines, wanted products and
-    states go, and afterwards where they end; `ends` (7,) where the buffers end. An input that is not APPLIED leaves its session as
-    it was, and those of the session behind it are BEHIND. `miss_…` of a result name the list that is needed first.
+    `sessions` is the address of the record, `worlds` of one `WORLD` for each variant; `inputs` of n `INPUT`, `states` of `STATE`,
+    `results` of n `RESULT` that are zero. `outs` (7,) says where profiles, decisions, outcomes, examples, accepted lines, wanted
+    products and states go, and afterwards where they end; `ends` (7,) where the buffers end. An input that is not APPLIED leaves
+    its session as it was, and those of the session behind it are BEHIND. `miss_…` of a result name the list that is needed first.
     """
     call = carray(pointer(call_at), 1, CALL)[0]
     n = call.n
-    s, w = carray(pointer(call.sessions), 1, SESSION)[0], carray(pointer(call.worlds), 1, WORLD)[0]
+    s, worlds = carray(pointer(call.sessions), 1, SESSION)[0], carray(pointer(call.worlds), call.n_worlds, WORLD)
+    w = worlds[0]
     inputs, states = carray(pointer(call.inputs), n, INPUT), carray(pointer(call.states), n, STATE)
     results = carray(pointer(call.results), n, RESULT)
     outs, ends = carray(pointer(call.outs), OUTS, np.int64), carray(pointer(call.ends), OUTS, np.int64)
@@ -415,6 +419,8 @@ def run_batch(call_at: int) -> Any:
             if current >= 0:
                 to = _put_state(s, states[current], to, is_changed)
             current, is_changed = one.session, 0
+            mark, w = w.mark, worlds[states[current].world]
+            w.mark = mark  # columns of marks are the catalogue's: those of one variant go on where another's end
             stopped = 0 if load(s, w, states[current].at, states[current].size) else 2
         if stopped:
             r.status = SLOW if stopped == 2 else BEHIND
@@ -432,6 +438,7 @@ def run_batch(call_at: int) -> Any:
             stopped = 1
     if current >= 0:
         to = _put_state(s, states[current], to, is_changed)
+    worlds[0].mark = w.mark
     outs[O_PROFILE], outs[O_DECISION], outs[O_OUTCOME] = s.p_profile, s.p_decision, s.p_outcome
     outs[O_EXAMPLE], outs[O_ACCEPTED], outs[O_WANTED] = s.p_example, s.p_accepted, s.p_wanted
     outs[O_STATE] = to

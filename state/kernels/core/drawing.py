@@ -1,16 +1,18 @@
 """Joint draws of the expected rewards, and the slate that they give, slot by slot, with exact propensities.
 
-Linear Thompson sampling as in `state/policy/thompson.py`; the mix of draws and floor as in `state/policy/sampled.py`. The twins are
-`state/kernels/drawing.py` and `slots.py`.
+Linear Thompson sampling as in `state/policy/thompson.py`; the mix of draws and floor as in `state/policy/sampled.py`. A ranking
+(`state/policy/ranking.py`) is a single draw without chance; softmax (`state/policy/softmax.py`) draws each item by weight. The
+twins are `state/kernels/drawing.py` and `slots.py`.
 """
 
+import math
 from typing import Any
 
 import numpy as np
 
-from state.feature_set import DIMENSION
+from state.feature_set import DIMENSION, Feature
 from state.kernels.core.describing import LANES
-from state.kernels.core.layout import CANDIDATES, DRAWS, OFF_DRAWS, OFF_MEAN, WIDTH
+from state.kernels.core.layout import CANDIDATES, DRAWS, OFF_DRAWS, OFF_MEAN, OPTIMISTIC, SAMPLED, WEIGHTED, WIDTH
 from state.kernels.core.memory import carray, core, loose, pointer
 from state.kernels.core.offering import CATEGORY_BITS, PERSONAL_BITS, next_random
 
@@ -55,6 +57,15 @@ def _expect(s: Any, w: Any, wide: int) -> None:
 
 
 @loose
+def _boost(s: Any, w: Any, wide: int) -> None:
+    """Adds what the shop wants more of to the expected rewards that are chosen by: see `boosts_of` in `balancing.py`."""
+    x, newer, rated, viewed = s.x, w.boosts[0], w.boosts[1], w.boosts[2]
+    for i in range(wide):
+        stars = np.float32(0.5) * (x[Feature.RATING, i] + np.float32(1.0))
+        s.mean[i] += newer * x[Feature.NOVELTY, i] + rated * stars + viewed * x[Feature.REGIONAL_POPULARITY, i]
+
+
+@loose
 def _draw_coefficients(s: Any, w: Any, m: int, z: Any) -> None:
     """Draw m of the coefficients about their mean, of `z` (d,) standard normal."""
     theta, root = s.theta[m], w.root
@@ -79,8 +90,48 @@ def _order(key: Any, wide: int) -> None:
 
 
 @loose
+def _widen(s: Any, w: Any, wide: int) -> None:
+    """Puts the width of what is believed of each candidate, √(σ² xᵀ(λI + A)⁻¹x + s²) in the policy's scale, into the first draw."""
+    row, total = s.draws[0], s.draws[1]
+    for i in range(wide):
+        total[i] = s.deviation[i] * s.deviation[i]
+    for k in range(DIMENSION):
+        for j in range(WIDTH):
+            s.theta[0, j] = w.root[k, j]
+        _spread(s, wide, 0)
+        for i in range(wide):
+            total[i] += row[i] * row[i]
+    for i in range(wide):
+        row[i] = np.float32(math.sqrt(total[i]))
+
+
+@loose
+def _index(s: Any, w: Any) -> None:
+    """The one draw of a policy that ranks: the expected rewards, with their widths where it is optimistic."""
+    wide = (s.n + LANES - 1) // LANES * LANES
+    row = s.draws[0]
+    if w.way == OPTIMISTIC:
+        _widen(s, w, wide)
+    else:
+        for i in range(wide):
+            row[i] = 0.0
+    for i in range(wide):
+        row[i] += s.mean[i]
+    _order(carray(pointer(s.self_at + OFF_DRAWS), (DRAWS, CANDIDATES), np.int32)[0], wide)
+
+
+@core
 def draw(s: Any, w: Any) -> None:
-    """Draw, and bring each draw to whole numbers of the same order in place of the float32.
+    """Draw as the policy does, and bring each draw to whole numbers of the same order in place of the float32."""
+    if w.way == SAMPLED:
+        _sample(s, w)
+    elif w.way != WEIGHTED:
+        _index(s, w)
+
+
+@loose
+def _sample(s: Any, w: Any) -> None:
+    """Posterior draws.
 
     Of an even number of draws, half are of the coefficients and the other half their reflections about the mean (antithetic
     variates, Hammersley and Morton 1956, "A new Monte Carlo technique: antithetic variates"): each draw has the posterior's
@@ -113,7 +164,10 @@ def draw(s: Any, w: Any) -> None:
 @loose
 def expect_and_draw(s: Any, w: Any) -> None:
     """Finish the expected rewards, and draw."""
-    _expect(s, w, (s.n + LANES - 1) // LANES * LANES)
+    wide = (s.n + LANES - 1) // LANES * LANES
+    _expect(s, w, wide)
+    if w.has_boosts:
+        _boost(s, w, wide)
     draw(s, w)
 
 
@@ -178,6 +232,42 @@ def _find_firsts(s: Any, w: Any, keys: Any, wide: int) -> None:
 
 
 @core
+def _weigh(s: Any, w: Any) -> Any:
+    """Weighs what is eligible by the exponential of its expected reward; returns the sum, in which the largest is 1."""
+    most, total = -np.inf, 0.0
+    for i in range(s.n):
+        if s.eligible[i]:
+            value: Any = np.float64(s.mean[i])
+            most = value if value > most else most
+    for i in range(s.n):
+        s.weight[i] = math.exp((np.float64(s.mean[i]) - most) / w.temperature) if s.eligible[i] else 0.0
+        total += s.weight[i]
+    return total
+
+
+@core
+def _prefer(s: Any, w: Any, keys: Any, wide: int) -> Any:
+    """Finds by how much the policy prefers each of what is eligible, and returns the sum of that."""
+    if w.way == WEIGHTED:
+        return _weigh(s, w)
+    _find_firsts(s, w, keys, wide)
+    return float(w.draws)
+
+
+@core
+def _by_weight(s: Any, point: float) -> Any:
+    """The item at which the sum of the weights passes the point, the last with any where rounding keeps it from that."""
+    last = 0
+    for i in range(s.n):
+        if s.weight[i] > 0:
+            last = i
+            point -= s.weight[i]
+            if point < 0:
+                break
+    return last
+
+
+@core
 def _begin(s: Any, w: Any) -> None:
     bits = PERSONAL_BITS | (CATEGORY_BITS if s.n_liked else 0)
     for i in range(s.n):
@@ -188,10 +278,12 @@ def _begin(s: Any, w: Any) -> None:
 
 
 @core
-def _pick_one(s: Any, w: Any, left: int) -> Any:
-    """The item of the next slot: any eligible one with the floor's probability, else the best of a draw."""
+def _pick_one(s: Any, w: Any, left: int, total: float) -> Any:
+    """The item of the next slot: any eligible one with the floor's probability, else the best of a draw, or one by weight."""
     explores = next_random(w) < w.floor
     u = next_random(w)
+    if not explores and w.way == WEIGHTED:
+        return _by_weight(s, u * total)
     if not explores:
         return s.first[min(int(u * w.draws), w.draws - 1)]
     nth = min(int(u * left), left - 1)
@@ -214,12 +306,12 @@ def pick(s: Any, w: Any) -> None:
     left, level = _fill(s, w, 0, NONE_IS_LEFT_OUT)
     if left < s.n:
         _drop_ineligible(s, w, keys)
-    if left:
-        _find_firsts(s, w, keys, wide)
+    total = _prefer(s, w, keys, wide) if left else 1.0
     while k < w.slots and left > 0:
-        item = _pick_one(s, w, left)
+        item = _pick_one(s, w, left, total)
         s.chosen[k] = item
-        s.propensity[k] = (1.0 - w.floor) * s.follow[item] / w.draws + w.floor / left
+        preferred = s.weight[item] if w.way == WEIGHTED else float(s.follow[item])
+        s.propensity[k] = (1.0 - w.floor) * preferred / total + w.floor / left
         s.better[k] = item != _largest(s.rank_keys, wide)
         k += 1
         s.open[item], s.eligible[item], s.rank_keys[item] = 0, 0, GONE
@@ -234,7 +326,7 @@ def pick(s: Any, w: Any) -> None:
         if left == 0 or is_capped:
             left, level = _fill_again(s, w, keys, wide, shown, level)
         if left:
-            _find_firsts(s, w, keys, wide)
+            total = _prefer(s, w, keys, wide)
     s.k = k
 
 

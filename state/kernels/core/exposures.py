@@ -227,12 +227,14 @@ def _put_base64(w: Any, to: int, at: int, n: int) -> Any:
 
 
 @core
-def _write_decision(s: Any, w: Any, a: int) -> None:
+def _write_decision(s: Any, w: Any, a: int, is_seen: int) -> None:
     """Writes a slate's decision as logged."""
     p = put_name(s, puts(s.p_decision, '{"decision_id":"'), s.sl_decision[a])
     p = put(puts(p, '","session_id":"'), s.e_session, s.e_session_len)
     p = put_int(puts(p, '","timestamp":'), s.sl_at_ms[a])
-    if s.sl_flags[a] & SLATE_IMPLICIT:
+    if not is_seen:
+        p = puts(p, ',"exposure":null')
+    elif s.sl_flags[a] & SLATE_IMPLICIT:
         p = puts(p, ',"exposure":"implicit"')
     else:
         p = puts(p, ',"exposure":"explicit"')
@@ -255,16 +257,17 @@ def _write_decision(s: Any, w: Any, a: int) -> None:
 
 
 @core
-def _log_decision(s: Any, w: Any, a: int) -> None:
+def log_decision(s: Any, w: Any, a: int, is_seen: int) -> None:
+    """Log a slate's decision, if it is not logged yet."""
     if not (s.sl_flags[a] & SLATE_LOGGED):
         s.sl_flags[a] |= SLATE_LOGGED
-        _write_decision(s, w, a)
+        _write_decision(s, w, a, is_seen)
 
 
 @core
 def _expose(s: Any, w: Any, a: int, position: int, place: int, at_ms: int) -> None:
     """Takes an item as seen."""
-    _log_decision(s, w, a)
+    log_decision(s, w, a, 1)
     s.sl_seen[a] |= 1 << position
     i = s.n_open
     s.n_open = i + 1

@@ -200,6 +200,7 @@ SCRATCH: list[tuple[Any, ...]] = [
     ("expected", _f8, (ITEMS,)),
     ("better", _u1, (ITEMS,)),
     ("propensity", _f8, (ITEMS,)),
+    ("weight", _f8, (CANDIDATES,)),
     ("told", _f8, (ITEMS, 4)),
     ("terms", _f8, (REASONS,)),
     ("shares", _i4, (ITEMS,)),
@@ -308,8 +309,13 @@ WORLD = np.dtype(
         ("user_share", _f8),
         ("slots", _i4),
         ("draws", _i4),
+        ("way", _i4),
+        ("temperature", _f8),
         ("floor", _f8),
+        ("boosts", _f4, (3,)),
+        ("has_boosts", _u1),
         ("full_share", _f8),
+        ("logs_published", _u1),
         ("cap_category", _i4),
         ("cap_personal", _i4),
         ("times_shown", _i4),
@@ -390,6 +396,9 @@ WORLD = np.dtype(
     ],
     align=True,
 )
+SAMPLED, GREEDY, OPTIMISTIC, WEIGHTED = 0, 1, 2, 3
+"""Ways of a policy: the best of a posterior draw; the best expected reward; the best with the width of what is believed; in
+proportion to the exponential of the expected reward. The two in the middle are rankings: one draw, without chance."""
 MODE_AUTO, MODE_EXPLICIT, MODE_IMPLICIT = 0, 1, 2
 FIRST, SUM, MAX = 0, 1, 2
 
@@ -515,12 +524,13 @@ session is over; there was nothing to do."""
 NOT_DUE, PUBLISHED, LACKS, FOR_PYTHON = range(4)
 """Of a publication: none is due; it is done; a list is needed first; it is for the Python core."""
 
-STATE = np.dtype([("at", _i8), ("size", _i8), ("new_at", _i8), ("new_size", _i8), ("changed", _i8)])
+STATE = np.dtype([("at", _i8), ("size", _i8), ("new_at", _i8), ("new_size", _i8), ("changed", _i8), ("world", _i8)])
 
 CALL = np.dtype(
     [
         ("sessions", _i8),
         ("worlds", _i8),
+        ("n_worlds", _i8),
         ("inputs", _i8),
         ("states", _i8),
         ("results", _i8),

@@ -22,6 +22,7 @@ def warm() -> None:
     }
     for name, array in arrays.items():
         call[name] = array.ctypes.data
+    call["n_worlds"] = 1
     run_batch(int(call.ctypes.data))
     hash_bytes(b"a name")
     key_bytes(1, b"a name")

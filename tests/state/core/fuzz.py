@@ -41,6 +41,18 @@ SETTINGS: tuple[dict[str, dict[str, Any]], ...] = (
         "variety": {"category_share": 0.1, "personal_share": 0.1},
         "reward": {"aggregate": "max"},
     },
+    {
+        "bandit": {
+            "policy": "softmax",
+            "variants": {
+                "confident": {"share": 0.3, "policy": "lin_ucb"},
+                "greedy": {"share": 0.3, "policy": "epsilon_greedy"},
+                "other": {"share": 0.1, "policy": "thompson_beta"},
+            },
+        },
+        "variety": {"category_share": 0.1, "personal_share": 0.1},
+        "decisions": {"log": "published"},
+    },
 )
 LEAST_ROUNDS = len(SETTINGS)
 _WHATS = [what for what in ACTS if what not in ("consent", "crash")]

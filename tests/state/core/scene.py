@@ -7,6 +7,7 @@ import uuid
 from collections import Counter
 from collections.abc import Callable
 from random import Random
+from string import ascii_lowercase
 from typing import Any, NamedTuple
 from unittest import mock
 
@@ -29,11 +30,10 @@ from state.popularity.moments import Moment
 from state.popularity.window import Counted
 from state.session.forms import decode_session
 from state.session.hint import Hint
-from state.session.record import pack_record
 from state.session.session import Session
 from state.together.listing import Pair, encode_list, list_key
 from tests.state.core.odd import odd_payload
-from tests.state.core.twin import SALT, CompiledHost, Twins
+from tests.state.core.twin import SALT, CompiledHost, Twins, packed
 from tests.state.shop import HOUR, MINUTE, T0, predictor_of
 
 PRODUCTS, CATEGORIES = 60, 5
@@ -125,8 +125,8 @@ def some_hint(user: str, names: list[str], rng: Random) -> Hint:
 
 
 def named_once(build: Callable[[], Any], seed: int) -> Any:
-    """What is built while the names of decisions are given by the seed."""
-    with mock.patch("secrets.token_urlsafe", return_value=f"name{seed}-"):
+    """What is built while the names of decisions are given by the seed, those of each variant another."""
+    with mock.patch("secrets.token_urlsafe", side_effect=(f"name{seed}{letter}" for letter in ascii_lowercase)):
         return build()
 
 
@@ -138,7 +138,8 @@ class Scene:
     """
 
     def __init__(self, overrides: dict[str, dict[str, Any]], seed: int = 0) -> None:
-        self.settings = settings_of(overrides)
+        salt = {"variants_salt": str(seed)}  # so that every variant has its share of the few sessions
+        self.settings = settings_of(overrides | {"bandit": overrides.get("bandit", {}) | salt})
         self.chooser = chooser_of(self.settings, seed)
         self._seed = seed
         self.twins: Twins = named_once(lambda: Twins(self.settings, self.chooser, seed), seed)
@@ -280,10 +281,8 @@ class Scene:
         session = self._session(session_id)
         if session is None:
             return
-        bandit, sessions = self.settings.bandit, self.twins.compiled.sessions
-        data = session.encode()
-        if rng.random() < 0.7:
-            data = pack_record(session, bandit.policy, bandit.variant) or data
+        sessions = self.twins.compiled.sessions
+        data = packed(self.chooser, session_id, session) if rng.random() < 0.7 else session.encode()
         self.seen[f"converted to form {data[0]}"] += 1
         sessions[session_id] = data
 
@@ -358,7 +357,10 @@ class Scene:
 
     def _model(self, session_id: str, rng: Random) -> None:
         if self._examples:
-            self.chooser.use_model(predictor_of(self._examples, DIMENSION, self.now_ms))
+            for model in {chooser.model for chooser in self.chooser.of_all_variants()}:
+                some = (len(self._examples) + 1) // 2  # the first: a retraction follows what it takes back
+                known = self._examples if model == self.chooser.model else self._examples[:some]
+                self.chooser.use_model(predictor_of(known, DIMENSION, self.now_ms), model)
             self.seen["model"] += 1
 
     def _overload(self, session_id: str, rng: Random) -> None:

@@ -55,6 +55,14 @@ def learned(chooser: Chooser, seed: int = 5) -> Chooser:
         {"variety": {"category_share": 0.15, "personal_share": 0.05}, "bandit": {"floor": 0.3}},
         {"profile": {"items": 3}},
         {"candidates": {"max": 60, "sources": {"anywhere": 0}}},
+        {"bandit": {"policy": "lin_ucb", "confidence": 1.0, "floor": 0.2}},
+        {
+            "bandit": {"policy": "softmax", "temperature": 0.1},
+            "variety": {"category_share": 0.1, "personal_share": 0.1},
+        },
+        {"bandit": {"policy": "epsilon_greedy"}, "variety": {"category_share": 0.1, "personal_share": 0.1}},
+        {"bandit": {"policy": "epsilon_decreasing", "epsilon_tau": 300.0}},
+        {"bandit": {"policy": "uniform"}},
     ],
     ids=str,
 )
@@ -125,9 +133,20 @@ def _count(counted: Counter[str], product_ids: list[str]) -> None:
     counted.update(product_ids)
 
 
-def test_both_cores_choose_the_same_with_the_same_frequencies() -> None:
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"bandit": {"floor": 0.05}},
+        {"bandit": {"policy": "lin_ucb", "floor": 0.3, "confidence": 1.0}},
+        {"bandit": {"policy": "softmax", "temperature": 0.1}},
+        {"bandit": {"policy": "epsilon_decreasing", "epsilon_tau": 300.0}},
+        {"variety": {"boosts": {"newer": 0.1, "rated": 0.2, "viewed": 0.1}}},
+    ],
+    ids=str,
+)
+def test_both_cores_choose_the_same_with_the_same_frequencies(overrides: dict[str, dict[str, Any]]) -> None:
     times = 1_500
-    compiled, python = first_places(settings_of({"bandit": {"floor": 0.05}}), times)
+    compiled, python = first_places(settings_of(overrides), times)
     assert len([name for name in python if name.startswith("first")]) > 5
     for name in {*compiled, *python}:
         p = (compiled[name] + python[name]) / (2 * times)

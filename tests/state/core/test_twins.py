@@ -28,6 +28,19 @@ SHOPS: tuple[dict[str, dict[str, Any]], ...] = (
     {"variety": {"times_shown": 2, "hide_bought": False, "category_share": 0.2, "personal_share": 0.3}},
     {"popularity": {"max_regions": 2, "max_categories": 2, "admission_support": 10**9}},
     {"session": {"max_events": 3, "decay": {"factor": 0.5}}, "decisions": {"full_share": 0.2}},
+    {
+        "bandit": {
+            "variants": {
+                "confident": {"share": 0.2, "policy": "lin_ucb", "half_life": "7 d"},
+                "soft": {"share": 0.2, "policy": "softmax", "temperature": 0.1},
+                "greedy": {"share": 0.2, "policy": "epsilon_decreasing"},
+                "bold": {"share": 0.1, "confidence": 1.0, "draws": 8},
+                "other": {"share": 0.1, "policy": "thompson_beta"},
+            }
+        },
+        "variety": {"category_share": 0.2, "personal_share": 0.3, "boosts": {"newer": 0.1, "rated": 0.1}},
+    },
+    {"bandit": {"policy": "lin_ucb"}, "decisions": {"log": "published"}},
 )
 MOST_ACTS = 60
 _act = st.builds(
@@ -86,6 +99,7 @@ EXPECTED = (
     "hints_forgotten",
     "overload 1",
     "overload 2",
+    *(f"way: compiled: {policy}" for policy in ("thompson_linear", "lin_ucb", "softmax", "epsilon_decreasing")),
 )
 """What else has to come about; the counters of the compiled core come on top."""
 

@@ -21,7 +21,7 @@ from state.model.sums import Example
 from state.personalizer import Personalizer
 from state.profile.effect import Effect, Write
 from state.session.forms import decode_session
-from state.session.log import Record
+from state.session.log import Record, decision_record
 from state.session.record import pack_record
 from state.session.session import SLATES_KEPT, Session
 from state.session.slate import Slate
@@ -54,6 +54,7 @@ class CompiledHost:
         self.settings, self.chooser = settings, chooser
         self.sessions: dict[str, bytes] = {}
         self.counts: Counter[str] = Counter()
+        self.counts_by_variant: Counter[tuple[str, str]] = Counter()
         self.told: dict[int, Told] = {}
         self.personalizer = Personalizer(settings, chooser, SALT)
         self.now_ms = self.watermark_ms = 0
@@ -85,6 +86,7 @@ class CompiledHost:
     def carry_out(self, work: Work, found: Found) -> None:
         """See `Host`."""
         self.ways["compiled"] += 1
+        self.ways[f"compiled: {self.chooser.of(work.session_id).settings.bandit.policy}"] += 1
         told = self.told.setdefault(work.given, Told(None))
         if found.timer_ms:
             told.timer_ms = found.timer_ms
@@ -122,15 +124,18 @@ class CompiledHost:
         self.personalizer.publisher.publish_now(effect, session, work.session_id, self.now_ms)
         told = self.told[work.given]
         told.write, told.profile, told.state, told.by_python = effect.write, _profile(effect), session, True
+        for record in effect.records:
+            _tell_record(told, record)
         self.keep(work.session_id, session)
 
     def failed(self, error: Exception) -> None:
         """See `Host`: here nothing may fail."""
         raise error
 
-    def count(self, name: str, by: int) -> None:
+    def count(self, name: str, by: int, variant: str) -> None:
         """See `Host`."""
         self.counts[name] += by
+        self.counts_by_variant[variant, name] += by
 
     def want(self, product_ids: list[str]) -> None:
         """See `Host`."""
@@ -143,11 +148,16 @@ class CompiledHost:
 
     def keep(self, session_id: str, session: Session | None) -> None:
         """Hold a session of the Python core, as a record where that has a place for all of it."""
-        bandit = self.settings.bandit
         if session is None:
             self.sessions.pop(session_id, None)
         else:
-            self.sessions[session_id] = pack_record(session, bandit.policy, bandit.variant) or session.encode()
+            self.sessions[session_id] = packed(self.chooser, session_id, session)
+
+
+def packed(chooser: Chooser, session_id: str, session: Session) -> bytes:
+    """The session in the form of the compiled core, if that has a place for all of it."""
+    bandit = chooser.of(session_id).settings.bandit
+    return pack_record(session, bandit.policy, bandit.variant) or session.encode()
 
 
 def apply_by_python(
@@ -195,7 +205,19 @@ def told_of(effect: Effect) -> Told:
     told.timer_ms, told.pending_ms = effect.timer_ms, effect.pending_ms
     for record in effect.records:
         _tell_record(told, record)
+    told.examples = _of_every_learner(effect.records)
     return told
+
+
+def _of_every_learner(records: list[Record]) -> list[Example]:
+    """Examples, of which every learner is sent the same."""
+    by_learner: dict[bytes, list[Example]] = {}
+    for record in records:
+        if record.kind == "examples":
+            by_learner.setdefault(record.key.split(b"/")[0], []).extend(_examples.decode(record.value))
+    first, *others = by_learner.values() or ([],)
+    assert all(other == first for other in others)
+    return first
 
 
 def _tell_record(told: Told, record: Record) -> None:
@@ -203,8 +225,6 @@ def _tell_record(told: Told, record: Record) -> None:
         told.decisions.append(msgspec.json.decode(record.value))
     elif record.kind == "outcomes":
         told.outcomes += [msgspec.json.decode(line) for line in record.value.split(b"\n")]
-    elif record.kind == "examples":
-        told.examples += _examples.decode(record.value)
     elif record.kind == "user":
         told.users.append(record.value)
 
@@ -231,12 +251,13 @@ class Twins:
         order = {work.session_id: None for work in works}
         grouped = [work for session_id in order for work in works if work.session_id == session_id]
         for work in grouped:
-            counted = self.compiled.counts.copy()
+            counted = self.compiled.counts_by_variant.copy()
+            variant = self.chooser.of(work.session_id).settings.bandit.variant
             told = self.compiled.run([work], now_ms, watermark_ms)[0]
             effect = self._compare(work, told, now_ms, watermark_ms)
             if not told.by_python:
-                counts = {name: count for name, count in effect.counts.items() if count and name in COUNTERS}
-                assert self.compiled.counts - counted == counts
+                counts = {(variant, name): by for name, by in effect.counts.items() if by and name in COUNTERS}
+                assert self.compiled.counts_by_variant - counted == counts
 
     def _compare(self, work: Work, told: Told, now_ms: int, watermark_ms: int) -> Effect:
         """What the Python core makes of the input, after it was compared. Where the compiled core has left it to Python, what is
@@ -250,7 +271,7 @@ class Twins:
         held = self.compiled.sessions.get(work.session_id)
         state = None if held is None else decode_session(held)
         if effect.session is not None and (effect.is_due or work.kind == REPEAT):
-            self._publish(effect.session, work, told, state, now_ms)
+            expected.decisions += self._publish(effect.session, work, told, state, now_ms)
         else:
             is_last = work.kind == TIMER and told.by_python  # what was pending at the end of a session
             assert told.profile is None or is_last, "a profile that nobody asked for"
@@ -269,8 +290,11 @@ class Twins:
             assert_same(state, effect.session)
         return effect
 
-    def _publish(self, session: Session, work: Work, told: Told, state: Session | None, now_ms: int) -> None:
-        """Makes the Python core's profile of the slate that the compiled core has chosen, and compares."""
+    def _publish(
+        self, session: Session, work: Work, told: Told, state: Session | None, now_ms: int
+    ) -> list[dict[str, Any]]:
+        """Makes the Python core's profile of the slate that the compiled core has chosen, and compares. Returns the decision where
+        it is logged with the profile."""
         publisher, cause = self.personalizer.publisher, session.pending_cause
         if work.kind == REPEAT:
             cause = b""
@@ -278,7 +302,7 @@ class Twins:
             session.pending_ms, session.pending_cause = 0, b""
         if state is None or not state.slates:
             assert told.profile is None
-            return
+            return []
         newest = state.slates[-1]
         known = {slate.decision_id for slate in session.slates}
         catalogue = self.chooser.catalogue
@@ -290,10 +314,11 @@ class Twins:
             if cause in {event.digest for event in session.recent.events}:
                 assert newest.cause == cause
             session.slates = [*session.slates, _copied(newest)][-SLATES_KEPT:]
+            assert newest.logged == (publisher.settings.decisions.log == "published")
         elif not session.slates:
             assert told.profile is None
-            return
-        self._predict(session.slates[-1], is_new)
+            return []
+        self._predict(self.chooser.of(work.session_id), session.slates[-1], is_new)
         interest = publisher.context(session, now_ms).interest
         write = publisher.profile(session, work.session_id, session.slates[-1], interest, now_ms)
         assert told.profile is not None
@@ -304,10 +329,13 @@ class Twins:
             write.version,
             write.updated_at_ms,
         )
+        if not is_new or not newest.logged:
+            return []
+        record = decision_record(work.session_id, session.slates[-1], None)
+        return [msgspec.json.decode(record.value)]
 
-    def _predict(self, slate: Slate, is_new: bool) -> None:
+    def _predict(self, chooser: Chooser, slate: Slate, is_new: bool) -> None:
         """Before there is a model, the expected rewards of a slate are known to who has just chosen it: those of the prior."""
-        chooser = self.chooser
         if is_new and slate.product_ids:
             rows = np.array([chooser.catalogue.row_of.get(product, UNLISTED) for product in slate.product_ids])
             effect = chooser.rates.effect.take(chooser.rates.known(rows))
