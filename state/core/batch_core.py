@@ -295,7 +295,10 @@ class BatchCore:
                     counters[number] = 0
         size = int(self._outs[O_WANTED]) - self._begins[O_WANTED]
         if size:
-            self._host.want(bytes(self._views[O_WANTED][:size]).decode(errors="replace").split())
+            wanted = bytes(self._views[O_WANTED][: size - 1]).decode(
+                errors="replace"
+            )  # of a damaged state it may be no text
+            self._host.want(wanted.split("\n"))
 
     def _see_to(self, work: Work, row: tuple[int, ...], now_ms: int, left: list[Work]) -> None:
         """Carries out what an input came to; appends to `left` what is to be done again."""

@@ -33,6 +33,9 @@ from state.together.tally import BOUGHT
 UNUSABLE = -1
 """In place of a number of trends, one of which has a name that the core cannot write."""
 
+MOST_MOMENTS = 1_000
+"""Lists of moments held, each with a number for every category: what a shop tells of moments may be different in every event."""
+
 
 class Resolver:
     """Filler of the table of lists from the shelf; what has changed there is dropped from it."""
@@ -55,6 +58,7 @@ class Resolver:
         self._seen_popular = self._seen_together = 0
         self._seen_changes = -1
         self._pool: Any = None
+        self._moments = 0
 
     def follow(self) -> None:
         """Drop what is not as it was: a record has come, or the catalogue's rows are others."""
@@ -104,6 +108,11 @@ class Resolver:
             UnicodeDecodeError: the name is no text, because a state is damaged.
             ValueError: no such kind is known.
         """
+        if kind == OF_MOMENT:
+            self._moments += 1
+            if self._moments > MOST_MOMENTS:
+                self._lists.drop_kinds(OF_MOMENT)
+                self._moments = 1
         self._lists.put(kind, name, self._find(kind, name.decode(), now_ms))
 
     def _find(self, kind: int, name: str, now_ms: int) -> FoundList:

@@ -1,10 +1,11 @@
 """A session as the compiled core's record, and back.
 
 A record holds what most sessions consist of. What it has no place for stays in the other form: consent and erasure,
-bundles that were bought, slates of another policy or feature set, texts that JSON would write with escapes.
+bundles that were bought, slates of another policy or feature set, texts that JSON would write with escapes. Texts are UTF-8.
 """
 
 import math
+import re
 import struct
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -49,7 +50,11 @@ FORM = b"\x02"
 ENTRY = "\x1d"
 """Between the entries of a moment."""
 _COUNTS = ("n_events", "n_touches", "n_names", "n_open", "n_slates", "n_shown", "n_hint", "pool_len")
+LONGEST_IDENTITY = 160
+"""Bytes: an event without an id is known by its time, type, product and category."""
 _CREDIT = "\x00"
+_CONTROLS = re.compile(r"[\x00-\x1f]")
+"""What JSON writes as escapes, besides quotes and backslashes."""
 _COLUMNS = [
     (name, np.dtype(kind), np.dtype(kind).itemsize * int(np.prod(more, dtype=int)), counted, more)
     for name, kind, _, counted, more in COLUMNS
@@ -128,7 +133,7 @@ class _Packer:
         head["sends_impressions"] = int(session.sends_impressions)
         time_ms, horizon = session.recent.horizon
         head["horizon_ms"] = time_ms
-        head["horizon_off"], head["horizon_len"] = self._text(pack_identity(horizon), 128)
+        head["horizon_off"], head["horizon_len"] = self._text(pack_identity(horizon), LONGEST_IDENTITY)
         head["region_off"], head["region_len"] = self._text(_plain(session.region, 128), 128)
         head["moment_off"], head["moment_len"] = self._text(_plain(ENTRY.join(session.moment), 900, ENTRY), 900)
         head["user_off"], head["user_len"] = self._text(_plain(session.user, 32), 32)
@@ -171,11 +176,11 @@ class _Packer:
         return struct.unpack("<q", digest)[0] if found is None else found
 
     def _event(self, event: LoggedEvent) -> None:
-        if event.bundles or len(event.identity) > 128:
+        if event.bundles or len(event.identity) > LONGEST_IDENTITY:
             raise NotARecordError
         columns = self._columns
         if not (event.identity[:1] == b"\0" and len(event.identity) == 17):
-            _plain(event.identity.decode(errors="replace"), 255)  # of a damaged session it may be no text
+            _check_identity(event.identity)
         self._hashes[event.digest] = hash_bytes(event.identity)
         at, size = self._text(event.identity, 255)
         credited = event.credited
@@ -456,12 +461,21 @@ def _strength(code: int) -> float:
 
 
 def _plain(text: str, longest: int, besides: str = "") -> bytes:
-    """The text, if JSON writes it as it stands and it is not too long."""
-    if len(text) > longest or not text.isascii() or '"' in text or "\\" in text:
+    """The text in UTF-8, if JSON writes it as it stands and it is not longer than so many bytes."""
+    encoded = text.encode()
+    if len(encoded) > longest or '"' in text or "\\" in text:
         raise NotARecordError
-    if not text.replace(besides, "").isprintable() if besides else not text.isprintable():
+    if not text.isprintable() and _CONTROLS.search(text.replace(besides, "") if besides else text):
         raise NotARecordError
-    return text.encode()
+    return encoded
+
+
+def _check_identity(identity: bytes) -> None:
+    """Raises where an identity, of a damaged session maybe, is no text of that kind."""
+    try:
+        _plain(identity.decode(), LONGEST_IDENTITY)
+    except UnicodeDecodeError:
+        raise NotARecordError from None
 
 
 def _padded(values: Sequence[Any], filling: Any) -> list[Any]:

@@ -76,8 +76,9 @@ from state.kernels.core.log import (
 from state.kernels.core.memory import carray, core, entry, pointer
 from state.kernels.core.offering import DONE, MISSING, find_candidates, is_primary, next_random, popular_of
 from state.kernels.core.profile import write_profile
-from state.kernels.core.reading import CHECKOUT, IMPRESSION, LONGEST_SESSION, is_plain, read_event
+from state.kernels.core.reading import CHECKOUT, IMPRESSION, LONGEST_SESSION, read_event
 from state.kernels.core.record import has_room, load, resolved, shift, store
+from state.kernels.core.scanning import is_plain
 from state.kernels.core.slate import are_named, can_show, keep_slate, predict
 from state.kernels.core.telling import find_admissions, find_user, note_place, tell, want_products
 from state.kernels.core.text import put

@@ -17,7 +17,7 @@ CANDIDATES, DRAWS, WIDTH = 128, 32, 32
 """Columns of candidates, a multiple of 16; most draws; coefficients with padding."""
 INDEX = 2048
 """Slots of the index of a session's names."""
-KINDS, REASONS, LISTS, MOST_PRODUCTS, MOST_SHOWN, TREND_LIST = 16, 16, 64, 24, 40, 256
+KINDS, REASONS, LISTS, MOST_PRODUCTS, MOST_SHOWN, MOST_CONTEXT, TREND_LIST = 16, 16, 64, 24, 40, 16, 256
 LONGEST_NAME = 62
 """Bytes of a product's or a category's name that the catalogue can hold as such."""
 
@@ -239,7 +239,14 @@ SCRATCH: list[tuple[Any, ...]] = [
     ("e_n_items", _i4),
     ("e_shown", _i8, (MOST_SHOWN, 2)),
     ("e_n_shown", _i4),
+    ("e_context", _i8, (MOST_CONTEXT, 4)),
+    ("e_n_context", _i4),
     ("e_has", _i4),
+    # the text that was read last
+    ("t_at", _i8),
+    ("t_n", _i8),
+    ("t_chars", _i8),
+    ("t_plain", _i8),
     ("self_at", _i8),
     ("packed", _u1, (64,)),
     ("scratch", _u1, (POOL + 2_048,)),
@@ -542,7 +549,7 @@ CALL = np.dtype(
 """Addresses of what a call works on, and its number of inputs: to unpack arrays takes longer than many an input."""
 
 OUTS = 7
-ROOM = np.array([48 << 10, 8 << 10, 256 << 10, 96 << 10, 48 << 10, 2 << 10, MOST_STATE_BYTES + 64], np.int64)
+ROOM = np.array([48 << 10, 8 << 10, 256 << 10, 96 << 10, 64 << 10, 2 << 10, MOST_STATE_BYTES + 64], np.int64)
 """What one input may write to each of the buffers, at most."""
 O_PROFILE, O_DECISION, O_OUTCOME, O_EXAMPLE, O_ACCEPTED, O_WANTED, O_STATE = range(OUTS)
 """Buffers that are written to."""

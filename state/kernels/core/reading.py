@@ -1,19 +1,26 @@
 """Reading an event: the plain form of the common types. Whatever is anything else is left to `state/events/event.py`.
 
-Plain is ASCII without escapes, no number with more than 15 digits, no list longer than the record has room for.
+Plain is text without quotes and control characters, whose escapes are resolved; no number with more than 15 digits; no list longer
+than the record has room for.
 """
 
 from typing import Any
 
 import numpy as np
 
-from state.kernels.core.layout import FULL_STRENGTH, LONGEST_NAME, MOST_PRODUCTS, MOST_SHOWN
+from state.kernels.core.layout import FULL_STRENGTH, LONGEST_NAME, MOST_CONTEXT, MOST_PRODUCTS, MOST_SHOWN
 from state.kernels.core.memory import core, ld8
-from state.kernels.core.text import same
+from state.kernels.core.moment import put_moment
+from state.kernels.core.scanning import is_text, number_end, printed, skip, text_end
+from state.kernels.core.text import is_less, same
 
 VIEW, CATEGORY_VIEW, CART, CHECKOUT, IMPRESSION, FEEDBACK, HOVER, DWELL, SEARCH = range(9)
 HAS_QUERY, HAS_DURATION, HAS_FEEDBACK = 1, 2, 4
-LONGEST_SESSION, LONGEST_ID, LONGEST_EVENT_ID, LONGEST_USER, LONGEST_QUERY = 128, 128, 64, 256, 256
+LONGEST_SESSION, LONGEST_ID, LONGEST_USER = 128, 128, 256
+"""Bytes, no more than the characters that an event may have there."""
+EVENT_ID_CHARACTERS, QUERY_CHARACTERS = 64, 256
+LONGEST_TOLD = 400
+"""Bytes of a moment: so much has room among what an input may add to a session."""
 _TENS = (1.0, 10.0, 100.0, 1_000.0)
 FIELD_NONE = 0
 (
@@ -39,50 +46,6 @@ FIELD_NONE = 0
     _KIND,
     _VALUE,
 ) = range(1, 22)
-
-
-@core
-def skip(at: int) -> Any:
-    """Return the next place that is no white space."""
-    while True:
-        c = ld8(at)
-        if c != 32 and c != 10 and c != 13 and c != 9:
-            return at
-        at += 1
-
-
-@core
-def text_end(at: int, end: int) -> Any:
-    """Return where the string ends; -1 where it is not plain."""
-    while at < end:
-        c = ld8(at)
-        if c == 34:
-            return at
-        if c == 92 or c < 32 or c >= 127:
-            return -1
-        at += 1
-    return -1
-
-
-@core
-def is_plain(at: int, n: int) -> Any:
-    """Return whether JSON writes a text as it stands."""
-    for i in range(n):
-        c = ld8(at + i)
-        if c == 34 or c == 92 or c < 32 or c >= 127:
-            return False
-    return True
-
-
-@core
-def is_text(at: int, n: int, text: bytes) -> Any:
-    """Return whether n bytes are this text."""
-    if n != len(text):
-        return False
-    for i in range(len(text)):
-        if ld8(at + i) != text[i]:
-            return False
-    return True
 
 
 @core
@@ -167,30 +130,6 @@ def _field(at: int, n: int) -> Any:
 
 
 @core
-def number_end(at: int, end: int) -> Any:
-    """Return where a plain number from 0 on ends: at most 15 digits, no exponent; -1 for any other."""
-    start, c = at, ld8(at)
-    if c == 48 and 48 <= ld8(at + 1) <= 57:
-        return -1
-    while 48 <= c <= 57:
-        at += 1
-        c = ld8(at)
-    digits = at - start
-    if digits == 0:
-        return -1
-    if c == 46:
-        at += 1
-        point, c = at, ld8(at)
-        while 48 <= c <= 57:
-            at += 1
-            c = ld8(at)
-        digits += at - point
-        if at == point:
-            return -1
-    return -1 if c == 101 or c == 69 or digits > 15 or at > end else at
-
-
-@core
 def whole(at: int, end: int) -> Any:
     """Return the whole number in plain digits; -1 where it is none."""
     v = 0
@@ -232,19 +171,19 @@ def _read_lines(s: Any, at: int, end: int) -> Any:
             if ld8(at) != 34:
                 return -1
             key = at + 1
-            q = text_end(key, end)
+            q = text_end(s, key, end)
             if q < 0:
                 return -1
-            field = _field(key, q - key)
+            field = _field(s.t_at, s.t_n)
             at = skip(q + 1)
             if ld8(at) != 58:
                 return -1
             at = skip(at + 1)
             if field == _PRODUCT_ID and ld8(at) == 34:
-                q = text_end(at + 1, end)
-                if q < 0 or q - at - 1 < 1 or q - at - 1 > LONGEST_NAME:
+                q = text_end(s, at + 1, end)
+                if q < 0 or not _is_name(s):
                     return -1
-                s.e_items[n, 0], s.e_items[n, 1] = at + 1, q - at - 1
+                s.e_items[n, 0], s.e_items[n, 1] = s.t_at, s.t_n
                 at = q + 1
             elif field == _PRICE or field == _QUANTITY:
                 q = number_end(at, end)
@@ -266,6 +205,8 @@ def _read_lines(s: Any, at: int, end: int) -> Any:
         if ld8(at) != 44:
             break
         at = skip(at + 1)
+        if ld8(at) != 123:
+            return -1
     s.e_n_items = n
     return at + 1 if ld8(at) == 93 and n > 0 else -1
 
@@ -276,15 +217,17 @@ def _read_shown(s: Any, at: int, end: int) -> Any:
     n = 0
     at = skip(at + 1)
     while ld8(at) == 34 and n < MOST_SHOWN:
-        q = text_end(at + 1, end)
-        if q < 0 or q - at - 1 < 1 or q - at - 1 > LONGEST_NAME:
+        q = text_end(s, at + 1, end)
+        if q < 0 or not _is_name(s):
             return -1
-        s.e_shown[n, 0], s.e_shown[n, 1] = at + 1, q - at - 1
+        s.e_shown[n, 0], s.e_shown[n, 1] = s.t_at, s.t_n
         n += 1
         at = skip(q + 1)
         if ld8(at) != 44:
             break
         at = skip(at + 1)
+        if ld8(at) != 34:
+            return -1
     s.e_n_shown = n
     return at + 1 if ld8(at) == 93 and n > 0 else -1
 
@@ -295,19 +238,19 @@ def _read_feedback(s: Any, at: int, end: int) -> Any:
     kind, value, sign = 0, float("nan"), 1.0
     at = skip(at + 1)
     while ld8(at) == 34:
-        q = text_end(at + 1, end)
+        q = text_end(s, at + 1, end)
         if q < 0:
             return -1
-        field = _field(at + 1, q - at - 1)
+        field = _field(s.t_at, s.t_n)
         at = skip(q + 1)
         if ld8(at) != 58:
             return -1
         at = skip(at + 1)
         if field == _KIND and ld8(at) == 34:
-            q = text_end(at + 1, end)
+            q = text_end(s, at + 1, end)
             if q < 0:
                 return -1
-            kind = 1 if is_text(at + 1, q - at - 1, b"thumb") else 2 if is_text(at + 1, q - at - 1, b"rating") else 0
+            kind = 1 if is_text(s.t_at, s.t_n, b"thumb") else 2 if is_text(s.t_at, s.t_n, b"rating") else 0
             at = q + 1
         elif field == _VALUE:
             sign = 1.0
@@ -325,6 +268,8 @@ def _read_feedback(s: Any, at: int, end: int) -> Any:
         if ld8(at) != 44:
             break
         at = skip(at + 1)
+        if ld8(at) != 34:
+            return -1
     if ld8(at) != 125:
         return -1
     if kind == 1 and (value == 1 or value == -1):
@@ -338,16 +283,86 @@ def _read_feedback(s: Any, at: int, end: int) -> Any:
 
 
 @core
+def _is_name(s: Any) -> Any:
+    """Whether the text that was read can be a product's or a category's name in the record."""
+    return s.t_plain and 1 <= s.t_n <= LONGEST_NAME
+
+
+@core
+def _is_told_again(s: Any, n: int, name: int, size: int, value: int, length: int) -> Any:
+    """Puts an entry among the n of the event's `context`, in the order of their names; whether one has that name already."""
+    i = n
+    while i > 0:
+        at, its = s.e_context[i - 1, 0], s.e_context[i - 1, 1]
+        if its == size and same(at, name, size):
+            return True
+        if is_less(at, its, name, size):
+            break
+        for k in range(4):
+            s.e_context[i, k] = s.e_context[i - 1, k]
+        i -= 1
+    s.e_context[i, 0], s.e_context[i, 1], s.e_context[i, 2], s.e_context[i, 3] = name, size, value, length
+    return False
+
+
+@core
+def _read_context(s: Any, at: int, end: int) -> Any:
+    """Reads what the shop tells of the moment; returns where it ends, -1 where it is not plain."""
+    n = 0
+    at = skip(at + 1)
+    while ld8(at) == 34 and n < MOST_CONTEXT:
+        q = text_end(s, at + 1, end)
+        if q < 0 or not s.t_plain:
+            return -1
+        name, size = s.t_at, s.t_n
+        at = skip(q + 1)
+        if ld8(at) != 58:
+            return -1
+        at = skip(at + 1)
+        if ld8(at) == 34:
+            q = text_end(s, at + 1, end)
+            if q < 0 or not s.t_plain:
+                return -1
+            value, length = s.t_at, s.t_n
+            at = q + 1
+        else:
+            q = number_end(at + 1 if ld8(at) == 45 else at, end)
+            length = printed(at, q) if q >= 0 else -1
+            if length < 0:
+                return -1
+            value = at
+            at = q
+        if _is_told_again(s, n, name, size, value, length):
+            return -1
+        n += 1
+        at = skip(at)
+        if ld8(at) != 44:
+            break
+        at = skip(at + 1)
+        if ld8(at) != 34:
+            return -1
+    s.e_n_context = n
+    return at + 1 if ld8(at) == 125 else -1
+
+
+@core
 def _take_text(s: Any, field: int, at: int, n: int) -> Any:
-    """Takes a field that is a text; False where its length is not that of an event of the common kind."""
+    """Takes a field that is a text; False where it is not one that an event of the common kind has there."""
     if field == _SESSION_ID:
         return n == s.e_session_len and same(at, s.e_session, n)
+    if field == _QUERY:
+        s.e_has = s.e_has | HAS_QUERY if n else s.e_has & ~HAS_QUERY
+        return s.t_chars <= QUERY_CHARACTERS
+    if field == FIELD_NONE or field == _KIND or field == _VALUE:
+        return True
+    if not s.t_plain:
+        return False
     if field == _EVENT_TYPE:
         s.e_kind = kind_of(at, n)
         return s.e_kind >= 0
     if field == _EVENT_ID:
         s.e_id, s.e_id_len = at, n
-        return n <= LONGEST_EVENT_ID
+        return s.t_chars <= EVENT_ID_CHARACTERS and n <= LONGEST_ID
     if field == _PRODUCT_ID:
         s.e_product, s.e_product_len = at, n
         return 1 <= n <= LONGEST_NAME
@@ -366,10 +381,7 @@ def _take_text(s: Any, field: int, at: int, n: int) -> Any:
     if field == _USER_ID:
         s.e_user, s.e_user_len = at, n
         return n <= LONGEST_USER
-    if field == _QUERY:
-        s.e_has = s.e_has | HAS_QUERY if n else s.e_has & ~HAS_QUERY
-        return n <= LONGEST_QUERY
-    return field == FIELD_NONE or field == _KIND or field == _VALUE
+    return False
 
 
 @core
@@ -389,7 +401,7 @@ def _take_number(s: Any, field: int, at: int, q: int) -> Any:
 @core
 def _clear_event(s: Any) -> None:
     s.e_product_len = s.e_category_len = s.e_decision_len = s.e_region_len = s.e_id_len = 0
-    s.e_device_len = s.e_user_len = s.e_n_items = s.e_n_shown = s.e_has = 0
+    s.e_device_len = s.e_user_len = s.e_n_items = s.e_n_shown = s.e_n_context = s.e_has = 0
     s.e_ms, s.e_kind, s.e_strength = -1, -1, FULL_STRENGTH
 
 
@@ -427,18 +439,18 @@ def read_event(s: Any, w: Any, at: int, end: int) -> Any:
         if ld8(at) != 34:
             return False
         key = at + 1
-        q = text_end(key, end)
+        q = text_end(s, key, end)
         if q < 0:
             return False
-        field = _field(key, q - key)
+        field = _field(s.t_at, s.t_n)
         at = skip(q + 1)
         if ld8(at) != 58:
             return False
         at = skip(at + 1)
         c = ld8(at)
         if c == 34:
-            q = text_end(at + 1, end)
-            if q < 0 or not _take_text(s, field, at + 1, q - at - 1):
+            q = text_end(s, at + 1, end)
+            if q < 0 or not _take_text(s, field, s.t_at, s.t_n):
                 return False
             has_session = has_session or field == _SESSION_ID
             at = q + 1
@@ -453,6 +465,8 @@ def read_event(s: Any, w: Any, at: int, end: int) -> Any:
             at = _read_shown(s, at, end)
         elif c == 123 and field == _FEEDBACK:
             at = _read_feedback(s, at, end)
+        elif c == 123 and field == _CONTEXT:
+            at = _read_context(s, at, end)
         else:
             return False
         if at < 0:
@@ -464,4 +478,6 @@ def read_event(s: Any, w: Any, at: int, end: int) -> Any:
         if c != 44:
             return False
         at = skip(at + 1)
-    return skip(at + 1) >= end and _is_complete(s, w, has_session)
+    if skip(at + 1) < end or not _is_complete(s, w, has_session):
+        return False
+    return s.e_n_context == 0 or put_moment(s, w) <= LONGEST_TOLD

@@ -14,42 +14,20 @@ from state.kernels.core.layout import (
 )
 from state.kernels.core.log import viewed_last
 from state.kernels.core.memory import carray, core, pointer
+from state.kernels.core.moment import ENTRY, MOMENT_AT, put_moment
 from state.kernels.core.reading import CART, CHECKOUT, VIEW
 from state.kernels.core.record import code_of, forget_hint, keep, put_name, resolved, row_of
 from state.kernels.core.text import put, put_byte, put_int, same
 
-LINE, FIELD, ENTRY = 0x1E, 0x1F, 0x1D
+LINE, FIELD = 0x1E, 0x1F
 MOST_CO_VIEWED, MOST_CO_PURCHASED = 3, 19
-DAY_MS, QUARTER_MS = 86_400_000, 21_600_000
-YEAR_MS, SEASON_MS, DECEMBER_MS = 31_556_952_000, 7_889_238_000, 31 * 86_400_000
-"""A mean year, a quarter of it, and how long before its begin winter begins."""
-LONGEST_ENTRY = 64
-N_TIMES = 4
 USER_BYTES = 32
-_MOMENT_AT = 1_024
-"""Where in the scratch the moment is written."""
 
 
 @core
 def is_counted(kind: int) -> Any:
     """Return whether the rest of the job counts events of that type."""
     return kind == VIEW or kind == CART or kind == CHECKOUT
-
-
-@core
-def put_moment(s: Any, w: Any) -> Any:
-    """Write what is known of the event's moment into the scratch, entries with `ENTRY` between them; return the length."""
-    begin = s.self_at + OFF_SCRATCH + _MOMENT_AT
-    part = int(s.e_ms % DAY_MS // QUARTER_MS)
-    season = N_TIMES + (s.e_ms + DECEMBER_MS) % YEAR_MS // SEASON_MS % 4
-    p = put_byte(put(begin, w.texts + w.moment_off[part], w.moment_len[part]), ENTRY)
-    p = put(p, w.texts + w.moment_off[season], w.moment_len[season])
-    if s.e_device_len:
-        p = put_byte(p, ENTRY)
-        head = w.moment_len[2 * N_TIMES]
-        p = put(p, w.texts + w.moment_off[2 * N_TIMES], head)
-        p = put(p, s.e_device, min(s.e_device_len, LONGEST_ENTRY - head))
-    return p - begin
 
 
 @core
@@ -101,7 +79,7 @@ def note_place(s: Any, w: Any, is_newest: int, user: int) -> Any:
         if s.e_region_len:
             s.region_off, s.region_len = keep(s, s.e_region, s.e_region_len), s.e_region_len
         n = put_moment(s, w)
-        at = s.self_at + OFF_SCRATCH + _MOMENT_AT
+        at = s.self_at + OFF_SCRATCH + MOMENT_AT
         if n != s.moment_len or not same(at, s.self_at + OFF_POOL + s.moment_off, n):
             s.moment_off, s.moment_len = keep(s, at, n), n
     if s.e_user_len == 0:
@@ -154,7 +132,7 @@ def tell(s: Any, w: Any, at: int, admissions: int, user_at: int, user_len: int) 
         p = put_byte(put_name(s, p, s.to_product[t]), FIELD)
         p = put_byte(put_name(s, p, s.to_category[t] if admissions & 2 else 0), FIELD)
         p = put_byte(put(p, user_at, user_len), FIELD)
-        p = put_byte(put(p, s.self_at + OFF_SCRATCH + _MOMENT_AT, moment), FIELD)
+        p = put_byte(put(p, s.self_at + OFF_SCRATCH + MOMENT_AT, moment), FIELD)
         p = _put_partners(s, p, first, n, t, n_viewed)
     s.p_accepted = p
 

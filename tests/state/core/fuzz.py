@@ -187,6 +187,14 @@ _PIECES = (
     b"\xff",
     b"null",
     b'":"',
+    b"\xc3\xb6",
+    b"\xe6\x9d",
+    b"\xf0\x9f\x98\x80",
+    b"\\u00f6",
+    b"\\ud83d\\ude00",
+    b"\\ud83d",
+    b"\\u0",
+    b',"context":{"\\u00e4":-1.50,"b":"' + b"\xe5\xba\x97" * 60 + b'"}',
 )
 
 

@@ -6,6 +6,56 @@ from typing import Any
 
 import msgspec
 
+CONTEXTS = (
+    b'{"weather":"rain","age":7}',
+    b"{}",
+    b"null",
+    b'{"a":1,"a":2}',
+    b'{"a":1,"b":null}',
+    b'{"a":true}',
+    b'{"a":{}}',
+    b'{"a":1,}',
+    b"{,}",
+    b'{"a":-0}',
+    b'{"a":-0.00,"b":0.0,"c":0.00001,"d":0.000100,"e":0.12340}',
+    b'{"a":1.500,"b":1e3,"c":12345678901234567}',
+    b'{"a":12345678901234.0,"b":100.0,"c":-3}',
+    b'{"a":01}',
+    b'{"a":-}',
+    b'{"\\u00e4":"\\u00f6\\/","\xc3\xa4":1}',
+    b'{"\\u00e4":"\\u00f6\\/","\xc3\xb6":"\\ud83d\\ude00"}',
+    b'{"a":"\\"","b":"\\u0000"}',
+    b'{"a":"\xff"}',
+    b'{"a" : "x" , "b" : 1.0 }',
+)
+TEXTS = (
+    b"\xc3\xb6",
+    b"\xc3",
+    b"\xc0\xaf",
+    b"\xed\xa0\x80",
+    b"\xed\x9f\xbf",
+    b"\xf4\x8f\xbf\xbf",
+    b"\xf4\x90\x80\x80",
+    b"\xe0\x9f\xbf",
+    b"\xc2\x80",
+    b"\x7f",
+    b"\\u00fC\\/",
+    b"\\u0041",
+    b"\\u0022",
+    b"\\u005c\\\\",
+    b"\\n\\t\\b\\f\\r",
+    b"\\ud83d\\ude00",
+    b"\\ud83d",
+    b"\\ude00",
+    b"\\ud83d\\u0041",
+    b"\\ud83d\\ud83d\\ude00",
+    b"\\u00g1",
+    b"\\u00",
+    b"\\x41",
+    b"\\U0041",
+    b"\\",
+)
+
 
 def odd_payload(fields: dict[str, Any], rng: Random) -> bytes:
     """The event in an unusual form, or one that is none."""
@@ -31,7 +81,20 @@ def _nested(fields: dict[str, Any], plain: bytes, rng: Random) -> bytes:
 
 
 def _context(fields: dict[str, Any], plain: bytes, rng: Random) -> bytes:
-    return msgspec.json.encode(fields | {"context": {"weather": "rain", "age": 7}})
+    fields.pop("context", None)
+    return msgspec.json.encode(fields)[:-1] + b',"context":' + rng.choice(CONTEXTS) + b"}"
+
+
+def _no_text(fields: dict[str, Any], plain: bytes, rng: Random) -> bytes:
+    """A field that is no UTF-8, or has escapes of no character, or just those that are."""
+    name = rng.choice((b"region", b"device", b"query", b"event_id", b"page"))
+    return plain[:-1] + b',"' + name + b'":"a' + rng.choice(TEXTS) + b'b"}'
+
+
+def _comma(fields: dict[str, Any], plain: bytes, rng: Random) -> bytes:
+    """A comma behind the last entry of something."""
+    at = rng.choice([at for at, c in enumerate(plain) if c in b"}]"])
+    return plain[:at] + b"," + plain[at:]
 
 
 def _number(fields: dict[str, Any], plain: bytes, rng: Random) -> bytes:
@@ -97,6 +160,10 @@ WAYS: tuple[Callable[[dict[str, Any], bytes, Random], bytes], ...] = (
     _foreign,
     _nested,
     _context,
+    _context,
+    _no_text,
+    _no_text,
+    _comma,
     _number,
     _twice,
     _spaced,

@@ -3,6 +3,7 @@
 Each act is deterministic given the scene so far and its number, so that Hypothesis can shrink a list of acts.
 """
 
+import json
 import uuid
 from collections import Counter
 from collections.abc import Callable
@@ -37,13 +38,24 @@ from tests.state.core.twin import SALT, CompiledHost, Twins, packed
 from tests.state.shop import HOUR, MINUTE, T0, predictor_of
 
 PRODUCTS, CATEGORIES = 60, 5
-LONG, TOO_LONG, FOREIGN = "l" * 62, "x" * 63, "café"
-ODD_NAMES = (LONG, TOO_LONG, FOREIGN, 'quo"te')
+LONG, TOO_LONG, TOO_MANY_BYTES = "l" * 62, "x" * 63, "ö" * 32
+ODD_NAMES = (LONG, TOO_LONG, TOO_MANY_BYTES, 'quo"te')
 """Products whose names are as long as the record holds, longer, or not plain. Of a slate with any but the first the record has no
 place."""
-REGIONS = ("north", "south", "", "_all", "unknown land", "@home")
-USERS = (None, None, "ann", "bob")
-DEVICES = (None, "phone", "", "d" * 100)
+REGIONS = ("north", "south", "", "_all", "unknown land", "@home", "Süd", "東京")
+USERS = (None, None, "ann", "bob", "jürgen@example.org")
+DEVICES = (None, "phone", "", "d" * 100, "téléphone\x7f", "ü" * 64)
+CONTEXTS: tuple[dict[str, str | int | float], ...] = (
+    {"a": 1},
+    {},
+    {"weather": "rain", "temperature": -7.5, "age": 7},
+    {"Wetter": "schön", "温度": 12.0, "": "", "e\u0301": "\U0001f327\u2028"},
+    {f"{name}{number}": number for number in range(5) for name in "zaä"},
+    {f"n{number}": number for number in range(17)},
+    {"x" * 80: "y", "ü" * 70: 1, "short": "ö" * 90, "価" * 20: "値" * 70},
+    {"zero": 0, "minus": -0.0, "small": 0.0001, "smaller": 0.00001, "large": 1e16, "long": 123456789012345},
+    {"quote": '"'},
+)
 WINDOW = HOUR
 FEW_EVENTS = 10
 """A log of so many is full in a scene."""
@@ -81,6 +93,16 @@ class Act(NamedTuple):
     number: int
 
 
+def product_name(number: int) -> str:
+    """A product's id; from the tenth on two of three are beyond ASCII."""
+    return f"p{number}" if number < 10 or number % 3 == 0 else f"Stück-{number}" if number % 3 == 1 else f"商品{number}"
+
+
+def category_name(number: int) -> str:
+    """A category's id."""
+    return {3: "Möbel", 4: "家具 & 照明"}.get(number, f"c{number}")
+
+
 def product(number: int, **changes: Any) -> Product:
     """A product of the catalogue."""
     fields: dict[str, Any] = {
@@ -89,7 +111,7 @@ def product(number: int, **changes: Any) -> Product:
         "rating_count": number,
         "created_at": T0 - number * HOUR,
     }
-    return Product(f"p{number}", f"c{number % CATEGORIES}", **(fields | changes))
+    return Product(product_name(number), category_name(number % CATEGORIES), **(fields | changes))
 
 
 def chooser_of(settings: Settings, seed: int, products: int = PRODUCTS, odd_names: bool = True) -> Chooser:
@@ -217,12 +239,13 @@ class Scene:
 
     def _extreme(self, session_id: str, rng: Random) -> None:
         fields = self._any_event(session_id, rng)
-        long = rng.choice((62, 63, 128))
-        change = rng.randrange(8)
+        c = rng.choice("rö店")
+        long = rng.choice((20, 21, 31, 32, 62, 63, 128))
+        change = rng.randrange(9)
         if change == 0:
-            fields["product_id"] = "l" * long
+            fields["product_id"] = c * long
         elif change == 1:
-            fields["category_id"] = "k" * long
+            fields["category_id"] = c * long
         elif change == 2:
             count = rng.choice((23, 24, 25, 100))
             fields |= {"event_type": "checkout", "items": [{"product_id": f"b{n}"} for n in range(count)]}
@@ -232,13 +255,15 @@ class Scene:
             fields |= {"event_type": "impression", "shown": shown[: rng.choice((39, 40, 41, 100))]}
             fields["decision_id"] = slate.decision_id if slate else "unknown"
         elif change == 4:
-            fields["event_id"] = rng.choice("ab") * rng.choice((63, 64, 65))
+            fields["event_id"] = c * rng.choice((42, 43, 63, 64, 65))
         elif change == 5:
-            fields |= {"region": "r" * rng.choice((127, 128, 129)), "device": "d" * rng.choice((127, 128, 129))}
+            fields |= {"region": c * rng.choice((42, 64, 127, 128, 129)), "device": c * rng.choice((64, 127, 128, 129))}
         elif change == 6:
-            fields["decision_id"] = "d" * rng.choice((127, 128, 129))
+            fields["decision_id"] = c * rng.choice((42, 64, 65, 127, 128, 129))
+        elif change == 7:
+            fields |= {"event_type": "search", "query": c * rng.choice((255, 256, 257))}
         else:
-            fields["user_id"] = "u" * rng.choice((255, 256, 257))
+            fields["user_id"] = c * rng.choice((85, 128, 255, 256, 257))
         self._send(session_id, fields)
 
     def _timer(self, session_id: str, rng: Random) -> None:
@@ -295,28 +320,31 @@ class Scene:
         if slate is not None and slate.product_ids and rng.random() < 0.3:
             catalogue.remove(rng.choice(slate.product_ids))
         elif change == 0:
-            catalogue.remove(f"p{number}")
+            catalogue.remove(product_name(number))
         elif change == 1:
             catalogue.put(product(number, in_stock=False))
         elif change == 2:
             name = rng.choice(("gone0", "gone1", rng.choice(ODD_NAMES)))
-            catalogue.put(Product(name, rng.choice((f"c{rng.randrange(9)}", name)), price=1.0))
+            catalogue.put(Product(name, rng.choice((category_name(rng.randrange(9)), name)), price=1.0))
         elif change == 3:
-            catalogue.put(msgspec.structs.replace(product(number), category_id=f"c{rng.randrange(9)}"))
+            catalogue.put(msgspec.structs.replace(product(number), category_id=category_name(rng.randrange(9))))
         else:
             catalogue.put(product(number, price=rng.random() * 99))
 
     def _list(self, session_id: str, rng: Random) -> None:
         shelf = self.chooser.shelf
-        key = rng.choice(("north", "south", "_all", "@category/c1", "@category/c2", "@moment/device:phone", "@moment/"))
+        plain = ("north", "south", "_all", "@category/c1", "@category/c2", "@moment/device:phone", "@moment/")
+        key = rng.choice((*plain, "Süd", "東京", "@category/Möbel", "@moment/Wetter:schön"))
         if rng.random() < 0.15 and key != "@moment/":
             shelf.popularity.apply(key, None)
         elif key.startswith("@moment/"):
-            moment = Moment(self.now_ms, 9_000, {f"c{n}": rng.randint(1, 3_000) for n in range(CATEGORIES)})
+            moment = Moment(self.now_ms, 9_000, {category_name(n): rng.randint(1, 3_000) for n in range(CATEGORIES)})
             shelf.popularity.apply(key, moment.encode())
         else:
-            names = rng.sample([*(f"p{n}" for n in range(PRODUCTS)), *self._odd_products], 12)
-            counted = Counted(500, [(name, 40 - n) for n, name in enumerate(names[:9])], [("c1", 30), ("c3", 9)])
+            names = rng.sample([*map(product_name, range(PRODUCTS)), *self._odd_products], 12)
+            counted = Counted(
+                500, [(name, 40 - n) for n, name in enumerate(names[:9])], [("c1", 30), (category_name(3), 9)]
+            )
             trends = [(name, rng.randint(1, 50), rng.choice((0.1, 0.5, rng.random()))) for name in names[5:]]
             end_ms = self.now_ms // MINUTE * MINUTE - rng.choice((0, MINUTE, WINDOW, 2 * WINDOW))
             shelf.popularity.apply(key, listing(end_ms, WINDOW, counted, trends, 50).encode())
@@ -329,7 +357,7 @@ class Scene:
         if rng.random() < 0.15:
             together.apply(list_key(kind, of), None)
         else:
-            names = rng.sample([*(f"p{n}" for n in range(PRODUCTS)), *self._odd_products, *known[-5:]], 8)
+            names = rng.sample([*map(product_name, range(PRODUCTS)), *self._odd_products, *known[-5:]], 8)
             pairs = [
                 Pair(name, 9.0 - n + rng.random(), 5.0) for n, name in enumerate(dict.fromkeys(names)) if name != of
             ]
@@ -340,7 +368,9 @@ class Scene:
         if len(bundles) and rng.random() < 0.6:
             bundles.remove(f"b{number}")
         else:
-            bundles.put(Bundle(f"b{number}", f"p{number}", [f"p{number + 7}", f"p{number + 9}"], 0.1))
+            bundles.put(
+                Bundle(f"b{number}", product_name(number), [product_name(number + 7), product_name(number + 9)], 0.1)
+            )
 
     def _hint(self, session_id: str, rng: Random) -> None:
         """Tells of the session's user, which may choose a slate by chance: the Python core's session follows."""
@@ -397,7 +427,7 @@ class Scene:
             + ("add_to_cart", "checkout", "category_view", "hover", "dwell", "search", "thumb", "rating")
         )
         number = rng.randrange(12) if rng.random() < 0.7 else rng.randrange(PRODUCTS)
-        names = [f"p{number}", *(f"p{rng.randrange(PRODUCTS)}" for _ in range(rng.randint(0, 5)))]
+        names = [product_name(number), *(product_name(rng.randrange(PRODUCTS)) for _ in range(rng.randint(0, 5)))]
         if rng.random() < 0.1:
             names[0] = rng.choice((*self._odd_products, "never"))
         self._shape(fields, what, names, rng)
@@ -422,14 +452,14 @@ class Scene:
                 fields["product_id"] = products[0]
         elif what == "category_view":
             del fields["product_id"]
-            fields["category_id"] = f"c{rng.choice((0, 1, 2, 3, 4, 11))}"
+            fields["category_id"] = category_name(rng.choice((0, 1, 2, 3, 4, 11)))
         elif what == "dwell":
             fields["duration_ms"] = rng.choice((0, 1_500, 12.5))
         elif what == "search":
             del fields["product_id"]
-            fields["query"] = rng.choice(("red shoes", "q" * 256))
+            fields["query"] = rng.choice(("red shoes", "q" * 256, "grüne Schuhe", '27" Bildschirm \U0001f5a5', "靴"))
         if what != "category_view" and rng.random() < 0.3:
-            fields["category_id"] = f"c{rng.choice((1, 3, 11, 12, 13))}"
+            fields["category_id"] = category_name(rng.choice((1, 3, 11, 12, 13)))
 
     def _fields(self, session_id: str, rng: Random) -> dict[str, Any]:
         fields: dict[str, Any] = {"session_id": session_id, "timestamp": self._time(session_id, rng)}
@@ -443,15 +473,15 @@ class Scene:
             canonical = str(uuid.UUID(int=0xAB0000 + number))
             fields["event_id"] = rng.choice((canonical, canonical.upper(), f"twice{number}", ""))
         elif kind < 4:
-            fields["event_id"] = f"{rng.choice('az')}{self._ids}"
+            fields["event_id"] = f"{rng.choice('azé')}{self._ids}"
         for name, values in (("region", REGIONS), ("user_id", USERS), ("device", DEVICES)):
             value = rng.choice(values)
             if value is not None and rng.random() < 0.5:
                 fields[name] = value
         if rng.random() < 0.1:
-            fields |= rng.choice(
-                ({"price": 3}, {"quantity": 1.5}, {"page": "home"}, {"referrer": 7}, {"context": {"a": 1}})
-            )
+            fields |= rng.choice(({"price": 3}, {"quantity": 1.5}, {"page": 'über "uns"\n'}, {"referrer": 7}))
+        if rng.random() < 0.1:
+            fields["context"] = rng.choice(CONTEXTS)
         return fields
 
     def _time(self, session_id: str, rng: Random) -> int:
@@ -470,7 +500,8 @@ class Scene:
         return max(0, min(time_ms, self.now_ms + 10 * 24 * HOUR))
 
     def _send(self, session_id: str, fields: dict[str, Any]) -> None:
-        payload = msgspec.json.encode(fields)
+        is_escaped = self._ids % 3 == 0  # as many writers of JSON do
+        payload = json.dumps(fields).encode() if is_escaped else msgspec.json.encode(fields)
         self._sent.setdefault(session_id, []).append(payload)
         self._run(Work(EVENT, session_id, payload, self.now_ms))
 
@@ -490,6 +521,9 @@ class Scene:
         if is_compiled:
             kind = msgspec.json.decode(work.payload)["event_type"] if work.kind == EVENT else str(work.kind)
             self.seen[f"compiled: {kind}"] += 1
+            self.seen["compiled: beyond ASCII"] += not work.payload.isascii()
+            self.seen["compiled: escaped"] += b"\\u" in work.payload
+            self.seen["compiled: context"] += b'"context"' in work.payload
 
     def _session(self, session_id: str) -> Session | None:
         data = self.twins.compiled.sessions.get(session_id)

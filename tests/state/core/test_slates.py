@@ -19,7 +19,7 @@ from state.model.sums import Example
 from state.personalizer import Personalizer
 from state.session.forms import decode_session
 from tests.state.core.naive_slates import Chance, pick
-from tests.state.core.scene import chooser_of, settings_of
+from tests.state.core.scene import chooser_of, product_name, settings_of
 from tests.state.core.twin import SALT, CompiledHost
 from tests.state.shop import T0, predictor_of
 
@@ -75,7 +75,7 @@ def test_a_slates_propensities_are_exact_given_the_draws(overrides: dict[str, di
     levels: Counter[int] = Counter()
     compared = 0
     for number in range(60):
-        work = view(1_000 * number, f"p{number * 7 % FEW}")
+        work = view(1_000 * number, product_name(number * 7 % FEW))
         before, named = world["random"].copy(), int(world["named"])
         host.run([work], T0 + 1_000 * number, T0)
         if int(world["named"]) - named != 1 or int(record["n"]) != FEW:
@@ -100,8 +100,8 @@ def first_places(configuration: Settings, times: int) -> tuple[Counter[str], Cou
     chooser = learned(chooser_of(configuration, 1, odd_names=False))
     start = CompiledHost(configuration, chooser, 0)
     for number in range(6):
-        start.run([view(1_000 * number, f"p{number}")], T0 + 1_000 * number, T0)
-    held, last, now_ms = start.sessions[SESSION], view(9_000, "p12"), T0 + 9_000
+        start.run([view(1_000 * number, product_name(number))], T0 + 1_000 * number, T0)
+    held, last, now_ms = start.sessions[SESSION], view(9_000, product_name(12)), T0 + 9_000
     compiled: Counter[str] = Counter()
     python: Counter[str] = Counter()
     for seed in range(times // 100):

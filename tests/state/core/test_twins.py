@@ -81,6 +81,9 @@ EXPECTED = (
             "4",  # repeated ones
         )
     ),
+    "compiled: beyond ASCII",
+    "compiled: escaped",
+    "compiled: context",
     "way: compiled",
     "way: python",
     "way: python publication",

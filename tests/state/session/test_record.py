@@ -76,6 +76,13 @@ def test_an_empty_session_is_a_record_too() -> None:
     assert_same(decode_session(pack(Session.begin(7))), Session.begin(7))
 
 
+def test_texts_beyond_ascii_have_a_place_in_a_record() -> None:
+    session = Session.begin(T0)
+    session.region, session.moment = "süd\u3000\u2028\x7f", ["Wetter:schön", "東京:\U0001f327"]
+    session.shown = {"ö" * 31: 1, "商品": 2}
+    assert_same(decode_session(pack(session)), session)
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -90,8 +97,8 @@ def test_an_empty_session_is_a_record_too() -> None:
         lambda s: setattr(s, "hint", Hint("", 1, 2.0, {"p1": 1.0}, {"c" * 63: 1.0}).encode()),
         lambda s: setattr(s, "hint", Hint("", 1, 2.0, {"p1": 1.0}, items=[f"{n:060}" for n in range(200)]).encode()),
         lambda s: setattr(s, "region", 'north"'),
-        lambda s: setattr(s, "region", "süd"),
         lambda s: setattr(s, "region", "r" * 129),
+        lambda s: setattr(s, "region", "ü" * 65),
         lambda s: setattr(s, "moment", ["context:a\x00b"]),
         lambda s: setattr(s, "shown", {"p" * 63: 1}),
         lambda s: setattr(s, "shown", {"back\\slash": 1}),
