@@ -21,10 +21,9 @@ class NameColumn:
         """Set a number's name."""
         if NAME_BYTES * number >= len(self._bytes):
             self._use(self._bytes + bytes(max(len(self._bytes), NAME_BYTES * (number + 1))))
-        start, text = NAME_BYTES * number, _encoder.encode(name)[1:-1]
-        is_plain = len(text) < NAME_BYTES and b"\\" not in text
-        self._bytes[start] = len(text) if is_plain else UNNAMED
-        if is_plain:
+        start, text = NAME_BYTES * number, plain_name(name)
+        self._bytes[start] = UNNAMED if text is None else len(text)
+        if text is not None:
             self._bytes[start + 1 : start + 1 + len(text)] = text
 
     @property
@@ -39,6 +38,12 @@ class NameColumn:
     def _use(self, names: bytearray) -> None:
         self._bytes = names
         self.address = int(np.frombuffer(names, dtype=np.uint8).ctypes.data)
+
+
+def plain_name(name: str) -> bytes | None:
+    """Return a name as it stands in a column, None where it does not."""
+    text = _encoder.encode(name)[1:-1]
+    return text if len(text) < NAME_BYTES and b"\\" not in text else None
 
 
 _encoder = msgspec.json.Encoder()

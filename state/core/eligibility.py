@@ -66,4 +66,7 @@ def _weights_fit(settings: Settings) -> bool:
     longest = min(settings.session.max_events, 1 / max(1e-9, 1 - settings.session.decay.factor))
     smallest = min((weight for weight in weights if weight), default=1.0)
     known = MOST_KNOWN * PRIOR_VIEWS * settings.users.weight * (settings.reward.weights.product_view or 1.0)
-    return max(weights) * longest + known < MOST_SUM and smallest / largest_reward(settings.reward) >= SMALLEST_REWARD
+    return (
+        max(*weights, settings.reward.weights.bundle) * longest + known < MOST_SUM
+        and smallest / largest_reward(settings.reward) >= SMALLEST_REWARD
+    )

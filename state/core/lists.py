@@ -14,7 +14,7 @@ MOST = 1 << 15
 SLOTS = 2 * MOST
 FIRST_EXISTING = 1 << 10
 FREE, LEFT = -1, -2
-_ALWAYS_MS = 1 << 62
+ALWAYS_MS = 1 << 62
 
 
 class FoundList:
@@ -27,7 +27,7 @@ class FoundList:
         self,
         rows: NDArray[np.int64] | None = None,
         values: NDArray[np.float64] | None = None,
-        until_ms: int = _ALWAYS_MS,
+        until_ms: int = ALWAYS_MS,
         extra: NDArray[np.int64] | None = None,
         extra_n: int = 0,
         weights: NDArray[np.float64] | None = None,

@@ -7,12 +7,16 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from state.candidates.bundle import Bundle
 from state.candidates.sources import names
 from state.candidates.sources.popularity import LIFE_WINDOWS, Popular
 from state.candidates.sources.shelf import LIKED_CATEGORIES, Shelf
-from state.core.lists import FoundList, Lists
+from state.catalogue.name_column import plain_name
+from state.core.lists import ALWAYS_MS, FoundList, Lists
 from state.kernels.core.layout import (
     BOUGHT_WITH,
+    BUNDLE_FIELDS,
+    BUNDLES_OF,
     CATEGORY_ADMITTED,
     MOST_VIEWED,
     OF_MOMENT,
@@ -23,8 +27,10 @@ from state.kernels.core.layout import (
     VIEWED_WITH,
 )
 from state.kernels.core.naming import hash_bytes
+from state.kernels.core.text import PADDING
 from state.popularity.admission import Admission
 from state.popularity.names import CATEGORY, MOMENT, WHOLE
+from state.profile.bundle_proposals import DIGITS
 from state.profile.trends import Trends
 from state.session.log import user_hash
 from state.session.record import ENTRY
@@ -55,7 +61,7 @@ class Resolver:
         self._regions, self._categories = admissions
         self._admitted_for_ms = admitted_for_ms
         self._salt = salt
-        self._seen_popular = self._seen_together = 0
+        self._seen_popular = self._seen_together = self._seen_bundles = 0
         self._seen_changes = -1
         self._pool: Any = None
         self._moments = 0
@@ -65,13 +71,16 @@ class Resolver:
         shelf, lists = self._shelf, self._lists
         if shelf.pool is not self._pool:
             self._pool = shelf.pool
-            lists.drop_kinds(POPULAR, TRENDING, MOST_VIEWED, BOUGHT_WITH, VIEWED_WITH, OF_MOMENT)
+            lists.drop_kinds(POPULAR, TRENDING, MOST_VIEWED, BOUGHT_WITH, VIEWED_WITH, BUNDLES_OF, OF_MOMENT)
         if shelf.popularity.changed.count != self._seen_popular:
             self._follow_popular(shelf.popularity.changed.since(self._seen_popular))
             self._seen_popular = shelf.popularity.changed.count
         if shelf.together.changed.count != self._seen_together:
             self._follow_together(shelf.together.changed.since(self._seen_together))
             self._seen_together = shelf.together.changed.count
+        if shelf.bundles.changed.count != self._seen_bundles:
+            self._follow_bundles(shelf.bundles.changed.since(self._seen_bundles))
+            self._seen_bundles = shelf.bundles.changed.count
         if shelf.catalogue.changes != self._seen_changes:
             self._seen_changes = shelf.catalogue.changes
             lists.drop_kinds(TRENDING)
@@ -94,6 +103,13 @@ class Resolver:
             pairs = self._shelf.together.names()
         for kind, product in pairs:
             self._renew(product, BOUGHT_WITH if kind == BOUGHT else VIEWED_WITH)
+
+    def _follow_bundles(self, primaries: list[str] | None) -> None:
+        if primaries is None:
+            self._lists.drop_kinds(BUNDLES_OF)
+            primaries = list(self._shelf.bundles.primaries)
+        for product in primaries:
+            self._renew(product, BUNDLES_OF)
 
     def _renew(self, name: str, *kinds: int) -> None:
         """Drops lists that are held, and knows of them."""
@@ -131,6 +147,8 @@ class Resolver:
             return self._partners(names.BOUGHT_TOGETHER, name, shelf.together.bought_with(name))
         if kind == VIEWED_WITH:
             return self._partners(names.VIEWED_TOGETHER, name, shelf.together.viewed_with(name))
+        if kind == BUNDLES_OF:
+            return self._bundles(shelf.bundles.of_primary(name), now_ms)
         if kind == OF_MOMENT:
             of = shelf.moment(tuple(name.split(ENTRY)))
             return FoundList(values=of.values)
@@ -183,8 +201,42 @@ class Resolver:
 
     def _partners(self, source: int, product: str, listed: Sequence[tuple[str, float]]) -> FoundList:
         found = self._shelf.partner_rows(source, product, listed)
+        lifts: NDArray[np.float64] = np.array([lift for _, lift in listed], np.float64)
         hashes: NDArray[np.int64] = np.array([hash_bytes(name.encode()) for name, _ in listed], np.int64)
-        return FoundList(found.rows, found.values, extra=hashes, extra_n=len(hashes), kept=found)
+        return FoundList(found.rows, found.values, extra=hashes, extra_n=len(hashes), weights=lifts, kept=found)
+
+    def _bundles(self, bundles: Sequence[Bundle], now_ms: int) -> FoundList:
+        """Bundles of one primary product, the oldest first; asks for those parts that the catalogue does not hold."""
+        catalogue, text = self._shelf.catalogue, bytearray()
+        parts: list[tuple[int, int, int]] = []
+        fields: list[tuple[int, ...]] = []
+
+        def place(what: bytes) -> tuple[int, int]:
+            at = len(text)
+            text.extend(what + bytes(PADDING))
+            return at, len(what)
+
+        for bundle in bundles:
+            first, products = len(parts), bundle.products
+            parts += [(hash_bytes(name), *place(name)) for name in (product.encode() for product in products)]
+            head = {
+                "primary_product": bundle.primary_product,
+                "bundle_items": bundle.bundle_items,
+                "discount": round(bundle.discount, DIGITS),
+            }
+            json = msgspec.json.encode(head)[:-1] + b',"score":'
+            until_ms = ALWAYS_MS if bundle.valid_until is None else min(bundle.valid_until, ALWAYS_MS)
+            is_plain = all(plain_name(product) is not None for product in products)
+            fields.append((until_ms, first, len(products), *place(bundle.bundle_id.encode()), *place(json), is_plain))
+            if bundle.is_valid(now_ms):
+                catalogue.want([product for product in products if product not in catalogue.row_of])
+        return FoundList(
+            np.array(parts, np.int64).reshape(-1, 3),
+            np.array([bundle.discount for bundle in bundles], np.float64),
+            extra=np.array(fields, np.int64).reshape(-1, BUNDLE_FIELDS),
+            extra_n=len(bundles),
+            text=bytes(text),
+        )
 
 
 def named_categories(categories: Sequence[str], code_of: Any) -> tuple[NDArray[np.int64], list[Any]]:

@@ -28,8 +28,7 @@ from state.kernels.core.layout import (
     SUM,
     WORLD,
 )
-from state.kernels.core.naming import hash_bytes
-from state.kernels.core.record import fill_index, move_in, put_in
+from state.kernels.core.record import fill_index, move_in
 from state.policy.normals import FRESH
 from state.profile.profile import CATEGORIES_AT_LEAST, CATEGORIES_LISTED, category_shares
 from state.profile.profile_items import REASON_CODES, REASON_OF_FEATURE
@@ -115,8 +114,7 @@ class World:
         self._held = Held()
         self._rng = rng
         self._rows, self._codes = NameIndex(), NameIndex()
-        self._seen_moves = self._seen_codes = -1
-        self._seen_bundles: object = None
+        self._seen_moves = self._seen_codes = self._seen_bundles = -1
         self._pool: Any = None
         self._quotas_for = 0
         self._quotas: dict[int, NDArray[np.int64]] = {}
@@ -181,6 +179,7 @@ class World:
         one["warming_after"], one["active_after"] = c.session.warming_after, c.session.active_after
         one["active_variety"], one["active_match"] = c.session.active_variety, c.session.active_match
         one["affinities"], one["trends_most"] = c.profile.affinities, c.profile.trends
+        one["bundles_most"], one["bundle_weight"] = c.profile.bundles, c.reward.weights.bundle
         one["max_bytes"], one["refresh_after_ms"] = c.profile.max_bytes, c.profile.refresh_after_ms
         one["max_event_bytes"], one["max_future_ms"] = c.events.max_bytes, c.events.max_future_ms
         self._normals = self._rng.standard_normal(NORMALS, dtype=np.float32)
@@ -320,19 +319,10 @@ class World:
         one["texts"] = self._held.put("texts", np.frombuffer(bytes(self._texts), np.uint8))
 
     def _follow_bundles(self) -> None:
-        bundles, one = self.chooser.shelf.bundles, self.record
-        if bundles.changes == self._seen_bundles:
-            return
-        self._seen_bundles = bundles.changes
-        primaries = list(bundles.primaries)
-        size = 16
-        while size < INDEX_SHARE * len(primaries):
-            size *= 2
-        slots = np.full((size, 2), -1, np.int64)
-        for product in primaries:
-            put_in(slots.ctypes.data, size - 1, hash_bytes(product.encode()), 0)
-        one["has_bundles"] = bool(primaries)
-        one["primaries"], one["primaries_mask"] = self._held.put("primaries", slots), size - 1
+        bundles = self.chooser.shelf.bundles
+        if bundles.changed.count != self._seen_bundles:
+            self._seen_bundles = bundles.changed.count
+            self.record["has_bundles"] = len(bundles) > 0
 
     def _renew_normals(self) -> None:
         """Replaces so many of the normal variables as `Normals` does."""

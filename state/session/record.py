@@ -1,7 +1,7 @@
 """A session as the compiled core's record, and back.
 
 A record holds what most sessions consist of. What it has no place for stays in the other form: consent and erasure,
-bundles that were bought, slates of another policy or feature set, texts that JSON would write with escapes. Texts are UTF-8.
+slates of another policy or feature set, texts that JSON would write with escapes. Texts are UTF-8.
 """
 
 import math
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from state.codec import UnreadableError
 from state.feature_set import DIMENSION, FEATURE_SET
 from state.kernels.core.layout import (
+    BUNDLED,
     C_EVENTS,
     C_HINT,
     C_NAMES,
@@ -33,6 +34,7 @@ from state.kernels.core.layout import (
     IMPLICIT,
     ITEMS,
     LONGEST_NAME,
+    MOST_PARTS,
     QUEUED,
     SESSION,
     SLATE_IMPLICIT,
@@ -42,6 +44,7 @@ from state.kernels.core.naming import hash_bytes
 from state.kernels.core.record import MOST_KNOWN, MOST_TOTAL
 from state.session.exposure import Exposure
 from state.session.hint import Hint
+from state.session.interest import CHECKOUT
 from state.session.recent_events import LoggedEvent, RecentEvents, pack_identity, unpack_identity
 from state.session.session import Session
 from state.session.slate import Slate
@@ -176,7 +179,7 @@ class _Packer:
         return struct.unpack("<q", digest)[0] if found is None else found
 
     def _event(self, event: LoggedEvent) -> None:
-        if event.bundles or len(event.identity) > LONGEST_IDENTITY:
+        if len(event.identity) > LONGEST_IDENTITY:
             raise NotARecordError
         columns = self._columns
         if not (event.identity[:1] == b"\0" and len(event.identity) == 17):
@@ -194,12 +197,27 @@ class _Packer:
             ("ev_n", len(products)),
             ("ev_kind", event.kind),
             ("ev_decision", self._name(event.decision_id, 128)),
+            ("ev_bundles", self._bundles(event)),
         ):
             columns[name].append(value)
         for product, category in zip(products, event.categories, strict=True):
             columns["to_product"].append(self._name(product))
             columns["to_category"].append(self._name(category))
             columns["to_credited"].append(int(product in credited))
+
+    def _bundles(self, event: LoggedEvent) -> int:
+        """Puts what the event is a checkout of among the texts; returns one more than its place, 0 for nothing."""
+        if not event.bundles:
+            return 0
+        place_of = {product: place for place, product in enumerate(event.products)}
+        runs = bytearray()
+        for bundle in event.bundles:
+            if not 1 <= len(bundle) <= MOST_PARTS or not place_of.keys() >= set(bundle) or len(place_of) > 255:
+                raise NotARecordError
+            runs += bytes((len(bundle), *map(place_of.__getitem__, bundle)))
+        if len(runs) > BUNDLED or event.kind != CHECKOUT:
+            raise NotARecordError
+        return 1 + self._text(bytes((len(runs), *runs)), 255)[0]
 
     def _slate(self, slate: Slate) -> None:
         count = len(slate.product_ids)
@@ -373,10 +391,20 @@ class _Unpacker:
                 [names[to["category"][t]] for t in touches],
                 "".join((reaction, *(_CREDIT + product for product in credited))),
                 _strength(ev["strength"][at]),
+                self._bundles(ev["bundles"][at], products) if ev["bundles"][at] else [],
             )
             self._digests[hash_bytes(identity)] = event.digest
             events.append(event)
         return events
+
+    def _bundles(self, place: int, products: list[str]) -> list[list[str]]:
+        """What a checkout is of, from where that stands, by its products."""
+        runs, bundles, at = self._pool[place : place + self._pool[place - 1]], [], 0
+        while at < len(runs):
+            end = at + 1 + runs[at]
+            bundles.append([products[t] for t in runs[at + 1 : end]])
+            at = end
+        return bundles
 
     def _slates(self) -> list[Slate]:
         sl, x, names = self._lists("sl_"), self._columns["sl_x"], self._names

@@ -3,6 +3,7 @@
 from collections.abc import Iterable, KeysView
 
 from state.candidates.bundle import Bundle
+from state.journal import Journal
 
 MOST_BOUGHT = 5
 """Bundles of one checkout that are told apart: a session remembers them."""
@@ -11,8 +12,7 @@ MOST_BOUGHT = 5
 class Bundles:
     """Bundles, at most so many, by id and by primary product. Memory is about 1 KB for each.
 
-    Attributes:
-        changes: how often a bundle has come or gone.
+    `changed` notes the primary product of each bundle that comes or goes.
     """
 
     def __init__(self, most: int) -> None:
@@ -21,7 +21,7 @@ class Bundles:
         self._by_primary: dict[str, list[Bundle]] = {}
         self._by_part: dict[str, list[Bundle]] = {}
         self._earliest_end_ms = 0
-        self.changes = 0
+        self.changed: Journal[str] = Journal()
 
     def __len__(self) -> int:
         """Bundles held."""
@@ -32,7 +32,7 @@ class Bundles:
         if bundle.bundle_id not in self._bundles and len(self._bundles) >= self._most:
             return False
         self.remove(bundle.bundle_id)
-        self.changes += 1
+        self.changed.note(bundle.primary_product)
         self._earliest_end_ms = min(self._earliest_end_ms, bundle.valid_until or self._earliest_end_ms)
         self._bundles[bundle.bundle_id] = bundle
         self._by_primary.setdefault(bundle.primary_product, []).append(bundle)
@@ -44,7 +44,7 @@ class Bundles:
         """Take a bundle out of every later proposal."""
         bundle = self._bundles.pop(bundle_id, None)
         if bundle is not None:
-            self.changes += 1
+            self.changed.note(bundle.primary_product)
             _remove_from(self._by_primary, bundle.primary_product, bundle)
             for product_id in bundle.products:
                 _remove_from(self._by_part, product_id, bundle)

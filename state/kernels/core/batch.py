@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from state.kernels.core.bundles import DONE, MISSING, find_bought, find_offered
 from state.kernels.core.describing import describe
 from state.kernels.core.drawing import expect_and_draw, pick
 from state.kernels.core.exposures import (
@@ -31,6 +32,7 @@ from state.kernels.core.layout import (
     LISTS,
     MISSED,
     N_APPLIED,
+    N_BUNDLES_BOUGHT,
     N_COALESCED,
     N_DROPPED,
     N_DUPLICATE,
@@ -74,9 +76,10 @@ from state.kernels.core.log import (
     touch_products,
 )
 from state.kernels.core.memory import carray, core, entry, pointer
-from state.kernels.core.offering import DONE, MISSING, find_candidates, is_primary, next_random, popular_of
+from state.kernels.core.offering import find_candidates, next_random, popular_of
 from state.kernels.core.profile import write_profile
-from state.kernels.core.reading import CHECKOUT, IMPRESSION, LONGEST_SESSION, read_event
+from state.kernels.core.proposals import find_proposals
+from state.kernels.core.reading import IMPRESSION, LONGEST_SESSION, read_event
 from state.kernels.core.record import has_room, load, resolved, shift, store
 from state.kernels.core.scanning import is_plain
 from state.kernels.core.slate import are_named, can_show, keep_slate, predict
@@ -142,17 +145,6 @@ def _finish_unchanged(s: Any, w: Any, counter: int) -> Any:
 
 
 @core
-def _is_for_python(s: Any, w: Any) -> Any:
-    """Whether a checkout may be one of a bundle."""
-    if w.has_bundles and s.e_kind == CHECKOUT:
-        first = s.n_touches
-        for t in range(first, first + s.order[0]):
-            if is_primary(s, w, s.to_product[t]):
-                return True
-    return False
-
-
-@core
 def _apply(s: Any, w: Any, record_ms: int) -> Any:
     """Applies the event that was read. It changes nothing where it is not APPLIED."""
     if not has_room(s):
@@ -173,12 +165,9 @@ def _apply(s: Any, w: Any, record_ms: int) -> Any:
     n = touch_products(s, w)
     if n < 0:
         return SLOW
-    s.order[0] = n
     admissions = find_admissions(s, w, n)
-    if admissions < 0:
+    if admissions < 0 or not find_bought(s, w, n):
         return MISSED
-    if _is_for_python(s, w):
-        return SLOW
     at = insert(s, n)
     gone = excess(s, w)
     if gone > LISTS:
@@ -206,6 +195,8 @@ def _apply_new(s: Any, w: Any, at: int, gone: int, record_ms: int, admissions: i
     finds_nothing = s.applied == 1 and s.n_open == 0 and s.n_slates == 0 and s.n_shown == 0 and s.e_decision_len == 0
     if not finds_nothing or s.e_kind == IMPRESSION:
         _attribute(s, w, at, gone)
+    if s.ev_bundles[at]:
+        w.counters[N_BUNDLES_BOUGHT] += find_offered(s, at)
     user_at, user_len = note_place(s, w, at == s.n_events - 1, user)
     tell(s, w, at, admissions, user_at, user_len)
     if s.e_kind != IMPRESSION:
@@ -242,14 +233,6 @@ def _has_lists(s: Any, w: Any) -> Any:
 
 
 @core
-def _has_primary(s: Any, w: Any) -> Any:
-    for k in range(s.n_aff if w.has_bundles else 0):
-        if s.affinity[s.aff_list[k]] > 0 and is_primary(s, w, s.aff_list[k]):
-            return True
-    return False
-
-
-@core
 def _has_odd_trends(s: Any, w: Any) -> Any:
     """Whether a trending product has a name that the core cannot write."""
     number = popular_of(s, w, TRENDING)
@@ -270,7 +253,10 @@ def _publish(s: Any, w: Any, r: Any, repeats: int) -> Any:
     status = status_of(s, w)
     if status == UNKNOWN or not _has_lists(s, w):
         return LACKS
-    if _has_primary(s, w) or _has_odd_trends(s, w):
+    proposed = find_proposals(s, w)
+    if proposed != DONE:
+        return LACKS if proposed == MISSING else FOR_PYTHON
+    if _has_odd_trends(s, w):
         return FOR_PYTHON
     if cause == 0 and w.has_catalogue and not can_show(s, w, s.n_slates - 1):
         cause = s.sl_cause[s.n_slates - 1]

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from state.kernels.core.bundles import find_offered, is_bundled
 from state.kernels.core.layout import RESOLVED, VIEWED_WITH
 from state.kernels.core.memory import carray, core, pointer
 from state.kernels.core.reading import FEEDBACK
@@ -36,6 +37,8 @@ def sum_interest(s: Any, w: Any) -> None:
             s.has_feedback = 1
             weight = weight * strength_of(s, e)
         weighted = weight * factor
+        if s.ev_bundles[e]:
+            _raise_bundled(s, e, (w.bundle_weight - weight) * factor, m)
         s.total += abs(weighted)
         s.counted += 1
         first = s.ev_first[e]
@@ -47,6 +50,35 @@ def sum_interest(s: Any, w: Any) -> None:
     s.n_own_aff, s.n_own_cat, s.is_warmed = s.n_aff, s.n_cat, 0
     if s.has_hint and w.user_share > 0 and s.hint_total > 0:
         _warm(s, w, m)
+
+
+@core
+def _raise_bundled(s: Any, e: int, by: float, m: int) -> None:
+    """Raises the affinities to the products of the bundles that were offered and bought, and to each of their categories."""
+    if not find_offered(s, e):
+        return
+    s.total += by
+    for k in range(s.n_bundled):
+        _add_affinity(s, s.bundled[k], by, m)
+    first = s.ev_first[e]
+    for t in range(first, first + s.ev_n[e]):
+        c, again = s.to_category[t], False
+        for u in range(first, t):
+            again = again or (s.to_category[u] == c and is_bundled(s, s.to_product[u]))
+        if c and not again and is_bundled(s, s.to_product[t]):
+            _enter_category(s, c, m)
+            s.liking[c] += by
+
+
+@core
+def is_disliked(s: Any, w: Any, row: int) -> Any:
+    """Return whether the newest thumb of the row's product is down."""
+    for e in range(s.n_events - 1, -1, -1):
+        if s.ev_kind[e] == FEEDBACK:
+            for t in range(s.ev_first[e], s.ev_first[e] + s.ev_n[e]):
+                if row_of(s, w, s.to_product[t]) == row:
+                    return strength_of(s, e) <= -1
+    return False
 
 
 @core

@@ -18,6 +18,11 @@ CANDIDATES, DRAWS, WIDTH = 128, 32, 32
 INDEX = 2048
 """Slots of the index of a session's names."""
 KINDS, REASONS, LISTS, MOST_PRODUCTS, MOST_SHOWN, MOST_CONTEXT, TREND_LIST = 16, 16, 64, 24, 40, 16, 256
+MOST_BOUGHT, MOST_PARTS, PRIMARIES, CONSIDERED = 5, 21, 10, 20
+"""Of bundles: those that one checkout is of, and their products; primary products of proposals, and bundles of each that are looked
+at. A test holds them to the Python core."""
+BUNDLED = MOST_BOUGHT * (1 + MOST_PARTS)
+"""Bytes that say which bundles an event is a checkout of."""
 LONGEST_NAME = 62
 """Bytes of a product's or a category's name that the catalogue can hold as such."""
 
@@ -70,6 +75,7 @@ COLUMNS: list[tuple[str, str, int, int, tuple[int, ...]]] = [
     ("ev_off", _u2, EVENTS, C_EVENTS, ()),
     ("ev_first", _u2, EVENTS, C_EVENTS, ()),
     ("ev_decision", _u2, EVENTS, C_EVENTS, ()),
+    ("ev_bundles", _u2, EVENTS, C_EVENTS, ()),
     ("ev_len", _u1, EVENTS, C_EVENTS, ()),
     ("ev_kind", _u1, EVENTS, C_EVENTS, ()),
     ("ev_n", _u1, EVENTS, C_EVENTS, ()),
@@ -116,7 +122,8 @@ COLUMNS: list[tuple[str, str, int, int, tuple[int, ...]]] = [
 `ev_` are events, oldest first; `to_` the products that they touch, each event's from `ev_first` on; `na_` names by number, 0 is the
 empty one; `op_` open exposures; `sl_` slates, oldest first; `sh_` products shown in vain, longest unseen first; `hi_` what is
 known of the user from elsewhere, first `hint_products` products, then categories. Texts lie in `pool`: so does the user's list,
-each product behind a byte with its length.
+each product behind a byte with its length. `ev_bundles` is one more than the place of what an event is a checkout of: a byte with
+the length of what follows, and for each bundle how many products it has and which of the event's those are.
 """
 FULL_STRENGTH = 20_000
 """In `ev_strength`, 1 and negative -1; else a rating in thousandths, whose strength is (rating - 3) / 2."""
@@ -164,6 +171,14 @@ SCRATCH: list[tuple[Any, ...]] = [
     ("own_affinity", _f8, (NAMES,)),
     ("own_liking", _f8, (NAMES,)),
     ("listed_rows", _i8, (CANDIDATES,)),
+    # bundles: products of those that were offered, rows of candidates, and what a profile proposes
+    ("bundled", _u2, (BUNDLED,)),
+    ("n_bundled", _i4),
+    ("bundle_rows", _i8, (CANDIDATES,)),
+    ("pr_score", _f8, (PRIMARIES * CONSIDERED,)),
+    ("pr_list", _i4, (PRIMARIES * CONSIDERED,)),
+    ("pr_at", _i4, (PRIMARIES * CONSIDERED,)),
+    ("n_proposed", _i4),
     ("vain", _i4, (NAMES,)),
     ("vain_list", _u2, (OPEN,)),
     ("n_vain", _i4),
@@ -247,6 +262,8 @@ SCRATCH: list[tuple[Any, ...]] = [
     ("t_n", _i8),
     ("t_chars", _i8),
     ("t_plain", _i8),
+    ("e_bundles", _u1, (BUNDLED + 1,)),
+    ("e_bundles_len", _i4),
     ("self_at", _i8),
     ("packed", _u1, (64,)),
     ("scratch", _u1, (POOL + 2_048,)),
@@ -286,7 +303,7 @@ COUNT_CAPACITY = np.array([EVENTS, TOUCHES, NAMES, OPEN, SLATES, SHOWN, HINTED, 
 MOST_STATE_BYTES = 1 + HEAD_BYTES + int(sum(COLUMN_SIZE * COUNT_CAPACITY[COLUMN_COUNT]))
 OFF_POOL, OFF_PACKED, OFF_SCRATCH, OFF_ORDER = map(_offset, ("pool", "packed", "scratch", "order"))
 OFF_DRAWS, OFF_MEAN, OFF_OP_X, OFF_SL_X = map(_offset, ("draws", "mean", "op_x", "sl_x"))
-OFF_LISTED_ROWS = _offset("listed_rows")
+OFF_LISTED_ROWS, OFF_BUNDLE_ROWS, OFF_E_BUNDLES = map(_offset, ("listed_rows", "bundle_rows", "e_bundles"))
 
 PASSING = ("now_ms", "watermark_ms", "late_before_ms", "min_interval_ms", "mark", "limit")
 """The first fields of the world, which are others for each batch."""
@@ -313,6 +330,7 @@ WORLD = np.dtype(
         ("counts", _u1, (KINDS,)),
         ("largest", _f8),
         ("view_weight", _f8),
+        ("bundle_weight", _f8),
         ("user_share", _f8),
         ("slots", _i4),
         ("draws", _i4),
@@ -333,6 +351,7 @@ WORLD = np.dtype(
         ("active_match", _i4),
         ("affinities", _i4),
         ("trends_most", _i4),
+        ("bundles_most", _i4),
         ("max_bytes", _i4),
         ("refresh_after_ms", _i8),
         ("max_event_bytes", _i8),
@@ -367,8 +386,6 @@ WORLD = np.dtype(
         ("resolved_mask", _i8),
         ("existing", _i8),
         ("existing_mask", _i8),
-        ("primaries", _i8),
-        ("primaries_mask", _i8),
         # the model
         ("coefficients", _f8, (WIDTH,)),
         ("root", _f4, (DIMENSION, WIDTH)),
@@ -426,8 +443,9 @@ RESOLVED = np.dtype(
     ]
 )
 """A list that was asked for: `n` rows of the catalogue and what it tells of them, to be used for events before `until_ms`. `extra`
-are of partners the hashes of all names; of what is popular the categories that are liked there (code, name, its length); of trends
-category, count and row, whose `weights` are the trends. `text` is JSON or a hash."""
+are of partners the hashes of all names, whose `weights` are the lifts; of what is popular the categories that are liked there
+(code, name, its length); of trends category, count and row, whose `weights` are the trends; of bundles see below. `text` is JSON or
+a hash."""
 (
     REGION_ADMITTED,
     CATEGORY_ADMITTED,
@@ -436,12 +454,19 @@ category, count and row, whose `weights` are the trends. `text` is JSON or a has
     MOST_VIEWED,
     BOUGHT_WITH,
     VIEWED_WITH,
+    BUNDLES_OF,
     OF_MOMENT,
     USER_HASH,
-) = range(1, 10)
+) = range(1, 11)
 """Kinds of lists. An admission has no rows: it is there while the name is counted on its own."""
-OF_THE_JOB = (POPULAR, TRENDING, MOST_VIEWED, BOUGHT_WITH, VIEWED_WITH)
+OF_THE_JOB = (POPULAR, TRENDING, MOST_VIEWED, BOUGHT_WITH, VIEWED_WITH, BUNDLES_OF)
 """Kinds that come from the rest of the job: it is known which there are, and what is asked for of others is empty."""
+
+BUNDLE_FIELDS = 8
+B_UNTIL, B_FIRST, B_COUNT, B_ID, B_ID_LEN, B_HEAD, B_HEAD_LEN, B_IS_PLAIN = range(BUNDLE_FIELDS)
+"""Of a list of bundles, what `extra` has of each: until when it may be offered, its first part and how many there are, where in
+`text` its id is, where its JSON up to the score, and whether the core can find all parts by name. `rows` are (n, 3) the parts'
+names: hash, place in `text`, length. `values` are the discounts."""
 
 COUNTERS = (
     "events_applied",
@@ -461,6 +486,7 @@ COUNTERS = (
     "sessions_ended",
     "popular_regions_folded",
     "popular_categories_folded",
+    "bundles_bought",
 )
 (
     N_APPLIED,
@@ -480,6 +506,7 @@ COUNTERS = (
     N_ENDED,
     N_REGION_FOLDED,
     N_CATEGORY_FOLDED,
+    N_BUNDLES_BOUGHT,
 ) = range(len(COUNTERS))
 
 INPUT = np.dtype(
@@ -549,7 +576,7 @@ CALL = np.dtype(
 """Addresses of what a call works on, and its number of inputs: to unpack arrays takes longer than many an input."""
 
 OUTS = 7
-ROOM = np.array([48 << 10, 8 << 10, 256 << 10, 96 << 10, 64 << 10, 2 << 10, MOST_STATE_BYTES + 64], np.int64)
+ROOM = np.array([64 << 10, 8 << 10, 256 << 10, 96 << 10, 64 << 10, 2 << 10, MOST_STATE_BYTES + 64], np.int64)
 """What one input may write to each of the buffers, at most."""
 O_PROFILE, O_DECISION, O_OUTCOME, O_EXAMPLE, O_ACCEPTED, O_WANTED, O_STATE = range(OUTS)
 """Buffers that are written to."""

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from state.kernels.core.layout import MOST_PRODUCTS, OFF_PACKED, OFF_POOL, OFF_SCRATCH
+from state.kernels.core.layout import MOST_PRODUCTS, OFF_E_BUNDLES, OFF_PACKED, OFF_POOL, OFF_SCRATCH
 from state.kernels.core.memory import carray, core, ld8, pointer, st8
 from state.kernels.core.reading import IMPRESSION
 from state.kernels.core.record import NAME_SLOT, UNNAMED, has_names_left, keep, name_of, row_of, shift
@@ -176,6 +176,10 @@ def insert(s: Any, n: int) -> Any:
     s.ev_off[at], s.ev_len[at] = keep(s, s.e_id, s.e_id_len), s.e_id_len
     s.ev_decision[at] = name_of(s, s.e_decision, s.e_decision_len)
     s.ev_first[at], s.ev_n[at] = s.n_touches, n
+    s.ev_bundles[at] = 0
+    if s.e_bundles_len:
+        st8(s.self_at + OFF_E_BUNDLES, s.e_bundles_len)
+        s.ev_bundles[at] = 1 + keep(s, s.self_at + OFF_E_BUNDLES, 1 + s.e_bundles_len)
     s.n_touches += n
     return at
 

@@ -5,11 +5,16 @@ from typing import Any
 import numpy as np
 
 from state.feature_set import Feature
+from state.kernels.core.bundles import DONE, MISSING, NOT_HERE, bundles_of, field, row_of_part
 from state.kernels.core.layout import (
+    B_COUNT,
+    B_IS_PLAIN,
+    B_UNTIL,
     BOUGHT_WITH,
     CANDIDATES,
     LISTS,
     MOST_VIEWED,
+    OFF_BUNDLE_ROWS,
     OFF_LISTED_ROWS,
     OFF_POOL,
     POPULAR,
@@ -32,7 +37,6 @@ OWN_LIMIT, LEADING, LIKED_CATEGORIES, LIKED_SHARE = 20, 5, 3, 0.6
 NO_FEATURE = -1
 MARK_STEP, EXCLUDED = 4096, 4095
 """`stamp` of the i-th candidate is the mark + i; of what must not be shown mark + EXCLUDED."""
-DONE, MISSING, NOT_HERE = 0, 1, 2
 
 
 @core
@@ -76,27 +80,13 @@ def popular_of(s: Any, w: Any, kind: int) -> Any:
 
 
 @core
-def is_primary(s: Any, w: Any, i: int) -> Any:
-    """Return whether a name may be the primary product of a bundle."""
-    slots = carray(pointer(w.primaries), (w.primaries_mask + 1, 2), np.int64)
-    slot = s.na_hash[i] & w.primaries_mask
-    while slots[slot, 1] != -1:
-        if slots[slot, 0] == s.na_hash[i]:
-            return True
-        slot = (slot + 1) & w.primaries_mask
-    return False
-
-
-@core
 def _own(s: Any, w: Any) -> Any:
     """Puts the rows of what the session likes into `order`, the newest first, and the names of the leading ones into `aff_list`'s
-    end; returns how many rows and names there are, -1 where a bundle may go with one of them."""
+    end; returns how many rows and names there are."""
     n = named = 0
     for k in range(s.n_aff):
         p = s.aff_list[k]
         if s.affinity[p] > 0:
-            if w.has_bundles and is_primary(s, w, p):
-                return -1
             if named < OWN_LIMIT:
                 named += 1
                 row = row_of(s, w, p)
@@ -141,6 +131,46 @@ def _add_listed(s: Any, w: Any, quotas: Any) -> None:
             n += 1
         at += 1 + length
     _add(s, 100 * USERS, quotas[USERS], NO_FEATURE, s.self_at + OFF_LISTED_ROWS, 0, n)
+
+
+@core
+def _add_parts(s: Any, w: Any, of: Any, b: int, n: int) -> Any:
+    """Puts the rows of a bundle's items behind the n that are there, each once; returns how many there are then."""
+    for k in range(1, field(of, b, B_COUNT)):
+        row = row_of_part(w, of, b, k)
+        again = row == 0 or n == CANDIDATES
+        for i in range(n):
+            again = again or s.bundle_rows[i] == row
+        if not again:
+            s.bundle_rows[n] = row
+            n += 1
+    return n
+
+
+@core
+def _add_bundled(s: Any, w: Any, quotas: Any) -> Any:
+    """Adds the items of bundles whose primary products are the session's newest: DONE, MISSING or NOT_HERE."""
+    if not w.has_bundles or quotas[BUNDLES] == 0:
+        return DONE
+    lists = carray(pointer(w.resolved), w.resolved_mask + 1, RESOLVED)
+    named = n = 0
+    for k in range(s.n_aff):
+        p = s.aff_list[k]
+        if s.affinity[p] > 0:
+            number = bundles_of(s, w, p)
+            if number < 0:
+                return MISSING
+            of = lists[number]
+            for b in range(of.extra_n):
+                if s.last_event_ms <= field(of, b, B_UNTIL) and n < CANDIDATES:
+                    if not field(of, b, B_IS_PLAIN):
+                        return NOT_HERE
+                    n = _add_parts(s, w, of, b, n)
+            named += 1
+            if named == LEADING:
+                break
+    _add(s, 100 * BUNDLES, quotas[BUNDLES], NO_FEATURE, s.self_at + OFF_BUNDLE_ROWS, 0, n)
+    return DONE
 
 
 @core
@@ -209,11 +239,12 @@ def find_candidates(s: Any, w: Any) -> Any:
     visits = min(int(np.rint(s.visits)), w.most_visits - 1)
     quotas = carray(pointer(w.quotas), (w.most_visits, 2, 12), np.int64)[visits, 1 if s.n_liked else 0]
     n_own = _own(s, w)
-    if n_own < 0:
-        return NOT_HERE
     _add_listed(s, w, quotas)
     if not _add_partners(s, w, quotas):
         return MISSING
+    found = _add_bundled(s, w, quotas)
+    if found != DONE:
+        return found
     popular = _add_popular(s, w, quotas)
     if popular == -2 or not _add_categories(s, w, quotas, popular):
         return MISSING

@@ -4,14 +4,14 @@ from typing import Any
 
 import numpy as np
 
-from state.kernels.core.interest import ACTIVE, WARMING, name_less
+from state.kernels.core.interest import ACTIVE, WARMING, is_disliked, name_less
 from state.kernels.core.items import explain, put_items
 from state.kernels.core.layout import OFF_POOL, OFF_SCRATCH, RESOLVED, TREND_LIST, TRENDING
 from state.kernels.core.log import put_identity
 from state.kernels.core.memory import carray, copy, core, ld8, pointer, puts
 from state.kernels.core.offering import popular_of
-from state.kernels.core.reading import FEEDBACK
-from state.kernels.core.record import NAME_SLOT, code_of, put_name, row_of, strength_of
+from state.kernels.core.proposals import put_proposals
+from state.kernels.core.record import NAME_SLOT, code_of, put_name
 from state.kernels.core.text import is_less, put, put_byte, put_int, put_tenthousandths, rounded
 
 MINUTE_MS = 60_000
@@ -98,17 +98,6 @@ def _put_categories(s: Any, w: Any, p: int, most: int) -> Any:
 
 
 @core
-def _is_disliked(s: Any, w: Any, row: int) -> Any:
-    """Whether the newest thumb of the row's product is down."""
-    for e in range(s.n_events - 1, -1, -1):
-        if s.ev_kind[e] == FEEDBACK:
-            for t in range(s.ev_first[e], s.ev_first[e] + s.ev_n[e]):
-                if row_of(s, w, s.to_product[t]) == row:
-                    return strength_of(s, e) <= -1
-    return False
-
-
-@core
 def _affinity_to(s: Any, w: Any, code: int) -> Any:
     """The session's affinity to a category by its code; 0 for one that it has none to."""
     for k in range(s.n_cat if code else 0):
@@ -138,7 +127,7 @@ def _put_trends(s: Any, w: Any, p: int) -> Any:
     of, weights = carray(pointer(one.extra), (count, 3), np.int64), carray(pointer(one.weights), count, np.float64)
     n, is_usual = 0, True
     for i in range(count):
-        if s.has_feedback and _is_disliked(s, w, of[i, 2]):
+        if s.has_feedback and is_disliked(s, w, of[i, 2]):
             is_usual = False
             continue
         liking = _affinity_to(s, w, of[i, 0]) if s.n_cat else 0.0
@@ -174,7 +163,8 @@ def _put_trends(s: Any, w: Any, p: int) -> Any:
 def _put_after_items(s: Any, w: Any, p: int, most_categories: int) -> Any:
     """Writes what stands behind the items; returns where it ends."""
     p = _put_categories(s, w, puts(p, ',"category_data":['), most_categories)
-    p = _put_trends(s, w, puts(p, '],"bundled_discount_suggestions":[],"trending_recommendations":'))
+    p = put_proposals(s, w, puts(p, '],"bundled_discount_suggestions":['))
+    p = _put_trends(s, w, puts(p, '],"trending_recommendations":'))
     p = puts(p, ',"affinities":{"products":')
     p = _put_affinities(s, p, s.aff_list, s.n_own_aff, s.own_affinity if s.is_warmed else s.affinity, w.affinities)
     p = puts(p, ',"categories":')

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 
 from state.kernels.core.layout import (
+    BUNDLED,
+    BUNDLES_OF,
     C_EVENTS,
     C_POOL,
     COLUMN_COUNT,
@@ -23,7 +25,6 @@ from state.kernels.core.layout import (
     POPULAR,
     RESOLVED,
     TOUCHES,
-    VIEWED_WITH,
 )
 from state.kernels.core.memory import carray, copy, core, entry, ld8, move, pointer, st8, st64
 from state.kernels.core.text import hash_of, put, same
@@ -35,12 +36,14 @@ NAME_SLOT = 64
 UNNAMED = 255
 NO_LIST = 0
 """Number of the list that is empty and never fresh."""
-ROOM_NAMES, ROOM_POOL, ROOM_TOUCHES = 2 * ITEMS + 72, 6_400, 32
+ROOM_NAMES, ROOM_POOL, ROOM_TOUCHES = 2 * ITEMS + 72, 6_520, 32
 """What one input and its slate may add at most."""
 LOADED_CAPACITY = COUNT_CAPACITY - np.array([2, 0, 0, 24, 0, 2, 0, 0])
 """Of each count of a state value: an event, a slate's exposures and a product shown find room in any case."""
 LONGEST_HELD, LONGEST_MOMENT, LONGEST_REGION, LONGEST_USER = 128, 900, 128, 32
 """Bytes of texts that a state value may hold: what is written anywhere goes by these."""
+CHECKOUT_KIND = 3
+"""Number of the type of event that can be of bundles: `CHECKOUT` of `reading.py`."""
 MOST_WORTH = 1e6
 """Rewards are in [-1, 1]: what is beyond this, or no number, is damaged."""
 MOST_TOTAL, MOST_KNOWN = 1e12, 2.0
@@ -117,6 +120,34 @@ def _is_sound_hint(s: Any) -> Any:
 
 
 @core
+def _bundles_length(s: Any, e: int) -> Any:
+    """Bytes of what an event is a checkout of."""
+    off = s.ev_bundles[e] - 1
+    return 1 + ld8(s.self_at + OFF_POOL + off) if 0 <= off < s.pool_len else 0
+
+
+@core
+def _are_sound_bundles(s: Any, e: int) -> Any:
+    """Whether the bundles of a checkout are of its products, and end where they should."""
+    n, off = _bundles_length(s, e), s.ev_bundles[e] - 1
+    if n == 0 or n > 1 + BUNDLED or off + n > s.pool_len or s.ev_kind[e] != CHECKOUT_KIND:
+        return False
+    at = s.self_at + OFF_POOL + off
+    end = at + n
+    at += 1
+    while at < end:
+        count = ld8(at)
+        if count == 0 or at + 1 + count > end:
+            return False
+        for k in range(count):
+            t = ld8(at + 1 + k)
+            if t >= s.ev_n[e] or s.to_product[s.ev_first[e] + t] == 0:
+                return False
+        at += 1 + count
+    return True
+
+
+@core
 def _is_sound(s: Any) -> Any:
     """Whether nothing in the record points beyond it: what is read from state is trusted no more than what is read from Kafka."""
     names, pool, touches = s.n_names, s.pool_len, 0
@@ -139,6 +170,10 @@ def _is_sound(s: Any) -> Any:
             or not _is_strength(s.ev_strength[i])
         ):
             return False
+        if s.ev_bundles[i]:
+            texts += _bundles_length(s, i)
+            if not _are_sound_bundles(s, i):
+                return False
     if texts > pool or touches > s.n_touches:  # each is there once: a sweep copies them one behind the other
         return False
     for i in range(s.n_open):
@@ -302,6 +337,11 @@ def sweep(s: Any) -> None:
         _kept(s, fresh, to, s.ev_off[i], length)
         s.ev_off[i] = to
         to += length
+        if s.ev_bundles[i]:
+            length = _bundles_length(s, i)
+            _kept(s, fresh, to, s.ev_bundles[i] - 1, length)
+            s.ev_bundles[i] = to + 1
+            to += length
     _kept(s, fresh, to, s.horizon_off, s.horizon_len)
     s.horizon_off = to
     to += s.horizon_len
@@ -463,10 +503,16 @@ def move_in(names: int, number: int, is_held: int, index: int, mask: int, hashes
 
 
 @core
+def key_from(kind: int, h: int) -> Any:
+    """Return the hash by which `resolved` finds a list whose name has a hash."""
+    return h + kind * 0x632BE59BD9B4E019
+
+
+@core
 def resolved(s: Any, w: Any, kind: int, at: int, n: Any) -> Any:
     """Return the number of a list that was asked for, NO_LIST if there is none; -1 if it was not asked for yet, which the record
     notes as missed."""
-    h = hash_of(at, n) + kind * 0x632BE59BD9B4E019
+    h = key_from(kind, hash_of(at, n))
     mask = w.resolved_mask
     slots = carray(pointer(w.resolved_index), (mask + 1, 2), np.int64)
     lists = carray(pointer(w.resolved), mask + 1, RESOLVED)
@@ -478,15 +524,15 @@ def resolved(s: Any, w: Any, kind: int, at: int, n: Any) -> Any:
             if of.kind == kind and of.name_len == n and same(of.name, at, n):
                 return number
         slot = (slot + 1) & mask
-    if POPULAR <= kind <= VIEWED_WITH and not _exists(w, h):
+    if POPULAR <= kind <= BUNDLES_OF and not exists(w, h):
         return NO_LIST
     s.miss_kind, s.miss_at, s.miss_len = kind, at, n
     return -1
 
 
 @core
-def _exists(w: Any, h: int) -> Any:
-    """Whether the rest of the job has sent a list with this key; another may share its hash."""
+def exists(w: Any, h: int) -> Any:
+    """Return whether the rest of the job has sent a list with this key; another may share its hash."""
     mask = w.existing_mask
     slots = carray(pointer(w.existing), mask + 1, np.int64)
     slot = h & mask
@@ -500,7 +546,7 @@ def _exists(w: Any, h: int) -> Any:
 @entry
 def key_of(kind: int, at: int, n: int) -> Any:
     """Return the hash by which `resolved` finds a list."""
-    return hash_of(at, n) + kind * 0x632BE59BD9B4E019
+    return key_from(kind, hash_of(at, n))
 
 
 @core

@@ -17,6 +17,7 @@ import numpy as np
 
 from jobs.settings import settings_from
 from state.candidates.bundle import Bundle
+from state.candidates.sources.names import BUNDLES
 from state.catalogue.product import Product
 from state.choosing.choice import Chooser
 from state.choosing.overload import Level
@@ -75,7 +76,7 @@ ACTS = {
     "product": 2,
     "list": 3,
     "together": 2,
-    "bundle": 1,
+    "bundle": 4,
     "hint": 4,
     "model": 1,
     "overload": 1,
@@ -170,6 +171,7 @@ class Scene:
         self._crashes = 0
         self._ids = 0
         self.seen: Counter[str] = Counter()
+        self.bundles: dict[str, Bundle] = {}
         self._odd_products: list[str] = [*ODD_NAMES, "gone0", "gone1"]
 
     def play(self, act: Act) -> None:
@@ -364,13 +366,21 @@ class Scene:
             together.apply(list_key(kind, of), encode_list(pairs))
 
     def _bundle(self, session_id: str, rng: Random) -> None:
-        bundles, number = self.chooser.shelf.bundles, rng.randrange(3)
-        if len(bundles) and rng.random() < 0.6:
-            bundles.remove(f"b{number}")
-        else:
-            bundles.put(
-                Bundle(f"b{number}", product_name(number), [product_name(number + 7), product_name(number + 9)], 0.1)
-            )
+        bundle_id, session = f"b{rng.randrange(12)}", self._session(session_id)
+        if rng.random() < 0.15:
+            self.chooser.shelf.bundles.remove(bundle_id)
+            self.bundles.pop(bundle_id, None)
+            return
+        known = [product for event in session.recent.events for product in event.products] if session else []
+        primary = rng.choice([*known, product_name(1), product_name(2), *self.bundles])
+        others = [name for name in map(product_name, range(PRODUCTS)) if name != primary]
+        items = rng.sample(others, rng.choice((1, 1, 2, 4, 20)))
+        if rng.random() < 0.03:
+            items[0] = rng.choice([name for name in self._odd_products if name != primary])
+        until_ms = rng.choice((None, None, self.now_ms + MINUTE, self.now_ms - MINUTE, 2**64 - 1))
+        bundle = Bundle(bundle_id, primary, items, rng.choice((0.0, 0.1, 0.1, rng.random(), 1.0)), until_ms)
+        self.chooser.shelf.bundles.put(bundle)
+        self.bundles[bundle_id] = bundle
 
     def _hint(self, session_id: str, rng: Random) -> None:
         """Tells of the session's user, which may choose a slate by chance: the Python core's session follows."""
@@ -430,6 +440,8 @@ class Scene:
         names = [product_name(number), *(product_name(rng.randrange(PRODUCTS)) for _ in range(rng.randint(0, 5)))]
         if rng.random() < 0.06:
             names[0] = rng.choice((*self._odd_products, "never", "ever ö"))
+        if what == "checkout" and self.bundles and rng.random() < 0.7:
+            names[1:] = [name for bundle in rng.choices([*self.bundles.values()], k=2) for name in bundle.products][:24]
         self._shape(fields, what, names, rng)
         if rng.random() < 0.1:
             fields["decision_id"] = rng.choice(("unknown", ""))
@@ -514,12 +526,16 @@ class Scene:
         if told is not None:
             self._examples += told.examples
             self.seen["examples"] += len(told.examples)
+            proposes = told.profile is not None and b'"bundled_discount_suggestions":[{' in told.profile
+            self.seen[f"proposed: {'python' if told.by_python else 'compiled'}"] += proposes
         session = self.twins.sessions.get(work.session_id)
         if session is not None:
             self.seen["credited"] += any(event.credited for event in session.recent.events)
             self.seen["evicted"] += session.recent.horizon[0] > 0
-            self.seen["with a hint: compiled"] += is_compiled and bool(session.hint)
-            self.seen["with a hint: python"] += ways["python"] > 0 and bool(session.hint)
+            way = "compiled" if is_compiled else "python"
+            self.seen[f"with a bundle: {way}"] += any(event.bundles for event in session.recent.events)
+            self.seen["from bundles"] += any(BUNDLES in (slate.sources or b"") for slate in session.slates)
+            self.seen[f"with a hint: {way}"] += bool(session.hint)
         if is_compiled:
             kind = msgspec.json.decode(work.payload)["event_type"] if work.kind == EVENT else str(work.kind)
             self.seen[f"compiled: {kind}"] += 1

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from state.candidates.bundle import Bundle
 from state.choosing.choice import Chooser
 from state.configuration import Settings
 from state.core.batch_core import Work
@@ -28,6 +29,7 @@ CERTAIN: dict[str, dict[str, Any]] = {
     "candidates": {"max": 128, "sources": {"anywhere": 0}},
 }
 PRODUCTS = 40
+BUNDLES = {"b1": Bundle("b1", "p1", ["p2"], 0.1), "b2": Bundle("b2", "p2", ["p1", "p30"], 0.25, T0 + MINUTE)}
 FIRST_NAME = 1 << 32
 """From there on all names of decisions have the same length."""
 SHARES = {
@@ -64,6 +66,7 @@ class Paired(Scene):
         )
         self.one, self.many = (_host(self.settings, seed, token) for token in (1, 2))
         self.twins.compiled = self.one
+        self.bundles |= BUNDLES
         self.works: list[Work] = []
         self.names: dict[bytes, bytes] = {}
 
@@ -120,6 +123,8 @@ def _host(configuration: Settings, seed: int, token: int) -> CompiledHost:
     chooser = named_once(lambda: chooser_of(configuration, seed, products=PRODUCTS, odd_names=False), token + 2)
     for of_variant in certain(chooser).of_all_variants():
         of_variant._named = FIRST_NAME
+    for bundle in BUNDLES.values():
+        chooser.shelf.bundles.put(bundle)
     host: CompiledHost = named_once(lambda: CompiledHost(configuration, chooser, seed), token)
     host.world.record["named"] = FIRST_NAME
     return host

@@ -12,8 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from state.kernels.core import interest
+from state.candidates.bundle import MOST_ITEMS
+from state.candidates.sources.bundles import MOST_BOUGHT
+from state.kernels.core import interest, layout, proposals, record
 from state.kernels.core.layout import COUNTERS
+from state.profile import bundle_proposals
+from state.profile.profile import BUNDLES_PART
+from state.session.interest import CHECKOUT
 from state.users import warm_start
 from tests.state.core.scene import ACTS, Act, Scene
 
@@ -23,7 +28,7 @@ SHOPS: tuple[dict[str, dict[str, Any]], ...] = (
     {"exposure": {"open_max": 4, "mode": "explicit"}},
     {"profile": {"min_interval": 2_000}},
     {"reward": {"aggregate": "max"}, "exposure": {"mode": "implicit"}, "users": {"weight": 1.0}},
-    {"reward": {"aggregate": "sum"}, "profile": {"items": 5, "affinities": 3}},
+    {"reward": {"aggregate": "sum", "weights": {"bundle": 2}}, "profile": {"items": 5, "affinities": 3, "bundles": 20}},
     {"profile": {"max_bytes": 1_100}, "candidates": {"max": 30}, "users": {"weight": 0.0}},
     {"variety": {"times_shown": 2, "hide_bought": False, "category_share": 0.2, "personal_share": 0.3}},
     {"popularity": {"max_regions": 2, "max_categories": 2, "admission_support": 10**9}},
@@ -60,6 +65,8 @@ def _every_way_has_its_share() -> Iterator[None]:
         missing = [name for name in (*COUNTERS, *EXPECTED) if not _seen[name]]
         assert not missing, f"never came about: {missing}; of {dict(_seen)}"
         assert _seen["way: compiled"] > 3 * _seen["way: python"], dict(_seen)
+        assert _seen["with a bundle: compiled"] > _seen["with a bundle: python"], dict(_seen)
+        assert _seen["proposed: compiled"] > _seen["proposed: python"], dict(_seen)
         assert _seen["with a hint: compiled"] > 2 * _seen["with a hint: python"] > 0, dict(_seen)
 
 
@@ -98,6 +105,7 @@ EXPECTED = (
     "evicted",
     "erase",
     "consent",
+    "from bundles",
     "hints_taken",
     "hints_forgotten",
     "overload 1",
@@ -105,6 +113,13 @@ EXPECTED = (
     *(f"way: compiled: {policy}" for policy in ("thompson_linear", "lin_ucb", "softmax", "epsilon_decreasing")),
 )
 """What else has to come about; the counters of the compiled core come on top."""
+
+
+def test_bundles_have_the_same_bounds() -> None:
+    found = (layout.MOST_BOUGHT, layout.MOST_PARTS, layout.PRIMARIES, layout.CONSIDERED)
+    assert found == (MOST_BOUGHT, MOST_ITEMS + 1, bundle_proposals.PRIMARIES, bundle_proposals.CONSIDERED)
+    assert proposals.BUNDLES_PART == BUNDLES_PART
+    assert record.CHECKOUT_KIND == CHECKOUT
 
 
 def test_what_is_known_of_a_user_weighs_the_same() -> None:

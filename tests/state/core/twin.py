@@ -377,6 +377,7 @@ def _told_by(session: Session) -> dict[str, Any]:
             e.decision_id,
             sorted(set(e.credited)),
             e.strength,
+            e.bundles,
         )
         for e in session.recent.events
     ]

@@ -68,7 +68,8 @@ def test_a_session_goes_there_and_back_unchanged(lives: list[bytes]) -> None:
         seen["horizon"] += session.recent.horizon != (0, "")
         seen["user"] += bool(session.user)
         seen["hint"] += bool(session.hint)
-    expected = ("events", "exposures", "slates", "credited", "shown", "horizon", "user", "hint")
+        seen["bundles"] += any(event.bundles for event in session.recent.events)
+    expected = ("events", "exposures", "slates", "credited", "shown", "horizon", "user", "hint", "bundles")
     assert all(seen[what] for what in expected), seen
 
 
@@ -152,6 +153,8 @@ def wrong(data: bytes) -> dict[str, bytes]:
         ("ev_n", 255),
         ("ev_kind", 11),
         ("ev_decision", 767),
+        ("ev_bundles", 65_535),
+        ("ev_bundles", 1),
         ("to_product", 767),
         ("to_category", 767),
         ("op_product", 767),
@@ -196,6 +199,27 @@ def wrong(data: bytes) -> dict[str, bytes]:
     return found
 
 
+def wrong_bundles(data: bytes) -> dict[str, bytes]:
+    """State values in which something is wrong with the first bundle that was bought."""
+    parts = Parts(data)
+    at = int(next(place for place in parts.columns["ev_bundles"] if place)) - 1
+    found = {}
+    for what, offset, value in (
+        ("of nothing", 0, 0),
+        ("ending early", 0, int(parts.columns["pool"][at]) - 1),
+        ("beyond the texts", 0, 255),
+        ("without products", 1, 0),
+        ("of more products than it has", 1, 200),
+        ("of a product that is none of the event's", 2, 24),
+    ):
+        parts = Parts(data)
+        parts.columns["pool"][at + offset] = value
+        found[what] = parts.joined()
+    parts = Parts(data)
+    parts.columns["ev_kind"][parts.columns["ev_bundles"] > 0] = 0
+    return found | {"of a view": parts.joined()}
+
+
 def full_life(lives: list[bytes]) -> bytes:
     """A record that has something in each of its columns, and a user's list."""
     listed = [data for data in lives if Parts(data).head["listed_len"][0]]
@@ -211,7 +235,8 @@ def test_the_compiled_core_refuses_what_is_wrong_and_changes_nothing(lives: list
     works = [Work(EVENT, "s", msgspec.json.encode(fields), T0), Work(REPEAT, "s", b"", T0)]
     left: list[Work] = []
     host.apply_by_python = left.append  # type: ignore[method-assign, assignment]
-    for what, data in wrong(life).items():
+    bundled = next(data for data in lives if any(Parts(data).columns["ev_bundles"]))
+    for what, data in (wrong(life) | wrong_bundles(bundled)).items():
         for work in works:
             host.sessions["s"] = data
             host.run([work], T0 + 10_000_000, T0)
