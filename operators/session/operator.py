@@ -147,7 +147,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._publish_pending,
             self._publish_again,
             self._put,
-            self._pending.__setitem__,
+            self._wait,
             self._counters.add,
             self._count,
         )
@@ -294,6 +294,10 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         if session is not None:
             session.pending_ms = self._pending[session_id] = at_ms
             self._sessions.put(session_id, self._pack(session_id, session))
+
+    def _wait(self, session_id: str, at_ms: int) -> None:
+        """Lets a publication be pending until then."""
+        self._pending[session_id] = at_ms
 
     def _count(self, name: str, by: int, variant: str) -> None:
         self._counters.add(name, by)

@@ -463,6 +463,23 @@ def test_what_waits_for_the_interval_is_published_by_its_timer(server: RedisServ
     assert bench.fire(TimeDomain.PROCESSING_TIME, due_ms, key) == []
 
 
+def test_every_call_that_leaves_a_debt_has_it_paid(server: RedisServer) -> None:
+    bench = Bench(server, **SPACED)
+    bench.product("p1")
+    sessions = ("a", "b", "c")
+    for session_id in sessions:
+        bench.view(session_id)
+        bench.view(session_id, timestamp=now_ms() + 1)
+    debts = bench.pending()
+    assert len(debts) == len(sessions)
+    for key, due_ms in debts:
+        bench.fire(TimeDomain.PROCESSING_TIME, due_ms, key)
+    for session_id in sessions:
+        profile = bench.flush_writes(session_id)
+        assert profile is not None
+        assert profile["counts"]["applied"] == 2
+
+
 def test_a_timer_of_an_earlier_debt_pays_no_later_one(server: RedisServer) -> None:
     bench = Bench(server, **SPACED)
     bench.view()
