@@ -1,7 +1,7 @@
 """Reading an event: the plain form of the common types. Whatever is anything else is left to `state/events/event.py`.
 
 Plain is text without quotes and control characters, whose escapes are resolved; no number with more than 15 digits; no list longer
-than the record has room for.
+than the record has room for; null where a field need not be.
 """
 
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 from state.kernels.core.layout import FULL_STRENGTH, LONGEST_NAME, MOST_CONTEXT, MOST_PRODUCTS, MOST_SHOWN
 from state.kernels.core.memory import core, ld8
 from state.kernels.core.moment import put_moment
-from state.kernels.core.scanning import is_text, number_end, printed, skip, text_end
+from state.kernels.core.scanning import is_text, number_end, printed, skip, text_end, word_end
 from state.kernels.core.text import is_less, same
 
 VIEW, CATEGORY_VIEW, CART, CHECKOUT, IMPRESSION, FEEDBACK, HOVER, DWELL, SEARCH = range(9)
@@ -186,9 +186,12 @@ def _read_lines(s: Any, at: int, end: int) -> Any:
                 s.e_items[n, 0], s.e_items[n, 1] = s.t_at, s.t_n
                 at = q + 1
             elif field == _PRICE or field == _QUANTITY:
-                q = number_end(at, end)
-                if q < 0 or (field == _QUANTITY and not decimal(at, q) > 0):
-                    return -1
+                if is_text(at, 4, b"null"):
+                    q = at + 4
+                else:
+                    q = number_end(at, end)
+                    if q < 0 or (field == _QUANTITY and not decimal(at, q) > 0):
+                        return -1
                 at = q
             else:
                 return -1
@@ -399,6 +402,43 @@ def _take_number(s: Any, field: int, at: int, q: int) -> Any:
 
 
 @core
+def _take_word(s: Any, field: int, is_null: bool) -> Any:
+    """Takes null where a field need not be, as if it were not there; true and false where nothing is made of them."""
+    if field == FIELD_NONE or field == _GRANTED or field == _KIND or field == _VALUE:
+        return True
+    if not is_null or field == _SESSION_ID or field == _EVENT_TYPE or field == _TIMESTAMP:
+        return False
+    if field == _EVENT_ID:
+        s.e_id_len = 0
+    elif field == _PRODUCT_ID:
+        s.e_product_len = 0
+    elif field == _CATEGORY_ID:
+        s.e_category_len = 0
+    elif field == _DECISION_ID:
+        s.e_decision_len = 0
+    elif field == _REGION:
+        s.e_region_len = 0
+    elif field == _DEVICE:
+        s.e_device_len = 0
+    elif field == _USER_ID:
+        s.e_user_len = 0
+    elif field == _ITEMS:
+        s.e_n_items = 0
+    elif field == _SHOWN:
+        s.e_n_shown = 0
+    elif field == _CONTEXT:
+        s.e_n_context = 0
+    elif field == _QUERY:
+        s.e_has &= ~HAS_QUERY
+    elif field == _DURATION_MS:
+        s.e_has &= ~HAS_DURATION
+    elif field == _FEEDBACK:
+        s.e_has &= ~HAS_FEEDBACK
+        s.e_strength = FULL_STRENGTH
+    return True
+
+
+@core
 def _clear_event(s: Any) -> None:
     s.e_product_len = s.e_category_len = s.e_decision_len = s.e_region_len = s.e_id_len = 0
     s.e_device_len = s.e_user_len = s.e_n_items = s.e_n_shown = s.e_n_context = s.e_has = 0
@@ -468,7 +508,10 @@ def read_event(s: Any, w: Any, at: int, end: int) -> Any:
         elif c == 123 and field == _CONTEXT:
             at = _read_context(s, at, end)
         else:
-            return False
+            q = word_end(at)
+            if q < 0 or not _take_word(s, field, c == 110):
+                return False
+            at = q
         if at < 0:
             return False
         at = skip(at)

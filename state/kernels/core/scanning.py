@@ -196,6 +196,17 @@ def clipped(at: int, n: int, most: int) -> Any:
 
 
 @core
+def word_end(at: int) -> Any:
+    """Return where null, true or false ends, -1 where none of them stands."""
+    c = ld8(at)
+    if c == 110 and is_text(at, 4, b"null"):
+        return at + 4
+    if c == 116 and is_text(at, 4, b"true"):
+        return at + 4
+    return at + 5 if c == 102 and is_text(at, 5, b"false") else -1
+
+
+@core
 def number_end(at: int, end: int) -> Any:
     """Return where a plain number from 0 on ends: at most 15 digits, no exponent; -1 for any other."""
     start, c = at, ld8(at)

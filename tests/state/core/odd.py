@@ -28,6 +28,27 @@ CONTEXTS = (
     b'{"a":"\xff"}',
     b'{"a" : "x" , "b" : 1.0 }',
 )
+OPTIONAL = (
+    "event_id",
+    "product_id",
+    "category_id",
+    "items",
+    "decision_id",
+    "shown",
+    "feedback",
+    "granted",
+    "duration_ms",
+    "query",
+    "region",
+    "device",
+    "user_id",
+    "price",
+    "quantity",
+    "context",
+    "kind",
+    "value",
+    "page",
+)
 TEXTS = (
     b"\xc3\xb6",
     b"\xc3",
@@ -146,6 +167,16 @@ def _empty(fields: dict[str, Any], plain: bytes, rng: Random) -> bytes:
     return msgspec.json.encode(fields | {rng.choice([*fields]): rng.choice(("", [], {}, None, 0))})
 
 
+def _words(fields: dict[str, Any], plain: bytes, rng: Random) -> bytes:
+    """A word in place of a value, which is none where one must be; at the end, where it counts, or before, where it does not."""
+    word = rng.choice((b"null", b"null", b"true", b"false", b"nul", b"nulls", b"True"))
+    name = rng.choice((*fields, *OPTIONAL)).encode()
+    given = b'"' + name + b'":' + word
+    if rng.random() < 0.2:
+        return plain.replace(b'"quantity":2', b'"quantity":' + word).replace(b'"price":9.99', b'"price":' + word)
+    return plain[:-1] + b"," + given + b"}" if rng.random() < 0.7 else b"{" + given + b"," + plain[1:]
+
+
 def _not_an_object(fields: dict[str, Any], plain: bytes, rng: Random) -> bytes:
     return rng.choice((b"", b"{}", b"[]", b"null", b"{", b'{"', b"\xef\xbb\xbf" + plain, b"[" + plain + b"]"))
 
@@ -172,6 +203,8 @@ WAYS: tuple[Callable[[dict[str, Any], bytes, Random], bytes], ...] = (
     _of_another,
     _without,
     _empty,
+    _words,
+    _words,
     _not_an_object,
     _control,
 )

@@ -57,6 +57,8 @@ CONTEXTS: tuple[dict[str, str | int | float], ...] = (
     {"zero": 0, "minus": -0.0, "small": 0.0001, "smaller": 0.00001, "large": 1e16, "long": 123456789012345},
 )
 WINDOW = HOUR
+NOTHING = {"price": None, "decision_id": None, "category_id": None, "shown": None, "granted": False, "liked": True}
+"""As some libraries write what an event does not have."""
 FEW_EVENTS = 10
 """A log of so many is full in a scene."""
 
@@ -491,7 +493,7 @@ class Scene:
             if value is not None and rng.random() < 0.5:
                 fields[name] = value
         if rng.random() < 0.1:
-            fields |= rng.choice(({"price": 3}, {"quantity": 1.5}, {"page": 'über "uns"\n'}, {"referrer": 7}))
+            fields |= rng.choice(({"price": 3}, {"quantity": 1.5}, {"page": 'über "uns"\n'}, {"referrer": 7}, NOTHING))
         if rng.random() < 0.1:
             fields["context"] = rng.choice(CONTEXTS)
         return fields
@@ -532,10 +534,11 @@ class Scene:
         if session is not None:
             self.seen["credited"] += any(event.credited for event in session.recent.events)
             self.seen["evicted"] += session.recent.horizon[0] > 0
-            way = "compiled" if is_compiled else "python"
-            self.seen[f"with a bundle: {way}"] += any(event.bundles for event in session.recent.events)
             self.seen["from bundles"] += any(BUNDLES in (slate.sources or b"") for slate in session.slates)
-            self.seen[f"with a hint: {way}"] += bool(session.hint)
+            for way in ("compiled", "python"):  # neither where an input comes to nothing
+                took = ways[way] > 0
+                self.seen[f"with a bundle: {way}"] += took and any(event.bundles for event in session.recent.events)
+                self.seen[f"with a hint: {way}"] += took and bool(session.hint)
         if is_compiled:
             kind = msgspec.json.decode(work.payload)["event_type"] if work.kind == EVENT else str(work.kind)
             self.seen[f"compiled: {kind}"] += 1
