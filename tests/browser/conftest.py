@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import msgspec
 import pytest
 from kafka import TopicPartition
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -21,6 +22,7 @@ from cli.files.rows import read_rows
 from cli.files.source import Source
 from cli.kafka_client import open_consumer
 from cli.options import Target
+from cli.redis_client import profile_key
 from cli.simulate.bundles import demo_bundles
 from cli.simulate.session import read_shop
 from cli.stack import control, jars
@@ -30,6 +32,8 @@ HERE = Path(__file__).parent
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 WAIT_MS = 60_000
 """Other work may share the machine: what is waited for comes far sooner."""
+EARLY = "an early visitor"
+POLL_S = 0.2
 HOSTILE: list[dict[str, Any]] = [
     {
         "product_id": "h1",
@@ -140,6 +144,7 @@ def shop(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         target = Target(control.job_settings(workdir), Endpoints(record.kafka, record.redis, record.flink))
         _load(target, catalogue)
         with Redis.from_url(record.redis) as redis:
+            _wait_for_lists(target, redis)
             yield Shop(record.serving, target, redis)
     finally:
         control.stop_stack(workdir)
@@ -151,6 +156,25 @@ def _load(target: Target, catalogue: Path) -> None:
         load_products(read_rows(catalogue, Source()), topics.products, delivery)
         for key, bundle in demo_bundles(read_shop(catalogue)):
             delivery.send(topics.bundles, bundle, key.encode())
+
+
+def _wait_for_lists(target: Target, redis: Redis) -> None:
+    """Events overtake the catalogue: somebody searches until there is something to show. A search is counted nowhere."""
+    deadline_s = time.monotonic() + WAIT_MS / 1_000
+    topic, key = target.settings.kafka.topics.user_interactions, profile_key(target.settings.redis.prefix, EARLY)
+    found: Any = None
+    with Delivery(target, linger_ms=5) as delivery:
+        while not (found and msgspec.json.decode(found)["score_data"]):
+            assert time.monotonic() < deadline_s, "nothing is ever shown"
+            event = {
+                "session_id": EARLY,
+                "event_type": "search",
+                "timestamp": time.time_ns() // 1_000_000,
+                "query": "any",
+            }
+            delivery.send(topic, json.dumps(event).encode(), EARLY.encode())
+            time.sleep(POLL_S)
+            found = redis.get(key)
 
 
 @pytest.fixture
