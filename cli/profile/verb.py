@@ -1,7 +1,7 @@
 """`heliotrope profile`: one session's profile for a person."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import suppress
 from typing import Annotated, Any
 
@@ -117,23 +117,38 @@ def _watch(client: AnyRedis, target: Target, session_id: str, as_json: bool) -> 
             live.update(_view(raw, session_id) if raw is not None else _waiting(session_id), refresh=True)
 
 
-def _states(client: AnyRedis, target: Target, session_id: str) -> Iterator[bytes | None]:
+def _states(client: AnyRedis, target: Target, session_id: str) -> Generator[bytes | None, None, None]:
     """The profile now, after every change, and once per refresh time; without end."""
     subscription = _subscribe(client, target)
-    while True:
-        yield read_profile(client, target, session_id)
-        try:
-            _wait_for_change(subscription, session_id)
-        except redis.RedisError as error:
-            if not isinstance(client, ClusterClient):
-                raise UserError(f"Redis went away ({error}): look at `heliotrope status`") from None
-            subscription = _move(client, target)
+    try:
+        while True:
+            yield read_profile(client, target, session_id)
+            try:
+                _wait_for_change(subscription, session_id)
+            except redis.RedisError as error:
+                if not isinstance(client, ClusterClient):
+                    raise UserError(f"Redis went away ({error}): look at `heliotrope status`") from None
+                _close(subscription)
+                subscription = _move(client, target)
+    finally:
+        _close(subscription)
 
 
 def _subscribe(client: AnyRedis, target: Target) -> Any:
     subscription: Any = client.pubsub(ignore_subscribe_messages=True)  # type: ignore[no-untyped-call]
-    subscription.subscribe(profile_channel(target.settings.redis.prefix))
+    try:
+        subscription.subscribe(profile_channel(target.settings.redis.prefix))
+    except redis.RedisError:
+        _close(subscription)
+        raise
     return subscription
+
+
+def _close(subscription: Any) -> None:
+    """Ends a subscription here and now. One that Python collects while its pool makes a connection waits for the pool's lock for
+    ever: redis-py holds it then, and it is not one to be taken twice."""
+    with suppress(redis.RedisError, OSError):
+        subscription.close()
 
 
 def _move(client: ClusterClient, target: Target) -> Any:
@@ -145,9 +160,8 @@ def _move(client: ClusterClient, target: Target) -> Any:
     deadline_s = time.monotonic() + FAILOVER_S
     while True:
         try:
-            subscription = _subscribe(client, target)
             client.get(profile_key(target.settings.redis.prefix, ""))
-            return subscription
+            return _subscribe(client, target)
         except redis.RedisError as error:
             if time.monotonic() > deadline_s:
                 raise UserError(explained(target.endpoints.redis, error)) from None

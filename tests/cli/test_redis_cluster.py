@@ -1,11 +1,13 @@
 """What the command's verbs see of a real cluster, also while one of its primaries dies."""
 
+import gc
 import json
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 import pytest
+from redis.client import PubSub
 
 from cli import rebuild
 from cli.doctoring.redis import look_at_redis
@@ -101,4 +103,12 @@ def test_a_watch_moves_on_when_the_node_it_listens_to_dies(cluster: RedisCluster
     node.kill()
     for raw in islice(states, 3):
         assert raw is not None
+    assert len(_listening()) == 1
+    states.close()
+    assert _listening() == []
     client.close()
+
+
+def _listening() -> list[PubSub]:
+    """Subscriptions with a connection: one that is left to the collector may take its pool's lock in the midst of another call."""
+    return [each for each in gc.get_objects() if isinstance(each, PubSub) and each.connection is not None]
