@@ -101,8 +101,10 @@ class Bench:
         return self.flush_writes(session_id)
 
     def timers(self) -> list[tuple[str, int]]:
-        """The processing-time timers but that of the look at Redis."""
-        own = {*self.operator._rebuilder._next_ms.items()}
+        """The processing-time timers but that of the look at Redis, unless it is that of something else as well."""
+        self.context.key = BUCKET
+        others = {(BUCKET, entry.due_ms) for _, entry in self.operator._agenda.due(BUCKET, 2**62)}
+        own = {*self.operator._rebuilder._next_ms.items()} - others
         return sorted(self.context.processing_timers - own)
 
     def look(self, key: str = BUCKET) -> None:
