@@ -4,6 +4,7 @@ import json
 import os
 import shutil
 import time
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -169,6 +170,7 @@ def _wait_for_lists(target: Target, redis: Redis) -> None:
             event = {
                 "session_id": EARLY,
                 "event_type": "search",
+                "event_id": str(uuid.uuid4()),
                 "timestamp": time.time_ns() // 1_000_000,
                 "query": "any",
             }
