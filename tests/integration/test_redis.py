@@ -24,6 +24,8 @@ PROFILE = "heliotrope:profile:{}"
 SESSIONS = 200
 PROBES = 5
 TOLD = 3
+COMPARED = 10
+"""Items: how many of a slate fit into a profile's bytes depends on the length of the scores' digits."""
 PATIENCE_S = 240
 """A Redis that lost its data is noticed, and rebuilt at a bounded rate; other work may share the machine."""
 
@@ -82,7 +84,7 @@ def settle(shop: Shop, stack: Stack) -> None:
 
 def _told_by(value: bytes) -> tuple[Any, ...]:
     profile = msgspec.json.decode(value)
-    items = [item["product_id"] for item in profile["score_data"]]
+    items = [item["product_id"] for item in profile["score_data"][:COMPARED]]
     return profile["version"], profile["generation"], profile["decision_id"], items
 
 
