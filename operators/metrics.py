@@ -94,6 +94,11 @@ _METRICS: tuple[Metric, ...] = (
         ("sessions_stored", "whose state was written; with `session_bytes_stored` their mean size"),
         ("sessions_ended", "ended after their time to live"),
         ("sessions_forgotten", "cleared by an erasure or a withdrawn consent"),
+        (
+            "sessions_unreadable",
+            "whose state could not be read when their time came; it stays, and is tried again later",
+        ),
+        ("timers_failed", "whose time could not be seen to by an error of ours; tried again later"),
     ),
     *_counters(
         "session",
@@ -385,6 +390,8 @@ ALERTS: dict[str, tuple[str, ...]] = {
         "hints_failed",
         "profiles_failed",
         "rebuilds_failed",
+        "sessions_unreadable",
+        "timers_failed",
         "together_lines_unreadable",
     ),
     "HeliotropeConsentRefused": ("consent_refused",),

@@ -275,7 +275,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
     def _publish_again(self, session_id: str) -> None:
         """Publishes by the Python core what is due of a session that the compiled one has left."""
         now_ms = wall_clock_ms()
-        session = self._load(session_id)
+        session = self._load_due(session_id)
         if session is None:
             return
         effect = Effect(session)
@@ -290,9 +290,10 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
 
     def _try_again(self, session_id: str, at_ms: int) -> None:
         """Lets a publication that failed be pending; its event stays applied."""
-        session = self._load(session_id)
+        session = self._load_due(session_id)
         if session is not None:
-            session.pending_ms = self._pending[session_id] = at_ms
+            session.pending_ms = at_ms
+            self._wait(session_id, at_ms)
             self._sessions.put(session_id, self._pack(session_id, session))
 
     def _wait(self, session_id: str, at_ms: int) -> None:
@@ -393,13 +394,23 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         data = self._sessions.get(session_id)
         return None if data is None else decode_session(data)
 
+    def _load_due(self, session_id: str) -> Session | None:
+        """The session whose time has come, None also where its state cannot be read: it must not stop the others. The state stays,
+        as another release may read it."""
+        try:
+            return self._load(session_id)
+        except ValueError:
+            logger.exception("the state of a session could not be read")
+            self._counters.add("sessions_unreadable", 1)
+            return None
+
     def _carry_out(self, effect: Effect, session_id: str) -> None:
         """State first: nothing below may fail for a reason that lies in the event."""
         self._sessions.put(session_id, None if effect.session is None else self._pack(session_id, effect.session))
         if effect.timer_ms is not None:
             self._due.add(session_id, effect.timer_ms)
         if effect.pending_ms is not None:
-            self._pending[session_id] = effect.pending_ms
+            self._wait(session_id, effect.pending_ms)
         self._counters.add_all(effect.counts)
         for name in BY_VARIANT & effect.counts.keys():
             variant = self._chooser.of(session_id).settings.bandit.variant
@@ -484,7 +495,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         return not self._writer.have_arrived(entry.names)
 
     def _publish_pending(self, session_id: str, now_ms: int) -> None:
-        session = self._load(session_id)
+        session = self._load_due(session_id)
         if session is None or not session.pending_ms or now_ms < session.pending_ms:
             return
         try:
@@ -492,7 +503,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         except Exception:  # as for an event
             logger.exception("a pending profile could not be made")
             self._counters.add("profiles_failed", 1)
-            self._pending[session_id] = now_ms + RETRY_AFTER_MS
+            self._wait(session_id, now_ms + RETRY_AFTER_MS)
             return
         self._carry_out(effect, session_id)
 
@@ -515,23 +526,38 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
 
     def _end_one(self, session_id: str, time_ms: int) -> None:
         """Ends a session's exposures by the Python core, and the session when its life is over."""
-        session = self._load(session_id)
-        if session is not None and time_ms >= session.timer_ms:  # else gone, or another time is the one that counts
-            effect = self._personalizer.on_timer(session, session_id, time_ms, wall_clock_ms())
+        session = self._load_due(session_id)
+        if session is None and self._sessions.get(session_id) is not None:
+            self._due.add(session_id, time_ms + self._settings.session.ttl_ms)
+        elif session is not None and time_ms >= session.timer_ms:  # else gone, or another time is the one that counts
+            try:
+                effect = self._personalizer.on_timer(session, session_id, time_ms, wall_clock_ms())
+            except Exception:  # as for an event
+                logger.exception("a session's time could not be seen to")
+                self._counters.add("timers_failed", 1)
+                self._due.add(session_id, time_ms + self._settings.session.ttl_ms)
+                return
             self._carry_out(effect, session_id)
 
     def _write_again(self, session_id: str, now_ms: int) -> None:
-        session = self._load(session_id)
+        session = self._load_due(session_id)
+        if session is None and self._sessions.get(session_id) is not None:
+            return
         effect = Effect(session)
         if session is not None:
-            effect = self._personalizer.publisher.republish(session, session_id, now_ms)
+            try:
+                effect = self._personalizer.publisher.republish(session, session_id, now_ms)
+            except Exception:  # as for an event
+                logger.exception("a profile could not be written again")
+                self._counters.add("profiles_failed", 1)
+                return
         effect.delete = effect.write is None and (session is None or not session.recent.events)
         if effect.delete or effect.write is not None:
             self._carry_out(effect, session_id)
 
     def _bring_back(self, session_id: str, now_ms: int) -> bool:
         """Writes the profile of a session that Redis may have lost; whether it has one."""
-        session = self._load(session_id)
+        session = self._load_due(session_id)
         if session is None:
             return False
         try:

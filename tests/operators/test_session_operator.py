@@ -42,6 +42,8 @@ pytestmark = pytest.mark.usefixtures("named_state")
 
 
 BUCKET = "b"
+HOUR_MS = 3_600_000
+UNREADABLE = b"\xffof no release"
 
 
 class Bench:
@@ -139,6 +141,12 @@ class Bench:
         """All bytes of keyed state."""
         self.context.key = BUCKET
         return b"".join(bytes(data) for state in self.runtime.maps.values() for data in state.values())
+
+    def damage(self, session_id: str) -> bytes:
+        """Puts bytes in place of the session's state that nobody can read."""
+        self.context.key = BUCKET
+        self.runtime.maps[SESSIONS].put(session_id, UNREADABLE)
+        return UNREADABLE
 
     def forget(self, session_id: str) -> None:
         """Takes the session's state away, as its end does."""
@@ -381,6 +389,55 @@ def test_a_write_that_a_crash_lost_is_made_again(server: RedisServer) -> None:
     profile = bench.flush()
     assert profile is not None
     assert profile["version"] == 1
+
+
+def test_a_state_that_cannot_be_read_stops_no_other_session(server: RedisServer) -> None:
+    """In all that timers do: it stays as it is, and its time comes again."""
+    bench = Bench(server, profile={"min_interval": "1 min"})
+    bench.product("p1")
+    for session_id in ("good", "bad"):
+        bench.view(session_id)
+        bench.view(session_id, timestamp=now_ms() + 1)
+    damaged = bench.damage("bad")
+    bench.operator = bench.opened()  # what was written before may be lost, and is written again
+    bench.redis.flushall()
+    for key, due_ms in sorted(bench.context.processing_timers):
+        bench.fire(TimeDomain.PROCESSING_TIME, due_ms + HOUR_MS, key)
+    bench.operator._writer.settle()
+    assert (bench.stored("good") or {})["version"] == 2
+    assert bench.stored("bad") is None
+    assert bench.count("sessions_unreadable") >= 2  # written again, published
+    for _ in range(4):
+        key, due_ms = min(bench.context.event_timers, key=lambda timer: timer[1])
+        bench.context.event_timers.remove((key, due_ms))
+        bench.fire(TimeDomain.EVENT_TIME, due_ms, key)
+    assert bench.sessions() == {"bad": damaged}
+    assert len(bench.context.event_timers) == 1
+
+
+def test_an_error_of_ours_at_a_sessions_time_stops_no_other(
+    server: RedisServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bench = Bench(server, bandit={"policy": "ucb1"})  # the Python core's
+    for session_id in ("good", "bad"):
+        bench.view(session_id)
+    on_timer = bench.operator._personalizer.on_timer
+    calls = []
+
+    def fails_once(*given: Any) -> Any:
+        calls.append(given)
+        return 1 / 0 if len(calls) == 1 else on_timer(*given)
+
+    monkeypatch.setattr(bench.operator._personalizer, "on_timer", fails_once)
+    while len(bench.sessions()) == 2:
+        key, due_ms = min(bench.context.event_timers, key=lambda timer: timer[1])
+        bench.context.event_timers.remove((key, due_ms))
+        bench.fire(TimeDomain.EVENT_TIME, due_ms, key)
+    assert bench.count("timers_failed") == 1
+    assert len(bench.context.event_timers) == 1
+    [(key, due_ms)] = bench.context.event_timers
+    bench.fire(TimeDomain.EVENT_TIME, due_ms, key)
+    assert bench.sessions() == {}
 
 
 def test_redis_away_stops_the_operator_instead_of_losing_profiles(server: RedisServer) -> None:
