@@ -11,24 +11,21 @@ import os
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # before numpy: methods are compared on one core
 
 import argparse
-from concurrent.futures import ProcessPoolExecutor, as_completed
 from pathlib import Path
 
 import msgspec
 from rich.console import Console
 
 from benchmarks.lab import methods, spec
-from benchmarks.lab.report import markdown, summary, table
+from benchmarks.lab.keeping import Key, complete, known_runs
+from benchmarks.lab.report import markdown, summary, tables
 from benchmarks.lab.shares import Run, run_once
 
 RESULTS = Path(__file__).parent.parent / "results"
 SEEDS = 20
 QUICK_SEEDS = 2
 QUICK_VISITORS = 150
-QUICK_METHODS = ("uniform", "popularity", "optimum", "heliotrope", "lin_ucb", "vw_squarecb", "vw_epsilon")
-
-Key = tuple[str, str, int, int]
-"""Shop, method, seed, visitors."""
+QUICK_METHODS = ("uniform", "popularity", *methods.KNOWING, "heliotrope", "lin_ucb", "vw_squarecb", "vw_epsilon")
 
 
 def main() -> None:
@@ -36,22 +33,15 @@ def main() -> None:
     options = _options()
     console = Console()
     kept = options.out.with_name("lab-runs.jsonl")
-    kept.parent.mkdir(parents=True, exist_ok=True)
     if options.fresh:
         kept.unlink(missing_ok=True)
     wanted = _wanted(options)
-    known = {_key(run): run for run in _read(kept)}
-    missing = [key for key in wanted if key not in known and not options.kept]
-    console.print(f"{len(wanted)} runs, {sum(key in known for key in wanted)} of them kept from before")
-    with ProcessPoolExecutor(options.jobs) as pool, kept.open("ab") as file:
-        futures = [pool.submit(run_once, *key) for key in missing]
-        for done, future in enumerate(as_completed(futures), start=1):
-            run = future.result()
-            known[_key(run)] = run
-            file.write(msgspec.json.encode(run) + b"\n")
-            file.flush()
-            console.print(f"{done}/{len(missing)} {run.shop} {run.method} seed {run.seed}: {run.share:.3f}")
-    _report([known[key] for key in wanted if key in known], options, console)
+    if options.kept:
+        known = known_runs(kept)
+        runs = [known[key] for key in wanted if key in known]
+    else:
+        runs = complete(wanted, run_once, kept, options.jobs, console)
+    _report(runs, options, console)
 
 
 def _report(runs: list[Run], options: argparse.Namespace, console: Console) -> None:
@@ -61,7 +51,7 @@ def _report(runs: list[Run], options: argparse.Namespace, console: Console) -> N
     options.out.write_bytes(msgspec.json.format(msgspec.json.encode(results), indent=2))
     options.out.with_suffix(".md").write_text(markdown(results), encoding="utf-8")
     plots = [plot_shop(runs, shop, options.plots) for shop in results["shops"]]
-    console.print(table(results))
+    console.print(*tables(results), sep="\n")
     console.print(
         f"written to {options.out}, its table as Markdown next to it, and {len(plots)} plots to {options.plots}"
     )
@@ -75,16 +65,6 @@ def _wanted(options: argparse.Namespace) -> list[Key]:
         for method in options.methods
         if methods.is_feasible(method, shop)
     ]
-
-
-def _key(run: Run) -> Key:
-    return run.shop, run.method, run.seed, run.visitors
-
-
-def _read(path: Path) -> list[Run]:
-    if not path.exists():
-        return []
-    return [msgspec.json.decode(line, type=Run) for line in path.read_bytes().splitlines()]
 
 
 def _options() -> argparse.Namespace:

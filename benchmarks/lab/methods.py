@@ -2,6 +2,7 @@
 
 from typing import Any, get_args
 
+from benchmarks.lab.ceiling import Attainable
 from benchmarks.lab.joining import JOIN_MS
 from benchmarks.lab.method import Method
 from benchmarks.lab.ours import Heliotrope
@@ -13,7 +14,10 @@ from state.configuration import PolicyName
 
 OURS = ("heliotrope", *(name for name in get_args(PolicyName) if name not in ("uniform", "river")))
 """`heliotrope` is the configuration's defaults; a policy's own name is that policy with all other defaults."""
-SIMPLE = ("uniform", "popularity", "optimum")
+ATTAINABLE = "attainable"
+KNOWING = ("optimum", ATTAINABLE)
+"""These know the truth: about the visitor too, or about the shop only."""
+SIMPLE = ("uniform", "popularity", *KNOWING)
 NAMES = (*SIMPLE, *OURS, *VARIANTS, *FACTORIES)
 DELAYS_JOINED = 3
 """Where clicks are delayed, the competitors wait for so many mean delays."""
@@ -47,4 +51,6 @@ def make_method(name: str, world: World, seed: int, overrides: dict[str, Any] | 
         return RiverPolicy(name, seed, join_ms)
     if name == "optimum":
         return Optimum(world)
+    if name == ATTAINABLE:
+        return Attainable(world.truth, seed)
     return {"uniform": Uniform, "popularity": Popularity}[name](seed)

@@ -10,6 +10,7 @@ matplotlib.use("Agg")  # no display
 import numpy as np
 from matplotlib import pyplot as plt
 
+from benchmarks.lab.methods import ATTAINABLE
 from benchmarks.lab.shares import CURVE_POINTS, Run, by_method, interval
 
 
@@ -23,6 +24,8 @@ def plot_shop(runs: list[Run], shop_name: str, folder: Path) -> Path:
         spread = [[shares.mean - shares.low], [shares.high - shares.mean]]
         left.barh(place, shares.mean, xerr=spread, capsize=3, color=f"C{place % 10}")
         _plot_regret(right, name, grouped[name], f"C{place % 10}")
+    if ATTAINABLE in grouped:
+        left.axvline(float(np.mean([run.share for run in grouped[ATTAINABLE]])), color="black", linestyle=":")
     left.set_yticks(range(len(names)), names)
     left.set_xlabel("share of the way from uniform to the best slate")
     right.set_xlabel("pages seen")

@@ -13,6 +13,8 @@ Vector = NDArray[np.float64]
 OTHERS_MATCH = 0.08
 SECOND_MATCH = 0.7
 LIKED_FROM = 0.2
+SPREAD = 0.3
+"""Concentration of a `spread` taste (Dirichlet): the less, the fewer categories hold most of it."""
 SENSITIVITIES = (0.0, 0.8, 1.6)
 REGIONS = ("EU", "US", "APAC", "LATAM")
 START_MS = 1_763_770_000_000
@@ -65,44 +67,64 @@ class Truth:
 
     def appeal(self, now_ms: int) -> Vector:
         """Each product's appeal (P,) in [0, 1]: partly its rating, the rest to be learned from clicks."""
-        phase = min(self.spec.drifts, max(0, (now_ms - START_MS) * (self.spec.drifts + 1) // self.length_ms))
         share = self.spec.hidden
-        appeal: Vector = share * self._hidden[phase] + (1 - share) * self.visible
+        appeal: Vector = share * self._hidden[self.phase(now_ms)] + (1 - share) * self.visible
         return appeal
+
+    def phase(self, now_ms: int) -> int:
+        """Which deal of the hidden appeal holds."""
+        return min(self.spec.drifts, max(0, (now_ms - START_MS) * (self.spec.drifts + 1) // self.length_ms))
 
     def visitor(self, number: int) -> Visitor:
         """The visitor of that number, the same whatever the method does."""
         rng = np.random.default_rng([self.seed, 2, number])
         c = self.spec.categories
         region = int(rng.integers(len(REGIONS)))
-        regional = self.spec.regional
         if self.spec.taste == "two":
-            odds = (1 - regional) / c + regional * self.region_taste[region]
-            first, second = rng.choice(c, size=2, replace=False, p=odds / odds.sum())
+            first, second = rng.choice(c, size=2, replace=False, p=self.odds(region))
             match = np.full(c, OTHERS_MATCH)
             match[second], match[first] = SECOND_MATCH, 1.0
         else:
-            match = (1 - regional) * rng.dirichlet(np.full(c, 0.3)) + regional * self.region_taste[region]
-            match /= match.max()
+            match = self.spread_match(rng.dirichlet(np.full(c, SPREAD)), region)
         sensitivity = SENSITIVITIES[int(rng.integers(len(SENSITIVITIES)))]
         return Visitor(match, sensitivity, float(rng.random()), REGIONS[region])
 
+    def odds(self, region: int) -> Vector:
+        """The chance (C,) of each category to be the first of a visitor of `two` tastes; the second is drawn from the others."""
+        regional = self.spec.regional
+        odds = (1 - regional) / self.spec.categories + regional * self.region_taste[region]
+        likely: Vector = odds / odds.sum()
+        return likely
+
+    def spread_match(self, shares: Vector, region: int) -> Vector:
+        """The match (…, C) of visitors of a `spread` taste, whose own shares of categories these are."""
+        regional = self.spec.regional
+        match: Vector = (1 - regional) * shares + regional * self.region_taste[region]
+        match /= match.max(axis=-1, keepdims=True)
+        return match
+
     def chances(self, visitor: Visitor, now_ms: int) -> Vector:
-        """The chance (P,) that the visitor clicks each product on looking at it; 0 for one that is not in the catalogue yet.
+        """The chance (P,) that the visitor clicks each product on looking at it; 0 for one that is not in the catalogue yet."""
+        match = visitor.match[self.category]
+        clipped = self.chances_by(match, np.array(visitor.sensitivity), np.array(visitor.budget), now_ms)
+        clipped[self.arrives_ms > now_ms] = 0.0
+        return clipped
+
+    def chances_by(self, match: Vector, sensitivity: Vector, budget: Vector, now_ms: int) -> Vector:
+        """The chances (…, P) of visitors whose match, sensitivity and budget these are, if all products had come.
 
         With match m, appeal a, price rank d, sensitivity s and budget w: `linear` 0.01 + 0.16 m + 0.12 a - 0.05 s d;
         `logistic` the inverse logit of -4.5 + 2.5 m + 2.5 a - 2|d - w|; `product` 0.45 (0.15 + 0.85 a) m e^(-s d).
         """
-        match, appeal = visitor.match[self.category], self.appeal(now_ms)
+        appeal = self.appeal(now_ms)
         if self.spec.link == "linear":
-            chances = 0.01 + 0.16 * match + 0.12 * appeal - 0.05 * visitor.sensitivity * self.relative_price
+            chances = 0.01 + 0.16 * match + 0.12 * appeal - 0.05 * sensitivity * self.relative_price
         elif self.spec.link == "logistic":
-            logit = -4.5 + 2.5 * match + 2.5 * appeal - 2 * np.abs(self.relative_price - visitor.budget)
+            logit = -4.5 + 2.5 * match + 2.5 * appeal - 2 * np.abs(self.relative_price - budget)
             chances = 1 / (1 + np.exp(-logit))
         else:
-            chances = 0.45 * (0.15 + 0.85 * appeal) * match * np.exp(-visitor.sensitivity * self.relative_price)
+            chances = 0.45 * (0.15 + 0.85 * appeal) * match * np.exp(-sensitivity * self.relative_price)
         clipped: Vector = np.clip(self.spec.click_scale * chances, 0.002, 0.9)
-        clipped[self.arrives_ms > now_ms] = 0.0
         return clipped
 
     def examination(self) -> Vector:

@@ -26,7 +26,7 @@ class Visit:
 
     Args:
         send: takes an event, and whether it is a reaction to a page (which may be delayed or lost on its way).
-        book: takes (time, value of the page, value of the best, mean value of a uniform one).
+        book: takes (time, value of the page, value of the best, mean value of a uniform one, the page's number in the visit).
     """
 
     def __init__(
@@ -35,7 +35,7 @@ class Visit:
         number: int,
         clock: Callable[[], int],
         send: Callable[[Event, bool], None],
-        book: Callable[[int, float, float, float], None],
+        book: Callable[[int, float, float, float, int], None],
     ) -> None:
         self.session_id = f"session-{number}"
         self._truth, self._number, self._clock, self._send, self._book = truth, number, clock, send, book
@@ -63,7 +63,7 @@ class Visit:
         chances = truth.chances(self._visitor, now_ms)
         rows = [truth.row_of[product] for product in page.product_ids]
         best = truth.slate_value(chances, truth.best_slate(chances))
-        self._book(now_ms, truth.slate_value(chances, rows), best, truth.uniform_value(chances, now_ms))
+        self._book(now_ms, truth.slate_value(chances, rows), best, truth.uniform_value(chances, now_ms), number)
         luck, looks = rng.random(truth.spec.products), rng.random(truth.spec.shown)
         if rows:
             self._emit("impression", decision_id=page.decision_id, shown=page.product_ids)

@@ -25,13 +25,17 @@ class _Due(NamedTuple):
 class World:
     """Advances in steps. The same (spec, seed) sends the same visitors with the same luck to every method.
 
-    `pages` has a row per page seen: time, value, best possible value, mean value of a uniform slate (expected clicks).
+    Args:
+        first_visitor: the number of the first; others than those of another run come with higher ones.
+
+    `pages` has a row per page seen: time, value, best possible value, mean value of a uniform slate (expected clicks), and the
+    page's number within its visit, from 0.
     """
 
-    def __init__(self, spec: Spec, seed: int) -> None:
+    def __init__(self, spec: Spec, seed: int, first_visitor: int = 0) -> None:
         self.truth = Truth(spec, seed)
         self.now_ms = START_MS
-        self.pages: list[tuple[int, float, float, float]] = []
+        self.pages: list[tuple[int, float, float, float, int]] = []
         self.sessions: dict[str, int] = {}
         self._method: Method | None = None
         self._queue: list[_Due] = []
@@ -40,7 +44,9 @@ class World:
         for row in range(spec.products):
             self._push(int(self.truth.arrives_ms[row]), self.truth.product(row))
         gaps = np.random.default_rng([seed, 7]).exponential(spec.gap_ms, spec.visitors)
-        for number, at_ms in enumerate((START_MS + 1_000 + gaps.cumsum()).astype(np.int64).tolist()):
+        for number, at_ms in enumerate(
+            (START_MS + 1_000 + gaps.cumsum()).astype(np.int64).tolist(), start=first_visitor
+        ):
             self.sessions[f"session-{number}"] = number
             visit = Visit(self.truth, number, lambda: self.now_ms, self._send, self._book)
             self._push(at_ms, visit, visit.steps())
@@ -61,7 +67,7 @@ class World:
         return True
 
     def run(self, method: Method) -> NDArray[np.float64]:
-        """All steps; the pages (n, 4)."""
+        """All steps; the pages (n, 5)."""
         while self.step(method):
             pass
         return np.array(self.pages)
@@ -92,8 +98,8 @@ class World:
         else:
             self._method.event(event, self.now_ms)
 
-    def _book(self, at_ms: int, value: float, best: float, uniform: float) -> None:
-        self.pages.append((at_ms, value, best, uniform))
+    def _book(self, at_ms: int, value: float, best: float, uniform: float, number: int) -> None:
+        self.pages.append((at_ms, value, best, uniform, number))
 
     def _push(
         self, at_ms: int, what: Event | Product | Visit, steps: Steps | None = None, page: Page | None = None
