@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+from msgspec.structs import replace
+
 from benchmarks.in_process import InProcess
 from benchmarks.lab.method import Method, Page
 from jobs.settings import settings_from
@@ -20,14 +22,25 @@ class Heliotrope(Method):
     Args:
         overrides: configuration by section, such as `{"bandit": {"policy": "lin_ucb"}}`.
         publish_every: a new model after so many inputs.
+        candidates: most candidates, if they are to be more than the configuration admits.
 
     Attributes:
         job: what runs in process.
     """
 
-    def __init__(self, overrides: dict[str, Any], seed: int, items: int, publish_every: int = 50) -> None:
+    def __init__(
+        self,
+        overrides: dict[str, Any],
+        seed: int,
+        items: int,
+        publish_every: int = 50,
+        candidates: int | None = None,
+    ) -> None:
         sections = {"profile": {"items": items, "min_interval": 0}, "decisions": {"full_share": 0.0}, **overrides}
         self.settings: Settings = settings_from(sections)
+        if candidates is not None:
+            more = replace(self.settings.candidates, max=candidates)
+            self.settings = replace(self.settings, candidates=more)
         self.job = InProcess(self.settings, seed, publish_every)
 
     def product(self, product: Product, now_ms: int) -> None:
