@@ -39,8 +39,8 @@ from benchmarks.lab.method import Method
 from benchmarks.lab.methods import ATTAINABLE, make_method
 from benchmarks.lab.oracle import OracleFeatures, with_coefficients
 from benchmarks.lab.ours import Heliotrope
-from benchmarks.lab.report import cell_of, row_of
-from benchmarks.lab.shares import Interval, Run, by_method, difference, interval, run_in
+from benchmarks.lab.report import by_number, cell_of, row_of
+from benchmarks.lab.shares import Interval, Run, by_method, difference, interval, run_in, shares_by_number
 from benchmarks.lab.world import World
 
 RESULTS = Path(__file__).parent.parent / "results"
@@ -85,17 +85,23 @@ def summary(runs: list[Run]) -> dict[str, Any]:
             every.setdefault(piece, []).extend(paired)
     mean: dict[str, Any] = {OURS: _mean_over_shops(every[OURS], None)}
     mean.update({piece: _mean_over_shops(every[piece], every[OURS if piece == BASE else BASE]) for piece in PIECES})
-    return {"at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime()), "shops": shops, "mean": mean, "runs": runs}
+    grouped_by_shop = [by_method(runs, shop) for shop in shops]
+    curves = {
+        name: [shares_by_number(grouped[name]) for grouped in grouped_by_shop if name in grouped]
+        for name in (OURS, *PIECES)
+    }
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return {"at": at, "shops": shops, "mean": mean, "by_number": curves, "runs": runs}
 
 
 def markdown(results: dict[str, Any]) -> str:
-    """A row for each shop, and one for the mean."""
+    """A row for each shop, and one for the mean; below it the shares by the page's number."""
     lines = [row_of("shop", OURS, *PIECES), row_of(*["---"] * (2 + len(PIECES)))]
     for shop, found in [*results["shops"].items(), ("mean", results["mean"])]:
         cells = [cell_of(found[piece], "+.3f") if found[piece] else "–" for piece in PIECES]
         seeds = f" n={found['seeds']}" if "seeds" in found else ""
         lines.append(row_of(shop, cell_of(found[OURS], ".3f") + seeds, *cells))
-    return "\n".join(lines) + "\n"
+    return "\n".join([*lines, "", *by_number(results["by_number"], len(results["shops"]))]) + "\n"
 
 
 def main() -> None:

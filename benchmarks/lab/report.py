@@ -79,7 +79,11 @@ def markdown(results: dict[str, Any]) -> str:
         if rival and rival not in SIMPLE and ours:
             pairs = min(ours["seeds"], found["methods"][rival]["seeds"])
             lines.append(row_of(shop, rival, cell_of(ours["above_best_competitor"], "+.3f"), str(pairs)))
-    return "\n".join([*lines, "", *_by_number(shops, names)]) + "\n"
+    curves = {
+        name: [shop["methods"][name]["by_number"] for shop in shops.values() if name in shop["methods"]]
+        for name in names
+    }
+    return "\n".join([*lines, "", *by_number(curves, len(shops))]) + "\n"
 
 
 def _figures(shops: dict[str, Any], names: list[str], figure: str) -> list[str]:
@@ -91,15 +95,14 @@ def _figures(shops: dict[str, Any], names: list[str], figure: str) -> list[str]:
     return lines
 
 
-def _by_number(shops: dict[str, Any], names: list[str]) -> list[str]:
+def by_number(curves: dict[str, list[list[float | None]]], shops: int) -> list[str]:
     """The mean over shops of the share by the page's number, for methods that have it in every shop."""
     numbers = [*map(str, range(1, LAST_NUMBER)), f"{LAST_NUMBER} and later"]
     lines = [row_of("page of the visit", *numbers), row_of(*["---"] * (1 + LAST_NUMBER))]
-    for name in names:
-        curves = [shop["methods"][name]["by_number"] for shop in shops.values() if name in shop["methods"]]
-        if len(curves) == len(shops) and all(None not in curve for curve in curves):
-            means = [sum(shares) / len(shares) for shares in zip(*curves, strict=True)]
-            lines.append(row_of(name, *(f"{mean:.2f}" for mean in means)))
+    for name, found in curves.items():
+        whole = [[share for share in curve if share is not None] for curve in found]
+        if len(whole) == shops and all(len(curve) == LAST_NUMBER for curve in whole):
+            lines.append(row_of(name, *(f"{sum(shares) / shops:.2f}" for shares in zip(*whole, strict=True))))
     return lines
 
 

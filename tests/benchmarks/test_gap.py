@@ -30,7 +30,7 @@ def test_pieces_are_paired_by_seed_and_the_mean_is_over_shops() -> None:
     results = summary(runs)
     lines = markdown(results).splitlines()
     place = PIECES.index("no_exploration") + 3
-    cells = [[cell.strip() for cell in line.split("|")] for line in lines]
+    cells = [[cell.strip() for cell in line.split("|")] for line in lines[: lines.index("")]]
     assert cells[2][1:3] == ["linear", "0.150 [0.100, 0.200] n=2"]
     assert cells[2][PIECES.index(BASE) + 3] == "+0.400 [+0.400, +0.400]"
     assert [row[place] for row in cells[2:]] == [f"+{x} [+{x}, +{x}]" for x in ("0.100", "0.000", "0.050")]
