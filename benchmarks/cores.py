@@ -73,7 +73,7 @@ class _Sessions:
 
 def shop() -> InProcess:
     """The job in process with a catalogue and a model that has learned something."""
-    method = Heliotrope({}, 0, 20)
+    method = Heliotrope({}, 0)
     for product in catalogue(0):
         method.product(msgspec.convert(product, Product), START_MS)
     for one in inputs(MODEL_EVENTS, 5, 300, START_MS - 10_000_000):

@@ -115,7 +115,7 @@ def timed_stages(stages: Iterable[Stage] = STAGES) -> Iterator[Clock]:
 
 def stage_costs(count: int, seed: int = 0) -> dict[str, float]:
     """µs of each stage per event, over `count` events of real session lengths, after a lead that is not counted."""
-    shop = _shop(Heliotrope({}, seed, 20, PUBLISH_EVERY))
+    shop = _shop(Heliotrope({}, seed, PUBLISH_EVERY))
     events = traffic(LEAD + count, START_MS, seed)
     with timed_stages() as clock:
         for number, (_, payload) in enumerate(messages(events)):

@@ -1,8 +1,5 @@
 """`python -m benchmarks.lab.gap`: what of the gap between ours and the best is due to what, each piece taken away in turn.
 
-- `no_caps` takes off what `variety` holds each list to: at most half of one category, nine tenths by what the session did. A shop
-  may want that; in the laboratory it only costs. The other pieces are taken away besides, and differ from this one, because under
-  the caps no knowledge of the visitor could show its worth.
 - `all_candidates`: ours chooses from up to 4,000 candidates, which is all of a shop but for `many_arms`, not from 100 found ones.
 - `no_exploration`: confidence and floor are 0, so that ours shows what it holds to be best.
 - `oracle_coefficients`: ours has, from the first page on, the model that it learns from five times as many other visitors in the
@@ -14,10 +11,9 @@
   way to what is best there. A dash stands for shops where that is so anyway; the mean counts them as 0.
 - `attainable`: not ours either, but the ceiling, see `ceiling.py`.
 
-Each is a difference of shares with the same seed, so the same visitors with the same luck: of `no_caps` to ours, of all others to
-`no_caps`. It stands for each shop and in the mean over shops, with an interval by bootstrap over the seeds. Pieces overlap, so
-they need not add up. Seeds begin at 100: those below are for tables of results, and this one is for deciding what to build. Runs
-are kept in `lab-gap-runs.jsonl`.
+Each is a difference of shares to ours with the same seed, so the same visitors with the same luck. It stands for each shop and in
+the mean over shops, with an interval by bootstrap over the seeds. Pieces overlap, so they need not add up. Seeds begin at 100:
+those below are for tables of results, and this one is for deciding what to build. Runs are kept in `lab-gap-runs.jsonl`.
 """
 
 import os
@@ -46,15 +42,13 @@ from benchmarks.lab.world import World
 RESULTS = Path(__file__).parent.parent / "results"
 OURS = "heliotrope"
 REPORTED = "clicks_reported"
-BASE = "no_caps"
-PIECES = (BASE, "all_candidates", "no_exploration", "oracle_coefficients", "oracle_features", REPORTED, ATTAINABLE)
+PIECES = ("all_candidates", "no_exploration", "oracle_coefficients", "oracle_features", REPORTED, ATTAINABLE)
 FIRST_SEED = 100
 SEEDS = 5
 VISITORS = 200
 ALL_CANDIDATES = 4_000
 """As many as the kernels can tell apart within one choice."""
 GREEDY = {"bandit": {"confidence": 0.0, "floor": 0.0}}
-NO_CAPS = {"variety": {"category_share": 1.0, "personal_share": 1.0}}
 
 
 def run_piece(shop_name: str, piece: str, seed: int, visitors: int) -> Run:
@@ -75,16 +69,16 @@ def summary(runs: list[Run]) -> dict[str, Any]:
     every: dict[str, list[Run]] = {}
     for shop in dict.fromkeys(run.shop for run in runs):
         grouped = by_method(runs, shop)
-        ours, base = grouped[OURS], grouped[BASE]
+        ours = grouped[OURS]
         shops[shop] = {OURS: interval([run.share for run in ours]), "seeds": len(ours)}
         every.setdefault(OURS, []).extend(ours)
         for piece in PIECES:
             found = {run.seed: run for run in grouped.get(piece, [])}
-            paired = [found.get(run.seed, run) for run in base]
-            shops[shop][piece] = difference(paired, ours if piece == BASE else base) if found else None
+            paired = [found.get(run.seed, run) for run in ours]
+            shops[shop][piece] = difference(paired, ours) if found else None
             every.setdefault(piece, []).extend(paired)
     mean: dict[str, Any] = {OURS: _mean_over_shops(every[OURS], None)}
-    mean.update({piece: _mean_over_shops(every[piece], every[OURS if piece == BASE else BASE]) for piece in PIECES})
+    mean.update({piece: _mean_over_shops(every[piece], every[OURS]) for piece in PIECES})
     grouped_by_shop = [by_method(runs, shop) for shop in shops]
     curves = {
         name: [shares_by_number(grouped[name]) for grouped in grouped_by_shop if name in grouped]
@@ -129,18 +123,17 @@ def _reported(shop: spec.Spec) -> spec.Spec:
 
 
 def _make(piece: str, world: World, seed: int) -> Method:
-    shown = world.truth.spec.shown
     if piece == "all_candidates":
-        return Heliotrope(NO_CAPS, seed, shown, candidates=ALL_CANDIDATES)
+        return Heliotrope({}, seed, candidates=ALL_CANDIDATES)
     if piece == "no_exploration":
-        return Heliotrope({**NO_CAPS, **GREEDY}, seed, shown)
+        return Heliotrope(GREEDY, seed)
     if piece == "oracle_coefficients":
-        return with_coefficients(world, seed, NO_CAPS)
+        return with_coefficients(world, seed)
     if piece == "oracle_features":
         return OracleFeatures(world, seed)
     if piece == ATTAINABLE:
         return make_method(ATTAINABLE, world, seed)
-    return Heliotrope({} if piece == OURS else NO_CAPS, seed, shown)
+    return Heliotrope({}, seed)
 
 
 def _mean_over_shops(runs: list[Run], less: list[Run] | None) -> Interval:

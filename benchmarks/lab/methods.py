@@ -40,11 +40,11 @@ def make_method(name: str, world: World, seed: int, overrides: dict[str, Any] | 
     spec = world.truth.spec
     join_ms = JOIN_MS + DELAYS_JOINED * spec.delay_ms
     if name == "heliotrope":
-        return Heliotrope(overrides or {}, seed, spec.shown)
+        return Heliotrope(overrides or {}, seed)
     if name in OURS:
         changed = dict(overrides or {})
         changed["bandit"] = {"policy": name, **changed.get("bandit", {})}
-        return Heliotrope(changed, seed, spec.shown)
+        return Heliotrope(changed, seed)
     if name in VARIANTS:
         return VowpalWabbit(VARIANTS[name], seed, join_ms)
     if name in FACTORIES:

@@ -2,7 +2,6 @@
 
 import sys
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -104,16 +103,16 @@ class OracleFeatures(Method):
         return np.column_stack([ones, match, appeal, price, *products])
 
 
-def with_coefficients(world: World, seed: int, overrides: dict[str, Any]) -> Heliotrope:
+def with_coefficients(world: World, seed: int) -> Heliotrope:
     """Ours with the model that it learns of LONGER times as many others in the same shop and time, and no more learning."""
     spec = world.truth.spec
     crowded = replace(spec, visitors=LONGER * spec.visitors, gap_ms=spec.gap_ms // LONGER)
     others = World(crowded, seed, first_visitor=OTHERS)
-    teacher = Heliotrope(overrides, seed, spec.shown)
+    teacher = Heliotrope({}, seed)
     others.run(teacher)
     teacher.job.publish(others.now_ms)
     predictor = teacher.job.chooser.predictor
     assert predictor is not None, "so many visitors teach a model"
-    taught = Heliotrope(overrides, seed, spec.shown, publish_every=NEVER)
+    taught = Heliotrope({}, seed, publish_every=NEVER)
     taught.job.chooser.use_model(predictor)
     return taught

@@ -17,7 +17,7 @@ from state.session.interest import interest
 
 
 class Heliotrope(Method):
-    """The job in process.
+    """The job in process. It publishes lists as long as the configuration has them, and pages show the first items, as shops do.
 
     Args:
         overrides: configuration by section, such as `{"bandit": {"policy": "lin_ucb"}}`.
@@ -32,11 +32,10 @@ class Heliotrope(Method):
         self,
         overrides: dict[str, Any],
         seed: int,
-        items: int,
         publish_every: int = 50,
         candidates: int | None = None,
     ) -> None:
-        sections = {"profile": {"items": items, "min_interval": 0}, "decisions": {"full_share": 0.0}, **overrides}
+        sections = {"profile": {"min_interval": 0}, "decisions": {"full_share": 0.0}, **overrides}
         self.settings: Settings = settings_from(sections)
         if candidates is not None:
             more = replace(self.settings.candidates, max=candidates)
