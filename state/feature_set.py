@@ -60,19 +60,27 @@ def value_in(x: bytes, feature: Feature) -> float | None:
 
 
 _PRIOR = {
-    "bias": 0.03,
-    "rating": 0.02,
-    "reviews": 0.01,
+    "bias": 0.02,
+    "rating": 0.01,
+    "reviews": 0.005,
     "novelty": 0.005,
-    "category_share": 0.03,
-    "last_category": 0.01,
+    "category_known": 0.01,
     "product_affinity": 0.01,
+    "last_category": 0.005,
+    "rate_log_ratio": 0.03,
+    "rate_times_category_share": 0.1,
+    "taste": 0.015,
+    "taste_root": 0.01,
+    "rating_times_taste": 0.005,
+    "relative_price_times_taste": -0.01,
+    "relative_price_times_usual": 0.01,
     "regional_popularity": 0.03,
     "trending": 0.01,
     "together": 0.03,
     "moment_match": 0.01,
 }
-"""What is expected of the coefficients before anything is known, in units of reward: what shops sell by without a model."""
+"""What is expected of the coefficients before anything is known, in units of reward: about the mean of what shops of very
+different forms teach, see docs/decisions/0041-a-prior-from-many-shops.md."""
 
 
 def prior_of(feature_set: str, dimension: int) -> NDArray[np.float64]:

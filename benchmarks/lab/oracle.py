@@ -22,6 +22,7 @@ OTHERS = 1_000_000
 """Number of its first visitor: other people than those of the run."""
 NEVER = sys.maxsize
 TERMS = 8
+RIDGE = 1.0
 
 
 class OracleFeatures(Method):
@@ -38,7 +39,7 @@ class OracleFeatures(Method):
         self._rng = np.random.default_rng([seed, 60])
         self._visitors: dict[str, Visitor] = {}
         self._shown: dict[str, dict[str, Vector]] = {}
-        self._precision = self._settings.bandit.ridge * np.eye(TERMS)
+        self._precision = RIDGE * np.eye(TERMS)
         self._rewards = np.zeros(TERMS)
         self._exposures = self._clicks = 1.0
         self._decisions = 0

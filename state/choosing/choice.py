@@ -79,8 +79,10 @@ class Chooser:
         self._model_rows: dict[str, ModelRows] = {}
         self.rates = Rates(self.catalogue, None)
         self.examination: list[float] = []
-        self._prior = Posterior.of(Sums(DIMENSION, None), settings.bandit.ridge, 0, prior_of(FEATURE_SET, DIMENSION))
-        self.arms = Arms.prior(DIMENSION, settings.bandit.ridge) if settings.bandit.form == "disjoint" else None
+        self._prior = Posterior.of(
+            Sums(DIMENSION, None), settings.bandit.prior_weight, 0, prior_of(FEATURE_SET, DIMENSION)
+        )
+        self.arms = Arms.prior(DIMENSION, settings.bandit.prior_weight) if settings.bandit.form == "disjoint" else None
         self._slates = self._slates_at_once()
         self._use_rates(self.rates)
         self._newest: tuple[str, Values] = ("", np.zeros(0))

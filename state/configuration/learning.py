@@ -63,6 +63,11 @@ class Reward(Section, frozen=True):
     disorder_ms: Millis = 10 * MINUTE_MS
 
 
+SHARED_RIDGE, DISJOINT_RIDGE = 30.0, 1.0
+"""`bandit.ridge` where it is null. The prior of the shared form is the mean over many shops; a product's own model begins with
+less evidence, and differs more."""
+
+
 class Bandit(Section, frozen=True):
     """The policy and its learner."""
 
@@ -80,7 +85,7 @@ class Bandit(Section, frozen=True):
     order_by: Literal["value", "score"] = "value"
     form: Literal["shared", "disjoint"] = "shared"
     disjoint_products: Annotated[int, Meta(ge=1, le=1_000)] = 100
-    ridge: Positive = 1.0
+    ridge: Positive | None = None
     half_life_ms: Annotated[int, Meta(ge=1)] | None = None
     drift: Literal["ignore", "watch", "shorten"] = "ignore"
     drift_delta: OpenFraction = 0.002
@@ -95,6 +100,13 @@ class Bandit(Section, frozen=True):
     variants_salt: str = ""
     seed: Annotated[int, Meta(ge=0)] | None = None
     lineage: Annotated[str, Meta(max_length=64)] = ""
+
+    @property
+    def prior_weight(self) -> float:
+        """How many exposures the prior weighs along each feature: `ridge`, else what the form has by default."""
+        if self.ridge is not None:
+            return self.ridge
+        return SHARED_RIDGE if self.form == "shared" else DISJOINT_RIDGE
 
 
 class Variant(Bandit, frozen=True):

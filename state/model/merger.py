@@ -64,7 +64,7 @@ def conditions_of(settings: Settings) -> ModelConditions:
     return ModelConditions(
         FEATURE_SET,
         bandit.variant,
-        bandit.ridge,
+        bandit.prior_weight,
         bandit.half_life_ms,
         digest,
         max_products=most,

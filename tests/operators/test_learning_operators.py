@@ -332,7 +332,7 @@ def test_an_earlier_jobs_model_is_taken_over_with_what_changed_since(bench: Benc
 
 
 def test_models_of_several_variants_learn_and_travel_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    configuration = settings(bandit={"variants": {"own": {"share": 0.5, "form": "disjoint"}}})
+    configuration = settings(bandit={"ridge": 1.0, "variants": {"own": {"share": 0.5, "form": "disjoint"}}})
     bench = Bench(monkeypatch)
     bench.learner = LearnerOperator(learners_of(configuration), BUILD_ID)
     bench.model = ModelOperator(conditions_by_key(configuration), configuration.bandit, BUILD_ID)
@@ -370,7 +370,8 @@ def test_dimension_is_the_feature_sets() -> None:
 
 def test_drift_shortens_the_half_life_once_and_for_all(monkeypatch: pytest.MonkeyPatch) -> None:
     """Learner and model turn at the same moment, restarts in between change nothing, and readers are told."""
-    configuration = settings(bandit={"drift": "shorten", "half_life": "8 h", "drift_least_half_life": "4 h"})
+    learning = {"ridge": 1.0, "drift": "shorten", "half_life": "8 h", "drift_least_half_life": "4 h"}
+    configuration = settings(bandit=learning)
     bench = Bench(monkeypatch)
     [key] = learners_of(configuration)
 

@@ -103,12 +103,12 @@ def test_what_is_for_one_category_only_is_shown_while_the_newest_event_is_of_it(
 
 @pytest.mark.parametrize(("offset", "is_shown"), [(-1e-6, True), (-0.5, False)])
 def test_what_is_buried_falls_below_what_is_worth_as_much(offset: float, is_shown: bool) -> None:
-    """Before a model has come the prior puts the best rated product of the category first."""
-    rules = {"bury": [{"product": "product-29", "offset": offset}]}
+    """Before a model has come the prior puts a cheap product with the best rating of the category first."""
+    rules = {"bury": [{"product": "product-9", "offset": offset}]}
     visit = Visit(shop(settings(bandit={"policy": "epsilon_greedy", "epsilon": 0.0, "floor": 0.0}, rules=rules)))
     visit.send(event())
-    assert (shown(visit)[0] == "product-29") == is_shown
-    assert ("product-29" in shown(visit)) == is_shown
+    assert (shown(visit)[0] == "product-9") == is_shown
+    assert ("product-9" in shown(visit)) == is_shown
 
 
 def test_rules_hold_where_the_list_is_ordered_by_score() -> None:

@@ -103,7 +103,7 @@ def test_a_turn_is_exact_for_what_came_before_after_and_late(first: int | None, 
     shard and merger are restored again and again; some examples are taken back after a turn."""
     half_life = None if first is None else first
     configuration = settings_from(
-        {"bandit": {"drift": "shorten", "half_life": half_life, "drift_half_life": 6 * HOUR,
+        {"bandit": {"ridge": 1.0, "drift": "shorten", "half_life": half_life, "drift_half_life": 6 * HOUR,
                     "drift_least_half_life": 2 * HOUR, "form": form}}
     )  # fmt: skip
     shard = LearnerShard.open("d/0", None, {}, DIMENSION, configuration.bandit, T0)
