@@ -262,8 +262,19 @@ step = st.tuples(
 )
 
 
+PENALISED = [
+    *[("product_view", 0, 0, 0, 0, 1, False)] * 14,
+    ("product_view", 1, 0, 0, 0, 1, False),
+    *[("product_view", 0, 0, wait_ms, 0, 1, False) for wait_ms in (92, 170, 238)],
+    ("add_to_cart", 1, 3, 0, 0, 1, False),
+    ("product_view", 1, 3, 0, 1, 1, False),
+]
+"""An exposure's reward falls, where one was published in between: by default the first counts, and an earlier one comes late."""
+
+
 @given(st.lists(step, min_size=1, max_size=40), st.integers(0, 3_000))
 @example([("hover", 0, 0, 0, 0, 2, False), ("hover", 0, 0, 0, 0, 1, False)], 1)
+@example(PENALISED, 1)
 @limits(deadline=None, max_examples=150)
 def test_after_the_last_timer_nothing_is_different(steps: list[Any], interval_ms: int) -> None:
     """Profiles say the same as if every event had been answered by itself, and every event is in the counts of one."""
@@ -288,7 +299,8 @@ def test_after_the_last_timer_nothing_is_different(steps: list[Any], interval_ms
     assert sum(sum(profile["counts"].values()) for profile in found.values()) == arrivals
     assert apart.writes == arrivals == together.writes + together.counts.pop("profiles_coalesced", 0)
     for counts in (together.counts, apart.counts):  # what is exposed depends on what was published
-        for name in ("exposures", "exposures_explored", "exposures_new", "exposures_retracted", "reward_milli"):
+        earned = ("reward_milli", "penalty_milli")
+        for name in ("exposures", "exposures_explored", "exposures_new", "exposures_retracted", *earned):
             counts.pop(name, None)
     assert together.counts == apart.counts
 
