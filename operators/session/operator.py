@@ -290,7 +290,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
 
     def _try_again(self, session_id: str, at_ms: int) -> None:
         """Lets a publication that failed be pending; its event stays applied."""
-        session = self._load_due(session_id)
+        session = self._load(session_id)
         if session is not None:
             session.pending_ms = at_ms
             self._wait(session_id, at_ms)
@@ -404,6 +404,15 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
             self._counters.add("sessions_unreadable", 1)
             return None
 
+    def _tried(self, step: Callable[[], Effect], counter: str) -> Effect | None:
+        """What a step at a session's time comes to, None where it fails by an error of ours, which must not stop the others."""
+        try:
+            return step()
+        except Exception:
+            logger.exception("a session's time could not be seen to", counted_in=counter)
+            self._counters.add(counter, 1)
+            return None
+
     def _carry_out(self, effect: Effect, session_id: str) -> None:
         """State first: nothing below may fail for a reason that lies in the event."""
         self._sessions.put(session_id, None if effect.session is None else self._pack(session_id, effect.session))
@@ -498,14 +507,12 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         session = self._load_due(session_id)
         if session is None or not session.pending_ms or now_ms < session.pending_ms:
             return
-        try:
-            effect = self._personalizer.publisher.publish_pending(session, session_id, now_ms)
-        except Exception:  # as for an event
-            logger.exception("a pending profile could not be made")
-            self._counters.add("profiles_failed", 1)
+        publisher = self._personalizer.publisher
+        effect = self._tried(lambda: publisher.publish_pending(session, session_id, now_ms), "profiles_failed")
+        if effect is None:
             self._wait(session_id, now_ms + RETRY_AFTER_MS)
-            return
-        self._carry_out(effect, session_id)
+        else:
+            self._carry_out(effect, session_id)
 
     def _end_some(self, time_ms: int, ctx: Any) -> None:
         """Looks at sessions that are due at that event time; if many are, at the others in a call of their own."""
@@ -526,31 +533,26 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
 
     def _end_one(self, session_id: str, time_ms: int) -> None:
         """Ends a session's exposures by the Python core, and the session when its life is over."""
-        session = self._load_due(session_id)
-        if session is None and self._sessions.get(session_id) is not None:
-            self._due.add(session_id, time_ms + self._settings.session.ttl_ms)
-        elif session is not None and time_ms >= session.timer_ms:  # else gone, or another time is the one that counts
-            try:
-                effect = self._personalizer.on_timer(session, session_id, time_ms, wall_clock_ms())
-            except Exception:  # as for an event
-                logger.exception("a session's time could not be seen to")
-                self._counters.add("timers_failed", 1)
-                self._due.add(session_id, time_ms + self._settings.session.ttl_ms)
-                return
+        session, effect = self._load_due(session_id), None
+        if session is not None:
+            if time_ms < session.timer_ms:
+                return  # another time is the one that counts
+            on_timer, now_ms = self._personalizer.on_timer, wall_clock_ms()
+            effect = self._tried(lambda: on_timer(session, session_id, time_ms, now_ms), "timers_failed")
+        if effect is not None:
             self._carry_out(effect, session_id)
+        elif self._sessions.get(session_id) is not None:
+            self._due.add(session_id, time_ms + self._settings.session.ttl_ms)
 
     def _write_again(self, session_id: str, now_ms: int) -> None:
-        session = self._load_due(session_id)
-        if session is None and self._sessions.get(session_id) is not None:
-            return
-        effect = Effect(session)
+        session, effect = self._load_due(session_id), None
         if session is not None:
-            try:
-                effect = self._personalizer.publisher.republish(session, session_id, now_ms)
-            except Exception:  # as for an event
-                logger.exception("a profile could not be written again")
-                self._counters.add("profiles_failed", 1)
-                return
+            publisher = self._personalizer.publisher
+            effect = self._tried(lambda: publisher.republish(session, session_id, now_ms), "profiles_failed")
+        elif self._sessions.get(session_id) is None:
+            effect = Effect(None)
+        if effect is None:
+            return
         effect.delete = effect.write is None and (session is None or not session.recent.events)
         if effect.delete or effect.write is not None:
             self._carry_out(effect, session_id)
