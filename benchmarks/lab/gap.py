@@ -67,6 +67,7 @@ def summary(runs: list[Run]) -> dict[str, Any]:
     """Our share and the pieces' differences, by shop and in the mean over the shops."""
     shops: dict[str, Any] = {}
     every: dict[str, list[Run]] = {}
+    curves: dict[str, list[list[float | None]]] = {}
     for shop in dict.fromkeys(run.shop for run in runs):
         grouped = by_method(runs, shop)
         ours = grouped[OURS]
@@ -77,13 +78,11 @@ def summary(runs: list[Run]) -> dict[str, Any]:
             paired = [found.get(run.seed, run) for run in ours]
             shops[shop][piece] = difference(paired, ours) if found else None
             every.setdefault(piece, []).extend(paired)
+        for name in (OURS, *PIECES):
+            if name in grouped:
+                curves.setdefault(name, []).append(shares_by_number(grouped[name]))
     mean: dict[str, Any] = {OURS: _mean_over_shops(every[OURS], None)}
     mean.update({piece: _mean_over_shops(every[piece], every[OURS]) for piece in PIECES})
-    grouped_by_shop = [by_method(runs, shop) for shop in shops]
-    curves = {
-        name: [shares_by_number(grouped[name]) for grouped in grouped_by_shop if name in grouped]
-        for name in (OURS, *PIECES)
-    }
     at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
     return {"at": at, "shops": shops, "mean": mean, "by_number": curves, "runs": runs}
 
@@ -126,14 +125,12 @@ def _make(piece: str, world: World, seed: int) -> Method:
     if piece == "all_candidates":
         return Heliotrope({}, seed, candidates=ALL_CANDIDATES)
     if piece == "no_exploration":
-        return Heliotrope(GREEDY, seed)
+        return make_method(OURS, world, seed, GREEDY)
     if piece == "oracle_coefficients":
         return with_coefficients(world, seed)
     if piece == "oracle_features":
         return OracleFeatures(world, seed)
-    if piece == ATTAINABLE:
-        return make_method(ATTAINABLE, world, seed)
-    return Heliotrope({}, seed)
+    return make_method(ATTAINABLE if piece == ATTAINABLE else OURS, world, seed)
 
 
 def _mean_over_shops(runs: list[Run], less: list[Run] | None) -> Interval:

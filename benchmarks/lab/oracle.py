@@ -23,12 +23,13 @@ OTHERS = 1_000_000
 NEVER = sys.maxsize
 TERMS = 8
 RIDGE = 1.0
+"""Its terms have no prior of their own, so that this weighs next to nothing."""
 
 
 class OracleFeatures(Method):
     """Linear Thompson sampling on the truth's own terms: match, appeal, price, and their products.
 
-    Candidates, confidence and ridge are those of our configuration. It learns from the same impressions and clicks, as they come.
+    Candidates and confidence are those of our configuration. It learns from the same impressions and clicks, as they come.
     """
 
     def __init__(self, world: World, seed: int) -> None:
