@@ -33,6 +33,8 @@ def _names_in(node: ast.AST) -> Iterator[tuple[ast.expr, Kind]]:
             yield node.args[0], CALLS[node.func.attr]
     if isinstance(node, ast.Call) and ast.unparse(node.func) == "self._steps.add" and len(node.args) > 1:
         yield node.args[0], Kind.COUNTER
+    if isinstance(node, ast.Call) and ast.unparse(node.func) == "self._tried":
+        yield node.args[1], Kind.COUNTER
     if isinstance(node, ast.Call) and ast.unparse(node.func) == "Histogram":
         yield node.args[1], Kind.BUCKETS
     if isinstance(node, ast.Call) and ast.unparse(node.func).endswith("._finish"):
