@@ -135,6 +135,8 @@ def settings_of(overrides: dict[str, dict[str, Any]]) -> Settings:
 
 def some_hint(user: str, names: list[str], rng: Random) -> Hint:
     """Something that could be known of a user, now and then nothing."""
+    if rng.random() < 0.1:
+        return Hint(user, T0 - rng.randrange(HOUR), 0.0, {}, {}, [])
     total = rng.choice((0.0, 1e-9, 0.7, 3.5, 40.0, 1e6 * rng.random()))
     products = sorted((rng.choice((rng.random(), 0.1, 1.0)) for _ in range(rng.choice((0, 1, 5, 20)))), reverse=True)
     categories = [category_name(n) for n in rng.sample((0, 1, 2, 3, 4, 11, 12), rng.randrange(7))]
