@@ -34,7 +34,9 @@ class Attainable(Method):
         """See `Method.event`."""
         evidence = self._sessions.get(event.session_id)
         if evidence is None:
-            evidence = self._sessions[event.session_id] = Evidence(region_number(event))
+            evidence = self._sessions[event.session_id] = Evidence(
+                region_number(event), lands_anywhere=self._truth.spec.lands_anywhere
+            )
         evidence.apply(event, self._truth)
 
     def page(self, session_id: str, items: int, now_ms: int) -> Page:

@@ -49,8 +49,9 @@ class Evidence:
         region: the visitor's, by its number.
     """
 
-    def __init__(self, region: int) -> None:
+    def __init__(self, region: int, *, lands_anywhere: bool = False) -> None:
         self.region = region
+        self._looks_around = not lands_anywhere
         self.browses: list[Browse] = []
         self.looks: dict[str, Look] = {}
         self._last: Look | None = None
@@ -63,12 +64,13 @@ class Evidence:
             self._last = self.looks[event.decision_id or ""] = Look(event.timestamp, shown)
         elif event.decision_id is not None:
             self.looks[event.decision_id].clicked.update(rows)
-        else:
+        elif self._looks_around:
             category = int((event.category_id or "").removeprefix("category-"))
             passed = self._last.rows if self._last else []
             self.browses.append(Browse(event.timestamp, category, rows[0] if rows else None, passed))
             if self._last:
                 self._last.browsed = True
+        self._looks_around = True
 
 
 class Grid:
@@ -153,12 +155,15 @@ class Likelihood:
     def _add_look(self, look: Look, now_ms: int) -> None:
         truth = self._grid.truth
         silent = 0.0 if look.browsed else silence(truth.spec, look.at_ms, now_ms)
-        examined = truth.examination()[: len(look.rows), None, None]
-        chances = self._grid.chances(look.rows, look.at_ms) * examined
         is_clicked = np.array([row in look.clicked for row in look.rows])
+        if truth.spec.acts_once and is_clicked.any():
+            is_clicked = is_clicked[: int(is_clicked.argmax()) + 1]
+        rows = look.rows[: len(is_clicked)]
+        examined = truth.examination()[: len(rows), None, None]
+        chances = self._grid.chances(rows, look.at_ms) * examined
         with np.errstate(divide="ignore"):
             seen = np.where(is_clicked[:, None, None], np.log(chances), np.log1p(chances * (silent - 1)))
-        codes = truth.category[look.rows]
+        codes = truth.category[rows]
         np.add.at(self.clicked, codes[is_clicked], 1.0)
         if look.browsed or is_clicked.any():
             np.add.at(self.logs, codes, seen)

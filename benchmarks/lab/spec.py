@@ -25,6 +25,9 @@ class Spec:
         hidden: share of a product's appeal that its rating does not show.
         delay_ms: mean delay of clicks and carts on their way to the method.
         lost: share of clicks and carts that never arrive.
+        lands_anywhere: visitors come from outside, on any product, and have not browsed when they ask for the first page; others
+            look around first.
+        acts_once: visitors act on the first item of a page that they like, and look no further.
     """
 
     name: str
@@ -43,6 +46,8 @@ class Spec:
     click_scale: float = 1.0
     delay_ms: int = 0
     lost: float = 0.0
+    lands_anywhere: bool = False
+    acts_once: bool = False
     gap_ms: int = 2_000
 
 
@@ -55,6 +60,17 @@ SHOPS = (
     Spec("position_bias", shown=10, examination=0.75),
     Spec("delayed", link="linear", delay_ms=5 * MINUTE_MS),
     Spec("lost", link="logistic", taste="spread", lost=0.4),
+    Spec("one_item", shown=8, acts_once=True),
+    Spec(
+        "by_region",
+        products=240,
+        link="logistic",
+        taste="spread",
+        shown=6,
+        regional=0.8,
+        lands_anywhere=True,
+        acts_once=True,
+    ),
 )
 
 

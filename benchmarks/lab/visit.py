@@ -48,7 +48,13 @@ class Visit:
 
     def steps(self) -> Steps:
         """Lands, looks at pages, leaves."""
-        for _ in range(int(self._rng.integers(1, 4))):
+        first_steps = int(self._rng.integers(1, 4))
+        if self._truth.spec.lands_anywhere:
+            row = int(self._rng.integers(self._truth.spec.products))
+            self._emit("product_view", **self._named(row))
+            yield self._pause(self._rng)
+            first_steps = 0
+        for _ in range(first_steps):
             self._browse(self._rng, ())
             yield self._pause(self._rng)
         pages = min(PAGES_MAX, int(self._rng.geometric(1 / self._truth.spec.pages_mean)))
@@ -69,6 +75,8 @@ class Visit:
             self._emit("impression", decision_id=page.decision_id, shown=page.product_ids)
         seen = looks[: len(rows)] < truth.examination()[: len(rows)]
         clicked = [row for row, is_seen in zip(rows, seen, strict=True) if is_seen and luck[row] < chances[row]]
+        if truth.spec.acts_once:
+            clicked = clicked[:1]
         yield self._pause(rng)
         for row in clicked:
             yield from self._click(row, page.decision_id)

@@ -75,7 +75,7 @@ def likelihood(people: People, who: Visitor, events: list[Event], now_ms: int) -
     clicks = {(event.decision_id, product) for event in events for product in event.products() if event.decision_id}
     shown: list[str] = []
     page_id, browsed_after = None, set()
-    for event in events:
+    for event in events[1:] if truth.spec.lands_anywhere else events:
         if event.event_type == "impression":
             shown, page_id = list(event.shown or ()), event.decision_id
         elif event.decision_id is None:
@@ -89,14 +89,20 @@ def likelihood(people: People, who: Visitor, events: list[Event], now_ms: int) -
             found *= float(np.prod(1 - chances))
             continue
         silent = silence(truth.spec, page.timestamp, now_ms)
-        sets = [set(one) for size in range(1, len(chances) + 1) for one in combinations(range(len(chances)), size)]
+        most = 1 if truth.spec.acts_once else len(chances)
+        sets = [set(one) for size in range(1, most + 1) for one in combinations(range(len(chances)), size)]
         found *= sum(
-            float(np.prod([chances[k] if k in clicked else 1 - chances[k] for k in range(len(chances))]))
+            float(np.prod([chances[k] if k in clicked else 1 - chances[k] for k in looked_at(truth, clicked, chances)]))
             * silent ** len(clicked - seen)
             for clicked in sets
             if seen <= clicked
         )
     return found
+
+
+def looked_at(truth: Truth, clicked: set[int], chances: NDArray[np.float64]) -> range:
+    """Places of a page that are looked at by one who clicks these."""
+    return range(max(clicked) + 1 if truth.spec.acts_once else len(chances))
 
 
 def chance_of_browsing(people: People, who: Visitor, event: Event, shown: list[str]) -> float:
@@ -130,10 +136,19 @@ def all_pairs(truth: Truth) -> list[tuple[float, Visitor]]:
 
 
 @pytest.mark.parametrize(
-    ("link", "lost", "delay_ms"),
-    [("product", 0.0, 0), ("linear", 0.0, 10_000), ("logistic", 0.4, 0), ("linear", 0.3, 5_000)],
+    ("link", "lost", "delay_ms", "acts_once", "lands_anywhere"),
+    [
+        ("product", 0.0, 0, False, False),
+        ("linear", 0.0, 10_000, False, False),
+        ("logistic", 0.4, 0, False, False),
+        ("linear", 0.3, 5_000, False, False),
+        ("product", 0.0, 0, True, False),
+        ("logistic", 0.0, 0, True, True),
+    ],
 )
-def test_beliefs_of_two_tastes_are_exact(link: Link, lost: float, delay_ms: int) -> None:
+def test_beliefs_of_two_tastes_are_exact(
+    link: Link, lost: float, delay_ms: int, acts_once: bool, lands_anywhere: bool
+) -> None:
     spec = Spec(
         "tiny",
         products=9,
@@ -146,6 +161,8 @@ def test_beliefs_of_two_tastes_are_exact(link: Link, lost: float, delay_ms: int)
         drifts=1,
         lost=lost,
         delay_ms=delay_ms,
+        acts_once=acts_once,
+        lands_anywhere=lands_anywhere,
         click_scale=1.5,
     )
     world = World(spec, SEED)

@@ -11,6 +11,7 @@ from benchmarks.lab.spec import NAMES, shop
 from benchmarks.lab.truth import START_MS, Truth
 from benchmarks.lab.vowpal import VARIANTS
 from benchmarks.lab.world import World
+from state.events.event import Event
 
 VISITORS = 12
 
@@ -41,6 +42,47 @@ def test_no_slate_is_worth_more_than_the_best(name: str) -> None:
 def test_the_optimum_has_all_of_the_way(name: str) -> None:
     world = World(shop(name, 6, VISITORS), 6)
     assert share(world.run(Optimum(world))) == pytest.approx(1.0, abs=1e-9)
+
+
+class Heard(Uniform):
+    """Shows pages by chance, and keeps the events."""
+
+    def __init__(self) -> None:
+        super().__init__(9)
+        self.events: dict[str, list[Event]] = {}
+
+    def event(self, event: Event, now_ms: int) -> None:
+        self.events.setdefault(event.session_id, []).append(event)
+
+
+@pytest.mark.parametrize(("name", "acts_once"), [("one_item", True), ("by_region", True), ("linear", False)])
+def test_some_visitors_act_on_one_item_of_a_page(name: str, acts_once: bool) -> None:
+    heard = Heard()
+    World(shop(name, 9, 100), 9).run(heard)
+    most = 0
+    for events in heard.events.values():
+        clicked: set[str] = set()
+        for event in events:
+            if event.event_type == "impression":
+                clicked = set()
+            elif event.decision_id is not None:
+                clicked.update(event.products())
+                most = max(most, len(clicked))
+    assert (most == 1) == acts_once
+
+
+@pytest.mark.parametrize(("name", "lands_anywhere"), [("by_region", True), ("logistic", False)])
+def test_some_visitors_have_not_looked_around_before_the_first_page(name: str, lands_anywhere: bool) -> None:
+    heard, world = Heard(), World(shop(name, 9, 100), 9)
+    world.run(heard)
+    before, fitting = [], []
+    for session_id, events in heard.events.items():
+        kinds = [event.event_type for event in events]
+        match = world.truth.visitor(world.sessions[session_id]).match
+        before.append(kinds.index("impression"))
+        fitting.append(match[int((events[0].category_id or "").removeprefix("category-"))])
+    assert (max(before) == 1) == lands_anywhere
+    assert (min(fitting) < 0.05) == lands_anywhere, "who looks around goes to what they like"
 
 
 def test_uniform_choice_has_nothing_of_the_way() -> None:
