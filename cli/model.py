@@ -21,6 +21,7 @@ from state.codec import UnreadableError
 from state.feature_set import FEATURE_SET, NAMES
 from state.model.change import LiveModel
 from state.model.drift import DriftState
+from state.model.examination import SURE, evidence_for_cascade
 from state.model.merger import IncompatibleModelError, ModelConditions, refuse_incompatible, refuse_unusable
 from state.model.model_input import Command
 from state.model.predictor import Predictor
@@ -132,6 +133,9 @@ def summary(snapshot: Snapshot, archived: list[int]) -> dict[str, Any]:
         "refused": sums.refused,
         "watched": [msgspec.structs.asdict(each) for each in snapshot.watched],
         "products": len(snapshot.product_ids),
+        "products_by_region": len(snapshot.cells),
+        "examination": snapshot.examination,
+        "evidence_for_cascade": evidence_for_cascade(sums, snapshot.model_version),
         "coefficients": dict(zip(names, predictor.theta.tolist(), strict=True)),
         "archived": archived,
     }
@@ -149,12 +153,20 @@ def _overview(snapshot: Snapshot, users: dict[str, str]) -> Table:
         ("exposures learned", f"{found['exposures']:,.0f}"),
         ("mean reward", f"{found['mean_reward']:.4f}"),
         ("products with own rates", f"{found['products']:,}"),
+        ("products counted by region", f"{found['products_by_region']:,}"),
+        ("exposures below a last click", _examination(found["examination"], found["evidence_for_cascade"])),
         ("half-life", half_life),
         ("examples refused", f"{found['refused']:,}"),
         *((f"drift in {each.variant}", _drift(each)) for each in snapshot.watched),
     ):
         table.add_row(escape(visible(name)), escape(visible(str(value))))
     return table
+
+
+def _examination(examination: str, evidence: float) -> str:
+    """What is learned of exposures that visitors may not have looked at."""
+    how = "are not learned (cascade)" if examination == "cascade" else "are learned as all others"
+    return f"{how}; log of the evidence that they are not looked at: {evidence:+,.1f} ({SURE:g} decides)"
 
 
 def _drift(watched: DriftState) -> str:

@@ -283,6 +283,7 @@ _METRICS: tuple[Metric, ...] = (
             "models_unsound",
             "not published as no reader would take them: import one or roll back",
         ),
+        ("examination_changes", "from which on exposures below a last click are learned otherwise than before"),
     ),
     *_counters(
         "model",
@@ -295,6 +296,22 @@ _METRICS: tuple[Metric, ...] = (
         "‰",
         ("exposure_gini_permille", "Gini index of the products' exposures: 0 all alike, 1000 one has all"),
         ("exposure_tail_permille", "share of exposures that all but the fifth exposed most have"),
+    ),
+    *_gauges(
+        "model",
+        "0 or 1",
+        (
+            "examination_cascade",
+            "1 where exposures below a last click are not learned, by evidence (`exposure.model: auto`)",
+        ),
+    ),
+    *_gauges(
+        "model",
+        "log of a ratio",
+        (
+            "examination_evidence",
+            "of the likelihood that visitors do not look at what lies below a last click; 10 is enough",
+        ),
     ),
     # --- users
     *_counters(

@@ -18,6 +18,7 @@ from state.codec import UnreadableError, reading
 from state.configuration import Bandit
 from state.model.archive import Archive
 from state.model.change import Change, LiveModel, Publication
+from state.model.examination import evidence_for_cascade
 from state.model.exposure_metrics import exposure_spread
 from state.model.learner import ShardUpdate
 from state.model.merger import IncompatibleModelError, Merger, ModelConditions
@@ -102,7 +103,10 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
         learned, version = merger.learned(now_ms), publication.version(now_ms)
         base_version = publication.base_of(learned, now_ms)
         if base_version is not None:
+            examination = merger.examination
             changed = self._snapshot(merger, version, publication.changed)
+            if merger.examination != examination:
+                publication.begin_anew()  # the counts of all products are others
             if changed is not None:
                 yield Row(live_key + CHANGE_SUFFIX, Change(base_version, changed).encode())
             return
@@ -110,12 +114,13 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
         if snapshot is None:
             return
         publication.whole(version, learned)
-        self._show_spread(merger)
+        self._show_spread(merger, version)
         yield Row(live_key, snapshot)
         yield from self._archive(live_key, version, snapshot)
 
     def _snapshot(self, merger: Merger, version: int, only: Set[str] | None = None) -> bytes | None:
         """The bytes to publish; None for a model that no reader would take, in place of which the last good one stays."""
+        examination = merger.examination
         try:
             with reading("the model snapshot"), np.errstate(all="ignore"):
                 snapshot = merger.snapshot(version, only)
@@ -126,18 +131,25 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
             return None
         else:
             self._counters.add("models_published", 1)
+            if merger.examination != examination:
+                self._counters.add("examination_changes", 1)
+                logger.info("what is learned below a last click is another now", examination=merger.examination)
             return snapshot.encode()
         finally:
             self._counters.flush()
 
-    def _show_spread(self, merger: Merger) -> None:
-        """Tells how evenly products are exposed; all statistics learn all exposures, so those of the default variant tell it."""
+    def _show_spread(self, merger: Merger, version: int) -> None:
+        """Tells how evenly products are exposed, and what is learned of exposures below a last click; all statistics learn all
+        exposures, so those of the default variant tell it."""
         if merger.conditions.variant != self._default:
             return
-        spread = exposure_spread(merger.products.table[:, 0])
+        spread = exposure_spread(merger.products.exposures())
         self._counters.show("exposed_products", spread.products)
         self._counters.show("exposure_gini_permille", round(1_000 * spread.gini))
         self._counters.show("exposure_tail_permille", round(1_000 * spread.tail_share))
+        evidence = evidence_for_cascade(merger.sums(), version)
+        self._counters.show("examination_cascade", int(merger.examination == "cascade"))
+        self._counters.show("examination_evidence", round(evidence))
 
     def _archive(self, live_key: bytes, version: int, snapshot: bytes) -> Iterator[Row]:
         archive = Archive.decode(self._archived.value())

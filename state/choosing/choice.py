@@ -77,6 +77,7 @@ class Chooser:
         self.mix = Mix(settings.variety, settings.profile.items)
         self.predictor: Predictor | None = None
         self._model_rows: dict[str, ModelRows] = {}
+        self._has_regions = settings.bandit.has_regional_effects
         self.rates = Rates(self.catalogue, None)
         self.examination: list[float] = []
         self._prior = Posterior.of(
@@ -124,11 +125,15 @@ class Chooser:
     def use_model(self, predictor: Predictor, model: str | None = None) -> None:
         """Score with this model from now on, as do all variants that choose by it; None: that of this chooser itself."""
         name = model or self.model
-        rates = Rates(self.catalogue, predictor, self._model_rows.setdefault(name, ModelRows()))
+        rates = self._rates_of(name, predictor)
         users = [chooser for chooser in self._all if chooser.model == name]
         learners = [chooser._learner_in(predictor) for chooser in users]
         for chooser, learner in zip(users, learners, strict=True):
             chooser._use(predictor, rates, learner)
+
+    def _rates_of(self, model: str, predictor: Predictor | None) -> Rates:
+        rows = self._model_rows.setdefault(model, ModelRows())
+        return Rates(self.catalogue, predictor, rows, has_regions=self._has_regions)
 
     def _learner_in(self, predictor: Predictor) -> RiverLearner | None:
         """The model's river learner, if this chooser's policy has use for it: that of another, from before a change of
@@ -172,12 +177,13 @@ class Chooser:
         if self.catalogue.refresh(now_ms):
             self.shelf.refresh()
             predictors = {chooser.model: chooser.predictor for chooser in self._all}
-            rates = {model: Rates(self.catalogue, predictor) for model, predictor in predictors.items()}
+            rates = {model: self._rates_of(model, predictor) for model, predictor in predictors.items()}
             for chooser in self._all:
                 chooser._use_rates(rates[chooser.model])
 
-    def predict(self, slate: Slate) -> Values:
-        """Return expected rewards (k,) of a slate's items; 0 before a model has come or for another feature set's features."""
+    def predict(self, slate: Slate, region: str = "") -> Values:
+        """Return expected rewards (k,) of a slate's items in a session of that region; 0 before a model has come or for another
+        feature set's features."""
         if slate.decision_id == self._newest[0]:
             return self._newest[1]
         x = slate.matrix() if slate.product_ids else np.zeros((0, 0))
@@ -185,10 +191,18 @@ class Chooser:
             return np.zeros(len(x))
         if self.arms is not None:
             return self.arms.believe(slate.product_ids, x.astype(np.float64))[0]
-        row_of = self.catalogue.row_of
-        rows = np.array([row_of.get(product, UNLISTED) for product in slate.product_ids], dtype=np.int64)
-        effect: Values = self.rates.effect.take(self.rates.known(rows))
-        return x.astype(np.float64) @ self.predictor.theta + effect
+        return x.astype(np.float64) @ self.predictor.theta + self.effects(slate.product_ids, region)
+
+    def effects(self, product_ids: Sequence[str], region: str) -> Values:
+        """Return what the newest model has learned of products beside their features, (k,): the effects of their own and those of
+        their categories in the region."""
+        row_of, rates = self.catalogue.row_of, self.rates
+        rows = np.array([row_of.get(product, UNLISTED) for product in product_ids], dtype=np.int64)
+        effect: Values = rates.effect.take(rates.known(rows))
+        regional, codes = rates.regional.of(region), self.catalogue.category[rows]
+        is_known = codes < len(regional)
+        effect[is_known] += regional[codes[is_known], 0]
+        return effect
 
     def coefficients(self, slate: Slate) -> Values | None:
         """Return θ (d,), or one for each item (k, d) where products have models of their own; None before a model has come."""

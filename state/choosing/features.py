@@ -89,6 +89,7 @@ def described(
         float(sum(context.interest.visits.values())),
         offered.numbers if offered else _NO_LISTS,
         offered.moment.values if offered else _NO_MOMENT,
+        rates.regional.of(context.region),
     )
     scratch = Scratch(catalogue.code_slot, catalogue.stamp, catalogue.next_mark())
     columns, mean, own = describe(candidates.rows, rates.table, known, scratch, theta)

@@ -4,6 +4,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from state.catalogue.catalogue import UNLISTED, Catalogue, Rows
+from state.choosing.regional import NO_EFFECTS, Cells, ModelCells, regional_effects
+from state.choosing.shrinkage import effect_variance, own_effects
 from state.kernels.columns import OWN_COLUMNS, STATIC_COLUMNS, TABLE_COLUMNS, ProductColumn
 from state.model.posterior import PRIOR_NOISE, PRIOR_REWARD
 from state.model.predictor import Predictor
@@ -13,12 +15,6 @@ Values = NDArray[np.float64]
 RATE_PRIOR = 20.0
 """Exposures' worth of the category's rate in a product's own."""
 LARGEST_LOG_RATIO = 3.0
-PRIOR_SPREAD = 0.5
-"""τ as a share of the mean reward before products have shown by how much they differ."""
-PRIOR_SPREAD_PRODUCTS = 10.0
-"""Products' worth of that in the estimate of τ²."""
-SMALLEST_SPREAD = 0.1
-"""τ is never less than this share of the mean reward: products that look alike so far must not freeze."""
 
 
 class ModelRows:
@@ -29,6 +25,7 @@ class ModelRows:
         self._product_ids: list[str] = []
         self._rows: Rows = np.zeros(0, dtype=np.int64)
         self._moves = -1
+        self.cells = ModelCells()
 
     def of(self, catalogue: Catalogue, product_ids: list[str]) -> Rows:
         """Return the rows of these products, (products,); -1 for one that is not held."""
@@ -51,15 +48,24 @@ class Rates:
         log_ratio: log of rate over the whole's, clipped and scaled to [-1, 1].
         uncertainty: 1/√(1 + exposures).
         effect, effect_variance: posterior of the product's own effect, what the features do not say of it.
+        regional: the effects of categories by region, next to those; none unless `has_regions`.
         table: (rows, 16) float32, all that a choice needs of a product in one place, see `ProductColumn`. Times of creation are
             right to minutes.
     """
 
-    def __init__(self, catalogue: Catalogue, predictor: Predictor | None, rows: ModelRows | None = None) -> None:
+    def __init__(
+        self,
+        catalogue: Catalogue,
+        predictor: Predictor | None,
+        rows: ModelRows | None = None,
+        *,
+        has_regions: bool = True,
+    ) -> None:
+        rows = rows or ModelRows()
         size, categories = len(catalogue.product_ids), len(catalogue.category_ids)
         codes = catalogue.category[:size]
         mean = predictor.posterior.mean_reward if predictor else PRIOR_REWARD
-        self.exposures, self.rewards, unexplained, share = _by_row(catalogue, predictor, rows or ModelRows())
+        self.exposures, self.rewards, unexplained, share = _by_row(catalogue, predictor, rows)
         n = np.bincount(codes, weights=self.exposures, minlength=categories)
         r = np.bincount(codes, weights=self.rewards, minlength=categories)
         by_category = (r + RATE_PRIOR * mean) / (n + RATE_PRIOR)
@@ -75,6 +81,11 @@ class Rates:
         )
         known = unexplained - own[0] * self.exposures * self.log_ratio - own[1] * self.rate * share
         noise = predictor.posterior.noise if predictor else PRIOR_NOISE
+        self.regional = NO_EFFECTS
+        if predictor is not None and predictor.cells and has_regions:
+            cells = self._unexplained(rows.cells.of(catalogue, predictor.cells, predictor.cell_statistics), own)
+            self.regional, explained = regional_effects(cells, self.exposures, known, codes, categories, noise, mean)
+            typical, known = typical - explained, known - explained
         self._compute_effects(typical, known, codes, noise, mean)
         self.table = np.zeros((size, TABLE_COLUMNS), dtype=np.float32)
         self.table[:, :STATIC_COLUMNS] = catalogue.static[:size]
@@ -97,6 +108,12 @@ class Rates:
         self.effect, _ = own_effects(self.exposures, known, codes, noise, left)
         _, self.effect_variance = own_effects(self.exposures, typical, codes, noise, self.spread)
 
+    def _unexplained(self, cells: Cells, own: Values) -> Cells:
+        """Cells without what the features of the products' present rates explain of them."""
+        n, rows = cells.exposures, cells.rows
+        explained = own[0] * n * self.log_ratio[rows] + own[1] * self.rate[rows] * cells.share
+        return cells._replace(unexplained=cells.unexplained - explained - own[2] * n * self.uncertainty[rows])
+
     def known(self, rows: Rows) -> Rows:
         """Return the rows to look up: a product newer than the snapshot's rates has those of an unlisted one."""
         return rows if not len(rows) or rows.max() < len(self.rate) else np.where(rows < len(self.rate), rows, UNLISTED)
@@ -118,47 +135,3 @@ def _by_row(
         table[:, rows[listed]] = predictor.statistics[listed].T
         table[0] = np.maximum(0.0, table[0])
     return table[0], table[1], table[2], table[3]
-
-
-def own_effects(n: Values, residuals: Values, codes: Rows, noise: float, spread: float) -> tuple[Values, Values]:
-    """Return posterior mean and variance of each product's own effect u, (products,) each.
-
-    Residuals of product p in category c are u + noise with u ~ N(m_c, τ²): the best linear predictor of a normal random effect
-    (Robinson 1991, "That BLUP is a good thing", section 5.2; Efron and Morris 1975 for the shrinkage) is, with κ = σ²/τ²,
-    û = (Σ w residual + κ m_c)/(n + κ) with variance σ²/(n + κ); so τ² and the category's mean for a product that nobody has
-    seen. m_c is the category's mean residual, shrunk to 0 by the same κ.
-    """
-    kappa = noise / spread
-    total = np.bincount(codes, weights=residuals)
-    count = np.bincount(codes, weights=n)
-    category_mean = total / (count + kappa)
-    return (residuals + kappa * category_mean[codes]) / (n + kappa), noise / (n + kappa)
-
-
-def effect_variance(n: Values, residuals: Values, codes: Rows, noise: float, mean_reward: float) -> float:
-    """Return τ², the variance of products' own effects within their category.
-
-    The analysis-of-variance estimator for an unbalanced one-way layout (Searle, Casella, McCulloch 1992, "Variance components",
-    section 3.6; DerSimonian and Laird 1986, eq. 8, is the case of one category): with Q = Σ n_p (ē_p - ē_c)² over P products in
-    C categories, E Q = σ²(P - C) + τ² K and K = Σ_c (N_c - Σ n_p²/N_c). The estimate (Q - σ²(P - C))/K is unbiased and may be
-    negative while little is known, so it is averaged with the prior (half the mean reward)², which weighs as ten products, and
-    kept above (a tenth of the mean reward)². Weights that have decayed are taken as so many fewer exposures.
-    """
-    prior, floor = (PRIOR_SPREAD * mean_reward) ** 2, (SMALLEST_SPREAD * mean_reward) ** 2
-    shown = n > 0
-    n, residuals, codes = n[shown], residuals[shown], codes[shown]
-    if not len(n):
-        return prior
-    count = np.bincount(codes, weights=n)
-    total = np.bincount(codes, weights=residuals)
-    present = count > 0
-    q = float((residuals**2 / n).sum() - (total[present] ** 2 / count[present]).sum())
-    k = float(count.sum() - (np.bincount(codes, weights=n**2)[present] / count[present]).sum())
-    freedom = len(n) - int(present.sum())
-    if k <= 0 or not freedom:
-        return prior
-    # How many products' worth the estimate is: one that is shown often says as much as if its effect were seen, one that is
-    # hardly shown says nothing (the Fisher information about τ² of each, at the prior, against that).
-    worth = freedom * float(((n / (n + noise / prior)) ** 2).mean())
-    estimate = (q - noise * freedom) / k
-    return max(floor, (worth * estimate + PRIOR_SPREAD_PRODUCTS * prior) / (worth + PRIOR_SPREAD_PRODUCTS))

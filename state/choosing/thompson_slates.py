@@ -92,6 +92,7 @@ class ThompsonSlates:
             raise ValueError(f"a model of {posterior.theta.shape} features, where there are {DIMENSION}")
         policy, mix = self._policy, self._mix
         self._theta, self._table = np.ascontiguousarray(posterior.theta, dtype=np.float64), rates.table
+        self._regional = rates.regional
         self._root = root_of(posterior.whitener, posterior.noise, policy.scale)
         weight, boosts = mix.weight(posterior.mean_reward), mix.boosts.tolist()
         self._scalars = np.array([Scalars(policy.scale, policy.floor, weight, *boosts)], dtype=SCALARS)
@@ -117,6 +118,7 @@ class ThompsonSlates:
         """What the session brings, as `thompson_slate` takes it, except the lists."""
         catalogue = self._shelf.catalogue
         categories, products = known_categories(context, catalogue), known_products(context, catalogue)
+        regional = self._regional.of(context.region)
         head = AskedHead(
             now_ms=context.now_ms,
             last_code=catalogue.code_of(context.last_category),
@@ -126,6 +128,8 @@ class ThompsonSlates:
             personal=offered.personal,
             moment=offered.moment.address,
             moment_size=len(offered.moment.values),
+            regional=_address(regional),
+            regional_size=len(regional),
             uniforms=self._uniforms.allocate(most + 2 * self._slots),
             normals=self._normals.address(self._policy.draws * (DIMENSION + most)),
             mark=catalogue.next_mark(),

@@ -36,7 +36,7 @@ class Exposure(Section, frozen=True):
     """Settings of what counts as seen."""
 
     mode: Literal["auto", "explicit", "implicit"] = "auto"
-    model: Literal["all", "cascade", "position"] = "all"
+    model: Literal["auto", "all", "cascade", "position"] = "auto"
     implicit_items: Annotated[int, Meta(ge=1, le=20)] = 5
     implicit_dwell_ms: Millis = 500
     open_max: Annotated[int, Meta(ge=1, le=128)] = 32
@@ -84,6 +84,7 @@ class Bandit(Section, frozen=True):
     river_parameters: dict[str, str | float | int | bool | None] = {}
     order_by: Literal["value", "score"] = "value"
     form: Literal["shared", "disjoint"] = "shared"
+    effects: tuple[Literal["region_category"], ...] = ("region_category",)
     disjoint_products: Annotated[int, Meta(ge=1, le=1_000)] = 100
     ridge: Positive | None = None
     half_life_ms: Annotated[int, Meta(ge=1)] | None = None
@@ -108,6 +109,11 @@ class Bandit(Section, frozen=True):
             return self.ridge
         return SHARED_RIDGE if self.form == "shared" else DISJOINT_RIDGE
 
+    @property
+    def has_regional_effects(self) -> bool:
+        """Whether categories have effects of their own in each region."""
+        return self.form == "shared" and "region_category" in self.effects
+
 
 class Variant(Bandit, frozen=True):
     """An arm of an experiment: its share of the sessions, and what of `bandit` is other for it."""
@@ -125,6 +131,7 @@ NOT_FOR_VARIANTS = frozenset(
         "snapshot_interval_ms",
         "shards",
         "max_products",
+        "effects",
         "variant",
         "variants",
         "variants_salt",

@@ -7,9 +7,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from state.catalogue.name_column import NameColumn
 from state.choosing.choice import Chooser
 from state.choosing.rates import Rates
+from state.choosing.regional import Regional
 from state.core.held import Held
+from state.core.name_index import NameIndex
 from state.feature_set import DIMENSION
 from state.kernels.columns import ProductColumn
 from state.kernels.core import describing as d
@@ -55,6 +58,7 @@ class Beliefs:
         self._rates: Rates | None = None
         self._features: NDArray[np.float32] = np.zeros((0, d.TABLE_COLUMNS), np.float32)
         self._rated_ms = 0
+        self._region_names = NameColumn(1)
         one["way"], one["temperature"], one["floor"] = way, bandit.temperature, bandit.floor
         one["draws"] = {SAMPLED: bandit.draws, WEIGHTED: 0}.get(way, 1)
         one["random"] = [int(drawn) for drawn in rng.integers(1, 1 << 62, size=4)]
@@ -88,6 +92,24 @@ class Beliefs:
         self._features = _features(rates.table, step_ms, self._scale)
         one["features"], one["rated"] = self._put("features", self._features), len(self._features)
         one["own_effect"] = self._put("own effect", np.ascontiguousarray(rates.effect, dtype=np.float64))
+        self._use_regional(rates.regional)
+
+    def _use_regional(self, regional: Regional) -> None:
+        """Regions are few, so their names are entered anew with each model."""
+        one = self._one
+        count = len(regional.regions)
+        names = self._region_names = NameColumn(count)
+        for number, region in enumerate(regional.regions):
+            names.put(number, region)
+        self._held.allow(f"region names of variant {self._number}", names.address, names.size)
+        index = NameIndex()
+        index.fill(names.address, count, np.ones(count, np.uint8))
+        one["region_names"] = names.address
+        one["region_index"], one["region_mask"] = self._put("region index", index.slots), index.mask
+        effects = regional.effects.copy()
+        effects[..., 1] *= self._scale**2
+        one["regional"] = self._put("regional effects", effects)
+        one["n_regions"], one["region_codes"] = effects.shape[:2]
 
     def _put(self, name: str, array: NDArray[Any]) -> int:
         return self._held.put(f"{name} of variant {self._number}", array)

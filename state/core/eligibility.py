@@ -41,7 +41,7 @@ def _reasons(settings: Settings) -> Iterator[str]:
         "bandit.draws": WAYS.get(bandit.policy) != SAMPLED or bandit.draws <= DRAWS,
         "candidates.max": settings.candidates.max <= CANDIDATES,
         "consent.default": settings.consent.default == "granted",
-        "exposure.model": settings.exposure.model == "all",
+        "exposure.model": settings.exposure.model in ("auto", "all"),
         "exposure.open_max": settings.exposure.open_max <= OPEN - 24,
         "profile.items": settings.profile.items <= ITEMS,
         "profile.affinities": settings.profile.affinities <= MOST_AFFINITIES,

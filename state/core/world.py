@@ -14,6 +14,7 @@ from state.core.beliefs import Beliefs
 from state.core.eligibility import left_to_python
 from state.core.held import Held
 from state.core.lists import Lists
+from state.core.name_index import NameIndex
 from state.core.resolving import named_categories
 from state.events.event import EVENT_TYPES
 from state.events.moment import DAYPARTS, SEASONS
@@ -28,7 +29,6 @@ from state.kernels.core.layout import (
     SUM,
     WORLD,
 )
-from state.kernels.core.record import fill_index, move_in
 from state.policy.normals import FRESH
 from state.profile.profile import CATEGORIES_AT_LEAST, CATEGORIES_LISTED, category_shares
 from state.profile.profile_items import REASON_CODES, REASON_OF_FEATURE
@@ -43,45 +43,8 @@ ELSEWHERE = -1
 """In place of the number of a record: the Python core serves the session's variant."""
 NORMALS = 1 << 15
 USES_OF_NORMALS = 16
-INDEX_SHARE = 4
-"""Slots of an index for each name; it is made anew when it fills."""
 _MODES = {"auto": MODE_AUTO, "explicit": MODE_EXPLICIT, "implicit": MODE_IMPLICIT}
 _AGGREGATES = {"first": FIRST, "sum": SUM, "max": MAX}
-
-
-class NameIndex:
-    """Index of a column of names by hash, kept up to date."""
-
-    def __init__(self) -> None:
-        self.slots = np.full((16, 2), -1, np.int64)
-        self.hashes = np.zeros(0, np.int64)
-        self._left = 0
-
-    @property
-    def mask(self) -> int:
-        """One less than the number of slots."""
-        return len(self.slots) - 1
-
-    def fill(self, names: int, count: int, is_held: NDArray[np.uint8]) -> None:
-        """Index the held ones of so many names at that address."""
-        size = 16
-        while size < INDEX_SHARE * count:
-            size *= 2
-        self.slots = np.full((size, 2), -1, np.int64)
-        self.hashes = np.zeros(max(2 * count, 16), np.int64)
-        self._left = size // 2 - count
-        at = self.slots.ctypes.data
-        fill_index(names, count, is_held.ctypes.data, at, self.mask, self.hashes.ctypes.data)
-
-    def can_take(self, count: int, changes: int) -> bool:
-        """Return whether so many changes find room, up to so many names."""
-        return count <= len(self.hashes) and changes < self._left
-
-    def move(self, names: int, number: int, is_held: bool) -> None:
-        """Bring a number up to date that stands for another name, or for none."""
-        self._left -= 1
-        hashes = self.hashes
-        move_in(names, number, is_held, self.slots.ctypes.data, self.mask, hashes.ctypes.data, len(hashes))
 
 
 class World:
@@ -164,6 +127,7 @@ class World:
         one["window_ms"], one["disorder_ms"] = c.reward.window_ms, c.reward.disorder_ms
         one["max_events"], one["open_max"] = c.session.max_events, c.exposure.open_max
         one["implicit_items"], one["implicit_dwell_ms"] = c.exposure.implicit_items, c.exposure.implicit_dwell_ms
+        one["by_evidence"] = c.exposure.model == "auto"
         one["exposure_mode"], one["aggregate"] = _MODES[c.exposure.mode], _AGGREGATES[c.reward.aggregate]
         one["decay"], one["largest"] = c.session.decay.factor, largest_reward(c.reward)
         weights = weights_by_type(c.reward.weights)

@@ -132,7 +132,7 @@ class AskedHead(NamedTuple):
     After it follow `categories` rows of `CategoryColumn`, `products` rows of `KnownColumn`, `excluded` rows of the catalogue, and
     `lists` numbers in the form of `CandidateLists.lists`. `uniforms` (limit + 2 slots,) and `normals`
     (draws (d + limit),) are addresses of random numbers; bit s of `personal` is set if source s goes by what the session did.
-    `moment` is the address of `moment_size` numbers by category.
+    `moment` is the address of `moment_size` numbers by category, `regional` that of `regional_size` pairs of them.
     """
 
     now_ms: float
@@ -143,6 +143,8 @@ class AskedHead(NamedTuple):
     personal: float
     moment: float
     moment_size: float
+    regional: float
+    regional_size: float
     uniforms: float
     normals: float
     mark: float

@@ -31,9 +31,10 @@ OWN_COUNT = len(OWN_COLUMNS)
 class Known(NamedTuple):
     """Knowledge of a session when it asks.
 
-    `categories` (c, 4) are `CategoryColumn`s of each category that it knows, `products` (p, 3) `KnownColumn`s of each product, with
-    NO_AFFINITY if it has none. `lists` give features that few candidates have, in the form of `CandidateLists.lists`; of several
-    values the largest counts. `moment` (m,) is what the moment says of each category by code.
+    `categories` (c, 4) are `CategoryColumn`s of each category that it knows, `products` (p, 3) `KnownColumn`s of each product,
+    with NO_AFFINITY if it has none. `lists` give features that few candidates have, in the form of `CandidateLists.lists`; of
+    several values the largest counts. `moment` (m,) is what the moment says of each category by code. `regional` (r, 2) are
+    mean and variance of each category's effect in the session's region, by code.
     """
 
     categories: Any
@@ -43,6 +44,7 @@ class Known(NamedTuple):
     visits: float
     lists: Any
     moment: Any
+    regional: Any
 
 
 class Scratch(NamedTuple):
@@ -87,7 +89,7 @@ def _looked_up(rows: Any, table: Any, known: Any, code_slot: Any) -> Any:
     """The features that are looked up for each candidate, 0 for those of single products, the others still empty, and the
     columns of the table that `describe` returns."""
     n, rated, categories, moment = len(rows), len(table), known.categories, known.moment
-    now_ms, last_code = known.now_ms, known.last_code
+    now_ms, last_code, regional = known.now_ms, known.last_code, known.regional
     x, own = np.empty((DIMENSION, n), np.float32), np.empty((OWN_COUNT, n))
     x[Feature.PRODUCT_AFFINITY] = 0.0
     x[Feature.PRODUCT_SEEN] = 0.0
@@ -104,6 +106,9 @@ def _looked_up(rows: Any, table: Any, known: Any, code_slot: Any) -> Any:
         code, created_ms = int(of[ProductColumn.CODE]), of[ProductColumn.CREATED_MS]
         for c in range(OWN_COUNT):
             own[c, i] = of[ProductColumn.EFFECT + c]
+        if code < len(regional):
+            own[0, i] += regional[code, 0]
+            own[1, i] += regional[code, 1]
         x[Feature.PRICE, i] = of[ProductColumn.PRICE]
         x[Feature.RATING, i] = (of[ProductColumn.RATING] - 3.0) / 2.0
         x[Feature.REVIEWS, i] = of[ProductColumn.REVIEWS] / 12.0

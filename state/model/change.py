@@ -151,25 +151,35 @@ def patched(base: Snapshot, change: Snapshot, row_of: dict[str, int]) -> Snapsho
     """
     half_life_ms = Sums.decode(change.sums).half_life_ms
     fade = decay_between(base.model_version, change.model_version, half_life_ms)
-    rows = np.array([row_of.setdefault(product, len(row_of)) for product in change.product_ids], dtype=np.int64)
-
-    def columns(old: bytes, new: bytes, kind: str) -> bytes:
-        if not row_of:
-            return b""
-        before: NDArray[Any] = (
-            np.frombuffer(old, dtype=kind).reshape(len(base.product_ids), -1) if old else np.zeros((0, 0))
-        )
-        after: NDArray[Any] = np.frombuffer(new, dtype=kind).reshape(len(rows), -1) if new else np.zeros((0, 0))
-        table = np.zeros((len(row_of), max(before.shape[1], after.shape[1])), dtype=kind)
-        table[: len(before)] = fade * before if len(before) else 0
-        if len(after):
-            table[rows] = after
-        return table.tobytes()
-
+    products = _Patch(row_of, len(base.product_ids), change.product_ids, fade)
+    cells = _Patch({cell: row for row, cell in enumerate(base.cells)}, len(base.cells), change.cells, fade)
     return msgspec.structs.replace(
         change,
         product_ids=list(row_of),
-        counts=columns(base.counts, change.counts, "<f8"),
-        residuals=columns(base.residuals, change.residuals, "<f4"),
-        arms=columns(base.arms, change.arms, "<f8"),
+        counts=products.column(base.counts, change.counts, "<f8"),
+        residuals=products.column(base.residuals, change.residuals, "<f4"),
+        arms=products.column(base.arms, change.arms, "<f8"),
+        cells=list(cells.row_of),
+        cell_counts=cells.column(base.cell_counts, change.cell_counts, "<f8"),
+        cell_residuals=cells.column(base.cell_residuals, change.cell_residuals, "<f4"),
     )
+
+
+class _Patch:
+    """Rows of a snapshot with those of a change in their places; `row_of` gets what the change adds."""
+
+    def __init__(self, row_of: dict[str, int], before: int, changed: list[str], fade: float) -> None:
+        self.row_of = row_of
+        self._before, self._fade = before, fade
+        self._rows = np.array([row_of.setdefault(name, len(row_of)) for name in changed], dtype=np.int64)
+
+    def column(self, old: bytes, new: bytes, kind: str) -> bytes:
+        if not self.row_of:
+            return b""
+        before: NDArray[Any] = np.frombuffer(old, dtype=kind).reshape(self._before, -1) if old else np.zeros((0, 0))
+        after: NDArray[Any] = np.frombuffer(new, dtype=kind).reshape(len(self._rows), -1) if new else np.zeros((0, 0))
+        table = np.zeros((len(self.row_of), max(before.shape[1], after.shape[1])), dtype=kind)
+        table[: len(before)] = self._fade * before if len(before) else 0
+        if len(after):
+            table[self._rows] = after
+        return table.tobytes()

@@ -3,14 +3,16 @@
 from collections.abc import Mapping, Sequence
 
 import msgspec
+import numpy as np
 
 from state.codec import damaged, unpack
 from state.configuration import Bandit
 from state.decay import landmark_scale
+from state.model.cells import cell_of, passed_of
 from state.model.drift import DriftState, DriftWatches, shortened
 from state.model.product_sums import ProductSums
 from state.model.river.learner import RiverLearner, create, made_from
-from state.model.sums import Example, Sums
+from state.model.sums import Example, Learned, Sums
 
 _VERSION = b"\x02"
 RIVER_LIMIT_BYTES = 256 * 1024
@@ -20,9 +22,9 @@ RIVER_LIMIT_BYTES = 256 * 1024
 class ShardUpdate(msgspec.Struct, array_like=True):
     """Update that a shard publishes: its sums so far (whole), and per product the change since the last time.
 
-    `products` holds a row of `ProductSums` each, as float64, as of the landmark of `sums`. `river` is a river model where one
-    learns, empty where there is none or where it has outgrown the snapshot. `watched` says what is known of drift, in the shard
-    that watches.
+    `products` holds a row of `ProductSums` each, as float64, as of the landmark of `sums`, cells included. `river` is a river
+    model where one learns, empty where there is none or where it has outgrown the snapshot. `watched` says what is known of
+    drift, in the shard that watches.
     """
 
     shard: str
@@ -36,7 +38,7 @@ class LearnerShard:
     """The sums of one shard, and changes per product that were not handed on yet; a river model where one is configured.
 
     `drift` watches the rewards of variants for drift, and `configured_ms` is the half-life that the configuration asked for last:
-    where drift shortens it, the sums' own is another.
+    where drift shortens it, the sums' own is another. `has_cells` says that products are counted by region as well.
     """
 
     def __init__(
@@ -48,6 +50,7 @@ class LearnerShard:
         self.river = river
         self.drift = DriftWatches()
         self.configured_ms = sums.half_life_ms
+        self.has_cells = False
 
     @classmethod
     def open(
@@ -63,6 +66,7 @@ class LearnerShard:
         else:
             opened = cls.decode(data)
         opened.pending.merge(pending, 1.0)
+        opened.has_cells = bandit.has_regional_effects
         if bandit.drift != "shorten" or opened.configured_ms != bandit.half_life_ms:
             opened.use_half_life(bandit.half_life_ms, now_ms)
             opened.configured_ms = bandit.half_life_ms
@@ -77,10 +81,26 @@ class LearnerShard:
         landmark_ms = self.sums.landmark_ms
         taken = self.sums.add(examples)
         self.pending.scale(landmark_scale(landmark_ms, self.sums.landmark_ms, self.sums.half_life_ms))
-        self.pending.add([example.product_id for example in taken.examples], taken.numbers, taken.x)
+        names = [example.product_id for example in taken.examples]
+        self._count(names, range(len(names)), taken)
+        if self.has_cells:
+            told = [at for at, example in enumerate(taken.examples) if example.region]
+            self._count([cell_of(taken.examples[at].region, names[at]) for at in told], told, taken)
         if self.river is not None:
             for example in taken.examples:
                 self.river.learn(example)
+
+    def _count(self, names: Sequence[str], at: Sequence[int], taken: Learned) -> None:
+        """Adds examples `at` to the rows of those names, and what of them was passed over to rows next to those."""
+        if not names:
+            return
+        self.pending.add(names, taken.numbers[at], taken.x[at])
+        passed = [(name, place) for name, place in zip(names, at, strict=True) if taken.passed[place]]
+        if passed and not self.pending.is_disjoint:
+            places = [place for _, place in passed]
+            numbers = np.zeros((len(places), taken.numbers.shape[1]))
+            numbers[:, 0] = taken.passed[places]
+            self.pending.add([passed_of(name) for name, _ in passed], numbers, taken.x[places])
 
     def observe(self, bandit: Bandit, now_ms: int) -> int:
         """Watch the rewards that wait, and forget faster from now on where they fell and the configuration says so.

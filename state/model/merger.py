@@ -10,14 +10,16 @@ from state.codec import UnreadableError, damaged, reading, unpack
 from state.configuration import Settings
 from state.decay import landmark_scale
 from state.feature_set import DIMENSION, FEATURE_SET, Feature, own_rate_columns, prior_of
+from state.model.cells import passed_of, products_and_cells
 from state.model.drift import DriftState
+from state.model.examination import Examination, examination_after
 from state.model.learner import ShardUpdate
 from state.model.predictor import Predictor
 from state.model.product_sums import FIXED, ProductSums
 from state.model.river.learner import made_from
 from state.model.snapshot import Snapshot
 from state.model.snapshot_rows import PRODUCTS_LIMIT_BYTES, product_rows, rows_within
-from state.model.sums import TURNS_KEPT, Sums
+from state.model.sums import TURNS_KEPT, Sums, Vector
 
 _VERSION = b"\x02"
 
@@ -31,7 +33,7 @@ class ModelConditions(msgspec.Struct, frozen=True):
 
     `variant` is the name of the first of the variants that share them, and so that of the statistics; `river` tells which model of
     the river library learns next to them, and `shards` in how many shards they are learned. `shortens` says that a drift shortens
-    the half-life that they begin with.
+    the half-life that they begin with, and `by_evidence` that what visitors look at goes by what they do.
     """
 
     feature_set: str
@@ -45,6 +47,7 @@ class ModelConditions(msgspec.Struct, frozen=True):
     river: str = ""
     shards: int = 1
     shortens: bool = False
+    by_evidence: bool = False
 
     @property
     def key(self) -> str:
@@ -56,7 +59,8 @@ class ModelConditions(msgspec.Struct, frozen=True):
 
 def conditions_of(settings: Settings) -> ModelConditions:
     """Return the conditions of this configuration; `learned_from` is a digest of what a reward and an exposure mean."""
-    meaning = [settings.reward, settings.exposure.model]
+    is_auto = settings.exposure.model == "auto"  # the sums are those of `all`, with more beside them
+    meaning = [settings.reward, "all" if is_auto else settings.exposure.model]
     digest = hashlib.sha256(msgspec.json.encode(meaning)).hexdigest()[:16]
     bandit = settings.bandit
     most = bandit.disjoint_products if bandit.form == "disjoint" else bandit.max_products
@@ -72,6 +76,7 @@ def conditions_of(settings: Settings) -> ModelConditions:
         river=made_from(bandit.river, bandit.river_parameters) if is_river else "",
         shards=1 if is_river or shortens else bandit.shards,  # both depend on the order of what comes
         shortens=shortens,
+        by_evidence=is_auto and bandit.form == "shared",
     )
 
 
@@ -107,6 +112,8 @@ class Merger:
 
     A river model is the one shard's own and has no base: neither an earlier job's nor a rollback changes it. In the disjoint form
     the first `max_products` products have a model; `beyond` counts updates of others, which are left to the prior.
+
+    `examination` is what the evidence spoke for when the last snapshot was made.
     """
 
     def __init__(self, conditions: ModelConditions, lineage: str, began_ms: int) -> None:
@@ -127,6 +134,7 @@ class Merger:
         self.river = b""
         self.beyond = 0
         self.dropped = 0
+        self.examination: Examination = "all"
 
     def absorb(self, update: ShardUpdate, now_ms: int) -> bool:
         """Take a shard's update in; a shard's newer sums replace its older ones.
@@ -147,9 +155,16 @@ class Merger:
         self._move_to(max(self.landmark_ms, sums.landmark_ms))
         scale = self._scale(original, sums, now_ms)
         self.products.merge(self._admitted(update.products), scale)
-        if len(self.products) > self.conditions.max_products * 5 // 4:
-            self.products.keep(self.products.most_shown()[: self.conditions.max_products].tolist())
+        self._bound()
         return (self.landmark_ms, self.half_life_ms) != before or len(self.products) < width
+
+    def _bound(self) -> None:
+        """Forgets the products and the cells that were shown least, where there are too many of either."""
+        products, most = self.products, self.conditions.max_products
+        if max(len(products) - products.cells - products.others, products.cells) > most * 5 // 4:
+            of_products, of_cells = products_and_cells(products.product_ids, products.most_shown().tolist())
+            kept = [*of_products[:most], *of_cells[:most]]
+            products.keep(kept + products.rows_of(passed_of(products.product_ids[row]) for row in kept))
 
     def use_half_life(self, half_life_ms: int | None, at_ms: int) -> None:
         """Go over to another half-life at a time: what was forgotten until then stays so."""
@@ -260,19 +275,21 @@ class Merger:
         return merged.weight * merged.fade(now_ms)
 
     def snapshot(self, now_ms: int, only: Set[str] | None = None) -> Snapshot:
-        """Return the merged model, with the rows of all products or `only` those.
+        """Return the merged model, with the rows of all products and cells or `only` those.
 
         The least shown are left out where it would be too large.
         """
         merged, products, conditions = self.sums(), self.products, self.conditions
-        kept = rows_within(products, PRODUCTS_LIMIT_BYTES - len(self.river), only)
+        kept, cells = rows_within(products, PRODUCTS_LIMIT_BYTES - len(self.river), only)
         fade = merged.fade(now_ms)
-        table = fade * products.table[kept]
-        theta = merged.coefficients(conditions.ridge, now_ms, prior_of(conditions.feature_set, conditions.dimension))
+        if conditions.by_evidence:
+            self.examination = examination_after(self.examination, merged, now_ms)
+        seen = merged.looked_at() if self.examination == "cascade" else merged
+        theta = seen.coefficients(conditions.ridge, now_ms, prior_of(conditions.feature_set, conditions.dimension))
         own = own_rate_columns(conditions.feature_set)
         theta[own] = 0
-        unexplained = table[:, 1] - table[:, FIXED:] @ theta
-        share = table[:, FIXED + Feature.CATEGORY_SHARE] if own else np.zeros(len(table))
+        counts, residuals = _published(fade * self._seen(kept), theta, bool(own))
+        cell_counts, cell_residuals = _published(fade * self._seen(cells), theta, bool(own))
         return Snapshot(
             model_version=now_ms,
             feature_set=conditions.feature_set,
@@ -280,22 +297,33 @@ class Merger:
             ridge=conditions.ridge,
             sums=merged.encode(),
             product_ids=[products.product_ids[row] for row in kept],
-            counts=table[:, :FIXED].astype("<f8").tobytes(),
-            residuals=np.column_stack([unexplained, share]).astype("<f4").tobytes(),
+            counts=counts,
+            residuals=residuals,
             lineage=self.lineage,
             learned_from=conditions.learned_from,
             river=self.river,
             form=conditions.form,
             arms=(fade * products.arms[kept]).astype("<f8").tobytes(),
             watched=self.watched,
+            cells=[products.product_ids[row] for row in cells],
+            cell_counts=cell_counts,
+            cell_residuals=cell_residuals,
+            examination=self.examination,
         )
+
+    def _seen(self, rows: list[int]) -> Vector:
+        """Rows of the products, without what was passed over where that says nothing."""
+        table = self.products.table[rows]
+        if self.examination == "all" or not self.products.others:
+            return table
+        return table - self.products.table_of([passed_of(self.products.product_ids[row]) for row in rows])
 
     def encode(self) -> bytes:
         """Return versioned bytes for Flink's state: all but `products`, which change one by one, and `base`, which hardly ever
         does."""
         parts = [self.lineage, self.began_ms, self.landmark_ms, self.shards, self.marks, self.base_since_ms, self.river]
         base_sums = b"" if self.base_sums is None else self.base_sums.encode()
-        later = [self.half_life_ms, self.turns, base_sums, self.base_scale, self.watched]
+        later = [self.half_life_ms, self.turns, base_sums, self.base_scale, self.watched, self.examination]
         return _VERSION + msgspec.msgpack.encode(parts + later)
 
     @classmethod
@@ -313,12 +341,13 @@ class Merger:
         if stored.watched is not None:
             merger.half_life_ms, merger.turns, merger.base_scale = stored.half_life_ms, stored.turns, stored.base_scale
             merger.base_sums = next(map(Sums.decode, merger._sound({"": stored.base_sums}).values()), None)
-            merger.watched = stored.watched
+            merger.watched, merger.examination = stored.watched, stored.examination
         return merger
 
     def _set_base(self, snapshot: Snapshot, now_ms: int) -> None:
         original = Sums.decode(snapshot.sums)
         self.base, self.base_since_ms = snapshot, now_ms
+        self.examination = snapshot.examination if self.conditions.by_evidence else "all"
         self.base_sums = original.under(self.half_life_ms, now_ms)
         self._move_to(max(self.landmark_ms, self.base_sums.landmark_ms))
         self.base_scale = self._scale(original, self.base_sums, now_ms)
@@ -383,6 +412,14 @@ class Merger:
         self.landmark_ms = landmark_ms
 
 
+def _published(table: Vector, theta: Vector, has_shares: bool) -> tuple[bytes, bytes]:
+    """Counts and residuals of rows of `ProductSums` as they stand in a snapshot."""
+    unexplained = table[:, 1] - table[:, FIXED:] @ theta
+    share = table[:, FIXED + Feature.CATEGORY_SHARE] if has_shares else np.zeros(len(table))
+    residuals = np.column_stack([unexplained, share]).astype("<f4")
+    return table[:, :FIXED].astype("<f8").tobytes(), residuals.tobytes()
+
+
 class _Stored(msgspec.Struct, array_like=True):
     """`Merger` in bytes; version 1 ended with `river`."""
 
@@ -398,6 +435,7 @@ class _Stored(msgspec.Struct, array_like=True):
     base_sums: bytes = b""
     base_scale: float = 1.0
     watched: list[DriftState] | None = None
+    examination: Examination = "all"
 
 
 _stored = msgspec.msgpack.Decoder(_Stored)

@@ -20,13 +20,13 @@ class Predictor:
 
     Attributes:
         theta: (d,) coefficients; `own_rate` (3,) those of the features of the product's own rate.
-        statistics: (products, 4) by `product_ids`: the snapshot's counts and residuals.
+        statistics: (products, 4) by `product_ids`: the snapshot's counts and residuals; `cell_statistics` the same by `cells`.
         arms: the products' own models in the disjoint form, else None.
     """
 
     def __init__(self, snapshot: Snapshot) -> None:
         with reading("the model snapshot"), np.errstate(all="ignore"):
-            self._use(snapshot, check_snapshot(snapshot))
+            self._use(snapshot, snapshot.seen(check_snapshot(snapshot)))
             self._check()
 
     def _use(self, snapshot: Snapshot, sums: Sums) -> None:
@@ -39,13 +39,13 @@ class Predictor:
         self.own_rate = self.theta[own] if own else np.zeros(3)
         self.river = snapshot.river
         self.product_ids = snapshot.product_ids
-        counts = np.frombuffer(snapshot.counts, dtype="<f8").reshape(-1, 2)
-        residuals = np.frombuffer(snapshot.residuals, dtype="<f4").reshape(-1, 2)
-        self.statistics: NDArray[np.float64] = np.column_stack([counts, residuals])
+        self.cells = snapshot.cells
+        self.statistics = _statistics(snapshot.counts, snapshot.residuals)
+        self.cell_statistics = _statistics(snapshot.cell_counts, snapshot.cell_residuals)
         self.arms: Arms | None = None
         if snapshot.form == "disjoint":
             table = np.frombuffer(snapshot.arms, dtype="<f8").reshape(-1, arm_width(sums.dimension))
-            self.arms = Arms.of(self.product_ids, counts[:, 0], table, sums.dimension, snapshot.ridge)
+            self.arms = Arms.of(self.product_ids, self.statistics[:, 0], table, sums.dimension, snapshot.ridge)
 
     def _check(self) -> None:
         """Refuses what came of numbers that each were fine."""
@@ -55,6 +55,11 @@ class Predictor:
             all_finite(self.theta, posterior.whitener, posterior.noise, posterior.weight, self.examination),
             "its coefficients are not finite",
         )
-        require(all_finite(self.statistics), "a product's numbers are not finite")
+        require(all_finite(self.statistics, self.cell_statistics), "a product's numbers are not finite")
         require(arms is None or all_finite(arms.theta, arms.covariance, arms.noise), "a product's model is not finite")
         require(arms is None or arms.is_proper, "a product's sums cannot be factorised")
+
+
+def _statistics(counts: bytes, residuals: bytes) -> NDArray[np.float64]:
+    of_counts, of_residuals = np.frombuffer(counts, dtype="<f8"), np.frombuffer(residuals, dtype="<f4")
+    return np.column_stack([of_counts.reshape(-1, 2), of_residuals.reshape(-1, 2)])

@@ -2,7 +2,8 @@
 
 A row holds [n, R, X]: Σ w exposures, Σ w r rewards, and X = Σ w x, the d features summed. For any θ the product's residuals sum
 to R - θ·X: so its effect is always measured against the newest model, not against those in force when it was shown. Where each
-product has a linear model of its own, the statistics of that follow in the row, see `state.model.disjoint`.
+product has a linear model of its own, the statistics of that follow in the row, see `state.model.disjoint`. Some rows are counts of
+the same kind under other names, see `state.model.cells`.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from state.codec import damaged, reading
 from state.kernels.learning import add_to_rows
+from state.model.cells import is_cell, is_product
 from state.model.disjoint import arm_width, write_arm
 from state.model.sums import MOST_FEATURES, Vector
 
@@ -22,11 +24,16 @@ FIXED = 2
 
 
 class ProductSums:
-    """Rows of float64 by product id, as of a landmark that the owner keeps."""
+    """Rows of float64 by product id, as of a landmark that the owner keeps.
+
+    Attributes:
+        cells, others: how many of the rows are cells', and how many are neither a product's nor a cell's.
+    """
 
     def __init__(self, dimension: int, disjoint: bool = False) -> None:
         self.dimension = dimension
         self.product_ids: list[str] = []
+        self.cells = self.others = 0
         self._row_of: dict[str, int] = {}
         self._rows = np.zeros((16, FIXED + dimension + (arm_width(dimension) if disjoint else 0)))
 
@@ -89,6 +96,24 @@ class ProductSums:
         self.keep([])
         return taken
 
+    def exposures(self) -> Vector:
+        """Return the products' exposures, (products,), without the other rows'."""
+        counts: Vector = self.table[:, 0]
+        return counts[list(map(is_product, self.product_ids))] if self.cells or self.others else counts
+
+    def table_of(self, names: Sequence[str]) -> Vector:
+        """Return rows (names, 2 + d) by name, zeros where one is not held."""
+        found = np.zeros((len(names), FIXED + self.dimension))
+        for at, name in enumerate(names):
+            row = self._row_of.get(name)
+            if row is not None:
+                found[at] = self._rows[row, : FIXED + self.dimension]
+        return found
+
+    def rows_of(self, names: Iterable[str]) -> list[int]:
+        """Return the numbers of those rows that are held."""
+        return [row for row in map(self._row_of.get, names) if row is not None]
+
     def most_shown(self) -> NDArray[np.int64]:
         """Return row numbers by falling exposures; ties in the order of arrival."""
         return np.argsort(-self.table[:, 0], kind="stable")
@@ -97,6 +122,7 @@ class ProductSums:
         """Forget all rows but these."""
         kept = self._rows[rows]
         self.product_ids = [self.product_ids[row] for row in rows]
+        self._count()
         self._row_of = {product: row for row, product in enumerate(self.product_ids)}
         self._rows = np.zeros((max(16, len(rows)), self._rows.shape[1]))
         self._rows[: len(rows)] = kept
@@ -123,16 +149,23 @@ class ProductSums:
             raise damaged("a record of products' sums", f"{len(rows)} bytes for {len(product_ids)} products")
         sums = cls(dimension, width != FIXED + dimension)
         sums.product_ids = product_ids
+        sums._count()
         sums._row_of = {product: row for row, product in enumerate(product_ids)}
         if product_ids:
             sums._rows = np.frombuffer(rows, dtype="<f8").reshape(-1, width).copy()
         return sums
+
+    def _count(self) -> None:
+        self.cells = sum(map(is_cell, self.product_ids))
+        self.others = len(self.product_ids) - self.cells - sum(map(is_product, self.product_ids))
 
     def _row_of_product(self, product_id: str) -> int:
         row = self._row_of.get(product_id)
         if row is None:
             row = self._row_of[product_id] = len(self.product_ids)
             self.product_ids.append(product_id)
+            self.cells += is_cell(product_id)
+            self.others += not (is_cell(product_id) or is_product(product_id))
             if row >= len(self._rows):
                 self._rows = np.concatenate([self._rows, np.zeros_like(self._rows)])
         return row

@@ -1,9 +1,12 @@
 """The model as it travels."""
 
+from typing import Literal
+
 import msgspec
 
 from state.codec import damaged, unpack
 from state.model.drift import DriftState
+from state.model.sums import Sums
 
 SNAPSHOT_MOST_BYTES = 512 * 1024
 """What readers of the topic rely on."""
@@ -20,7 +23,9 @@ class Snapshot(msgspec.Struct, array_like=True, frozen=True):
     summed category shares, with which whoever knows the product's present rate can take off the rest. `lineage` names the learner
     that published it, `learned_from` what its numbers mean (rewards and exposures), see `meaning_of`. `river` is a river model as
     `RiverLearner` writes it, empty without one. `form` is `shared` or `disjoint`; then `arms` holds float64 statistics of each
-    product's own model, see `state.model.disjoint`. `watched` says what is known of drift, by variant.
+    product's own model, see `state.model.disjoint`. `watched` says what is known of drift, by variant. `cells` names products in
+    regions, see `state.model.cells`; `cell_counts` and `cell_residuals` are as those of products. Where `examination` is `cascade`,
+    counts and residuals are without what was passed over; `sums` always hold all, see `state.model.examination`.
     """
 
     model_version: int
@@ -37,6 +42,14 @@ class Snapshot(msgspec.Struct, array_like=True, frozen=True):
     form: str = "shared"
     arms: bytes = b""
     watched: list[DriftState] = []
+    cells: list[str] = []
+    cell_counts: bytes = b""
+    cell_residuals: bytes = b""
+    examination: Literal["all", "cascade"] = "all"
+
+    def seen(self, sums: Sums) -> Sums:
+        """Return of its sums what is learned from."""
+        return sums.looked_at() if self.examination == "cascade" else sums
 
     def encode(self) -> bytes:
         """Return versioned bytes."""

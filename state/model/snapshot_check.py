@@ -11,6 +11,7 @@ import numpy as np
 
 from state.codec import damaged
 from state.feature_set import DIMENSION, FEATURE_SET
+from state.model.cells import parts_of
 from state.model.disjoint import arm_width
 from state.model.drift import DriftState
 from state.model.snapshot import Snapshot
@@ -79,7 +80,7 @@ def _check_sums(snapshot: Snapshot, sums: Sums) -> None:
     times = [sums.landmark_ms, *(turned_ms for turned_ms, _ in sums.turns)]
     require(max(times) <= latest_ms, "its landmark is later than the snapshot itself")
     fade = sums.fade(snapshot.model_version)
-    largest = max(float(np.abs(each).max()) for each in (sums.a, sums.b, sums.totals, sums.positions))
+    largest = max(float(np.abs(each).max()) for each in (sums.a, sums.b, sums.totals, sums.positions, sums.passed))
     require(largest * fade <= LARGEST_SUM, "its sums are too large")
     least = -ROUNDING * (1 + float(np.abs(sums.totals).max()))
     require(sums.totals[0] >= least and sums.totals[2] >= least, "its count of exposures is negative")
@@ -87,23 +88,35 @@ def _check_sums(snapshot: Snapshot, sums: Sums) -> None:
 
 
 def _check_products(snapshot: Snapshot, dimension: int) -> None:
-    products = snapshot.product_ids
-    require(all(0 < len(product) <= LONGEST_NAME for product in products), "a product's id is empty or too long")
-    require(len(set(products)) == len(products), "a product is there twice")
-    counts = _table(snapshot.counts, "<f8", len(products), 2, "counts")
-    residuals = _table(snapshot.residuals, "<f4", len(products), 2, "residuals")
+    products, cells = snapshot.product_ids, snapshot.cells
+    require(all(map(_is_name, products)), "a product's id is empty or too long")
+    require(all(_is_name(part) for cell in cells for part in parts_of(cell)), "a cell's name is none")
+    for names in (products, cells):
+        require(len(set(names)) == len(names), "a product is there twice")
+    _check_counts(snapshot.counts, snapshot.residuals, len(products), least_is_checked=True)
+    _check_counts(snapshot.cell_counts, snapshot.cell_residuals, len(cells), least_is_checked=False)
     width = arm_width(dimension) if snapshot.form == "disjoint" else 0
     arms = _table(snapshot.arms, "<f8", len(products), width, "models of products")
-    for table in (counts, residuals, arms):
-        require(all_finite(table), "a product's numbers are not finite")
-    if products:
-        largest = float(np.abs(counts).max())
-        require(
-            largest <= LARGEST_COUNT and float(np.abs(residuals).max()) <= LARGEST_COUNT,
-            "a product's counts are too large",
-        )
-        require(float(counts[:, 0].min()) >= -ROUNDING * (1 + largest), "a product's count of exposures is negative")
+    require(all_finite(arms), "a product's numbers are not finite")
     require(not arms.size or float(np.abs(arms).max()) <= LARGEST_SUM, "a product's sums are too large")
+
+
+def _is_name(text: str) -> bool:
+    return 0 < len(text) <= LONGEST_NAME
+
+
+def _check_counts(of_counts: bytes, of_residuals: bytes, size: int, *, least_is_checked: bool) -> None:
+    """A cell may have less than no exposures: where a session's region changed, one gets what is taken back from another."""
+    counts = _table(of_counts, "<f8", size, 2, "counts")
+    residuals = _table(of_residuals, "<f4", size, 2, "residuals")
+    require(all_finite(counts, residuals), "a product's numbers are not finite")
+    if not size:
+        return
+    largest = float(np.abs(counts).max())
+    is_small = largest <= LARGEST_COUNT and float(np.abs(residuals).max()) <= LARGEST_COUNT
+    require(is_small, "a product's counts are too large")
+    is_counted = not least_is_checked or float(counts[:, 0].min()) >= -ROUNDING * (1 + largest)
+    require(is_counted, "a product's count of exposures is negative")
 
 
 def _table(data: bytes, kind: str, rows: int, columns: int, name: str) -> Vector:

@@ -31,6 +31,8 @@ MOST_FEATURES = 512
 LATEST_MS = 253_402_300_799_000
 """The end of the year 9999: later is no time."""
 POSITIONS = 20
+MARKS = 4
+"""Numbers of the evidence on examination."""
 EXAMINATION_PRIOR = 50.0
 """Exposures' worth of the belief that a position is looked at as often as the average one."""
 
@@ -41,8 +43,11 @@ class Example(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A change of what was learned of one exposure.
 
     `x` is the features as float16 bytes. For an exposure of weight e and reward r, `count` is the difference of e², `reward`
-    that of e r and `reward_squared` that of r². If the item was explored, `position` is where it was shown (else -1), and `seen`
-    and `clicked` are the differences of its exposures and rewards there, from which examination is estimated.
+    that of e r and `reward_squared` that of r². If the item was explored, `position` is where it was shown (else -1), and
+    `seen` and `clicked` are the differences of its exposures and rewards there, from which examination is estimated. `region`
+    is the session's when it is told, empty where it has none. `passed`, `below`, `rewarded` and `rewarded_below` are
+    differences too, 0 unless examination goes by evidence: whether it lies below its impression's last reward without one of
+    its own, below the first one, whether it is rewarded, and both of these.
     """
 
     exposed_at_ms: int
@@ -54,6 +59,11 @@ class Example(msgspec.Struct, array_like=True, frozen=True, gc=False):
     position: int = -1
     seen: int = 0
     clicked: float = 0.0
+    region: str = ""
+    passed: int = 0
+    below: int = 0
+    rewarded: int = 0
+    rewarded_below: int = 0
 
     def features(self) -> Vector:
         """Return x as float64, (d,)."""
@@ -61,12 +71,13 @@ class Example(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 class Learned(NamedTuple):
-    """n examples that were learned from: their features (n, d), and their numbers times their weights as of one landmark, (n, 6),
-    as `state.kernels.learning` names them."""
+    """n examples that were learned from: their features (n, d), their numbers times their weights as of one landmark, (n, 6), as
+    `state.kernels.learning` names them, and the changes of what was passed over, (n,), times the weights."""
 
     examples: list[Example]
     x: Vector
     numbers: Vector
+    passed: Vector
 
 
 def landmark_at(time_ms: int, half_life_ms: int | None) -> int:
@@ -85,6 +96,9 @@ class Sums:
 
     e is an exposure's weight, 1 unless its position may not have been looked at. `positions` (2, 20) holds exposures and rewards of
     explored items by position. `turns` are the changes of the half-life, oldest first: when, and what it was before.
+
+    `passed` (d × d) is that part of A which was passed over, and `evidence` (4) counts exposures that were, those below a first
+    reward, the rewarded ones, and the rewarded ones below a first reward: see `state.model.examination`.
     """
 
     def __init__(self, dimension: int, half_life_ms: int | None, landmark_ms: int = 0) -> None:
@@ -95,6 +109,8 @@ class Sums:
         self.b = np.zeros(dimension)
         self.totals = np.zeros(3)
         self.positions = np.zeros((2, POSITIONS))
+        self.passed = np.zeros((dimension, dimension))
+        self.evidence = np.zeros(MARKS)
         self.refused = 0
 
     @property
@@ -124,9 +140,20 @@ class Sums:
         """
         found, x = self._learnable(examples)
         self.refused += len(examples) - len(found)
-        numbers = self._weighed(found)
+        numbers, weights = self._weighed(found)
         add_to_sums(x, numbers, self.a, self.b, self.totals, self.positions)
-        return Learned(found, x, numbers)
+        return Learned(found, x, numbers, self._add_marks(found, x, weights))
+
+    def _add_marks(self, examples: Sequence[Example], x: Vector, weights: Sequence[float]) -> Vector:
+        """Adds what was passed over, and the evidence; returns the weighed changes of the former, (n,)."""
+        rows = [(e.passed, e.below, e.rewarded, e.rewarded_below) for e in examples]
+        marks = np.array(rows, dtype=np.float64).reshape(-1, MARKS) * np.array(weights).reshape(-1, 1)
+        self.evidence += marks.sum(axis=0)
+        passed: Vector = marks[:, 0]
+        at = np.flatnonzero(passed)
+        if len(at):
+            self.passed += (x[at] * passed[at, None]).T @ x[at]
+        return passed
 
     def _learnable(self, examples: Sequence[Example]) -> tuple[list[Example], Vector]:
         """Those of the examples that can be learned from, and their features."""
@@ -139,8 +166,8 @@ class Sums:
             found, x = [found[i] for i in np.flatnonzero(is_fine)], x[is_fine]
         return found, x
 
-    def _weighed(self, examples: Sequence[Example]) -> Vector:
-        """The examples' numbers times their weights, (n, 6), after moving to a later landmark where one is due."""
+    def _weighed(self, examples: Sequence[Example]) -> tuple[Vector, list[float]]:
+        """The examples' numbers times their weights, (n, 6), and these, after moving to a later landmark where one is due."""
         weights = [1.0] * len(examples)
         if examples and (self.half_life_ms is not None or self.turns):
             latest_ms = max([e.exposed_at_ms for e in examples])
@@ -150,7 +177,7 @@ class Sums:
             _pack(w * e.count, w * e.reward, w * e.reward_squared, w * e.seen, w * e.clicked, e.position)
             for e, w in zip(examples, weights, strict=True)
         ]
-        return np.frombuffer(bytearray().join(packed), dtype=np.float64).reshape(-1, WEIGHED)
+        return np.frombuffer(bytearray().join(packed), dtype=np.float64).reshape(-1, WEIGHED), weights
 
     def move_to(self, landmark_ms: int) -> None:
         """Express the sums as of a later landmark."""
@@ -160,6 +187,8 @@ class Sums:
             self.b *= scale
             self.totals *= scale
             self.positions *= scale
+            self.passed *= scale
+            self.evidence *= scale
         self.landmark_ms = landmark_ms
 
     def merge(self, other: "Sums", sign: int = 1) -> None:
@@ -171,6 +200,8 @@ class Sums:
         self.b += scale * other.b
         self.totals += scale * other.totals
         self.positions += scale * other.positions
+        self.passed += scale * other.passed
+        self.evidence += scale * other.evidence
         self.refused += sign * other.refused
 
     def examination(self) -> Vector:
@@ -195,7 +226,16 @@ class Sums:
         moved.turns = [*self.turns, (now_ms, self.half_life_ms)][-TURNS_KEPT:]
         moved.a, moved.b = scale * self.a, scale * self.b
         moved.totals, moved.positions, moved.refused = scale * self.totals, scale * self.positions, self.refused
+        moved.passed, moved.evidence = scale * self.passed, scale * self.evidence
         return moved
+
+    def looked_at(self) -> "Sums":
+        """Return the sums without what was passed over, of which no reward is."""
+        left = Sums(self.dimension, self.half_life_ms, self.landmark_ms)
+        left.turns, left.refused = self.turns, self.refused
+        left.a, left.b, left.positions = self.a - self.passed, self.b, self.positions
+        left.totals = self.totals - np.array([self.evidence[0], 0.0, 0.0])
+        return left
 
     def fade(self, now_ms: int) -> float:
         """Return what a weight as of the landmark is worth at `now_ms`."""
@@ -207,10 +247,11 @@ class Sums:
         return np.linalg.solve(ridge * np.eye(self.dimension) + fade * self.a, ridge * prior + fade * self.b)
 
     def encode(self) -> bytes:
-        """Return versioned bytes: the upper triangle of A and the rest, float64, little endian."""
-        upper = self.a[upper_triangle(self.dimension)]
-        numbers = np.concatenate([upper, self.b, self.totals, self.positions.ravel()]).astype("<f8").tobytes()
-        return b"\x02" + msgspec.msgpack.encode(
+        """Return versioned bytes: the upper triangles of A and of what was passed over, and the rest, float64, little endian."""
+        upper, passed = self.a[upper_triangle(self.dimension)], self.passed[upper_triangle(self.dimension)]
+        parts = [upper, self.b, self.totals, self.positions.ravel(), passed, self.evidence]
+        numbers = np.concatenate(parts).astype("<f8").tobytes()
+        return b"\x03" + msgspec.msgpack.encode(
             [self.dimension, self.half_life_ms, self.landmark_ms, self.refused, numbers, self.turns]
         )
 
@@ -221,9 +262,10 @@ class Sums:
         Raises:
             UnreadableError: the version is unknown, or the bytes are damaged.
         """
-        stored = unpack(data, (b"\x01", b"\x02"), _stored, "a record of sums")
+        stored = unpack(data, (b"\x01", b"\x02", b"\x03"), _stored, "a record of sums")
         dimension, triangle = stored.dimension, stored.dimension * (stored.dimension + 1) // 2
-        if len(stored.numbers) != 8 * (triangle + dimension + 3 + 2 * POSITIONS):
+        size = triangle + dimension + 3 + 2 * POSITIONS
+        if len(stored.numbers) != 8 * (size + (triangle + MARKS if data[:1] == b"\x03" else 0)):
             raise damaged("a record of sums", f"{len(stored.numbers)} bytes of numbers for {dimension} features")
         values = np.frombuffer(stored.numbers, dtype="<f8")
         if not np.isfinite(values).all():
@@ -236,7 +278,10 @@ class Sums:
         sums.a[columns, rows] = values[:triangle]
         sums.b = values[triangle : triangle + dimension].copy()
         sums.totals = values[triangle + dimension : triangle + dimension + 3].copy()
-        sums.positions = values[triangle + dimension + 3 :].reshape(2, POSITIONS).copy()
+        sums.positions = values[triangle + dimension + 3 : size].reshape(2, POSITIONS).copy()
+        if len(values) > size:
+            sums.passed[rows, columns] = sums.passed[columns, rows] = values[size : size + triangle]
+            sums.evidence = values[size + triangle :].copy()
         sums.refused = stored.refused
         sums.turns = stored.turns
         return sums
@@ -247,7 +292,7 @@ _HalfLife = Annotated[int, msgspec.Meta(ge=1, le=LATEST_MS)] | None
 
 
 class _Stored(msgspec.Struct, array_like=True):
-    """`Sums` in bytes; those of version 1 have no turns."""
+    """`Sums` in bytes; those of version 1 have no turns, and those before 3 nothing that was passed over."""
 
     dimension: Annotated[int, msgspec.Meta(ge=1, le=MOST_FEATURES)]
     half_life_ms: _HalfLife

@@ -120,7 +120,7 @@ class Publisher:
         """Build the profile as of now; `updated_at_ms` is the time that it says it was published at, if that was earlier."""
         session.updated_at_ms = updated_at_ms or max(session.updated_at_ms, now_ms)
         chooser = self.chooser.of(session_id)
-        values, theta = chooser.predict(slate), chooser.coefficients(slate)
+        values, theta = chooser.predict(slate, session.region), chooser.coefficients(slate)
         ratings = self.chooser.catalogue.category_rating
         extras = self._extras(session, known, now_ms)
         profile = build_profile(session_id, session, slate, values, theta, known, ratings, self.settings, extras)

@@ -11,7 +11,18 @@ from state.configuration import Settings
 from state.events.event import Event
 from state.feature_set import FEATURE_SET, Feature, value_in
 from state.model.sums import Example
-from state.session.exposure import Exposure, Number, is_learned, mark_credited, open_for_ms, rewards_of, weights_of
+from state.session.exposure import (
+    BELOW,
+    PASSED,
+    Exposure,
+    Number,
+    is_learned,
+    mark_credited,
+    open_for_ms,
+    places_of,
+    rewards_of,
+    weights_of,
+)
 from state.session.interest import CATEGORY_VIEW, weight_of
 from state.session.log import LoggedOutcome, Record, decision_record, outcome, outcome_records
 from state.session.recent_events import LoggedEvent
@@ -248,10 +259,12 @@ class Attribution:
     def _weigh(self, decision_id: str) -> None:
         """Teaches what changed of a decision's exposures: the reward of one may be the weight of others."""
         exposures = [e for e in self._session.exposures if e.decision_id == decision_id]
-        weights = weights_of(exposures, self._settings.exposure.model)
-        for exposure, weight in zip(exposures, weights, strict=True):
+        model = self._settings.exposure.model
+        weights = weights_of(exposures, model)
+        places = places_of(exposures) if model == "auto" else [0] * len(exposures)
+        for exposure, weight, place in zip(exposures, weights, places, strict=True):
             if exposure.queued:
-                self._learn_difference(exposure, weight)
+                self._learn_difference(exposure, weight, place)
 
     def _close(self, closing: Sequence[Exposure]) -> None:
         if not closing:
@@ -270,15 +283,18 @@ class Attribution:
         for decision_id in dict.fromkeys([exposure.decision_id for exposure in exposures]):
             self._weigh(decision_id)
 
-    def _learn_difference(self, exposure: Exposure, weight: Number) -> None:
+    def _learn_difference(self, exposure: Exposure, weight: Number, place: int = 0) -> None:
         """Hands the learner the difference to what it was told of the exposure before, if that is to be learned.
 
         What an older release has taught goes on: half of an exposure would stay in the sums for ever.
         """
-        known = exposure.learned_weight
-        if (known, exposure.learned_reward) == (weight, exposure.reward) or not (known or is_learned(exposure)):
+        known, told = exposure.learned_weight, exposure.place
+        is_same = (known, exposure.learned_reward, told) == (weight, exposure.reward, place)
+        if is_same or not (known or is_learned(exposure)):
             return
         earned, before = (exposure.reward if weight else 0.0), (exposure.learned_reward if known else 0.0)
+        by_evidence = self._settings.exposure.model == "auto"
+        now_rewarded, was_rewarded = by_evidence and earned > 0, by_evidence and before > 0
         self.examples.append(
             Example(
                 exposure.exposed_at_ms,
@@ -290,9 +306,14 @@ class Attribution:
                 position=exposure.shown_position if exposure.explored else -1,
                 seen=(weight > 0) - (known > 0),
                 clicked=earned - before,
+                region=self._session.region,
+                passed=bool(place & PASSED) - bool(told & PASSED),
+                below=bool(place & BELOW) - bool(told & BELOW),
+                rewarded=now_rewarded - was_rewarded,
+                rewarded_below=(now_rewarded and bool(place & BELOW)) - (was_rewarded and bool(told & BELOW)),
             )
         )
-        exposure.learned_weight, exposure.learned_reward = weight, exposure.reward
+        exposure.learned_weight, exposure.learned_reward, exposure.place = weight, exposure.reward, place
 
     def _write(self, kind: Literal["exposure", "reward", "retract"], exposure: Exposure) -> None:
         self._outcomes.append(outcome(kind, exposure, self._event_id, self._now_ms))

@@ -9,6 +9,8 @@ from state.feature_set import Feature, value_in
 from state.session.interest import CATEGORY_VIEW, largest_weight, weight_of
 from state.session.recent_events import LoggedEvent
 
+PASSED, BELOW = 1, 2
+"""Below the last reward of an impression without one of its own, and below the first one."""
 Number = int | float
 """Whole numbers are kept as such: in state they take a byte instead of nine."""
 
@@ -20,7 +22,8 @@ class Exposure(msgspec.Struct, array_like=True, gc=False):
     that produced the slate; `x` its features as float16 bytes; `seq` numbers its outcomes; `reward` is the aggregate that
     was last written. `examination` is the probability that the place was looked at, 1 unless positions are modelled; `explored`
     says that the item was another than the best. `queued` says whether the learner has been told of it, and `learned_weight` and
-    `learned_reward` with which weight and reward.
+    `learned_reward` with which weight and reward. `place` says where among its impression's rewards it was told to lie: `PASSED`
+    and `BELOW` added up.
     """
 
     decision_id: str
@@ -38,6 +41,12 @@ class Exposure(msgspec.Struct, array_like=True, gc=False):
     examination: Number = 1
     learned_weight: Number = 0
     learned_reward: Number = 0
+    place: int = 0
+
+    @property
+    def is_told(self) -> bool:
+        """Whether the learner knows of it, or is to know."""
+        return self.queued and bool(self.learned_weight or is_learned(self))
 
 
 def is_learned(exposure: Exposure) -> bool:
@@ -69,6 +78,25 @@ def weights_of(exposures: Sequence[Exposure], model: str) -> list[Number]:
         last = max((e.shown_position for e in exposures if e.reward > 0), default=None)
         return [1 if last is None or e.shown_position <= last or e.reward else 0 for e in exposures]
     return [1] * len(exposures)
+
+
+def places_of(exposures: Sequence[Exposure]) -> list[int]:
+    """Say where each exposure of one decision lies among the rewards of its impression, of what the learner knows.
+
+    An impression is what was seen at one time: its exposures close together, so that the answer does not depend on the order in
+    which things become known.
+    """
+    rewarded: dict[int, list[int]] = {}
+    for exposure in exposures:
+        if exposure.is_told and exposure.reward > 0:
+            rewarded.setdefault(exposure.exposed_at_ms, []).append(exposure.shown_position)
+    places = []
+    for exposure in exposures:
+        shown = rewarded.get(exposure.exposed_at_ms)
+        is_passed = shown is not None and exposure.shown_position > max(shown) and not exposure.reward
+        is_below = shown is not None and exposure.shown_position > min(shown)
+        places.append(PASSED * is_passed + BELOW * is_below)
+    return places
 
 
 def rewards_of(exposures: Sequence[Exposure], events: Sequence[LoggedEvent], settings: Reward) -> list[float]:

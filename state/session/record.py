@@ -39,10 +39,12 @@ from state.kernels.core.layout import (
     SESSION,
     SLATE_IMPLICIT,
     SLATE_LOGGED,
+    TOLD_BELOW,
+    TOLD_PASSED,
 )
 from state.kernels.core.naming import hash_bytes
 from state.kernels.core.record import MOST_KNOWN, MOST_TOTAL
-from state.session.exposure import Exposure
+from state.session.exposure import BELOW, PASSED, Exposure
 from state.session.hint import Hint
 from state.session.interest import CHECKOUT
 from state.session.recent_events import LoggedEvent, RecentEvents, pack_identity, unpack_identity
@@ -256,6 +258,7 @@ class _Packer:
             raise NotARecordError
         columns = self._columns
         flags = IMPLICIT * exposure.implicit | QUEUED * exposure.queued | EXPLORED * exposure.explored
+        flags |= TOLD_PASSED * bool(exposure.place & PASSED) | TOLD_BELOW * bool(exposure.place & BELOW)
         for name, value in (
             ("op_at_ms", exposure.exposed_at_ms),
             ("op_cause", self._cause(exposure.cause)),
@@ -453,6 +456,7 @@ class _Unpacker:
                 1,
                 op["told_weight"][i],
                 op["told_reward"][i],
+                PASSED * bool(op["flags"][i] & TOLD_PASSED) | BELOW * bool(op["flags"][i] & TOLD_BELOW),
             )
             for i in range(len(op["at_ms"]))
         ]

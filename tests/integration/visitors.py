@@ -24,6 +24,7 @@ class Visitor:
         self.session = Shop.session()
         self._habit = habit
         self._rng = np.random.default_rng(seed)
+        self._place = {"region": ("north", "south")[seed % 2]} if seed % 3 else {}
         self._sent: list[dict[str, Any]] = []
         self._rounds = 0
 
@@ -73,7 +74,7 @@ class Visitor:
         late_ms = int(self._rng.integers(LATEST_MS)) if self._rng.random() < 0.3 else 0
         late_ms = late_ms if late else 0
         event = {"session_id": self.session, "event_type": event_type, "timestamp": now_ms() - late_ms}
-        event |= {"event_id": f"{self.session}-{len(self._sent)}"} | fields
+        event |= {"event_id": f"{self.session}-{len(self._sent)}"} | self._place | fields
         self._sent.append(event)
         self._raw(shop, event)
 

@@ -11,9 +11,11 @@ Imports nothing of what it checks. It knows the rules from the specification, no
   not after it; within the window, one exposure per product, never one of the slate that it brought about. An event that names its
   decision may precede the exposure by the disorder.
 - An exposure's rewards, divided by the largest, become one by `max`, `sum` or `first`. All exposures weigh 1.
+- Products are counted by the session's region as well, where it has one.
+- What lies below the last rewarded item of its impression, and is not rewarded itself, was passed over.
 
-Valid where no exposure closed early (`exposure.open_max`, `session.max_events`), impressions came while their slate was one of the
-session's newest two, everything arrived within `reward.disorder`, and all windows are closed.
+Valid where a session keeps its region, no exposure closed early (`exposure.open_max`, `session.max_events`), impressions came
+while their slate was one of the session's newest two, everything arrived within `reward.disorder`, and all windows are closed.
 """
 
 import base64
@@ -50,6 +52,7 @@ class Seen:
     decision_id: str
     product_id: str
     at_ms: int
+    place: int
     x: NDArray[np.float64]
     cause: str | None
     is_assumed: bool = False
@@ -63,7 +66,11 @@ class Seen:
 
 @dataclass
 class Statistics:
-    """A = Σ x xᵀ, b = Σ r x, the number of exposures, Σ r, Σ r², and per product exposures and Σ r."""
+    """A = Σ x xᵀ, b = Σ r x, the number of exposures, Σ r, Σ r², and exposures and Σ r per product, and per region and product.
+
+    `passed` is Σ x xᵀ of what was passed over; `evidence` counts those, exposures below the first reward of their impression, the
+    rewarded ones, and the rewarded ones below a first reward.
+    """
 
     a: NDArray[np.float64]
     b: NDArray[np.float64]
@@ -71,6 +78,9 @@ class Statistics:
     reward: float = 0.0
     reward_squared: float = 0.0
     products: dict[str, list[float]] = field(default_factory=dict)
+    cells: dict[tuple[str, str], list[float]] = field(default_factory=dict)
+    passed: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 0)))
+    evidence: list[int] = field(default_factory=lambda: [0, 0, 0, 0])
 
 
 def regression(
@@ -80,7 +90,9 @@ def regression(
     exposures = _exposures(events := once(events), decisions, rules, causes)
     for event in sorted(events, key=lambda event: (event["timestamp"], identity(event))):
         _credit(event, exposures[event["session_id"]], rules)
-    return _sums([seen for session in exposures.values() for seen in session if seen.is_learned], rules.aggregate)
+    regions = {event["session_id"]: event.get("region") or "" for event in events}
+    learned = [(regions[name], seen) for name, session in exposures.items() for seen in session if seen.is_learned]
+    return _sums(learned, rules.aggregate)
 
 
 def once(events: Iterable[Record]) -> list[Record]:
@@ -124,14 +136,22 @@ def _exposures(
             if e["event_type"] == "impression" and e["session_id"] == session and e["decision_id"] == name
         ]
         for position, item in enumerate(decision["items"]):
-            times = [e["timestamp"] for e in impressions if item["product_id"] in e["shown"]]
+            times = [(e["timestamp"], _place(e, item)) for e in impressions if item["product_id"] in e["shown"]]
             is_assumed = not impressions and decision["exposure"] == "implicit" and position < rules.implicit_items
             if is_assumed:
-                times = [decision["timestamp"]]
+                times = [(decision["timestamp"], position)]
             if times:
                 x = np.frombuffer(base64.b64decode(item["features"]), dtype=np.float16).astype(np.float64)
-                exposures[session].append(Seen(name, item["product_id"], min(times), x, causes.get(name), is_assumed))
+                at_ms, place = min(times)
+                seen = Seen(name, item["product_id"], at_ms, place, x, causes.get(name), is_assumed)
+                exposures[session].append(seen)
     return exposures
+
+
+def _place(impression: Record, item: Record) -> int:
+    """Where the item stood: the first place of several."""
+    place: int = impression["shown"].index(item["product_id"])
+    return place
 
 
 def _credit(event: Record, exposures: list[Seen], rules: Rules) -> None:
@@ -177,17 +197,33 @@ def _together(rewards: list[float], aggregate: str) -> float:
     return min(1.0, max([0.0, *rewards])) + max(-1.0, min([0.0, *rewards]))
 
 
-def _sums(exposures: list[Seen], aggregate: str) -> Statistics:
-    dimension = len(exposures[0].x) if exposures else 0
+def _sums(exposures: list[tuple[str, Seen]], aggregate: str) -> Statistics:
+    dimension = len(exposures[0][1].x) if exposures else 0
     total = Statistics(np.zeros((dimension, dimension)), np.zeros(dimension))
-    for seen in exposures:
+    total.passed = np.zeros((dimension, dimension))
+    rewarded: dict[tuple[str, int], list[int]] = defaultdict(list)
+    for _, seen in exposures:
+        if _together(seen.rewards, aggregate) > 0:
+            rewarded[seen.decision_id, seen.at_ms].append(seen.place)
+    for region, seen in exposures:
         reward = _together(seen.rewards, aggregate)
         total.a += np.outer(seen.x, seen.x)
         total.b += reward * seen.x
         total.exposures += 1
         total.reward += reward
         total.reward_squared += reward**2
-        product = total.products.setdefault(seen.product_id, [0, 0.0])
-        product[0] += 1
-        product[1] += reward
+        counted = [total.products.setdefault(seen.product_id, [0, 0.0])]
+        if region:
+            counted.append(total.cells.setdefault((region, seen.product_id), [0, 0.0]))
+        for each in counted:
+            each[0] += 1
+            each[1] += reward
+        places = rewarded.get((seen.decision_id, seen.at_ms))
+        is_below = places is not None and seen.place > min(places)
+        if places is not None and seen.place > max(places) and not reward:
+            total.passed += np.outer(seen.x, seen.x)
+            total.evidence[0] += 1
+        total.evidence[1] += is_below
+        total.evidence[2] += reward > 0
+        total.evidence[3] += is_below and reward > 0
     return total

@@ -151,6 +151,7 @@ def predictor_of(examples: list[Example], dimension: int, now_ms: int = T0) -> P
     """A model that learned the examples in one shard."""
 
     shard = LearnerShard("default/0", Sums(dimension, None))
+    shard.has_cells = True
     shard.learn(examples)
     merger = make_merger(dimension=dimension)
     merger.absorb(shard.drain_update(), now_ms)

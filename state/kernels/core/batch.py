@@ -123,7 +123,7 @@ def _attribute(s: Any, w: Any, at: int, gone: int) -> None:
     is_credited = credits(s, w, at)
     if s.n_open:
         reward(s, w, at, is_credited)
-        queue_for_learning(s)
+        queue_for_learning(s, w)
     if s.e_kind == IMPRESSION:
         expose_explicitly(s, w)
 
@@ -285,7 +285,7 @@ def _on_timer(s: Any, w: Any, time_ms: int) -> Any:
     if s.newest_input_ms + w.ttl_ms <= time_ms:
         if s.pending_ms:
             return SLOW
-        queue_for_learning(s)
+        queue_for_learning(s, w)
         w.counters[N_ENDED] += 1
         return ENDED
     s.timer_ms = 0

@@ -9,6 +9,7 @@ from state.feature_set import DIMENSION, Feature
 from state.kernels.core.layout import OF_MOMENT, OFF_POOL, RESOLVED
 from state.kernels.core.memory import bits32, carray, from_bits32, loose, pointer
 from state.kernels.core.record import resolved, row_of
+from state.kernels.core.regional import find_region
 
 TABLE_COLUMNS = 16
 (
@@ -105,6 +106,7 @@ def _look_up(s: Any, w: Any) -> None:
     for k in range(s.n_kc):
         slot[int(s.kc[k, 0])] = 0
     _add_moment(s, w)
+    _add_regional(s, w)
     for i in range(s.n):
         s.codes[i] = categories[s.rows[i]]
 
@@ -122,6 +124,21 @@ def _add_moment(s: Any, w: Any) -> None:
     for i in range(s.n if of.n else 0):
         code = s.codes[i]
         s.x[Feature.MOMENT_MATCH, i] = as_half(np.float32(values[code])) if code < of.n else np.float32(0.0)
+
+
+@loose
+def _add_regional(s: Any, w: Any) -> None:
+    """Adds to the own effects those of the categories in the session's region."""
+    region = find_region(s, w)
+    if region < 0:
+        return
+    of = carray(pointer(w.regional), (w.n_regions, w.region_codes, 2), np.float64)[region]
+    for i in range(s.n):
+        code = s.codes[i]
+        if code < w.region_codes:
+            s.mean[i] += np.float32(of[code, 0])
+            deviation = np.float64(s.deviation[i])
+            s.deviation[i] = np.float32(math.sqrt(deviation * deviation + of[code, 1]))
 
 
 @loose

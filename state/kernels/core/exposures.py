@@ -30,6 +30,8 @@ from state.kernels.core.layout import (
     SLATE_IMPLICIT,
     SLATE_LOGGED,
     SUM,
+    TOLD_BELOW,
+    TOLD_PASSED,
 )
 from state.kernels.core.log import put_identity
 from state.kernels.core.memory import bits_of, copy, core, ld8, ld16, puts, st8, st16
@@ -68,15 +70,47 @@ def write_outcome(s: Any, w: Any, kind: int, i: int) -> None:
 
 
 @core
-def _tell_learner(s: Any, i: int, weight: float) -> None:
+def _is_told(s: Any, i: int) -> Any:
+    """Whether the learner knows of an exposure, or is to know."""
+    is_learned = (s.op_flags[i] & IMPLICIT) == 0 or s.op_x[i, Feature.PRODUCT_SEEN] == 0
+    return (s.op_flags[i] & QUEUED) != 0 and (s.op_told_weight[i] != 0 or is_learned)
+
+
+@core
+def _place_of(s: Any, i: int) -> Any:
+    """Where an exposure lies among the rewards of its impression, as bits of `op_flags`."""
+    first, last = 255, -1
+    for j in range(s.n_open):
+        if s.op_decision[j] == s.op_decision[i] and s.op_at_ms[j] == s.op_at_ms[i] and s.op_reward[j] > 0:
+            if _is_told(s, j):
+                first, last = min(first, s.op_place[j]), max(last, s.op_place[j])
+    place = 0
+    if last >= 0 and s.op_place[i] > last and s.op_reward[i] == 0:
+        place |= TOLD_PASSED
+    if last >= 0 and s.op_place[i] > first:
+        place |= TOLD_BELOW
+    return place
+
+
+@core
+def _put_sign(p: int, value: int) -> Any:
+    """Writes -1, 0 or 1."""
+    st8(p, value if value >= 0 else 0xFF)
+    return p + 1
+
+
+@core
+def _tell_learner(s: Any, w: Any, i: int, weight: float, place: int) -> None:
     """Hands the learner the difference to what it was told of the exposure before, if that is to be learned."""
     known, reward = s.op_told_weight[i], s.op_reward[i]
+    told = s.op_flags[i] & (TOLD_PASSED | TOLD_BELOW)
     is_learned = (s.op_flags[i] & IMPLICIT) == 0 or s.op_x[i, Feature.PRODUCT_SEEN] == 0
-    if (known == weight and s.op_told_reward[i] == reward) or not (known != 0 or is_learned):
+    is_same = known == weight and s.op_told_reward[i] == reward and told == place
+    if is_same or not (known != 0 or is_learned):
         return
     earned, before = (reward if weight else 0.0), (s.op_told_reward[i] if known else 0.0)
     p = s.p_example
-    st8(p, 0x99)
+    st8(p, 0x9E)
     p = put_m64(p + 1, 0xD3, s.op_at_ms[i])
     n = s.na_len[s.op_product[i]]
     st8(p, 0xD9)
@@ -91,21 +125,31 @@ def _tell_learner(s: Any, i: int, weight: float) -> None:
     p = put_m64(p, 0xCB, bits_of(earned * earned - before * before))
     st8(p, s.op_place[i] if (s.op_flags[i] & EXPLORED) else 0xFF)
     st8(p + 1, (weight > 0) - (known > 0))
-    s.p_example = put_m64(p + 2, 0xCB, bits_of(earned - before))
+    p = put_m64(p + 2, 0xCB, bits_of(earned - before))
+    st8(p, 0xD9)
+    st8(p + 1, s.region_len)
+    p = put(p + 2, s.self_at + OFF_POOL + s.region_off, s.region_len)
+    is_below, was_below = (place & TOLD_BELOW) != 0, (told & TOLD_BELOW) != 0
+    is_rewarded, was_rewarded = w.by_evidence != 0 and earned > 0, w.by_evidence != 0 and before > 0
+    p = _put_sign(p, int((place & TOLD_PASSED) != 0) - int((told & TOLD_PASSED) != 0))
+    p = _put_sign(p, int(is_below) - int(was_below))
+    p = _put_sign(p, int(is_rewarded) - int(was_rewarded))
+    s.p_example = _put_sign(p, int(is_rewarded and is_below) - int(was_rewarded and was_below))
     s.n_example += 1
     s.op_told_weight[i], s.op_told_reward[i] = weight, reward
+    s.op_flags[i] = (s.op_flags[i] & ~(TOLD_PASSED | TOLD_BELOW)) | place
 
 
 @core
-def _weigh(s: Any, decision: int) -> None:
-    """Tells what changed of a decision's exposures."""
+def _weigh(s: Any, w: Any, decision: int) -> None:
+    """Tells what changed of a decision's exposures: the reward of one may be the place of others."""
     for i in range(s.n_open):
         if s.op_decision[i] == decision and (s.op_flags[i] & QUEUED):
-            _tell_learner(s, i, 1.0)
+            _tell_learner(s, w, i, 1.0, _place_of(s, i) if w.by_evidence else 0)
 
 
 @core
-def queue_for_learning(s: Any) -> None:
+def queue_for_learning(s: Any, w: Any) -> None:
     """Hand the learner the exposures that it has not been told of, decision by decision."""
     for i in range(s.n_open):
         s.op_chain[i] = 0 if s.op_flags[i] & QUEUED else UNTOLD
@@ -114,7 +158,7 @@ def queue_for_learning(s: Any) -> None:
     for i in range(s.n_open):
         if s.op_chain[i] == UNTOLD and s.op_decision[i] != last:
             last = s.op_decision[i]
-            _weigh(s, last)
+            _weigh(s, w, last)
 
 
 @core
@@ -144,7 +188,7 @@ def close_marked(s: Any, w: Any) -> Any:
         return 0
     for i in range(s.n_open):
         if s.order[i]:
-            _weigh(s, s.op_decision[i])
+            _weigh(s, w, s.op_decision[i])
     for i in range(s.n_open):
         if s.op_chain[i] == GOES:
             _mark_credited(s, w, i)
@@ -330,7 +374,7 @@ def _retract(s: Any, w: Any, a: int) -> None:
             continue
         s.op_seq[i] += 1
         s.op_reward[i] = 0.0
-        _tell_learner(s, i, 0.0)
+        _tell_learner(s, w, i, 0.0, 0)
         write_outcome(s, w, _RETRACT, i)
         product, position, seq = s.op_product[i], s.op_position[i], s.op_seq[i]
         for j in range(s.n_open):
@@ -354,11 +398,11 @@ def _see_earlier(s: Any, w: Any, a: int, position: int, place: int, at_ms: int) 
             if at_ms > s.op_at_ms[i] or (at_ms == s.op_at_ms[i] and place >= s.op_place[i]):
                 return
             if s.op_flags[i] & QUEUED:
-                _tell_learner(s, i, 0.0)
+                _tell_learner(s, w, i, 0.0, 0)
             s.op_at_ms[i], s.op_place[i] = at_ms, place
             s.op_seq[i] += 1
             write_outcome(s, w, _EXPOSURE, i)
-            _weigh(s, s.op_decision[i])
+            _weigh(s, w, s.op_decision[i])
             return
 
 
@@ -567,4 +611,4 @@ def _change_reward(s: Any, w: Any, i: int, found: float) -> None:
     if found > 0:
         forget_shown(s, s.op_product[i])
     write_outcome(s, w, _REWARD, i)
-    _weigh(s, s.op_decision[i])
+    _weigh(s, w, s.op_decision[i])

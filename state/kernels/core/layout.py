@@ -127,7 +127,7 @@ the length of what follows, and for each bundle how many products it has and whi
 """
 FULL_STRENGTH = 20_000
 """In `ev_strength`, 1 and negative -1; else a rating in thousandths, whose strength is (rating - 3) / 2."""
-IMPLICIT, QUEUED, EXPLORED = 1, 2, 4
+IMPLICIT, QUEUED, EXPLORED, TOLD_PASSED, TOLD_BELOW = 1, 2, 4, 8, 16
 """Bits of `op_flags`."""
 SLATE_IMPLICIT, SLATE_LOGGED = 1, 2
 """Bits of `sl_flags`."""
@@ -322,6 +322,7 @@ WORLD = np.dtype(
         ("max_events", _i4),
         ("open_max", _i4),
         ("implicit_items", _i4),
+        ("by_evidence", _i4),
         ("exposure_mode", _i4),
         ("aggregate", _i4),
         ("implicit_dwell_ms", _i8),
@@ -392,6 +393,12 @@ WORLD = np.dtype(
         ("features", _i8),
         ("rated", _i8),
         ("own_effect", _i8),
+        ("regional", _i8),  # means, and variances as they are drawn, by the region's number and the category's code
+        ("n_regions", _i8),
+        ("region_codes", _i8),
+        ("region_names", _i8),
+        ("region_index", _i8),
+        ("region_mask", _i8),
         ("normals", _i8),
         ("normals_size", _i8),
         ("normals_used", _i8),
@@ -576,7 +583,7 @@ CALL = np.dtype(
 """Addresses of what a call works on, and its number of inputs: to unpack arrays takes longer than many an input."""
 
 OUTS = 7
-ROOM = np.array([64 << 10, 8 << 10, 256 << 10, 96 << 10, 64 << 10, 2 << 10, MOST_STATE_BYTES + 64], np.int64)
+ROOM = np.array([64 << 10, 8 << 10, 256 << 10, 176 << 10, 64 << 10, 2 << 10, MOST_STATE_BYTES + 64], np.int64)
 """What one input may write to each of the buffers, at most."""
 O_PROFILE, O_DECISION, O_OUTCOME, O_EXAMPLE, O_ACCEPTED, O_WANTED, O_STATE = range(OUTS)
 """Buffers that are written to."""

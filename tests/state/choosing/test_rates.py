@@ -6,7 +6,8 @@ from numpy.typing import NDArray
 
 from state.catalogue.catalogue import Catalogue
 from state.catalogue.product import Product
-from state.choosing.rates import ModelRows, effect_variance, own_effects
+from state.choosing.rates import ModelRows
+from state.choosing.shrinkage import effect_variance, own_effects
 
 NOISE = 0.04
 

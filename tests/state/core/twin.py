@@ -9,7 +9,6 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from state.catalogue.catalogue import UNLISTED
 from state.choosing.choice import Chooser
 from state.configuration import Settings
 from state.core.assembly import batch_core
@@ -320,7 +319,7 @@ class Twins:
         elif not session.slates:
             assert told.profile is None
             return []
-        self._predict(self.chooser.of(work.session_id), session.slates[-1], is_new)
+        self._predict(self.chooser.of(work.session_id), session.slates[-1], session.region, is_new)
         interest = publisher.context(session, now_ms).interest
         write = publisher.profile(session, work.session_id, session.slates[-1], interest, now_ms)
         assert told.profile is not None
@@ -336,12 +335,11 @@ class Twins:
         record = decision_record(work.session_id, session.slates[-1], None)
         return [msgspec.json.decode(record.value)]
 
-    def _predict(self, chooser: Chooser, slate: Slate, is_new: bool) -> None:
+    def _predict(self, chooser: Chooser, slate: Slate, region: str, is_new: bool) -> None:
         """Before there is a model, the expected rewards of a slate are known to who has just chosen it: those of the prior."""
         if is_new and slate.product_ids:
-            rows = np.array([chooser.catalogue.row_of.get(product, UNLISTED) for product in slate.product_ids])
-            effect = chooser.rates.effect.take(chooser.rates.known(rows))
-            chooser._newest = (slate.decision_id, slate.matrix().astype(np.float64) @ chooser.posterior.theta + effect)
+            expected = slate.matrix().astype(np.float64) @ chooser.posterior.theta
+            chooser._newest = (slate.decision_id, expected + chooser.effects(slate.product_ids, region))
         else:
             chooser._newest = ("", np.zeros(0))
 

@@ -14,7 +14,7 @@ from state.events.event import Event
 from state.feature_set import DIMENSION, FEATURE_SET, NAMES
 from state.model.learner import LearnerShard
 from state.model.snapshot import Snapshot
-from state.model.sums import Example, Sums
+from state.model.sums import Example
 from state.personalizer import Personalizer
 from state.profile.effect import Effect
 from state.profile.publishing import Publisher
@@ -87,7 +87,8 @@ class Job:
 
     def learned(self, shards: list[int]) -> Snapshot:
         """The examples learned in shards, dealt out by the numbers in turn, and merged after every few."""
-        learners = {n: LearnerShard(f"test/{n}", Sums(DIMENSION, None)) for n in shards}
+        bandit = settings().bandit
+        learners = {n: LearnerShard.open(f"test/{n}", None, {}, DIMENSION, bandit, T0) for n in shards}
         merger = make_merger()
         for index, example in enumerate(self.examples):
             learner = learners[shards[index % len(shards)]]
@@ -130,6 +131,7 @@ def raw_event(what: Raw, session_id: str, timestamp: int, name: str, slate: Slat
     """An event in the form of the topic."""
     product = f"product-{what['product']}"
     raw: Raw = {"session_id": session_id, "timestamp": timestamp, "event_type": what["kind"]}
+    raw["region"] = {"s": "south", "s1": "north", "s2": "south"}.get(session_id)
     if what["has_id"]:
         raw["event_id"] = name
     if what["named"] and slate is not None:

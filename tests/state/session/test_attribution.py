@@ -348,6 +348,24 @@ def test_cascade_counts_no_failure_below_the_lowest_click() -> None:
     assert sum(e.reward for e in visit.examples()) == pytest.approx(0.4)
 
 
+def test_auto_learns_all_and_tells_what_lies_below_the_clicks() -> None:
+    visit = two_clicks("auto")
+    shown = [item["product_id"] for item in visit.records("decisions")[0]["items"][:6]]
+
+    def told() -> list[tuple[float, int, int, int, int]]:
+        total = {product: np.zeros(5) for product in shown}
+        for e in visit.examples():
+            total[e.product_id] += (e.count, e.passed, e.below, e.rewarded, e.rewarded_below)
+        return [tuple(total[product].tolist()) for product in shown]
+
+    looked_at, below, passed = (1, 0, 0, 0, 0), (1, 0, 1, 0, 0), (1, 1, 1, 0, 0)
+    assert told() == [looked_at, (1, 0, 0, 1, 0), below, (1, 0, 1, 1, 1), passed, passed]
+    visit.send(event("product_view", 12_000, product_id=shown[5]))
+    assert told()[4:] == [below, (1, 0, 1, 1, 1)]
+    visit.send(event("product_view", 14_000, product_id=shown[0]))
+    assert told()[:2] == [(1, 0, 0, 1, 0), (1, 0, 1, 1, 1)]
+
+
 def test_position_weighs_by_how_often_a_place_is_looked_at() -> None:
     visit = begun(exposure={"model": "position"})
     visit.personalizer.chooser.examination = [1.0, 0.5]

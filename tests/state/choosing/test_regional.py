@@ -1,0 +1,134 @@
+"""Effects of categories by region: apart from the products' own, and known as well as the data allow."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from state.catalogue.product import Product
+from state.choosing.choice import Chooser
+from state.choosing.features import Context
+from state.choosing.rates import Rates
+from state.choosing.regional import DRAWN, NO_EFFECTS, Cells, regional_effects
+from state.feature_set import DIMENSION
+from state.model.sums import Example
+from state.session.interest import Interest
+from tests.state.shop import T0, predictor_of, settings
+
+PRODUCTS, CATEGORIES, NOISE, MEAN = 40, 4, 0.04, 0.1
+CODES = np.arange(PRODUCTS) % CATEGORIES
+EFFECTS = np.array([[0.0] * CATEGORIES, [0.08, -0.05, 0.0, 0.0], [-0.08, 0.05, 0.0, 0.0]])
+"""By region and category: the first is that of no region, what two like the other dislikes."""
+
+
+def shown(counts: NDArray[np.float64], seed: int = 1) -> tuple[Cells, NDArray[np.float64], NDArray[np.float64]]:
+    """Cells of products without effects of their own, of so many exposures (regions, products); and the products' totals."""
+    rng = np.random.default_rng(seed)
+    region, rows = np.repeat([1, 2], PRODUCTS), np.tile(np.arange(PRODUCTS), 2)
+    n = counts.ravel()
+    residuals = n * EFFECTS[region, CODES[rows]] + rng.normal(size=len(n)) * np.sqrt(NOISE * n)
+    cells = Cells(["", "north", "south"], region, rows, n, residuals, np.zeros(len(n)))
+    totals = [np.bincount(rows, weights=of).astype(np.float64) for of in (n, residuals)]
+    return cells, totals[0], totals[1]
+
+
+def test_effects_of_regions_are_found() -> None:
+    cells, exposures, residuals = shown(np.full((2, PRODUCTS), 200.0))
+    regional, explained = regional_effects(cells, exposures, residuals, CODES, CATEGORIES, NOISE, MEAN)
+    for number, name in enumerate(("north", "south"), start=1):
+        found = regional.of(name)
+        deviation = np.sqrt(NOISE / 2_000)
+        assert np.abs(found[:, 0] - EFFECTS[number]).max() < 4 * deviation
+        assert (found[:, 1] > DRAWN * deviation**2 / 2).all()
+        assert (found[:, 1] < 2 * DRAWN * deviation**2).all()
+    assert np.abs(explained).max() < 0.02 * exposures.max()  # the regions' effects cancel where both saw as much
+
+
+def test_what_a_region_explains_is_not_the_products_own() -> None:
+    """Some products of a category are seen in one region only: without the regions they would look better than the others."""
+    counts = np.full((2, PRODUCTS), 100.0)
+    counts[0, :8], counts[1, :8] = 200.0, 0.0
+    cells, exposures, residuals = shown(counts)
+    _, explained = regional_effects(cells, exposures, residuals, CODES, CATEGORIES, NOISE, MEAN)
+    of_first = CODES[:8] == 0
+    before = (residuals / exposures)[:8][of_first].mean()
+    after = ((residuals - explained) / exposures)[:8][of_first].mean()
+    assert before > 0.06
+    assert abs(after) < 0.03
+
+
+def test_a_region_that_is_not_known_has_the_categories_effect_and_the_regions_spread() -> None:
+    cells, exposures, residuals = shown(np.full((2, PRODUCTS), 200.0))
+    regional, _ = regional_effects(cells, exposures, residuals, CODES, CATEGORIES, NOISE, MEAN)
+    unknown, known = regional.of("elsewhere"), regional.of("north")
+    assert (unknown[:, 0] == 0).all()
+    assert (unknown[:, 1] > known[:, 1]).all()
+    assert len(regional.of("")) == 0
+
+
+def test_no_cells_give_no_effects() -> None:
+    none = np.zeros(0)
+    cells = Cells([""], none.astype(np.int64), none.astype(np.int64), none, none, none)
+    regional, explained = regional_effects(cells, np.ones(PRODUCTS), np.ones(PRODUCTS), CODES, CATEGORIES, NOISE, MEAN)
+    assert regional is NO_EFFECTS
+    assert not explained.any()
+
+
+def regional_chooser(**bandit: object) -> Chooser:
+    """A shop in which the north takes what is of c0, and the south what is of c1."""
+    chooser = Chooser(settings(bandit=bandit), np.random.default_rng(3))
+    for number in range(PRODUCTS):
+        chooser.catalogue.put(Product(f"p{number}", f"c{number % CATEGORIES}", price=10.0))
+    chooser.refresh(T0)
+    x = np.zeros(DIMENSION, np.float16)
+    x[0] = 1
+    examples = [
+        Example(T0, f"p{number}", x.tobytes(), 1.0, reward, reward, region=region)
+        for _ in range(60)
+        for number in range(PRODUCTS)
+        for region, liked in (("north", 0), ("south", 1))
+        if (reward := 0.2 if number % CATEGORIES == liked else 0.0) is not None
+    ]
+    chooser.use_model(predictor_of(examples, DIMENSION))
+    return chooser
+
+
+def context(region: str) -> Context:
+    return Context(Interest({}, {}, 0.0), "", {}, T0, region=region)
+
+
+def expected_by_category(chooser: Chooser, region: str) -> list[float]:
+    considered = chooser.consider(context(region), PRODUCTS)
+    names = [int(name[1:]) % CATEGORIES for name in considered.candidates.product_ids]
+    return [float(considered.belief.mean[np.array(names) == number].mean()) for number in range(CATEGORIES)]
+
+
+def test_each_region_is_shown_what_it_likes() -> None:
+    chooser = regional_chooser()
+    north, south, nowhere = (expected_by_category(chooser, region) for region in ("north", "south", ""))
+    assert north[0] > nowhere[0] + 0.05 > south[0] + 0.1
+    assert south[1] > nowhere[1] + 0.05 > north[1] + 0.1
+    for region, liked in (("north", "c0"), ("south", "c1")):
+        slate = chooser.choose(context(region), profile_version=1, cause=b"")
+        assert slate.category_ids[:5] == [liked] * 5
+        assert chooser.predict(slate, region)[0] > 0.15
+
+
+def test_predictions_of_an_older_slate_are_those_of_its_region() -> None:
+    chooser = regional_chooser()
+    slate = chooser.choose(context("north"), profile_version=1, cause=b"")
+    of_choice = chooser.predict(slate, "north")
+    chooser.choose(context("south"), profile_version=1, cause=b"")  # the newest one's are remembered
+    np.testing.assert_allclose(chooser.predict(slate, "north"), of_choice, atol=2e-3)
+    assert chooser.predict(slate, "south")[0] < of_choice[0] - 0.1
+
+
+def test_effects_that_are_not_configured_are_not_used() -> None:
+    chooser = regional_chooser(effects=[])
+    assert expected_by_category(chooser, "north") == expected_by_category(chooser, "south")
+
+
+def test_regions_that_the_compiled_core_cannot_name_have_no_effects() -> None:
+    chooser = regional_chooser()
+    x = np.eye(1, DIMENSION, dtype=np.float16).tobytes()
+    names = ('quo"te', "r" * 64, "plain")
+    predictor = predictor_of([Example(T0, "p0", x, 1.0, 1.0, 1.0, region=name) for name in names], DIMENSION)
+    assert Rates(chooser.catalogue, predictor).regional.regions == ["", "plain"]
