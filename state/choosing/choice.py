@@ -16,6 +16,7 @@ from state.choosing.rates import ModelRows, Rates
 from state.choosing.thompson_slates import Drawn, ThompsonSlates
 from state.choosing.variants import Assignment, models_of, settings_by_variant
 from state.choosing.variety import Mix
+from state.choosing.worth import worth
 from state.configuration import Settings
 from state.feature_set import DIMENSION, FEATURE_SET, prior_of
 from state.kernels import SMALLEST_ENGAGEMENT
@@ -34,6 +35,7 @@ from state.session.interest import Interest
 from state.session.slate import FullChoice, Slate
 
 Values = NDArray[np.float64]
+RANK_EVERY_MS = 5_000
 
 
 class PublishedScore(Rules):
@@ -84,6 +86,7 @@ class Chooser:
             Sums(DIMENSION, None), settings.bandit.prior_weight, 0, prior_of(FEATURE_SET, DIMENSION)
         )
         self.arms = Arms.prior(DIMENSION, settings.bandit.prior_weight) if settings.bandit.form == "disjoint" else None
+        self._ranks, self._ranked = True, (0, self.shelf.pool)
         self._slates = self._slates_at_once()
         self._use_rates(self.rates)
         self._newest: tuple[str, Values] = ("", np.zeros(0))
@@ -103,6 +106,7 @@ class Chooser:
                 self.learners,
                 other._drift_target(models),
             )
+            other._ranks = False
         self._all = (self, *self._others.values())
         self._last: tuple[str, Chooser] = ("", self)
 
@@ -154,8 +158,20 @@ class Chooser:
 
     def _use_rates(self, rates: Rates) -> None:
         self.rates = rates
+        self._rank()
         if self._slates is not None:
             self._slates.use(self.posterior, rates)
+
+    def _rank(self) -> None:
+        """Puts first in each category what the model expects most of; now and then, as there may be very many of them. Of several
+        variants' models the first one's counts."""
+        predictor, pool = self.predictor, self.shelf.pool
+        if predictor is None or self.arms is not None or not self._ranks:
+            return
+        ranked_ms, ranked = self._ranked
+        if pool is not ranked or predictor.model_version >= ranked_ms + RANK_EVERY_MS:
+            self._ranked = (predictor.model_version, pool)
+            self.shelf.rank(worth(self.rates, self.posterior))
 
     def _slates_at_once(self) -> ThompsonSlates | None:
         """What draws slates in one call where policy, form and rules allow it."""

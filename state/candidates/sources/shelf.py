@@ -15,7 +15,7 @@ from state.candidates.sources.bundles import Bundles
 from state.candidates.sources.popularity import Popular, PopularLists
 from state.candidates.sources.store import NOTHING, Resolved, RowCache, resolved
 from state.candidates.sources.together import TogetherLists
-from state.catalogue.catalogue import Catalogue, Rows
+from state.catalogue.catalogue import UNLISTED, Catalogue, Rows
 from state.configuration import Settings, Sources
 from state.feature_set import Feature
 from state.kernels.columns import ProductColumn
@@ -122,6 +122,7 @@ class Shelf:
         self._quotas_of: dict[tuple[int, int, bool], list[int]] = {}
         self._moments: dict[tuple[str, ...], OfMoment] = {}
         self.pool: Rows = self.catalogue.pool
+        self._best, self._category_at = self.catalogue.pool, self.catalogue.pool
 
     def refresh(self) -> None:
         """Forget what was made of the catalogue's lists, after a change of theirs."""
@@ -129,6 +130,19 @@ class Shelf:
         self._of_category.clear()
         self._newest = self._newest_by_category() if self._weights[names.NEWEST] else {}
         self.pool = np.unique(np.concatenate([self.catalogue.pool, *self._newest.values()]))
+        self._best = self.catalogue.pool.copy()
+        sizes = [size for _, size in self.catalogue.span_of.values()]
+        self._category_at = np.repeat(np.arange(len(sizes)), sizes)
+
+    def rank(self, worth: Values) -> None:
+        """Put first in each category what is expected of most, in place of the best rated; `worth` is (rows,), and a row behind its
+        end is worth as much as an unlisted product.
+
+        The lists stay where they are in memory, so that whoever reads them has the new order at once.
+        """
+        best = self.catalogue.pool
+        known = np.where(best < len(worth), best, UNLISTED)
+        self._best[:] = best[np.lexsort((-worth[known], self._category_at))]
 
     def lists_for(self, asked: Asked, limit: int, wanted: Sequence[str] = ()) -> CandidateLists:
         """Return what there is for a session, `wanted` products first, for `limit` candidates."""
@@ -260,9 +274,10 @@ class Shelf:
         return _best(self.catalogue.category_rating)
 
     def of_category(self, category: str) -> tuple[Rows, Rows]:
-        """Return a category's best rated rows, and its newest."""
+        """Return a category's best rows, and its newest. The best are those of which most is expected, until there is a model those
+        rated best."""
         start, size = self.catalogue.span_of.get(category, (0, 0))
-        return self.catalogue.pool[start : start + size], self._newest.get(category, NOTHING.rows)
+        return self._best[start : start + size], self._newest.get(category, NOTHING.rows)
 
     def partner_rows(self, source: int, product: str, listed: Sequence[tuple[str, float]]) -> Resolved:
         """Return the rows of a product's partners, with the feature that their lifts are."""
