@@ -163,12 +163,8 @@ def _prices(context: Context, catalogue: Catalogue, x: Matrix) -> Matrix:
 
 def _true(truth: Truth, session_id: str, world: World, rows: list[int], x: Matrix, now_ms: int) -> dict[str, Matrix]:
     visitor = truth.visitor(world.sessions[session_id])
-    appeal, match, rank = (
-        truth.appeal(now_ms)[rows],
-        visitor.match[truth.category[rows]],
-        truth.relative_price[rows],
-    )
-    price = np.abs(rank - visitor.budget) if truth.spec.link == "logistic" else visitor.sensitivity * rank
+    appeal, match = truth.appeal(now_ms)[rows], visitor.match[truth.category[rows]]
+    price = truth.price_term(visitor, rows)
     by_appeal = np.column_stack([appeal, appeal * x[:, Feature.TASTE], appeal * x[:, Feature.CATEGORY_SHARE]])
     return {
         "appeal": by_appeal,

@@ -94,12 +94,8 @@ class OracleFeatures(Method):
             self._visitors[session_id] = truth.visitor(self._world.sessions[session_id])
         visitor = self._visitors[session_id]
         rows = [truth.row_of[product] for product in product_ids]
-        match, appeal, rank = (
-            visitor.match[truth.category[rows]],
-            truth.appeal(now_ms)[rows],
-            truth.relative_price[rows],
-        )
-        price = np.abs(rank - visitor.budget) if truth.spec.link == "logistic" else visitor.sensitivity * rank
+        match, appeal = visitor.match[truth.category[rows]], truth.appeal(now_ms)[rows]
+        price = truth.price_term(visitor, rows)
         ones = np.ones(len(rows))
         products = (match * appeal, match * price, appeal * price, match * appeal * price)
         return np.column_stack([ones, match, appeal, price, *products])

@@ -103,6 +103,12 @@ class Truth:
         match /= match.max(axis=-1, keepdims=True)
         return match
 
+    def price_term(self, visitor: Visitor, rows: list[int]) -> Vector:
+        """How much the prices of these products (n,) put the visitor off, as the link counts it."""
+        rank = self.relative_price[rows]
+        term: Vector = np.abs(rank - visitor.budget) if self.spec.link == "logistic" else visitor.sensitivity * rank
+        return term
+
     def chances(self, visitor: Visitor, now_ms: int) -> Vector:
         """The chance (P,) that the visitor clicks each product on looking at it; 0 for one that is not in the catalogue yet."""
         match = visitor.match[self.category]
