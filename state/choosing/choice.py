@@ -86,7 +86,7 @@ class Chooser:
             Sums(DIMENSION, None), settings.bandit.prior_weight, 0, prior_of(FEATURE_SET, DIMENSION)
         )
         self.arms = Arms.prior(DIMENSION, settings.bandit.prior_weight) if settings.bandit.form == "disjoint" else None
-        self._ranks, self._ranked = True, (0, self.shelf.pool)
+        self._ranked = (0, self.shelf.pool)
         self._slates = self._slates_at_once()
         self._use_rates(self.rates)
         self._newest: tuple[str, Values] = ("", np.zeros(0))
@@ -106,7 +106,6 @@ class Chooser:
                 self.learners,
                 other._drift_target(models),
             )
-            other._ranks = False
         self._all = (self, *self._others.values())
         self._last: tuple[str, Chooser] = ("", self)
 
@@ -134,6 +133,8 @@ class Chooser:
         learners = [chooser._learner_in(predictor) for chooser in users]
         for chooser, learner in zip(users, learners, strict=True):
             chooser._use(predictor, rates, learner)
+        if self in users:
+            self._rank()
 
     def _rates_of(self, model: str, predictor: Predictor | None) -> Rates:
         rows = self._model_rows.setdefault(model, ModelRows())
@@ -158,15 +159,15 @@ class Chooser:
 
     def _use_rates(self, rates: Rates) -> None:
         self.rates = rates
-        self._rank()
         if self._slates is not None:
             self._slates.use(self.posterior, rates)
 
     def _rank(self) -> None:
-        """Puts first in each category what the model expects most of; now and then, as there may be very many of them. Of several
-        variants' models the first one's counts."""
+        """Puts first in each category what the model expects most of; now and then, as there may be very many of them.
+
+        Of several variants' models the first one's counts: the others share its shelf."""
         predictor, pool = self.predictor, self.shelf.pool
-        if predictor is None or self.arms is not None or not self._ranks:
+        if predictor is None or self.arms is not None:
             return
         ranked_ms, ranked = self._ranked
         if pool is not ranked or predictor.model_version >= ranked_ms + RANK_EVERY_MS:
@@ -196,6 +197,7 @@ class Chooser:
             rates = {model: self._rates_of(model, predictor) for model, predictor in predictors.items()}
             for chooser in self._all:
                 chooser._use_rates(rates[chooser.model])
+            self._rank()
 
     def predict(self, slate: Slate, region: str = "") -> Values:
         """Return expected rewards (k,) of a slate's items in a session of that region; 0 before a model has come or for another
