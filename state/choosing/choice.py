@@ -16,7 +16,7 @@ from state.choosing.rates import ModelRows, Rates
 from state.choosing.thompson_slates import Drawn, ThompsonSlates
 from state.choosing.variants import Assignment, models_of, settings_by_variant
 from state.choosing.variety import Mix
-from state.choosing.worth import worth
+from state.choosing.worth import best_by_region, worth
 from state.configuration import Settings
 from state.feature_set import DIMENSION, FEATURE_SET, prior_of
 from state.kernels import SMALLEST_ENGAGEMENT
@@ -163,7 +163,8 @@ class Chooser:
             self._slates.use(self.posterior, rates)
 
     def _rank(self) -> None:
-        """Puts first in each category what the model expects most of; now and then, as there may be very many of them.
+        """Puts first in each category what the model expects most of, and lists the best of the whole shop by region; now and then,
+        as there may be very many of them.
 
         Of several variants' models the first one's counts: the others share its shelf."""
         predictor, pool = self.predictor, self.shelf.pool
@@ -172,7 +173,10 @@ class Chooser:
         ranked_ms, ranked = self._ranked
         if pool is not ranked or predictor.model_version >= ranked_ms + RANK_EVERY_MS:
             self._ranked = (predictor.model_version, pool)
-            self.shelf.rank(worth(self.rates, self.posterior))
+            expected = worth(self.rates, self.posterior)
+            self.shelf.rank(expected)
+            rows = self.shelf.first_pass(expected)
+            self.shelf.expect(best_by_region(expected, rows, self.catalogue.category[rows], self.rates.regional))
 
     def _slates_at_once(self) -> ThompsonSlates | None:
         """What draws slates in one call where policy, form and rules allow it."""

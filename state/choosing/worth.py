@@ -3,7 +3,9 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from state.catalogue.catalogue import UNLISTED, Rows
 from state.choosing.rates import Rates
+from state.choosing.regional import Regional
 from state.feature_set import Feature
 from state.kernels.columns import ProductColumn
 from state.model.posterior import Posterior
@@ -12,6 +14,8 @@ Values = NDArray[np.float64]
 
 SHARE = 0.5
 """The category's share of what that visitor likes, and of what they visit."""
+LISTED = 200
+"""Products of a region's best."""
 
 
 def worth(rates: Rates, posterior: Posterior) -> Values:
@@ -38,3 +42,19 @@ def worth(rates: Rates, posterior: Posterior) -> Values:
     ):
         total = total + theta[feature] * column
     return total
+
+
+def best_by_region(worth: Values, rows: Rows, codes: Rows, regional: Regional) -> dict[str, Rows]:
+    """Return those of these rows (n,) of which most is expected, the best first: by region, and under "" for any other.
+
+    `codes` (n,) are of their categories; what a category is liked for in a region counts as a product's own effect does in `worth`.
+    """
+    own = worth[np.where(rows < len(worth), rows, UNLISTED)]
+    named = regional.regions[1:] if len(regional.effects) else []
+    total = np.tile(own, (1 + len(named), 1))
+    if named:
+        is_known = codes < regional.effects.shape[1]
+        effects = regional.effects[1:, codes[is_known]]
+        total[1:, is_known] += effects[..., 0] + np.sqrt(effects[..., 1])
+    order = np.argsort(-total, axis=1, kind="stable")[:, :LISTED]
+    return {region: rows[of] for region, of in zip(["", *named], order, strict=True)}

@@ -12,6 +12,7 @@ class Sources(Section, frozen=True):
 
     own: NonNegative = 2.0
     best_rated: NonNegative = 2.0
+    expected: NonNegative = 2.0
     most_viewed: NonNegative = 1.0
     newest: NonNegative = 1.0
     popular: NonNegative = 1.0

@@ -14,6 +14,7 @@ BUNDLES: Final = 8
 USER_LISTS: Final = 9
 RANDOM: Final = 10
 RULES: Final = 11
+EXPECTED: Final = 12
 
 SOURCES: Final = (
     "own",
@@ -28,8 +29,9 @@ SOURCES: Final = (
     "user_lists",
     "anywhere",
     "rules",
+    "expected",
 )
-"""As the configuration names them, except the last: what a rule of the shop wants."""
+"""As the configuration names them, except `rules`: what a rule of the shop wants."""
 
 BY_CATEGORY: Final = (BEST_RATED, MOST_VIEWED, NEWEST)
 """Sources that give of categories: those that the session likes, or where it likes none those that are liked in its region."""

@@ -30,6 +30,8 @@ LIKED_SHARE = 0.6
 """Of the candidates that the best rated products of the liked categories may fill where other sources lack."""
 HALF_EVIDENCE = 2.0
 """Visits at which the sources that go by the session have half of their weight."""
+FIRST_PASS = 1_000
+"""Products that are looked at for the best of the whole shop."""
 STRONG_TOGETHER = 5.0
 """Lift of a partner whose feature is one half."""
 NO_FEATURE = -1
@@ -105,6 +107,11 @@ class Shelf:
 
     Lists of ids are turned into rows once, and again when the catalogue or the list has changed; what of them is not held is asked
     for.
+
+    Attributes:
+        pool: rows of all that is held for choices without a reason.
+        expected: what the model expects most of in the whole shop, by region, of "" for any other; empty before there is a model,
+            and another object with each change.
     """
 
     def __init__(self, settings: Settings, catalogue: Catalogue | None = None) -> None:
@@ -122,12 +129,14 @@ class Shelf:
         self._quotas_of: dict[tuple[int, int, bool], list[int]] = {}
         self._moments: dict[tuple[str, ...], OfMoment] = {}
         self.pool: Rows = self.catalogue.pool
+        self.expected: Mapping[str, Resolved] = {}
         self._best, self._category_at = self.catalogue.pool, self.catalogue.pool
 
     def refresh(self) -> None:
         """Forget what was made of the catalogue's lists, after a change of theirs."""
         self._rows.clear()
         self._of_category.clear()
+        self.expected = {}
         self._newest = self._newest_by_category() if self._weights[names.NEWEST] else {}
         self.pool = np.unique(np.concatenate([self.catalogue.pool, *self._newest.values()]))
         self._best = self.catalogue.pool.copy()
@@ -143,6 +152,24 @@ class Shelf:
         best = self.catalogue.pool
         known = np.where(best < len(worth), best, UNLISTED)
         self._best[:] = best[np.lexsort((-worth[known], self._category_at))]
+
+    def first_pass(self, worth: Values) -> Rows:
+        """Return the rows that are looked at for the best of the whole shop, at most `FIRST_PASS`, after `rank` with this `worth`.
+
+        Half of them are those worth most, half the best of each category in turn."""
+        best, order_of = self._best, self._category_at
+        if len(best) <= FIRST_PASS:
+            return best
+        less = -worth[np.where(best < len(worth), best, UNLISTED)]
+        turn = np.arange(len(best)) - np.searchsorted(order_of, order_of)
+        taken = np.zeros(len(best), dtype=np.bool_)
+        taken[np.argsort(less, kind="stable")[: FIRST_PASS // 2]] = True
+        taken[np.lexsort((less, turn))[: FIRST_PASS // 2]] = True
+        return best[taken]
+
+    def expect(self, rows_by_region: Mapping[str, Rows]) -> None:
+        """Take these rows as what the model expects most of, by region, the best first."""
+        self.expected = {region: resolved(np.ascontiguousarray(rows)) for region, rows in rows_by_region.items()}
 
     def lists_for(self, asked: Asked, limit: int, wanted: Sequence[str] = ()) -> CandidateLists:
         """Return what there is for a session, `wanted` products first, for `limit` candidates."""
@@ -163,6 +190,9 @@ class Shelf:
         self._add_partners(lists, kept, own[:LEADING], quotas, asked.now_ms)
         self._add_popular(lists, kept, popular, asked.region, quotas)
         self._add_categories(lists, kept, liked or self._usual_categories(popular), quotas, limit, asked.now_ms)
+        expected = self.expected.get(asked.region) or self.expected.get("", NOTHING)
+        if quotas[names.EXPECTED] and len(expected.rows):
+            _add(lists, kept, names.EXPECTED, len(expected.rows), [expected])
         return CandidateLists(
             lists,
             kept,

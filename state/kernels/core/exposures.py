@@ -70,10 +70,9 @@ def write_outcome(s: Any, w: Any, kind: int, i: int) -> None:
 
 
 @core
-def _is_told(s: Any, i: int) -> Any:
-    """Whether the learner knows of an exposure, or is to know."""
-    is_learned = (s.op_flags[i] & IMPLICIT) == 0 or s.op_x[i, Feature.PRODUCT_SEEN] == 0
-    return (s.op_flags[i] & QUEUED) != 0 and (s.op_told_weight[i] != 0 or is_learned)
+def _is_learned(s: Any, i: int) -> Any:
+    """Whether an exposure is for the learner: it knows of it, or was shown what the visitor did not know already."""
+    return s.op_told_weight[i] != 0 or (s.op_flags[i] & IMPLICIT) == 0 or s.op_x[i, Feature.PRODUCT_SEEN] == 0
 
 
 @core
@@ -82,7 +81,7 @@ def _place_of(s: Any, i: int) -> Any:
     first, last = 255, -1
     for j in range(s.n_open):
         if s.op_decision[j] == s.op_decision[i] and s.op_at_ms[j] == s.op_at_ms[i] and s.op_reward[j] > 0:
-            if _is_told(s, j):
+            if (s.op_flags[j] & QUEUED) != 0 and _is_learned(s, j):
                 first, last = min(first, s.op_place[j]), max(last, s.op_place[j])
     place = 0
     if last >= 0 and s.op_place[i] > last and s.op_reward[i] == 0:
@@ -104,9 +103,8 @@ def _tell_learner(s: Any, w: Any, i: int, weight: float, place: int) -> None:
     """Hands the learner the difference to what it was told of the exposure before, if that is to be learned."""
     known, reward = s.op_told_weight[i], s.op_reward[i]
     told = s.op_flags[i] & (TOLD_PASSED | TOLD_BELOW)
-    is_learned = (s.op_flags[i] & IMPLICIT) == 0 or s.op_x[i, Feature.PRODUCT_SEEN] == 0
     is_same = known == weight and s.op_told_reward[i] == reward and told == place
-    if is_same or not (known != 0 or is_learned):
+    if is_same or not _is_learned(s, i):
         return
     earned, before = (reward if weight else 0.0), (s.op_told_reward[i] if known else 0.0)
     p = s.p_example

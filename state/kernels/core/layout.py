@@ -461,13 +461,15 @@ a hash."""
     MOST_VIEWED,
     BOUGHT_WITH,
     VIEWED_WITH,
+    EXPECTED_OF,
     BUNDLES_OF,
     OF_MOMENT,
     USER_HASH,
-) = range(1, 11)
+) = range(1, 12)
 """Kinds of lists. An admission has no rows: it is there while the name is counted on its own."""
-OF_THE_JOB = (POPULAR, TRENDING, MOST_VIEWED, BOUGHT_WITH, VIEWED_WITH, BUNDLES_OF)
-"""Kinds that come from the rest of the job: it is known which there are, and what is asked for of others is empty."""
+OF_THE_JOB = (POPULAR, BUNDLES_OF)
+"""First and last of the kinds that come from the rest of the job: it is known which there are, and what is asked for of others is
+empty."""
 
 BUNDLE_FIELDS = 8
 B_UNTIL, B_FIRST, B_COUNT, B_ID, B_ID_LEN, B_HEAD, B_HEAD_LEN, B_IS_PLAIN = range(BUNDLE_FIELDS)

@@ -6,7 +6,6 @@ import numpy as np
 
 from state.kernels.core.layout import MOST_PRODUCTS, OFF_E_BUNDLES, OFF_PACKED, OFF_POOL, OFF_SCRATCH
 from state.kernels.core.memory import carray, core, ld8, pointer, st8
-from state.kernels.core.reading import IMPRESSION
 from state.kernels.core.record import NAME_SLOT, UNNAMED, has_names_left, keep, name_of, row_of, shift
 from state.kernels.core.text import hash_of, is_less, put, put_byte, put_int, same
 
@@ -226,12 +225,6 @@ def viewed_last(s: Any, most: int) -> Any:
             if n >= most:
                 break
     return n
-
-
-@core
-def asks_for_slate(kind: int) -> Any:
-    """Return whether an event of that type asks for a new slate."""
-    return kind != IMPRESSION
 
 
 @core

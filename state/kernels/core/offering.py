@@ -12,6 +12,7 @@ from state.kernels.core.layout import (
     B_UNTIL,
     BOUGHT_WITH,
     CANDIDATES,
+    EXPECTED_OF,
     LISTS,
     MOST_VIEWED,
     OFF_BUNDLE_ROWS,
@@ -27,9 +28,22 @@ from state.kernels.core.reading import CHECKOUT, FEEDBACK
 from state.kernels.core.record import find_in, name_at, resolved, row_of, strength_of
 from state.kernels.core.text import hash_of
 
-OWN, BEST, VIEWED_MOST, NEWEST, POPULAR_SOURCE, TRENDING_SOURCE, BOUGHT, VIEWED, BUNDLES, USERS, ANYWHERE, RULES = (
-    range(12)
-)
+(
+    OWN,
+    BEST,
+    VIEWED_MOST,
+    NEWEST,
+    POPULAR_SOURCE,
+    TRENDING_SOURCE,
+    BOUGHT,
+    VIEWED,
+    BUNDLES,
+    USERS,
+    ANYWHERE,
+    RULES,
+    EXPECTED,
+) = range(13)
+SOURCES = RULES + 2
 """Numbers of the sources; a test holds them to `state/candidates/sources/names.py`."""
 PERSONAL_BITS = (1 << OWN) | (1 << BOUGHT) | (1 << VIEWED) | (1 << BUNDLES) | (1 << USERS)
 CATEGORY_BITS = (1 << BEST) | (1 << VIEWED_MOST) | (1 << NEWEST)
@@ -224,6 +238,20 @@ def _add_categories(s: Any, w: Any, quotas: Any, popular: int) -> Any:
 
 
 @core
+def _add_expected(s: Any, w: Any, quotas: Any) -> Any:
+    """Adds what is expected of most in the session's region, or in any; False where the list is needed first."""
+    lists = carray(pointer(w.resolved), w.resolved_mask + 1, RESOLVED)
+    number = resolved(s, w, EXPECTED_OF, s.self_at + OFF_POOL + s.region_off, np.int64(s.region_len))
+    if number >= 0 and lists[number].n == 0:
+        number = resolved(s, w, EXPECTED_OF, s.self_at + OFF_POOL, np.int64(0))
+    if number < 0:
+        return False
+    if quotas[EXPECTED]:
+        _add(s, 100 * EXPECTED, lists[number].n, NO_FEATURE, lists[number].rows, 0, lists[number].n)
+    return True
+
+
+@core
 def _category(s: Any, named: Any, k: int) -> Any:
     """Code, name and length of the name of the k-th category that is looked at."""
     if s.n_liked:
@@ -237,7 +265,7 @@ def find_candidates(s: Any, w: Any) -> Any:
     """Find the candidates: DONE, MISSING where a list is needed first, or NOT_HERE."""
     s.n_lists = 0
     visits = min(int(np.rint(s.visits)), w.most_visits - 1)
-    quotas = carray(pointer(w.quotas), (w.most_visits, 2, 12), np.int64)[visits, 1 if s.n_liked else 0]
+    quotas = carray(pointer(w.quotas), (w.most_visits, 2, SOURCES), np.int64)[visits, 1 if s.n_liked else 0]
     n_own = _own(s, w)
     _add_listed(s, w, quotas)
     if not _add_partners(s, w, quotas):
@@ -246,7 +274,7 @@ def find_candidates(s: Any, w: Any) -> Any:
     if found != DONE:
         return found
     popular = _add_popular(s, w, quotas)
-    if popular == -2 or not _add_categories(s, w, quotas, popular):
+    if popular == -2 or not _add_categories(s, w, quotas, popular) or not _add_expected(s, w, quotas):
         return MISSING
     _gather(s, w, n_own, quotas[OWN], quotas[ANYWHERE])
     return DONE

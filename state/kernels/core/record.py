@@ -6,7 +6,6 @@ import numpy as np
 
 from state.kernels.core.layout import (
     BUNDLED,
-    BUNDLES_OF,
     C_EVENTS,
     C_POOL,
     COLUMN_COUNT,
@@ -19,10 +18,10 @@ from state.kernels.core.layout import (
     ITEMS,
     N_COLUMNS,
     NAMES,
+    OF_THE_JOB,
     OFF_POOL,
     OFF_SCRATCH,
     POOL,
-    POPULAR,
     RESOLVED,
     TOUCHES,
 )
@@ -524,7 +523,7 @@ def resolved(s: Any, w: Any, kind: int, at: int, n: Any) -> Any:
             if of.kind == kind and of.name_len == n and same(of.name, at, n):
                 return number
         slot = (slot + 1) & mask
-    if POPULAR <= kind <= BUNDLES_OF and not exists(w, h):
+    if OF_THE_JOB[0] <= kind <= OF_THE_JOB[1] and not exists(w, h):
         return NO_LIST
     s.miss_kind, s.miss_at, s.miss_len = kind, at, n
     return -1

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 from numba import njit
 
+from state.candidates.candidates import find_candidates
+from state.candidates.sources.names import EXPECTED
 from state.choosing.choice import Chooser
 from state.configuration import Settings
 from state.core.batch_core import Work
@@ -19,7 +21,7 @@ from state.model.sums import Example
 from state.personalizer import Personalizer
 from state.session.forms import decode_session
 from tests.state.core.naive_slates import Chance, pick
-from tests.state.core.scene import chooser_of, product_name, settings_of
+from tests.state.core.scene import CATEGORIES, chooser_of, product_name, settings_of
 from tests.state.core.twin import SALT, CompiledHost
 from tests.state.shop import T0, predictor_of
 
@@ -28,8 +30,9 @@ FEW = 20
 """Products, few enough that all of them are candidates and nothing is chosen at random before the draws."""
 
 
-def view(at_ms: int, product: str = "p1") -> Work:
+def view(at_ms: int, product: str = "p1", region: str = "") -> Work:
     fields = {"session_id": SESSION, "event_type": "product_view", "timestamp": T0 + at_ms, "product_id": product}
+    fields |= {"region": region} if region else {}
     return Work(EVENT, SESSION, msgspec.json.encode(fields | {"event_id": f"e{at_ms}"}), T0 + at_ms)
 
 
@@ -93,6 +96,41 @@ def test_a_slates_propensities_are_exact_given_the_draws(overrides: dict[str, di
     assert compared > 40
     if "variety" in overrides and "category_share" in overrides["variety"]:
         assert set(levels) == {0, 1, 2}
+
+
+@pytest.mark.parametrize("region", ["north", "south", "unknown land", ""])
+@pytest.mark.parametrize("most", [30, 100])
+def test_both_cores_offer_the_same(region: str, most: int) -> None:
+    """With what the model expects most of in a region, which differs from one to the other."""
+    configuration = settings_of({"candidates": {"max": most, "sources": {"anywhere": 0}}})
+    chooser = chooser_of(configuration, 1, products=400, odd_names=False)
+    chooser.use_model(predictor_of(_liked_by_region(), DIMENSION, T0))
+    host = CompiledHost(configuration, chooser, 3)
+    host.run([view(0, product_name(0), region)], T0, T0)
+    session = decode_session(host.sessions[SESSION])
+    record, n = host.core._record[0], int(host.core._record[0]["n"])
+    asked = host.personalizer.publisher.context(session, T0).asked
+    found = find_candidates(asked, chooser.shelf, most, np.random.default_rng(1))
+    assert record["rows"][:n].tolist() == found.rows.tolist()
+    assert record["sources"][:n].tolist() == found.sources.tolist()
+    best = [row for row, source in zip(found.rows.tolist(), found.sources.tolist(), strict=True) if source == EXPECTED]
+    categories = Counter(int(chooser.catalogue.category[row]) for row in best)
+    liked = {"north": "c1", "south": "c2"}.get(region)
+    assert best
+    assert liked is None or chooser.catalogue.category_ids[categories.most_common(1)[0][0]] == liked
+
+
+def _liked_by_region() -> list[Example]:
+    """Exposures of 400 products in two regions, each of which likes another category."""
+    x = np.zeros(DIMENSION, np.float16)
+    x[0] = 1
+    return [
+        Example(T0, product_name(number), x.tobytes(), 1.0, reward, reward, region=region)
+        for number in range(400)
+        for region, category in (("north", 1), ("south", 2))
+        for time in range(12)
+        for reward in (float(number % CATEGORIES == category and time % 2),)
+    ]
 
 
 def first_places(configuration: Settings, times: int) -> tuple[Counter[str], Counter[str]]:

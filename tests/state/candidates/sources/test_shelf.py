@@ -113,6 +113,38 @@ def test_a_source_that_is_empty_costs_only_its_own_items() -> None:
     assert "popular" not in of
 
 
+def test_what_is_expected_of_most_fills_what_others_leave() -> None:
+    shelf = filled()
+    worth = np.arange(float(len(shelf.catalogue.product_ids)))
+    rows = shelf.first_pass(worth)
+    shelf.expect({"": rows[:40], "EU": rows[-60:][::-1]})
+    asked = Asked(known(6), "EU")
+    of = find_candidates(asked, shelf, 100, np.random.default_rng(1))
+    offered = of.rows[of.sources == names.EXPECTED].tolist()
+    assert offered == [row for row in rows[-60:][::-1].tolist() if row in offered]
+    assert len(offered) > shelf.quotas(6, 100, by_category=True)[names.EXPECTED]
+    elsewhere = find_candidates(Asked(known(6), "US"), shelf, 100, np.random.default_rng(1))
+    assert set(elsewhere.rows[elsewhere.sources == names.EXPECTED].tolist()) <= set(rows[:40].tolist())
+    off = filled(settings(candidates={"sources": {"expected": 0}}))
+    off.expect({"": rows})
+    assert "expected" not in found(off, known(6))
+
+
+def test_the_first_pass_is_bounded_and_has_the_best_of_each_category(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("state.candidates.sources.shelf.FIRST_PASS", 60)
+    shelf = filled()
+    catalogue = shelf.catalogue
+    worth = np.random.default_rng(3).random(len(shelf.catalogue.product_ids))
+    worth[catalogue.category[: len(worth)] == 1] += 1.0
+    shelf.rank(worth)
+    rows = shelf.first_pass(worth)
+    assert len(set(rows.tolist())) == len(rows) <= 60
+    listed = catalogue.pool
+    best = listed[np.argsort(-worth[listed])][:30]
+    assert set(best.tolist()) <= set(rows.tolist())
+    assert set(catalogue.category[rows].tolist()) == set(catalogue.category[listed].tolist())
+
+
 def test_a_stranger_is_offered_what_is_liked_in_the_region() -> None:
     shelf = with_stores(filled())
     candidates = find_candidates(Asked(NOBODY, "EU"), shelf, 100, np.random.default_rng(1))
@@ -155,7 +187,7 @@ class Each(Fixed):
 
 
 def test_partners_of_several_products_come_in_turn_and_the_strongest_tie_counts() -> None:
-    shelf = filled()
+    shelf = filled(settings(candidates={"sources": {"bought_together": 2}}))
     shelf.popularity = shelf.together = Each(Popular(), [], {})  # type: ignore[assignment]
     context = Context(known(30), "c0", {}, T0)
     candidates = find_candidates(context.asked, shelf, 100, np.random.default_rng(1))
@@ -168,7 +200,7 @@ def test_partners_of_several_products_come_in_turn_and_the_strongest_tie_counts(
 
 
 def test_of_lists_in_turn_no_more_are_taken_than_the_source_may_give() -> None:
-    shelf = filled(settings(candidates={"sources": {"bought_together": 0.4}}))
+    shelf = filled(settings(candidates={"sources": {"bought_together": 0.5}}))
     shelf.popularity = shelf.together = Each(Popular(), [], {})  # type: ignore[assignment]
     assert shelf.quotas(30, 100, by_category=True)[names.BOUGHT_TOGETHER] == 4
     assert found(shelf, known(30))["bought_together"] == 3, "the fourth place falls on a partner of both"
