@@ -19,6 +19,7 @@ from operators.names import CHANGE_SUFFIX, COMMAND_KEY, MODEL_KEY, key_of_model
 from state.choosing.variants import models_of, settings_by_variant
 from state.codec import UnreadableError
 from state.feature_set import FEATURE_SET, NAMES
+from state.model.apprenticeship import share_of_model
 from state.model.change import LiveModel
 from state.model.drift import DriftState
 from state.model.examination import SURE, evidence_for_cascade
@@ -136,6 +137,9 @@ def summary(snapshot: Snapshot, archived: list[int]) -> dict[str, Any]:
         "products_by_region": len(snapshot.cells),
         "examination": snapshot.examination,
         "evidence_for_cascade": evidence_for_cascade(sums, snapshot.model_version),
+        "lead": predictor.lead,
+        "apprentice_share": share_of_model(predictor.lead),
+        "compared": (sums.fade(snapshot.model_version) * sums.compared).tolist(),
         "coefficients": dict(zip(names, predictor.theta.tolist(), strict=True)),
         "archived": archived,
     }
@@ -155,6 +159,7 @@ def _overview(snapshot: Snapshot, users: dict[str, str]) -> Table:
         ("products with own rates", f"{found['products']:,}"),
         ("products counted by region", f"{found['products_by_region']:,}"),
         ("exposures below a last click", _examination(found["examination"], found["evidence_for_cascade"])),
+        *((("beside the shop's own order", _apprenticeship(found)),) if any(map(any, found["compared"])) else ()),
         ("half-life", half_life),
         ("examples refused", f"{found['refused']:,}"),
         *((f"drift in {each.variant}", _drift(each)) for each in snapshot.watched),
@@ -167,6 +172,15 @@ def _examination(examination: str, evidence: float) -> str:
     """What is learned of exposures that visitors may not have looked at."""
     how = "are not learned (cascade)" if examination == "cascade" else "are learned as all others"
     return f"{how}; log of the evidence that they are not looked at: {evidence:+,.1f} ({SURE:g} decides)"
+
+
+def _apprenticeship(found: dict[str, Any]) -> str:
+    """How the model's items do beside those of the shop's own order."""
+    (followed, earned), (chosen, earned_by_model) = found["compared"]
+    ours = f"{earned_by_model / max(1.0, chosen):.4f} for each of {chosen:,.0f} exposures of the model's"
+    theirs = f"{earned / max(1.0, followed):.4f} for each of {followed:,.0f} of the order's"
+    share = f"a lead of {found['lead']:+.1f} standard errors, {found['apprentice_share']:.0%} of the places"
+    return f"{ours}, {theirs}; {share}"
 
 
 def _drift(watched: DriftState) -> str:

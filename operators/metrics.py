@@ -192,7 +192,10 @@ _METRICS: tuple[Metric, ...] = (
     *_counters(
         "session",
         "impressions",
-        ("impressions_of_unknown_decisions", "of a slate that is not known (any more): nothing is learned from them"),
+        (
+            "impressions_of_unknown_decisions",
+            "of a slate that is not known (any more), or of the shop's own: nothing is learned from them",
+        ),
         ("impressions_of_unknown_products", "of products that their slate does not hold: nothing is learned from them"),
     ),
     *_counters(
@@ -311,6 +314,14 @@ _METRICS: tuple[Metric, ...] = (
         (
             "examination_evidence",
             "of the likelihood that visitors do not look at what lies below a last click; 10 is enough",
+        ),
+    ),
+    *_gauges(
+        "model",
+        "‰",
+        (
+            "apprentice_share_permille",
+            "the model's share of the places of lists (`bandit.start: apprentice`); 1000 once it is sure",
         ),
     ),
     # --- users

@@ -205,6 +205,7 @@ class Personalizer:
             chooser.learners,
             chooser.drift_target,
             chooser.examination,
+            follows_order=chooser.is_apprentice,
         )
 
     def _bundles_bought(self, event: Event) -> list[list[str]]:

@@ -16,6 +16,7 @@ from operators.names import CHANGE_SUFFIX, MODEL_KEY, archive_key, key_of_model
 from operators.task import begin_task, next_tick_ms, wall_clock_ms
 from state.codec import UnreadableError, reading
 from state.configuration import Bandit
+from state.model.apprenticeship import share_of_model
 from state.model.archive import Archive
 from state.model.change import Change, LiveModel, Publication
 from state.model.examination import evidence_for_cascade
@@ -49,6 +50,7 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
         self._interval_ms = bandit.publish_interval_ms // 2
         self._snapshot_interval_ms = bandit.snapshot_interval_ms
         self._lineage = bandit.lineage or uuid.uuid4().hex
+        self._is_apprentice = bandit.start == "apprentice"
         self._build_id = build_id
 
     def open(self, runtime_context: RuntimeContext) -> None:
@@ -104,27 +106,29 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
         base_version = publication.base_of(learned, now_ms)
         if base_version is not None:
             examination = merger.examination
-            changed = self._snapshot(merger, version, publication.changed)
+            made = self._snapshot(merger, version, publication.changed)
             if merger.examination != examination:
                 publication.begin_anew()  # the counts of all products are others
-            if changed is not None:
-                yield Row(live_key + CHANGE_SUFFIX, Change(base_version, changed).encode())
+            if made is not None:
+                yield Row(live_key + CHANGE_SUFFIX, Change(base_version, made[0]).encode())
             return
-        snapshot = self._snapshot(merger, version)
-        if snapshot is None:
+        made = self._snapshot(merger, version)
+        if made is None:
             return
+        snapshot, predictor = made
         publication.whole(version, learned)
-        self._show_spread(merger, version)
+        self._show(merger, version, predictor)
         yield Row(live_key, snapshot)
         yield from self._archive(live_key, version, snapshot)
 
-    def _snapshot(self, merger: Merger, version: int, only: Set[str] | None = None) -> bytes | None:
-        """The bytes to publish; None for a model that no reader would take, in place of which the last good one stays."""
+    def _snapshot(self, merger: Merger, version: int, only: Set[str] | None = None) -> tuple[bytes, Predictor] | None:
+        """The bytes to publish, and what a reader makes of them; None for a model that no reader would take, in place of which the
+        last good one stays."""
         examination = merger.examination
         try:
             with reading("the model snapshot"), np.errstate(all="ignore"):
                 snapshot = merger.snapshot(version, only)
-                Predictor(snapshot)
+                predictor = Predictor(snapshot)
         except UnreadableError as error:
             self._counters.add("models_unsound", 1)
             logger.error("the model is not published: import one or roll back", reason=str(error))
@@ -134,13 +138,15 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
             if merger.examination != examination:
                 self._counters.add("examination_changes", 1)
                 logger.info("what is learned below a last click is another now", examination=merger.examination)
-            return snapshot.encode()
+            return snapshot.encode(), predictor
         finally:
             self._counters.flush()
 
-    def _show_spread(self, merger: Merger, version: int) -> None:
-        """Tells how evenly products are exposed, and what is learned of exposures below a last click; all statistics learn all
-        exposures, so those of the default variant tell it."""
+    def _show(self, merger: Merger, version: int, predictor: Predictor) -> None:
+        """Tells how evenly products are exposed, what is learned of exposures below a last click, and how far an apprentice is.
+
+        All statistics learn all exposures, so those of the default variant tell it.
+        """
         if merger.conditions.variant != self._default:
             return
         spread = exposure_spread(merger.products.exposures())
@@ -150,6 +156,8 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
         evidence = evidence_for_cascade(merger.sums(), version)
         self._counters.show("examination_cascade", int(merger.examination == "cascade"))
         self._counters.show("examination_evidence", round(evidence))
+        if self._is_apprentice:
+            self._counters.show("apprentice_share_permille", round(1_000 * share_of_model(predictor.lead)))
 
     def _archive(self, live_key: bytes, version: int, snapshot: bytes) -> Iterator[Row]:
         archive = Archive.decode(self._archived.value())

@@ -20,6 +20,7 @@ from state.choosing.worth import best_by_region, worth
 from state.configuration import Settings
 from state.feature_set import DIMENSION, FEATURE_SET, prior_of
 from state.kernels import SMALLEST_ENGAGEMENT
+from state.model.apprenticeship import share_of_model
 from state.model.disjoint import Arms
 from state.model.merger import ModelConditions
 from state.model.posterior import Posterior
@@ -27,7 +28,8 @@ from state.model.predictor import Predictor
 from state.model.river.codec import first_of
 from state.model.river.learner import RiverLearner
 from state.model.sums import Sums
-from state.policy import Belief, Rules, combine, policy_from
+from state.policy import Belief, Decision, Rules, combine, policy_from
+from state.policy.interleaved import Interleaved, Interleaving
 from state.policy.normals import Normals
 from state.policy.river import RiverPolicy
 from state.policy.thompson import LinearThompson
@@ -36,6 +38,8 @@ from state.session.slate import FullChoice, Slate
 
 Values = NDArray[np.float64]
 RANK_EVERY_MS = 5_000
+ORDER_OFFERED = 40
+"""Products of the shop's own order that a choice can follow."""
 
 
 class PublishedScore(Rules):
@@ -135,6 +139,16 @@ class Chooser:
             chooser._use(predictor, rates, learner)
         if self in users:
             self._rank()
+
+    @property
+    def share_of_model(self) -> float:
+        """The part of the places of lists that is the model's while the shop's own order is followed, in (0, 1]."""
+        return share_of_model(self.predictor.lead if self.predictor else 0.0)
+
+    @property
+    def is_apprentice(self) -> bool:
+        """Whether lists follow the shop's own order in part, as the model has not shown yet that it earns more."""
+        return self.settings.bandit.start == "apprentice" and self.share_of_model < 1.0
 
     def _rates_of(self, model: str, predictor: Predictor | None) -> Rates:
         rows = self._model_rows.setdefault(model, ModelRows())
@@ -238,7 +252,8 @@ class Chooser:
         most = most or self.settings.candidates.max
         share = self.settings.decisions.full_share
         is_full = bool(share) and self.rng.random() < share
-        if self._slates is not None and not is_full and len(self.catalogue):
+        follows = self.is_apprentice and bool(context.order)
+        if self._slates is not None and not is_full and not follows and len(self.catalogue):
             picked = self._slates.draw(context, most)
         else:
             picked = self._choose_by_steps(context, most, is_full)
@@ -259,6 +274,7 @@ class Chooser:
             full=picked.full,
             pinned=picked.pinned,
             sources=picked.sources,
+            arms=picked.arms,
         )
         self._newest = (slate.decision_id, np.frombuffer(picked.values))
         return slate
@@ -268,7 +284,7 @@ class Chooser:
         candidates, found, belief, rules = self.consider(context, most)
         x = found.features
         decision = self.policy.decide(belief, self.rng, rules)
-        choice = decision.choose(self.settings.profile.items, self.rng)
+        choice, arms = self._drawn(decision, candidates, context)
         codes, product_ids = candidates.some(choice.order)
         return Drawn(
             product_ids,
@@ -280,11 +296,23 @@ class Chooser:
             belief.mean[choice.order].tobytes(),
             FullChoice(candidates.product_ids, x.tobytes(), decision.distribution(()).tolist()) if is_full else None,
             choice.pinned if True in choice.pinned else [],
+            arms if any(arms) else b"",
         )
+
+    def _drawn(self, decision: Decision, candidates: Candidates, context: Context) -> Interleaving:
+        """A slate; one that follows the shop's own order in part while the model is an apprentice to it."""
+        slots = self.settings.profile.items
+        if not (self.is_apprentice and context.order):
+            return Interleaving(decision.choose(slots, self.rng), b"")
+        index_of = {product: index for index, product in enumerate(candidates.product_ids)}
+        order = [index_of[product] for product in context.order if product in index_of]
+        return Interleaved(decision, order, self.share_of_model).interleave(slots, self.rng)
 
     def consider(self, context: Context, most: int) -> "Considered":
         """Return all that goes into a choice of at most `most` candidates, before the policy decides."""
         wanted = self.merchandise.wanted(context.last_category)
+        if self.is_apprentice:
+            wanted = [*wanted, *context.order[:ORDER_OFFERED]]
         candidates = find_candidates(context.asked, self.shelf, most, self.rng, wanted)
         found = described(candidates, context, self.catalogue, self.rates, self.posterior.theta)
         return Considered(candidates, found, self.belief(candidates, found), self._rules(candidates, found, context))

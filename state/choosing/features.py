@@ -28,7 +28,8 @@ class Context(msgspec.Struct, frozen=True):
 
     `shown_unrewarded` counts by product how often it was shown without a reward, `category_unrewarded` the same by category.
     `region` and `moment` are the session's. `hidden` are products that are not to be shown, besides those that the visitor
-    dislikes. `event_ms` is the time of the newest event, by which lists are fresh or old; 0 for the clock's, `now_ms`.
+    dislikes. `event_ms` is the time of the newest event, by which lists are fresh or old; 0 for the clock's, `now_ms`. `order` is
+    the shop's own of what it would show, empty where there is none.
     """
 
     interest: Interest
@@ -40,6 +41,7 @@ class Context(msgspec.Struct, frozen=True):
     moment: Sequence[str] = ()
     hidden: Collection[str] = ()
     event_ms: int = 0
+    order: Sequence[str] = ()
 
     @property
     def asked(self) -> Asked:

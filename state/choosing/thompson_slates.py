@@ -39,7 +39,7 @@ FLOAT_BYTES = 8
 class Drawn(msgspec.Struct, array_like=True, gc=False):
     """k items in order: their names and those of their categories, the probability of each to stand there, whether another was
     better by value, the codes of their sources, k bytes, their features, k × d float16 bytes, and the rewards expected of
-    them, k float64 bytes. `full` and `pinned` as in a slate."""
+    them, k float64 bytes. `full`, `pinned` and `arms` as in a slate."""
 
     product_ids: list[str]
     category_ids: list[str]
@@ -50,6 +50,7 @@ class Drawn(msgspec.Struct, array_like=True, gc=False):
     values: bytes
     full: FullChoice | None = None
     pinned: list[bool] = []
+    arms: bytes = b""
 
 
 class _FixedFor(NamedTuple):

@@ -82,6 +82,7 @@ class Bandit(Section, frozen=True):
     draws: Annotated[int, Meta(ge=2, le=1_024)] = 32
     river: str = ""
     river_parameters: dict[str, str | float | int | bool | None] = {}
+    start: Literal["model", "apprentice"] = "model"
     order_by: Literal["value", "score"] = "value"
     form: Literal["shared", "disjoint"] = "shared"
     effects: tuple[Literal["region_category"], ...] = ("region_category",)
@@ -132,6 +133,7 @@ NOT_FOR_VARIANTS = frozenset(
         "shards",
         "max_products",
         "effects",
+        "start",
         "variant",
         "variants",
         "variants_salt",

@@ -58,7 +58,6 @@ class World:
         lists: the lists that were asked for.
         variants: names of the variants, in the order of their records.
         is_shared: whether there are other variants than the only one here.
-        leaves_some: whether there are variants that are left to the Python core.
     """
 
     def __init__(self, settings: Settings, chooser: Chooser, rng: np.random.Generator) -> None:
@@ -67,7 +66,7 @@ class World:
         self._choosers = [other for other in choosers if other.settings.bandit.variant not in left]
         self.variants = [other.settings.bandit.variant for other in self._choosers]
         self._numbers = {other: number for number, other in enumerate(self._choosers)}
-        self.is_shared, self.leaves_some = len(choosers) > 1, bool(left)
+        self.is_shared, self._leaves_some = len(choosers) > 1, bool(left)
         self.record: NDArray[Any] = np.zeros(len(self._choosers), WORLD)
         self.lists = Lists()
         self._places = range(0, self.record.nbytes, WORLD.itemsize)
@@ -105,9 +104,16 @@ class World:
         for at in self._places:
             _passing.pack_into(self._bytes, at, now_ms, watermark_ms, late_before_ms, interval_ms, mark, limit)
 
+    @property
+    def leaves_some(self) -> bool:
+        """Whether there are sessions that are left to the Python core: of variants that it serves, or whose lists follow the shop's
+        own order as yet."""
+        return self._leaves_some or any(chooser.is_apprentice for chooser in self._choosers)
+
     def number_of(self, session_id: str) -> int:
         """Return the number of the record of the session's variant, -1 where that is left to the Python core."""
-        return self._numbers.get(self.chooser.of(session_id), ELSEWHERE) if self.is_shared else 0
+        chooser = self.chooser.of(session_id)
+        return ELSEWHERE if chooser.is_apprentice else self._numbers.get(chooser, ELSEWHERE)
 
     def leave(self) -> None:
         """Hand on what a batch has left behind: the marks of its candidates."""

@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from state.codec import reading
 from state.feature_set import own_rate_columns, prior_of
+from state.model.apprenticeship import lead_of_model
 from state.model.disjoint import Arms, arm_width
 from state.model.posterior import Posterior
 from state.model.snapshot import Snapshot
@@ -20,6 +21,7 @@ class Predictor:
 
     Attributes:
         theta: (d,) coefficients; `own_rate` (3,) those of the features of the product's own rate.
+        lead: standard errors by which the model's items earn more than those of the shop's own order.
         statistics: (products, 4) by `product_ids`: the snapshot's counts and residuals; `cell_statistics` the same by `cells`.
         arms: the products' own models in the disjoint form, else None.
     """
@@ -35,6 +37,7 @@ class Predictor:
         self.posterior = Posterior.of(sums, snapshot.ridge, snapshot.model_version, prior)
         self.examination: list[float] = sums.examination().tolist()
         self.theta = self.posterior.theta
+        self.lead = lead_of_model(sums.fade(snapshot.model_version) * sums.compared, self.posterior.noise)
         own = own_rate_columns(snapshot.feature_set)
         self.own_rate = self.theta[own] if own else np.zeros(3)
         self.river = snapshot.river

@@ -33,6 +33,8 @@ LATEST_MS = 253_402_300_799_000
 POSITIONS = 20
 MARKS = 4
 """Numbers of the evidence on examination."""
+FOLLOWED, CHOSEN = 1, 2
+"""Whose an item is where a list follows the shop's own order in part: that order's, or the model's."""
 EXAMINATION_PRIOR = 50.0
 """Exposures' worth of the belief that a position is looked at as often as the average one."""
 
@@ -47,7 +49,8 @@ class Example(msgspec.Struct, array_like=True, frozen=True, gc=False):
     `seen` and `clicked` are the differences of its exposures and rewards there, from which examination is estimated. `region`
     is the session's when it is told, empty where it has none. `passed`, `below`, `rewarded` and `rewarded_below` are
     differences too, 0 unless examination goes by evidence: whether it lies below its impression's last reward without one of
-    its own, below the first one, whether it is rewarded, and both of these.
+    its own, below the first one, whether it is rewarded, and both of these. `arm` is `FOLLOWED` or `CHOSEN` where the list followed
+    the shop's own order in part, else 0.
     """
 
     exposed_at_ms: int
@@ -64,6 +67,7 @@ class Example(msgspec.Struct, array_like=True, frozen=True, gc=False):
     below: int = 0
     rewarded: int = 0
     rewarded_below: int = 0
+    arm: int = 0
 
     def features(self) -> Vector:
         """Return x as float64, (d,)."""
@@ -98,7 +102,8 @@ class Sums:
     explored items by position. `turns` are the changes of the half-life, oldest first: when, and what it was before.
 
     `passed` (d × d) is that part of A which was passed over, and `evidence` (4) counts exposures that were, those below a first
-    reward, the rewarded ones, and the rewarded ones below a first reward: see `state.model.examination`.
+    reward, the rewarded ones, and the rewarded ones below a first reward: see `state.model.examination`. `compared` (2, 2)
+    holds exposures and rewards of items of the shop's own order, and of the model's beside them: see `state.model.apprenticeship`.
     """
 
     def __init__(self, dimension: int, half_life_ms: int | None, landmark_ms: int = 0) -> None:
@@ -111,6 +116,7 @@ class Sums:
         self.positions = np.zeros((2, POSITIONS))
         self.passed = np.zeros((dimension, dimension))
         self.evidence = np.zeros(MARKS)
+        self.compared = np.zeros((2, 2))
         self.refused = 0
 
     @property
@@ -149,6 +155,9 @@ class Sums:
         rows = [(e.passed, e.below, e.rewarded, e.rewarded_below) for e in examples]
         marks = np.array(rows, dtype=np.float64).reshape(-1, MARKS) * np.array(weights).reshape(-1, 1)
         self.evidence += marks.sum(axis=0)
+        for example, weight in zip(examples, weights, strict=True):
+            if example.arm in (FOLLOWED, CHOSEN):
+                self.compared[example.arm - 1] += weight * example.count, weight * example.reward
         passed: Vector = marks[:, 0]
         at = np.flatnonzero(passed)
         if len(at):
@@ -189,6 +198,7 @@ class Sums:
             self.positions *= scale
             self.passed *= scale
             self.evidence *= scale
+            self.compared *= scale
         self.landmark_ms = landmark_ms
 
     def merge(self, other: "Sums", sign: int = 1) -> None:
@@ -202,6 +212,7 @@ class Sums:
         self.positions += scale * other.positions
         self.passed += scale * other.passed
         self.evidence += scale * other.evidence
+        self.compared += scale * other.compared
         self.refused += sign * other.refused
 
     def examination(self) -> Vector:
@@ -227,6 +238,7 @@ class Sums:
         moved.a, moved.b = scale * self.a, scale * self.b
         moved.totals, moved.positions, moved.refused = scale * self.totals, scale * self.positions, self.refused
         moved.passed, moved.evidence = scale * self.passed, scale * self.evidence
+        moved.compared = scale * self.compared
         return moved
 
     def looked_at(self) -> "Sums":
@@ -234,6 +246,7 @@ class Sums:
         left = Sums(self.dimension, self.half_life_ms, self.landmark_ms)
         left.turns, left.refused = self.turns, self.refused
         left.a, left.b, left.positions = self.a - self.passed, self.b, self.positions
+        left.compared = self.compared
         left.totals = self.totals - np.array([self.evidence[0], 0.0, 0.0])
         return left
 
@@ -247,11 +260,15 @@ class Sums:
         return np.linalg.solve(ridge * np.eye(self.dimension) + fade * self.a, ridge * prior + fade * self.b)
 
     def encode(self) -> bytes:
-        """Return versioned bytes: the upper triangles of A and of what was passed over, and the rest, float64, little endian."""
+        """Return versioned bytes: the upper triangles of A and of what was passed over, and the rest, float64, little endian.
+
+        Where nothing was compared, as in most shops, they are of version 3, which earlier releases read.
+        """
         upper, passed = self.a[upper_triangle(self.dimension)], self.passed[upper_triangle(self.dimension)]
         parts = [upper, self.b, self.totals, self.positions.ravel(), passed, self.evidence]
-        numbers = np.concatenate(parts).astype("<f8").tobytes()
-        return b"\x03" + msgspec.msgpack.encode(
+        has_compared = bool(self.compared.any())
+        numbers = np.concatenate([*parts, self.compared.ravel()] if has_compared else parts).astype("<f8").tobytes()
+        return (b"\x04" if has_compared else b"\x03") + msgspec.msgpack.encode(
             [self.dimension, self.half_life_ms, self.landmark_ms, self.refused, numbers, self.turns]
         )
 
@@ -262,10 +279,12 @@ class Sums:
         Raises:
             UnreadableError: the version is unknown, or the bytes are damaged.
         """
-        stored = unpack(data, (b"\x01", b"\x02", b"\x03"), _stored, "a record of sums")
+        stored = unpack(data, (b"\x01", b"\x02", b"\x03", b"\x04"), _stored, "a record of sums")
         dimension, triangle = stored.dimension, stored.dimension * (stored.dimension + 1) // 2
         size = triangle + dimension + 3 + 2 * POSITIONS
-        if len(stored.numbers) != 8 * (size + (triangle + MARKS if data[:1] == b"\x03" else 0)):
+        passed_end = size + triangle
+        length = {b"\x03": passed_end + MARKS, b"\x04": passed_end + MARKS + 4}.get(data[:1], size)
+        if len(stored.numbers) != 8 * length:
             raise damaged("a record of sums", f"{len(stored.numbers)} bytes of numbers for {dimension} features")
         values = np.frombuffer(stored.numbers, dtype="<f8")
         if not np.isfinite(values).all():
@@ -280,8 +299,10 @@ class Sums:
         sums.totals = values[triangle + dimension : triangle + dimension + 3].copy()
         sums.positions = values[triangle + dimension + 3 : size].reshape(2, POSITIONS).copy()
         if len(values) > size:
-            sums.passed[rows, columns] = sums.passed[columns, rows] = values[size : size + triangle]
-            sums.evidence = values[size + triangle :].copy()
+            sums.passed[rows, columns] = sums.passed[columns, rows] = values[size:passed_end]
+            sums.evidence = values[passed_end : passed_end + MARKS].copy()
+        if len(values) > passed_end + MARKS:
+            sums.compared = values[passed_end + MARKS :].reshape(2, 2).copy()
         sums.refused = stored.refused
         sums.turns = stored.turns
         return sums
@@ -292,7 +313,8 @@ _HalfLife = Annotated[int, msgspec.Meta(ge=1, le=LATEST_MS)] | None
 
 
 class _Stored(msgspec.Struct, array_like=True):
-    """`Sums` in bytes; those of version 1 have no turns, and those before 3 nothing that was passed over."""
+    """`Sums` in bytes; those of version 1 have no turns, those before 3 nothing that was passed over, and those before 4
+    nothing that was compared."""
 
     dimension: Annotated[int, msgspec.Meta(ge=1, le=MOST_FEATURES)]
     half_life_ms: _HalfLife

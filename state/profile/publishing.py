@@ -111,7 +111,16 @@ class Publisher:
         hidden = hidden_products(session.shown, session.recent.events, self.settings.variety)
         event_ms = newest.timestamp_ms if newest else 0
         return Context(
-            known, last, unrewarded, now_ms, category_unrewarded, session.region, session.moment, hidden, event_ms
+            known,
+            last,
+            unrewarded,
+            now_ms,
+            category_unrewarded,
+            session.region,
+            session.moment,
+            hidden,
+            event_ms,
+            session.shop_order or known.listed,
         )
 
     def profile(
@@ -144,8 +153,10 @@ class Publisher:
             effect.records.append(decision_record(session_id, slate, None))
 
     def _choose(self, session: Session, session_id: str, cause: bytes, now_ms: int) -> tuple[Slate, Interest]:
-        context = self.context(session, now_ms)
         chooser = self.chooser.of(session_id)
+        if not chooser.is_apprentice:
+            session.shop_order = []
+        context = self.context(session, now_ms)
         most = self.most_candidates()
         slate = chooser.choose(context, profile_version=session.applied, cause=cause, most=most)
         session.slates = [*session.slates, slate][-SLATES_KEPT:]

@@ -30,6 +30,11 @@ from state.session.session import Session
 from state.session.shown import count_shown, count_unseen
 from state.session.slate import Slate
 
+DECISION_BEGIN = 12
+"""Characters that all decisions of a task begin with."""
+MOST_OF_ORDER = 40
+"""Products of the shop's own order that a session keeps."""
+
 
 class Attribution:
     """Effect of one input on a session's exposures; collects the records and examples to emit, and counts what goes wrong."""
@@ -44,6 +49,8 @@ class Attribution:
         learners: Sequence[tuple[str, int]],
         drift_target: tuple[str, str] | None,
         examination: Sequence[float],
+        *,
+        follows_order: bool = False,
     ) -> None:
         self._session_id = session_id
         self._session = session
@@ -53,6 +60,7 @@ class Attribution:
         self._learners = learners
         self._drift_target = drift_target
         self._examination = examination
+        self._follows_order = follows_order
         self.records: list[Record] = []
         self._outcomes: list[LoggedOutcome] = []
         self.examples: list[Example] = []
@@ -95,6 +103,8 @@ class Attribution:
         slate = self._session.slate(event.decision_id or "")
         if slate is None:
             self._count("impressions_of_unknown_decisions")
+            if self._follows_order and not self._may_be_ours(event.decision_id or ""):
+                self._session.shop_order = list(event.shown or ())[:MOST_OF_ORDER]
             return
         if slate.implicit:
             self._retract(slate)
@@ -189,6 +199,7 @@ class Attribution:
                 slate.next_seq,
                 explored=slate.explored[position],
                 examination=self._examination_of(shown_position),
+                arm=slate.arms[position] if slate.arms else 0,
             )
             self._write("exposure", exposure)
             session.exposures.append(exposure)
@@ -215,6 +226,11 @@ class Attribution:
 
     def _examination_of(self, shown_position: int) -> Number:
         return self._examination[shown_position] if shown_position < len(self._examination) else 1
+
+    def _may_be_ours(self, decision_id: str) -> bool:
+        """Whether it may be a decision that is kept no more: a task's have the same beginning."""
+        begin = decision_id[:DECISION_BEGIN]
+        return any(slate.decision_id[:DECISION_BEGIN] == begin for slate in self._session.slates)
 
     def _bound(self) -> None:
         """Closes the oldest exposures where too many are open."""
@@ -311,6 +327,7 @@ class Attribution:
                 below=bool(place & BELOW) - bool(told & BELOW),
                 rewarded=now_rewarded - was_rewarded,
                 rewarded_below=(now_rewarded and bool(place & BELOW)) - (was_rewarded and bool(told & BELOW)),
+                arm=exposure.arm,
             )
         )
         exposure.learned_weight, exposure.learned_reward, exposure.place = weight, exposure.reward, place

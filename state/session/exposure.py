@@ -23,7 +23,7 @@ class Exposure(msgspec.Struct, array_like=True, gc=False):
     was last written. `examination` is the probability that the place was looked at, 1 unless positions are modelled; `explored`
     says that the item was another than the best. `queued` says whether the learner has been told of it, and `learned_weight` and
     `learned_reward` with which weight and reward. `place` says where among its impression's rewards it was told to lie: `PASSED`
-    and `BELOW` added up.
+    and `BELOW` added up. `arm` says whose the item was where the list followed the shop's own order in part.
     """
 
     decision_id: str
@@ -42,6 +42,7 @@ class Exposure(msgspec.Struct, array_like=True, gc=False):
     learned_weight: Number = 0
     learned_reward: Number = 0
     place: int = 0
+    arm: int = 0
 
     @property
     def is_told(self) -> bool:

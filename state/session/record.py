@@ -1,7 +1,7 @@
 """A session as the compiled core's record, and back.
 
 A record holds what most sessions consist of. What it has no place for stays in the other form: consent and erasure,
-slates of another policy or feature set, texts that JSON would write with escapes. Texts are UTF-8.
+slates of another policy or feature set or with the shop's own order, texts that JSON would write with escapes. Texts are UTF-8.
 """
 
 import math
@@ -115,6 +115,8 @@ class _Packer:
         self._hashes: dict[bytes, int] = {}
 
     def pack(self, session: Session) -> bytes:
+        if session.shop_order:
+            raise NotARecordError
         for event in session.recent.events:
             self._event(event)
         for slate in session.slates:
@@ -224,7 +226,7 @@ class _Packer:
     def _slate(self, slate: Slate) -> None:
         count = len(slate.product_ids)
         is_ours = (slate.policy, slate.variant, slate.feature_set) == (self._policy, self._variant, FEATURE_SET)
-        if not is_ours or slate.full is not None or any(slate.pinned) or count > ITEMS:
+        if not is_ours or slate.full is not None or any(slate.pinned) or any(slate.arms) or count > ITEMS:
             raise NotARecordError
         if len(slate.features) != 2 * DIMENSION * count or len(slate.cause) not in (0, 8):
             raise NotARecordError
@@ -254,7 +256,7 @@ class _Packer:
     def _exposure(self, exposure: Exposure) -> None:
         if len(exposure.x) != 2 * DIMENSION or exposure.examination != 1 or len(exposure.cause) not in (0, 8):
             raise NotARecordError
-        if exposure.learned_weight not in (0, 1) or exposure.shown_position > 250:
+        if exposure.learned_weight not in (0, 1) or exposure.shown_position > 250 or exposure.arm:
             raise NotARecordError
         columns = self._columns
         flags = IMPLICIT * exposure.implicit | QUEUED * exposure.queued | EXPLORED * exposure.explored

@@ -26,7 +26,7 @@ class Session(msgspec.Struct, array_like=True, dict=True):
     `region` and `moment` are the newest event's that told, `user` is the hash of the user's id, and `hint` what is known of that
     user from elsewhere, empty while that has not come. `shown` says how often each product was seen since its last reward, as
     `state/session/shown.py` counts. `packed_slates` are the slates as they are stored: most of a session's bytes, and many an
-    input needs none of them.
+    input needs none of them. `shop_order` is what the shop itself showed last, kept where lists begin with its order.
     """
 
     generation: int
@@ -48,6 +48,7 @@ class Session(msgspec.Struct, array_like=True, dict=True):
     user: str = ""
     hint: bytes = b""
     shown: dict[str, int] = {}
+    shop_order: list[str] = []
 
     @classmethod
     def begin(cls, generation: int) -> "Session":

@@ -23,6 +23,7 @@ class Slate(msgspec.Struct, array_like=True):
     `implicit` says that positions were taken as seen without an impression, `logged` that the decision is in the log. `pinned` says
     of each item whether a rule put it there; it is empty where none did, as in every slate from before there were pins.
     `sources` holds a byte for each item, the number of the source that it came from.
+    `arms` holds a byte for each item where the list followed the shop's own order in part, see `state/policy/interleaved.py`.
     `next_seq` numbers an exposure's first outcome: higher than those of an exposure of the same item that was taken back.
     """
 
@@ -46,6 +47,7 @@ class Slate(msgspec.Struct, array_like=True):
     pinned: list[bool] = []
     next_seq: int = 0
     sources: bytes = b""
+    arms: bytes = b""
 
     def is_pinned(self, position: int) -> bool:
         """Return whether a rule put the item there."""

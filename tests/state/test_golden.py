@@ -51,6 +51,15 @@ def test_a_session_of_version_1() -> None:
     assert session.slates[-1].matrix().shape == (20, 16)
 
 
+def test_a_session_of_version_1_that_follows_the_shops_order() -> None:
+    session = decode_session(read("session-1-apprentice.bin"))
+    assert session.shop_order[:3] == ["product-31", "product-7", "product-12"]
+    assert [(exposure.product_id, exposure.arm) for exposure in session.exposures] == [
+        ("product-31", 1), ("product-7", 1), ("product-12", 1),
+    ]  # fmt: skip
+    assert list(session.slates[-1].arms[:3]) == [1, 1, 1]
+
+
 def test_a_session_of_version_2() -> None:
     session = decode_session(read("session-2.bin"))
     assert (session.generation, session.applied, session.duplicates, session.dropped) == (T0 + 10, 9, 1, 0)
@@ -146,6 +155,14 @@ def test_exposures_of_the_first_feature_set_are_refused_by_the_learner() -> None
     exposure = decode_session(read("session-1.bin")).exposures[0]
     assert not sums.add([Example(exposure.exposed_at_ms, exposure.product_id, exposure.x, 1, 0.6, 0.36)]).examples
     assert (sums.refused, sums.weight) == (1, 0.0)
+
+
+def test_sums_of_version_4() -> None:
+    sums = Sums.decode(read("sums-4.bin"))
+    fade = sums.fade(1_763_770_000_000)
+    assert (fade * sums.compared).tolist() == [pytest.approx([1.0, 0.2]), pytest.approx([2.0, 0.6])]
+    assert fade * sums.weight == pytest.approx(3.0)
+    assert fade * sums.evidence[:2] == pytest.approx([1.0, 2.0])
 
 
 HOUR = 3_600_000
