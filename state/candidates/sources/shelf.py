@@ -156,15 +156,19 @@ class Shelf:
     def first_pass(self, worth: Values) -> Rows:
         """Return the rows that are looked at for the best of the whole shop, at most `FIRST_PASS`, after `rank` with this `worth`.
 
-        Half of them are those worth most, half the best of each category in turn."""
-        best, order_of = self._best, self._category_at
+        Half of them are those worth most, half the best of each category, as many of each."""
+        best, half = self._best, FIRST_PASS // 2
         if len(best) <= FIRST_PASS:
             return best
         less = -worth[np.where(best < len(worth), best, UNLISTED)]
-        turn = np.arange(len(best)) - np.searchsorted(order_of, order_of)
+        starts, sizes = zip(*self.catalogue.span_of.values(), strict=True)
+        place = np.arange(len(best)) - np.repeat(starts, sizes)
+        of_each = np.flatnonzero(place < max(1, half // len(sizes)))
+        if len(of_each) > half:
+            of_each = of_each[np.argpartition(less[of_each], half)[:half]]
         taken = np.zeros(len(best), dtype=np.bool_)
-        taken[np.argsort(less, kind="stable")[: FIRST_PASS // 2]] = True
-        taken[np.lexsort((less, turn))[: FIRST_PASS // 2]] = True
+        taken[of_each] = True
+        taken[np.argpartition(less, half)[:half]] = True
         return best[taken]
 
     def expect(self, rows_by_region: Mapping[str, Rows]) -> None:
