@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from state.candidates.sources.names import OWN
 from state.candidates.sources.shelf import Asked, CandidateLists, Shelf, own_products
+from state.candidates.sources.store import NOTHING, Resolved
 from state.catalogue.catalogue import UNLISTED, Rows
 from state.kernels import gather
 
@@ -75,12 +76,17 @@ class Candidates:
 
 
 def find_candidates(
-    asked: Asked, shelf: Shelf, limit: int, rng: np.random.Generator, wanted: Sequence[str] = ()
+    asked: Asked,
+    shelf: Shelf,
+    limit: int,
+    rng: np.random.Generator,
+    wanted: Sequence[str] = (),
+    expected: Resolved = NOTHING,
 ) -> Candidates:
     """Return what the sources offer, and products drawn from all that is held.
 
-    `wanted` products come first, where they are held. Where no product is held at all, the session's own stand for themselves,
-    unlisted.
+    `wanted` products come first, where they are held; what is `expected` of most fills up. Where no product is held at all, the
+    session's own stand for themselves, unlisted.
     """
     catalogue = shelf.catalogue
     if not len(catalogue):
@@ -88,7 +94,7 @@ def find_candidates(
         nowhere = np.full(len(own), UNLISTED, dtype=np.int64)
         return Candidates(nowhere, nowhere, own, codes_of_sources=np.full(len(own), OWN))
     catalogue.make_room()
-    return gathered(shelf.lists_for(asked, limit, wanted), shelf, limit, rng)
+    return gathered(shelf.lists_for(asked, limit, wanted, expected), shelf, limit, rng)
 
 
 def gathered(offered: CandidateLists, shelf: Shelf, limit: int, rng: np.random.Generator) -> Candidates:

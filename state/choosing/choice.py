@@ -9,14 +9,16 @@ from numpy.typing import NDArray
 
 from state.candidates.candidates import Candidates, find_candidates
 from state.candidates.sources.shelf import Shelf
+from state.candidates.sources.store import NOTHING, Resolved
 from state.catalogue.catalogue import UNLISTED, Rows
 from state.choosing.features import Context, Described, described
+from state.choosing.first_pass import FirstPass
 from state.choosing.merchandise import Merchandise
 from state.choosing.rates import ModelRows, Rates
 from state.choosing.thompson_slates import Drawn, ThompsonSlates
 from state.choosing.variants import Assignment, models_of, settings_by_variant
 from state.choosing.variety import Mix
-from state.choosing.worth import best_by_region, worth
+from state.choosing.worth import worth
 from state.configuration import Settings
 from state.feature_set import DIMENSION, FEATURE_SET, prior_of
 from state.kernels import SMALLEST_ENGAGEMENT
@@ -91,6 +93,7 @@ class Chooser:
         )
         self.arms = Arms.prior(DIMENSION, settings.bandit.prior_weight) if settings.bandit.form == "disjoint" else None
         self._ranked = (0, self.shelf.pool)
+        self._first_pass = FirstPass(self.shelf.passed, self.rates, self._prior.theta)
         self._slates = self._slates_at_once()
         self._use_rates(self.rates)
         self._newest: tuple[str, Values] = ("", np.zeros(0))
@@ -177,8 +180,7 @@ class Chooser:
             self._slates.use(self.posterior, rates)
 
     def _rank(self) -> None:
-        """Puts first in each category what the model expects most of, and lists the best of the whole shop by region; now and then,
-        as there may be very many of them.
+        """Puts first in each category what the model expects most of; now and then, as there may be very many of them.
 
         Of several variants' models the first one's counts: the others share its shelf."""
         predictor, pool = self.predictor, self.shelf.pool
@@ -187,10 +189,7 @@ class Chooser:
         ranked_ms, ranked = self._ranked
         if pool is not ranked or predictor.model_version >= ranked_ms + RANK_EVERY_MS:
             self._ranked = (predictor.model_version, pool)
-            expected = worth(self.rates, self.posterior)
-            self.shelf.rank(expected)
-            rows = self.shelf.first_pass(expected)
-            self.shelf.expect(best_by_region(expected, rows, self.catalogue.category[rows], self.rates.regional))
+            self.shelf.rank(worth(self.rates.table, self.posterior.theta))
 
     def _slates_at_once(self) -> ThompsonSlates | None:
         """What draws slates in one call where policy, form and rules allow it."""
@@ -200,6 +199,19 @@ class Chooser:
         if not self.merchandise.is_idle:
             return None
         return ThompsonSlates(policy, self.shelf, self.rng, self._normals, self.mix, self.settings.profile.items)
+
+    @property
+    def first_pass(self) -> FirstPass:
+        """What looks for the products that the newest model expects most of; of no products where each has a model of its own."""
+        known, rows = self._first_pass, self.shelf.passed
+        if known.rates is not self.rates or known.passed is not rows:
+            known = self._first_pass = FirstPass(
+                rows if self.arms is None else NOTHING.rows, self.rates, self.posterior.theta
+            )
+        return known
+
+    def _expected(self, context: Context, most: int) -> Resolved:
+        return self.first_pass.best(context, self.catalogue, most)
 
     def coverage(self) -> float:
         """Return the share of the products listed that the newest model knows an exposure of."""
@@ -254,7 +266,7 @@ class Chooser:
         is_full = bool(share) and self.rng.random() < share
         follows = self.is_apprentice and bool(context.order)
         if self._slates is not None and not is_full and not follows and len(self.catalogue):
-            picked = self._slates.draw(context, most)
+            picked = self._slates.draw(context, most, self._expected(context, most))
         else:
             picked = self._choose_by_steps(context, most, is_full)
         slate = Slate(
@@ -313,7 +325,8 @@ class Chooser:
         wanted = self.merchandise.wanted(context.last_category)
         if self.is_apprentice:
             wanted = [*wanted, *context.order[:ORDER_OFFERED]]
-        candidates = find_candidates(context.asked, self.shelf, most, self.rng, wanted)
+        expected = self._expected(context, most)
+        candidates = find_candidates(context.asked, self.shelf, most, self.rng, wanted, expected)
         found = described(candidates, context, self.catalogue, self.rates, self.posterior.theta)
         return Considered(candidates, found, self.belief(candidates, found), self._rules(candidates, found, context))
 

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from state.candidates.sources.shelf import CandidateLists, Shelf
+from state.candidates.sources.store import NOTHING, Resolved
 from state.catalogue.catalogue import Rows
 from state.choosing.features import Context, known_categories, known_products
 from state.choosing.rates import Rates
@@ -99,11 +100,11 @@ class ThompsonSlates:
         self._scalars = np.array([Scalars(policy.scale, policy.floor, weight, *boosts)], dtype=SCALARS)
         self._fixed_for = None
 
-    def draw(self, context: Context, most: int) -> Drawn:
-        """Return a slate of at most `most` candidates."""
+    def draw(self, context: Context, most: int, expected: Resolved = NOTHING) -> Drawn:
+        """Return a slate of at most `most` candidates, of which the `expected` are some."""
         catalogue = self._shelf.catalogue
         catalogue.make_room()
-        offered = self._shelf.lists_for(context.asked, most)
+        offered = self._shelf.lists_for(context.asked, most, (), expected)
         asked = array("d", self._asked(context, offered, most))
         asked.frombytes(offered.lists)
         self._fix()

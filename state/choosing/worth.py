@@ -1,60 +1,51 @@
-"""What the model expects of products by themselves: for a visitor of whom no more is known than that they like the category."""
+"""What the model expects of products by themselves, and how that goes by who comes."""
+
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from state.catalogue.catalogue import UNLISTED, Rows
-from state.choosing.rates import Rates
-from state.choosing.regional import Regional
 from state.feature_set import Feature
 from state.kernels.columns import ProductColumn
-from state.model.posterior import Posterior
+from state.kernels.core.first_pass import BASE, CODE, OF_SHARE, OF_TASTE, PASS_COLUMNS, PRICE, RELATIVE_PRICE
 
 Values = NDArray[np.float64]
 
 SHARE = 0.5
-"""The category's share of what that visitor likes, and of what they visit."""
-LISTED = 200
-"""Products of a region's best."""
+"""The category's share of what a visitor likes, and of what they visit, of whom no more is known than that they like it."""
 
 
-def worth(rates: Rates, posterior: Posterior) -> Values:
-    """Return what is expected of each product of the catalogue, (rows,), a standard deviation of its own effect above the mean: one
-    that was hardly shown is not left out for that.
+def by_themselves(table: NDArray[Any], theta: Values) -> Values:
+    """Return what is expected of products whoever comes, and what of it goes by the visitor, (n, 6) as `find_best` reads it.
 
-    Of the features it has those that differ within a category; what a category or a region is liked for is the same for all of it.
+    `table` (n, 16) are rows of `Rates.table`. What is expected is a standard deviation of the product's own effect above the mean:
+    one that was hardly shown is not left out for that. Of the features it has those that are the product's own.
     """
-    table, theta = rates.table, posterior.theta
     rating = (table[:, ProductColumn.RATING] - 3.0) / 2.0
     price, relative_price = table[:, ProductColumn.PRICE], table[:, ProductColumn.RELATIVE_PRICE]
-    total: Values = rates.effect + np.sqrt(rates.effect_variance)
+    total = table[:, ProductColumn.EFFECT] + np.sqrt(table[:, ProductColumn.EFFECT_VARIANCE]).astype(np.float64)
     for feature, column in (
         (Feature.PRICE, price),
         (Feature.PRICE_SQUARED, price * price),
         (Feature.RATING, rating),
         (Feature.REVIEWS, table[:, ProductColumn.REVIEWS] / 12.0),
         (Feature.RATE_LOG_RATIO, table[:, ProductColumn.LOG_RATIO]),
-        (Feature.RATE_TIMES_CATEGORY_SHARE, SHARE * table[:, ProductColumn.RATE]),
         (Feature.UNCERTAINTY, table[:, ProductColumn.UNCERTAINTY]),
-        (Feature.RATING_TIMES_TASTE, SHARE * rating),
         (Feature.RELATIVE_PRICE, relative_price),
-        (Feature.RELATIVE_PRICE_TIMES_TASTE, SHARE * relative_price),
     ):
-        total = total + theta[feature] * column
-    return total
+        total += theta[feature] * column
+    found = np.zeros((len(table), PASS_COLUMNS))
+    found[:, BASE] = total
+    found[:, OF_SHARE] = theta[Feature.RATE_TIMES_CATEGORY_SHARE] * table[:, ProductColumn.RATE]
+    found[:, OF_TASTE] = theta[Feature.RATING_TIMES_TASTE] * rating
+    found[:, OF_TASTE] += theta[Feature.RELATIVE_PRICE_TIMES_TASTE] * relative_price
+    found[:, PRICE], found[:, RELATIVE_PRICE] = price, relative_price
+    found[:, CODE] = table[:, ProductColumn.CODE]
+    return found
 
 
-def best_by_region(worth: Values, rows: Rows, codes: Rows, regional: Regional) -> dict[str, Rows]:
-    """Return those of these rows (n,) of which most is expected, the best first: by region, and under "" for any other.
-
-    `codes` (n,) are of their categories; what a category is liked for in a region counts as a product's own effect does in `worth`.
-    """
-    own = worth[np.where(rows < len(worth), rows, UNLISTED)]
-    named = regional.regions[1:] if len(regional.effects) else []
-    total = np.tile(own, (1 + len(named), 1))
-    if named:
-        is_known = codes < regional.effects.shape[1]
-        effects = regional.effects[1:, codes[is_known]]
-        total[1:, is_known] += effects[..., 0] + np.sqrt(effects[..., 1])
-    order = np.argsort(-total, axis=1, kind="stable")[:, :LISTED]
-    return {region: rows[of] for region, of in zip(["", *named], order, strict=True)}
+def worth(table: NDArray[Any], theta: Values) -> Values:
+    """Return what is expected of products, (n,), for a visitor of whom no more is known than that they like the category."""
+    found = by_themselves(table, theta)
+    expected: Values = found[:, BASE] + SHARE * (found[:, OF_SHARE] + found[:, OF_TASTE])
+    return expected

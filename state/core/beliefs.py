@@ -9,13 +9,14 @@ from numpy.typing import NDArray
 
 from state.catalogue.name_column import NameColumn
 from state.choosing.choice import Chooser
+from state.choosing.first_pass import FirstPass
 from state.choosing.rates import Rates
 from state.choosing.regional import Regional
 from state.core.held import Held
 from state.core.name_index import NameIndex
 from state.feature_set import DIMENSION
 from state.kernels.columns import ProductColumn
-from state.kernels.core import describing as d
+from state.kernels.core import layout as d
 from state.kernels.core.layout import GREEDY, OPTIMISTIC, SAMPLED, WEIGHTED
 from state.policy.belief import root_of
 from state.policy.epsilon_greedy import EpsilonGreedy
@@ -56,6 +57,7 @@ class Beliefs:
         way = WAYS[bandit.policy]
         self._scale = bandit.confidence if way in (SAMPLED, OPTIMISTIC) else 0.0
         self._rates: Rates | None = None
+        self._first: FirstPass | None = None
         self._features: NDArray[np.float32] = np.zeros((0, d.TABLE_COLUMNS), np.float32)
         self._rated_ms = 0
         self._region_names = NameColumn(1)
@@ -69,7 +71,10 @@ class Beliefs:
 
     def follow(self, now_ms: int) -> None:
         """Bring the record up to date with the model, and with the clock by which products are new."""
-        rates = self._chooser.rates
+        rates, first = self._chooser.rates, self._chooser.first_pass
+        if first is not self._first:
+            self._first = first
+            self._use_first(first)
         step_ms = now_ms - now_ms % NOVELTY_STEP_MS
         if rates is self._rates and step_ms == self._rated_ms:
             return
@@ -93,6 +98,11 @@ class Beliefs:
         one["features"], one["rated"] = self._put("features", self._features), len(self._features)
         one["own_effect"] = self._put("own effect", np.ascontiguousarray(rates.effect, dtype=np.float64))
         self._use_regional(rates.regional)
+
+    def _use_first(self, first: FirstPass) -> None:
+        one = self._one
+        one["pass_products"], one["pass_n"] = self._put("first pass", first.products), len(first.rows)
+        one["pass_rows"], one["pass_theta"] = self._put("rows of it", first.rows), self._put("theta of it", first.theta)
 
     def _use_regional(self, regional: Regional) -> None:
         """Regions are few, so their names are entered anew with each model."""

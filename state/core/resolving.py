@@ -11,7 +11,6 @@ from state.candidates.bundle import Bundle
 from state.candidates.sources import names
 from state.candidates.sources.popularity import LIFE_WINDOWS, Popular
 from state.candidates.sources.shelf import LIKED_CATEGORIES, Shelf
-from state.candidates.sources.store import NOTHING
 from state.catalogue.name_column import plain_name
 from state.core.lists import ALWAYS_MS, FoundList, Lists
 from state.kernels.core.layout import (
@@ -19,7 +18,6 @@ from state.kernels.core.layout import (
     BUNDLE_FIELDS,
     BUNDLES_OF,
     CATEGORY_ADMITTED,
-    EXPECTED_OF,
     MOST_VIEWED,
     OF_MOMENT,
     POPULAR,
@@ -66,7 +64,6 @@ class Resolver:
         self._seen_popular = self._seen_together = self._seen_bundles = 0
         self._seen_changes = -1
         self._pool: Any = None
-        self._expected: Any = None
         self._moments = 0
 
     def follow(self) -> None:
@@ -75,11 +72,6 @@ class Resolver:
         if shelf.pool is not self._pool:
             self._pool = shelf.pool
             lists.drop_kinds(POPULAR, TRENDING, MOST_VIEWED, BOUGHT_WITH, VIEWED_WITH, BUNDLES_OF, OF_MOMENT)
-        if shelf.expected is not self._expected:
-            self._expected = shelf.expected
-            lists.drop_kinds(EXPECTED_OF)
-            for region in shelf.expected:
-                lists.exists(EXPECTED_OF, region.encode())
         if shelf.popularity.changed.count != self._seen_popular:
             self._follow_popular(shelf.popularity.changed.since(self._seen_popular))
             self._seen_popular = shelf.popularity.changed.count
@@ -155,9 +147,6 @@ class Resolver:
             return self._partners(names.BOUGHT_TOGETHER, name, shelf.together.bought_with(name))
         if kind == VIEWED_WITH:
             return self._partners(names.VIEWED_TOGETHER, name, shelf.together.viewed_with(name))
-        if kind == EXPECTED_OF:
-            found = shelf.expected.get(name, NOTHING)
-            return FoundList(found.rows, kept=found)
         if kind == BUNDLES_OF:
             return self._bundles(shelf.bundles.of_primary(name), now_ms)
         if kind == OF_MOMENT:

@@ -251,6 +251,7 @@ class World:
         self._codes.fill(c.names_of_codes.address, count, np.ones(count, np.uint8))
         one["code_index"], one["code_mask"] = self._held.put("code index", self._codes.slots), self._codes.mask
         one["code_slot"] = self._held.put("code slot", np.zeros(count, np.int32))
+        one["pass_codes"] = self._held.put("codes of the first pass", np.zeros((count, 3)))
         one["codes"] = count
         self._seen_codes = count
         self._pool = None

@@ -110,8 +110,8 @@ class Shelf:
 
     Attributes:
         pool: rows of all that is held for choices without a reason.
-        expected: what the model expects most of in the whole shop, by region, of "" for any other; empty before there is a model,
-            and another object with each change.
+        passed: rows of which a first pass takes those that the model expects most of in a session, at most `FIRST_PASS`; empty
+            before there is a model.
     """
 
     def __init__(self, settings: Settings, catalogue: Catalogue | None = None) -> None:
@@ -129,14 +129,14 @@ class Shelf:
         self._quotas_of: dict[tuple[int, int, bool], list[int]] = {}
         self._moments: dict[tuple[str, ...], OfMoment] = {}
         self.pool: Rows = self.catalogue.pool
-        self.expected: Mapping[str, Resolved] = {}
+        self.passed: Rows = NOTHING.rows
         self._best, self._category_at = self.catalogue.pool, self.catalogue.pool
 
     def refresh(self) -> None:
         """Forget what was made of the catalogue's lists, after a change of theirs."""
         self._rows.clear()
         self._of_category.clear()
-        self.expected = {}
+        self.passed = NOTHING.rows
         self._newest = self._newest_by_category() if self._weights[names.NEWEST] else {}
         self.pool = np.unique(np.concatenate([self.catalogue.pool, *self._newest.values()]))
         self._best = self.catalogue.pool.copy()
@@ -147,16 +147,17 @@ class Shelf:
         """Put first in each category what is expected of most, in place of the best rated; `worth` is (rows,), and a row behind its
         end is worth as much as an unlisted product.
 
-        The lists stay where they are in memory, so that whoever reads them has the new order at once.
+        The lists stay where they are in memory, so that whoever reads them has the new order at once. With them what the first pass
+        looks at is another.
         """
         best = self.catalogue.pool
         known = np.where(best < len(worth), best, UNLISTED)
         self._best[:] = best[np.lexsort((-worth[known], self._category_at))]
+        self.passed = self._first_pass(worth)
 
-    def first_pass(self, worth: Values) -> Rows:
-        """Return the rows that are looked at for the best of the whole shop, at most `FIRST_PASS`, after `rank` with this `worth`.
-
-        Half of them are those worth most, half the best of each category, as many of each."""
+    def _first_pass(self, worth: Values) -> Rows:
+        """Rows that are looked at for the best of the whole shop: half of them are those worth most, half the best of each
+        category."""
         best, half = self._best, FIRST_PASS // 2
         if len(best) <= FIRST_PASS:
             return best
@@ -171,12 +172,10 @@ class Shelf:
         taken[np.argpartition(less, half)[:half]] = True
         return best[taken]
 
-    def expect(self, rows_by_region: Mapping[str, Rows]) -> None:
-        """Take these rows as what the model expects most of, by region, the best first."""
-        self.expected = {region: resolved(np.ascontiguousarray(rows)) for region, rows in rows_by_region.items()}
-
-    def lists_for(self, asked: Asked, limit: int, wanted: Sequence[str] = ()) -> CandidateLists:
-        """Return what there is for a session, `wanted` products first, for `limit` candidates."""
+    def lists_for(
+        self, asked: Asked, limit: int, wanted: Sequence[str] = (), expected: Resolved = NOTHING
+    ) -> CandidateLists:
+        """Return what there is for a session, for `limit` candidates: `wanted` products first, what is `expected` of most last."""
         interest = asked.interest
         popular = self.popularity.of(asked.region, asked.now_ms)
         own = own_products(interest)
@@ -194,7 +193,6 @@ class Shelf:
         self._add_partners(lists, kept, own[:LEADING], quotas, asked.now_ms)
         self._add_popular(lists, kept, popular, asked.region, quotas)
         self._add_categories(lists, kept, liked or self._usual_categories(popular), quotas, limit, asked.now_ms)
-        expected = self.expected.get(asked.region) or self.expected.get("", NOTHING)
         if quotas[names.EXPECTED] and len(expected.rows):
             _add(lists, kept, names.EXPECTED, len(expected.rows), [expected])
         return CandidateLists(

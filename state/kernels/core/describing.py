@@ -6,27 +6,29 @@ from typing import Any
 import numpy as np
 
 from state.feature_set import DIMENSION, Feature
-from state.kernels.core.layout import OF_MOMENT, OFF_POOL, RESOLVED
+from state.kernels.core.layout import (
+    OF_MOMENT,
+    OFF_POOL,
+    RESOLVED,
+    T_CODE,
+    T_DEVIATION,
+    T_EFFECT,
+    T_LOG_RATIO,
+    T_NOVELTY,
+    T_PRICE,
+    T_PRICE_SQUARED,
+    T_RATE,
+    T_RATING,
+    T_RELATIVE_PRICE,
+    T_REVIEWS,
+    T_UNCERTAINTY,
+    TABLE_COLUMNS,
+)
 from state.kernels.core.memory import bits32, carray, from_bits32, loose, pointer
+from state.kernels.core.prices import usual_prices
 from state.kernels.core.record import resolved, row_of
 from state.kernels.core.regional import find_region
 
-TABLE_COLUMNS = 16
-(
-    T_PRICE,
-    T_RATING,
-    T_RELATIVE_PRICE,
-    T_PRICE_SQUARED,
-    T_REVIEWS,
-    T_NOVELTY,
-    T_LOG_RATIO,
-    T_UNCERTAINTY,
-    T_RATE,
-    T_EFFECT,
-    T_DEVIATION,
-    T_CODE,
-) = range(12)
-"""Columns of the table that is made of `Rates.table` for this; what is a feature by itself is rounded already."""
 MOST_UNREWARDED, HALFWAY_UNREWARDED = 4, 4.0
 LANES = 16
 """Candidates are described so many at a time."""
@@ -145,8 +147,7 @@ def _add_regional(s: Any, w: Any) -> None:
 def _add_products(s: Any, w: Any) -> Any:
     """Fills in what the session knows of single products; returns mean price and relative price of those that it likes, and whether
     there are any."""
-    x, n, price, relative_price, seen = s.x, s.n, 0.0, 0.0, 0
-    table = carray(pointer(w.features), (w.rated, TABLE_COLUMNS), np.float32)
+    x, n = s.x, s.n
     stamp = carray(pointer(w.stamp), w.rows, np.int64)
     for k in range(s.n_aff):
         p = s.aff_list[k]
@@ -157,16 +158,13 @@ def _add_products(s: Any, w: Any) -> Any:
         if 0 <= i < n:
             x[Feature.PRODUCT_AFFINITY, i] = as_half(np.float32(math.tanh(s.affinity[p] / 3.0)))
             x[Feature.PRODUCT_SEEN, i] = 1.0
-        if s.affinity[p] > 0 and row < w.rated:
-            price += table[row, T_PRICE]
-            relative_price += table[row, T_RELATIVE_PRICE]
-            seen += 1
     for v in range(s.n_vain):
         row = row_of(s, w, s.vain_list[v])
         i = stamp[row] - w.mark
         if row and 0 <= i < n:
             x[Feature.SHOWN_UNREWARDED, i] = min(s.vain[s.vain_list[v]], MOST_UNREWARDED) / MOST_UNREWARDED
-    return np.float32(price / max(1, seen)), np.float32(relative_price / max(1, seen)), np.float32(seen > 0)
+    price, relative_price, seen = usual_prices(s, w)
+    return np.float32(price), np.float32(relative_price), np.float32(seen > 0)
 
 
 @loose

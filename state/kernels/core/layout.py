@@ -175,6 +175,9 @@ SCRATCH: list[tuple[Any, ...]] = [
     ("bundled", _u2, (BUNDLED,)),
     ("n_bundled", _i4),
     ("bundle_rows", _i8, (CANDIDATES,)),
+    # what is expected of most: rows, and how much that is
+    ("best_rows", _i8, (CANDIDATES,)),
+    ("best_score", _f8, (CANDIDATES,)),
     ("pr_score", _f8, (PRIMARIES * CONSIDERED,)),
     ("pr_list", _i4, (PRIMARIES * CONSIDERED,)),
     ("pr_at", _i4, (PRIMARIES * CONSIDERED,)),
@@ -304,6 +307,7 @@ MOST_STATE_BYTES = 1 + HEAD_BYTES + int(sum(COLUMN_SIZE * COUNT_CAPACITY[COLUMN_
 OFF_POOL, OFF_PACKED, OFF_SCRATCH, OFF_ORDER = map(_offset, ("pool", "packed", "scratch", "order"))
 OFF_DRAWS, OFF_MEAN, OFF_OP_X, OFF_SL_X = map(_offset, ("draws", "mean", "op_x", "sl_x"))
 OFF_LISTED_ROWS, OFF_BUNDLE_ROWS, OFF_E_BUNDLES = map(_offset, ("listed_rows", "bundle_rows", "e_bundles"))
+OFF_BEST_ROWS, OFF_BEST_SCORE, OFF_KC = map(_offset, ("best_rows", "best_score", "kc"))
 
 PASSING = ("now_ms", "watermark_ms", "late_before_ms", "min_interval_ms", "mark", "limit")
 """The first fields of the world, which are others for each batch."""
@@ -393,6 +397,12 @@ WORLD = np.dtype(
         ("features", _i8),
         ("rated", _i8),
         ("own_effect", _i8),
+        # the first pass over what may be offered, see `first_pass.py`
+        ("pass_products", _i8),
+        ("pass_rows", _i8),
+        ("pass_n", _i8),
+        ("pass_theta", _i8),
+        ("pass_codes", _i8),
         ("regional", _i8),  # means, and variances as they are drawn, by the region's number and the category's code
         ("n_regions", _i8),
         ("region_codes", _i8),
@@ -461,11 +471,10 @@ a hash."""
     MOST_VIEWED,
     BOUGHT_WITH,
     VIEWED_WITH,
-    EXPECTED_OF,
     BUNDLES_OF,
     OF_MOMENT,
     USER_HASH,
-) = range(1, 12)
+) = range(1, 11)
 """Kinds of lists. An admission has no rows: it is there while the name is counted on its own."""
 OF_THE_JOB = (POPULAR, BUNDLES_OF)
 """First and last of the kinds that come from the rest of the job: it is known which there are, and what is asked for of others is
@@ -589,3 +598,19 @@ ROOM = np.array([64 << 10, 8 << 10, 256 << 10, 176 << 10, 64 << 10, 2 << 10, MOS
 """What one input may write to each of the buffers, at most."""
 O_PROFILE, O_DECISION, O_OUTCOME, O_EXAMPLE, O_ACCEPTED, O_WANTED, O_STATE = range(OUTS)
 """Buffers that are written to."""
+TABLE_COLUMNS = 16
+(
+    T_PRICE,
+    T_RATING,
+    T_RELATIVE_PRICE,
+    T_PRICE_SQUARED,
+    T_REVIEWS,
+    T_NOVELTY,
+    T_LOG_RATIO,
+    T_UNCERTAINTY,
+    T_RATE,
+    T_EFFECT,
+    T_DEVIATION,
+    T_CODE,
+) = range(12)
+"""Columns of the table that is made of `Rates.table` for this; what is a feature by itself is rounded already."""

@@ -6,16 +6,19 @@ import numpy as np
 
 from state.feature_set import Feature
 from state.kernels.core.bundles import DONE, MISSING, NOT_HERE, bundles_of, field, row_of_part
+from state.kernels.core.first_pass import find_best
 from state.kernels.core.layout import (
     B_COUNT,
     B_IS_PLAIN,
     B_UNTIL,
     BOUGHT_WITH,
     CANDIDATES,
-    EXPECTED_OF,
     LISTS,
     MOST_VIEWED,
+    OFF_BEST_ROWS,
+    OFF_BEST_SCORE,
     OFF_BUNDLE_ROWS,
+    OFF_KC,
     OFF_LISTED_ROWS,
     OFF_POOL,
     POPULAR,
@@ -24,8 +27,10 @@ from state.kernels.core.layout import (
     VIEWED_WITH,
 )
 from state.kernels.core.memory import carray, core, ld8, pointer
+from state.kernels.core.prices import usual_prices
 from state.kernels.core.reading import CHECKOUT, FEEDBACK
 from state.kernels.core.record import find_in, name_at, resolved, row_of, strength_of
+from state.kernels.core.regional import find_region
 from state.kernels.core.text import hash_of
 
 (
@@ -47,7 +52,7 @@ SOURCES = RULES + 2
 """Numbers of the sources; a test holds them to `state/candidates/sources/names.py`."""
 PERSONAL_BITS = (1 << OWN) | (1 << BOUGHT) | (1 << VIEWED) | (1 << BUNDLES) | (1 << USERS)
 CATEGORY_BITS = (1 << BEST) | (1 << VIEWED_MOST) | (1 << NEWEST)
-OWN_LIMIT, LEADING, LIKED_CATEGORIES, LIKED_SHARE = 20, 5, 3, 0.6
+OWN_LIMIT, LEADING, LIKED_CATEGORIES, LIKED_SHARE, EXPECTED_SHARE = 20, 5, 3, 0.6, 0.4
 NO_FEATURE = -1
 MARK_STEP, EXCLUDED = 4096, 4095
 """`stamp` of the i-th candidate is the mark + i; of what must not be shown mark + EXCLUDED."""
@@ -238,17 +243,31 @@ def _add_categories(s: Any, w: Any, quotas: Any, popular: int) -> Any:
 
 
 @core
-def _add_expected(s: Any, w: Any, quotas: Any) -> Any:
-    """Adds what is expected of most in the session's region, or in any; False where the list is needed first."""
-    lists = carray(pointer(w.resolved), w.resolved_mask + 1, RESOLVED)
-    number = resolved(s, w, EXPECTED_OF, s.self_at + OFF_POOL + s.region_off, np.int64(s.region_len))
-    if number >= 0 and lists[number].n == 0:
-        number = resolved(s, w, EXPECTED_OF, s.self_at + OFF_POOL, np.int64(0))
-    if number < 0:
-        return False
-    if quotas[EXPECTED]:
-        _add(s, 100 * EXPECTED, lists[number].n, NO_FEATURE, lists[number].rows, 0, lists[number].n)
-    return True
+def _add_expected(s: Any, w: Any) -> None:
+    """Adds what is expected of most."""
+    price, relative_price, seen = usual_prices(s, w)
+    region = find_region(s, w)
+    n = find_best(
+        w.pass_products,
+        w.pass_n,
+        s.self_at + OFF_KC,
+        int(s.n_kc),
+        int(s.last_code),
+        w.regional + 16 * w.region_codes * max(0, region),
+        w.region_codes if region >= 0 else 0,
+        price if seen else np.nan,
+        relative_price,
+        w.pass_theta,
+        w.pass_codes,
+        w.codes,
+        s.self_at + OFF_BEST_SCORE,
+        s.self_at + OFF_BEST_ROWS,
+        int(np.rint(EXPECTED_SHARE * w.limit)),
+    )
+    rows = carray(pointer(w.pass_rows), w.pass_n, np.int64)
+    for i in range(n):
+        s.best_rows[i] = rows[s.best_rows[i]]
+    _add(s, 100 * EXPECTED, n, NO_FEATURE, s.self_at + OFF_BEST_ROWS, 0, n)
 
 
 @core
@@ -274,8 +293,10 @@ def find_candidates(s: Any, w: Any) -> Any:
     if found != DONE:
         return found
     popular = _add_popular(s, w, quotas)
-    if popular == -2 or not _add_categories(s, w, quotas, popular) or not _add_expected(s, w, quotas):
+    if popular == -2 or not _add_categories(s, w, quotas, popular):
         return MISSING
+    if quotas[EXPECTED] and w.pass_n:
+        _add_expected(s, w)
     _gather(s, w, n_own, quotas[OWN], quotas[ANYWHERE])
     return DONE
 

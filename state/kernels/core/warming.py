@@ -3,6 +3,7 @@
 import numpy as np
 
 from state.kernels.core.batch import run_batch
+from state.kernels.core.first_pass import find_best
 from state.kernels.core.layout import CALL, INPUT, OUTS, RESULT, SESSION, STATE, WORLD
 from state.kernels.core.naming import hash_bytes, key_bytes
 from state.kernels.core.record import fill_index, move_in, put_in
@@ -30,4 +31,6 @@ def warm() -> None:
     held = np.zeros(2, np.uint8)
     fill_index(names.ctypes.data, 2, held.ctypes.data, slots.ctypes.data, 3, numbers.ctypes.data)
     put_in(slots.ctypes.data, 3, 0, 1)
+    nothing = int(names.ctypes.data)
+    find_best(nothing, 0, nothing, 0, 0, nothing, 0, 0.0, 0.0, nothing, nothing, 0, nothing, nothing, 0)
     move_in(names.ctypes.data, 1, False, slots.ctypes.data, 3, numbers.ctypes.data, 2)

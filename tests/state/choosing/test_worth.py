@@ -7,8 +7,6 @@ import numpy as np
 from state.catalogue.product import Product
 from state.choosing.choice import RANK_EVERY_MS, Chooser
 from state.choosing.features import Context
-from state.choosing.regional import NO_EFFECTS, Regional
-from state.choosing.worth import best_by_region
 from state.feature_set import DIMENSION
 from state.model.sums import Example
 from state.session.interest import Interest
@@ -99,30 +97,3 @@ def test_a_variant_with_a_model_of_its_own_leaves_the_order_to_the_first() -> No
     chooser.use_model(predictor_of(examples("c0-1"), DIMENSION, T0 + RANK_EVERY_MS), other.model)
     assert other.model != chooser.model
     assert best_of(chooser, "c0")[0] == SOLD
-
-
-def test_what_a_region_likes_comes_first_there() -> None:
-    worth = np.array([0.0, 0.3, 0.2, 0.1, 0.05])
-    rows, codes = np.array([1, 2, 3, 4, 9]), np.array([1, 1, 2, 2, 2])
-    effects = np.zeros((3, 3, 2))
-    effects[1, 2] = 0.15, 0.04**2
-    effects[2, 1] = -0.5, 0.0
-    best = best_by_region(worth, rows, codes, Regional(["", "north", "south"], effects))
-    assert {region: of.tolist() for region, of in best.items()} == {
-        "": [1, 2, 3, 4, 9],
-        "north": [1, 3, 4, 2, 9],
-        "south": [3, 4, 9, 1, 2],
-    }
-    assert best_by_region(worth, rows, codes, NO_EFFECTS)[""].tolist() == [1, 2, 3, 4, 9]
-
-
-def test_the_best_of_the_shop_are_listed_again_with_each_order() -> None:
-    chooser = made()
-    assert not chooser.shelf.expected
-    chooser.use_model(predictor_of(examples(), DIMENSION, T0))
-    first = chooser.shelf.expected
-    assert chooser.catalogue.product_ids[first[""].rows[0]] == SOLD
-    chooser.use_model(predictor_of(examples("c0-1"), DIMENSION, T0 + RANK_EVERY_MS - 1))
-    assert chooser.shelf.expected is first
-    chooser.use_model(predictor_of(examples("c0-1"), DIMENSION, T0 + RANK_EVERY_MS))
-    assert chooser.catalogue.product_ids[chooser.shelf.expected[""].rows[0]] == "c0-1"

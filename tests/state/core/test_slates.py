@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 from numba import njit
 
-from state.candidates.candidates import find_candidates
-from state.candidates.sources.names import EXPECTED
+from state.candidates.sources.names import EXPECTED, RANDOM
 from state.choosing.choice import Chooser
 from state.configuration import Settings
 from state.core.batch_core import Work
@@ -101,7 +100,7 @@ def test_a_slates_propensities_are_exact_given_the_draws(overrides: dict[str, di
 @pytest.mark.parametrize("region", ["north", "south", "unknown land", ""])
 @pytest.mark.parametrize("most", [30, 100])
 def test_both_cores_offer_the_same(region: str, most: int) -> None:
-    """With what the model expects most of in a region, which differs from one to the other."""
+    """With what the model expects most of in the session, which differs from one region to the other."""
     configuration = settings_of({"candidates": {"max": most, "sources": {"anywhere": 0}}})
     chooser = chooser_of(configuration, 1, products=400, odd_names=False)
     chooser.use_model(predictor_of(_liked_by_region(), DIMENSION, T0))
@@ -109,10 +108,13 @@ def test_both_cores_offer_the_same(region: str, most: int) -> None:
     host.run([view(0, product_name(0), region)], T0, T0)
     session = decode_session(host.sessions[SESSION])
     record, n = host.core._record[0], int(host.core._record[0]["n"])
-    asked = host.personalizer.publisher.context(session, T0).asked
-    found = find_candidates(asked, chooser.shelf, most, np.random.default_rng(1))
-    assert record["rows"][:n].tolist() == found.rows.tolist()
-    assert record["sources"][:n].tolist() == found.sources.tolist()
+    context = host.personalizer.publisher.context(session, T0)
+    found = chooser.consider(context, most).candidates
+    ours, theirs = (
+        [(row, source) for row, source in zip(rows.tolist(), sources.tolist(), strict=True) if source != RANDOM]
+        for rows, sources in ((record["rows"][:n], record["sources"][:n]), (found.rows, found.sources))
+    )
+    assert ours == theirs
     best = [row for row, source in zip(found.rows.tolist(), found.sources.tolist(), strict=True) if source == EXPECTED]
     categories = Counter(int(chooser.catalogue.category[row]) for row in best)
     liked = {"north": "c1", "south": "c2"}.get(region)

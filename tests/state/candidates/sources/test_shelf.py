@@ -11,6 +11,7 @@ from state.candidates.candidates import find_candidates
 from state.candidates.sources import names
 from state.candidates.sources.popularity import Popular
 from state.candidates.sources.shelf import Asked, Shelf
+from state.candidates.sources.store import resolved
 from state.catalogue.product import Product
 from state.choosing.features import Context, features
 from state.choosing.rates import Rates
@@ -115,19 +116,15 @@ def test_a_source_that_is_empty_costs_only_its_own_items() -> None:
 
 def test_what_is_expected_of_most_fills_what_others_leave() -> None:
     shelf = filled()
-    worth = np.arange(float(len(shelf.catalogue.product_ids)))
-    rows = shelf.first_pass(worth)
-    shelf.expect({"": rows[:40], "EU": rows[-60:][::-1]})
-    asked = Asked(known(6), "EU")
-    of = find_candidates(asked, shelf, 100, np.random.default_rng(1))
+    expected = resolved(shelf.catalogue.pool[-60:][::-1].copy())
+    of = find_candidates(Asked(known(6), "EU"), shelf, 100, np.random.default_rng(1), expected=expected)
     offered = of.rows[of.sources == names.EXPECTED].tolist()
-    assert offered == [row for row in rows[-60:][::-1].tolist() if row in offered]
+    assert offered == [row for row in expected.rows.tolist() if row in offered]
     assert len(offered) > shelf.quotas(6, 100, by_category=True)[names.EXPECTED]
-    elsewhere = find_candidates(Asked(known(6), "US"), shelf, 100, np.random.default_rng(1))
-    assert set(elsewhere.rows[elsewhere.sources == names.EXPECTED].tolist()) <= set(rows[:40].tolist())
+    assert (of.sources == names.RANDOM).any()
     off = filled(settings(candidates={"sources": {"expected": 0}}))
-    off.expect({"": rows})
-    assert "expected" not in found(off, known(6))
+    of = find_candidates(Asked(known(6), "EU"), off, 100, np.random.default_rng(1), expected=expected)
+    assert not (of.sources == names.EXPECTED).any()
 
 
 def test_the_first_pass_is_bounded_and_has_the_best_of_each_category(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -136,13 +133,16 @@ def test_the_first_pass_is_bounded_and_has_the_best_of_each_category(monkeypatch
     catalogue = shelf.catalogue
     worth = np.random.default_rng(3).random(len(shelf.catalogue.product_ids))
     worth[catalogue.category[: len(worth)] == 1] += 1.0
+    assert not len(shelf.passed)
     shelf.rank(worth)
-    rows = shelf.first_pass(worth)
+    rows = shelf.passed
     assert len(set(rows.tolist())) == len(rows) <= 60
     listed = catalogue.pool
     best = listed[np.argsort(-worth[listed])][:30]
     assert set(best.tolist()) <= set(rows.tolist())
     assert set(catalogue.category[rows].tolist()) == set(catalogue.category[listed].tolist())
+    shelf.refresh()
+    assert not len(shelf.passed)
 
 
 def test_a_stranger_is_offered_what_is_liked_in_the_region() -> None:
