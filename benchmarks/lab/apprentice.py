@@ -113,6 +113,7 @@ def main() -> None:
             found = [future.result() for future in futures]
             parts = [interval(list(values)) for values in zip(*(shares for shares, _ in found), strict=True)]
             cells = [f"{part.mean:.2f} [{part.low:.2f}, {part.high:.2f}]" for part in parts]
+            cells += ["–"] * (len(ENDS) - len(cells))
             of_model = np.mean([of_model for _, of_model in found]) if key[2] == "apprentice" else ""
             print(f"| {' | '.join((*key, *cells))} | {of_model if of_model == '' else f'{of_model:.2f}'} |", flush=True)
 

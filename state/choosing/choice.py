@@ -114,6 +114,9 @@ class Chooser:
                 other._drift_target(models),
             )
         self._all = (self, *self._others.values())
+        self._main = self
+        for other in self._others.values():
+            other._main = self
         self._last: tuple[str, Chooser] = ("", self)
 
     def of(self, session_id: str) -> "Chooser":
@@ -145,8 +148,10 @@ class Chooser:
 
     @property
     def share_of_model(self) -> float:
-        """The part of the places of lists that is the model's while the shop's own order is followed, in (0, 1]."""
-        return share_of_model(self.predictor.lead if self.predictor else 0.0)
+        """The part of the places of lists that is the model's while the shop's own order is followed, in (0, 1]; by the statistics
+        of the main variant, which learn what all do."""
+        main = self._main.predictor
+        return share_of_model(main.lead if main else 0.0)
 
     @property
     def is_apprentice(self) -> bool:

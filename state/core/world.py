@@ -108,12 +108,13 @@ class World:
     def leaves_some(self) -> bool:
         """Whether there are sessions that are left to the Python core: of variants that it serves, or whose lists follow the shop's
         own order as yet."""
-        return self._leaves_some or any(chooser.is_apprentice for chooser in self._choosers)
+        return self._leaves_some or self.chooser.is_apprentice
 
     def number_of(self, session_id: str) -> int:
         """Return the number of the record of the session's variant, -1 where that is left to the Python core."""
-        chooser = self.chooser.of(session_id)
-        return ELSEWHERE if chooser.is_apprentice else self._numbers.get(chooser, ELSEWHERE)
+        if self.chooser.is_apprentice:
+            return ELSEWHERE
+        return self._numbers.get(self.chooser.of(session_id), ELSEWHERE) if self.is_shared else 0
 
     def leave(self) -> None:
         """Hand on what a batch has left behind: the marks of its candidates."""
