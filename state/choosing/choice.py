@@ -31,7 +31,7 @@ from state.model.river.codec import first_of
 from state.model.river.learner import RiverLearner
 from state.model.sums import Sums
 from state.policy import Belief, Decision, Rules, combine, policy_from
-from state.policy.interleaved import Interleaved, Interleaving
+from state.policy.interleaved import Interleaved
 from state.policy.normals import Normals
 from state.policy.river import RiverPolicy
 from state.policy.thompson import LinearThompson
@@ -298,10 +298,13 @@ class Chooser:
 
     def _choose_by_steps(self, context: Context, most: int, is_full: bool) -> Drawn:
         """A slate by any policy, under any rules."""
-        candidates, found, belief, rules = self.consider(context, most)
-        x = found.features
-        decision = self.policy.decide(belief, self.rng, rules)
-        choice, arms = self._drawn(decision, candidates, context)
+        considered = self.consider(context, most)
+        candidates, belief, x = considered.candidates, considered.belief, considered.found.features
+        decision, slots = self.decide(considered), self.settings.profile.items
+        if isinstance(decision, Interleaved):
+            choice, arms = decision.interleave(slots, self.rng)
+        else:
+            choice, arms = decision.choose(slots, self.rng), b""
         codes, product_ids = candidates.some(choice.order)
         return Drawn(
             product_ids,
@@ -316,24 +319,22 @@ class Chooser:
             arms if any(arms) else b"",
         )
 
-    def _drawn(self, decision: Decision, candidates: Candidates, context: Context) -> Interleaving:
-        """A slate; one that follows the shop's own order in part while the model is an apprentice to it."""
-        slots = self.settings.profile.items
-        if not (self.is_apprentice and context.order):
-            return Interleaving(decision.choose(slots, self.rng), b"")
-        index_of = {product: index for index, product in enumerate(candidates.product_ids)}
-        order = [index_of[product] for product in context.order if product in index_of]
-        return Interleaved(decision, order, self.share_of_model).interleave(slots, self.rng)
+    def decide(self, considered: "Considered") -> Decision:
+        """Return the policy's decision; one that follows the shop's own order in part while the model is an apprentice to it."""
+        decision = self.policy.decide(considered.belief, self.rng, considered.rules)
+        return Interleaved(decision, considered.order, self.share_of_model) if considered.order else decision
 
     def consider(self, context: Context, most: int) -> "Considered":
         """Return all that goes into a choice of at most `most` candidates, before the policy decides."""
-        wanted = self.merchandise.wanted(context.last_category)
-        if self.is_apprentice:
-            wanted = [*wanted, *context.order[:ORDER_OFFERED]]
+        followed = context.order[:ORDER_OFFERED] if self.is_apprentice else ()
+        wanted = [*self.merchandise.wanted(context.last_category), *followed]
         expected = self._expected(context, most)
         candidates = find_candidates(context.asked, self.shelf, most, self.rng, wanted, expected)
         found = described(candidates, context, self.catalogue, self.rates, self.posterior.theta)
-        return Considered(candidates, found, self.belief(candidates, found), self._rules(candidates, found, context))
+        index_of = {product: index for index, product in enumerate(candidates.product_ids)} if followed else {}
+        order = [index_of[product] for product in dict.fromkeys(followed) if product in index_of]
+        rules = self._rules(candidates, found, context)
+        return Considered(candidates, found, self.belief(candidates, found), rules, order)
 
     def terms(self, considered: "Considered") -> tuple[Values, Values]:
         """Return what the model's expected rewards are sums of: features × coefficients (n, d), and the products' own effects
@@ -393,12 +394,16 @@ class Chooser:
 
 
 class Considered(NamedTuple):
-    """Grounds of a decision: n candidates, what is known and what is believed of them, and the rules that act in the choice."""
+    """Grounds of a decision: n candidates, what is known and what is believed of them, and the rules that act in the choice.
+
+    `order` are those of the shop's own order, which is followed in part; empty where none is.
+    """
 
     candidates: Candidates
     found: Described
     belief: Belief
     rules: Rules
+    order: Sequence[int] = ()
 
 
 def engagement(values: NDArray[Any]) -> NDArray[Any]:

@@ -100,7 +100,7 @@ class _Lists:
         self.first, self.listed = np.zeros(n), np.zeros(n)
         self._missed, self._barred, self._barred_by_category = np.zeros((3, n))
         for _ in range(DECISIONS):
-            decision = chooser.policy.decide(considered.belief, chooser.rng, self._rules)
+            decision = chooser.decide(considered)
             self.values = decision.values
             self.first += decision.distribution(()) / DECISIONS
             for _ in range(LISTS_PER_DECISION):

@@ -10,6 +10,7 @@ import pytest
 from jobs.settings import settings_from
 from state.configuration import Settings
 from state.core.batch_core import Work
+from state.explaining.contenders import contenders
 from state.feature_set import DIMENSION
 from state.kernels.core.layout import EVENT
 from state.model.apprenticeship import LEAST_SHARE
@@ -66,6 +67,26 @@ def test_a_list_follows_what_the_shop_showed_and_says_with_which_probability() -
             elif arm == CHOSEN:
                 assert 0 < slate.propensity[at] <= LEAST_SHARE
     assert places["model"] / places["all"] == pytest.approx(LEAST_SHARE, abs=0.06)
+
+
+def test_a_decision_that_is_logged_in_full_says_the_mixs_probabilities() -> None:
+    visit = Visit(shop(apprentice(decisions={"full_share": 1.0})))
+    visit.send(shown_by_shop(), event(at_ms=1_000))
+    full = visit.session.slates[-1].full
+    assert full is not None
+    first = dict(zip(full.product_ids, full.propensity, strict=True))
+    assert first[ORDER[0]] >= 1 - LEAST_SHARE
+    assert sum(first.values()) == pytest.approx(1)
+
+
+def test_an_explanation_follows_the_order_too() -> None:
+    personalizer = shop(apprentice())
+    visit = Visit(personalizer)
+    visit.send(shown_by_shop(), event(at_ms=1_000))
+    context = personalizer.publisher.context(visit.session, T0 + 2_000)
+    found = contenders(personalizer.chooser, personalizer.chooser.consider(context, 100))
+    likely = {contender.product_id: contender.first for contender in found}
+    assert likely[ORDER[0]] >= 1 - LEAST_SHARE
 
 
 def test_without_an_order_the_model_chooses() -> None:
