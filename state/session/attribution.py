@@ -10,7 +10,7 @@ import msgspec
 from state.configuration import Settings
 from state.events.event import Event
 from state.feature_set import FEATURE_SET, Feature, value_in
-from state.model.sums import Example
+from state.model.sums import FOLLOWED, Example
 from state.session.exposure import (
     BELOW,
     PASSED,
@@ -319,7 +319,7 @@ class Attribution:
                 count=weight**2 - known**2,
                 reward=weight * earned - known * before,
                 reward_squared=earned**2 - before**2,
-                position=exposure.shown_position if exposure.explored else -1,
+                position=exposure.shown_position if exposure.explored and exposure.arm != FOLLOWED else -1,
                 seen=(weight > 0) - (known > 0),
                 clicked=earned - before,
                 region=self._session.region,

@@ -141,6 +141,8 @@ def test_the_learner_hears_whose_each_exposure_was_and_what_is_taken_back() -> N
         arms[example.product_id, example.arm] += round(example.count)
     expected = {(slate.product_ids[at], slate.arms[at]): 1 for at in range(6)}
     assert {key: count for key, count in arms.items() if count} == expected
+    assert {example.position for example in visit.examples() if example.arm == FOLLOWED} == {-1}
+    """What follows an order is drawn otherwise for each place, so it says nothing of the places."""
 
 
 @pytest.mark.parametrize(("followed", "chosen", "is_over"), [(0.1, 0.9, True), (0.9, 0.1, False), (0.1, 0.1, False)])
