@@ -188,5 +188,5 @@ def silence(spec: Spec, at_ms: int, now_ms: int) -> float:
 
 
 def region_number(event: Event) -> int:
-    """The region that an event names."""
-    return REGIONS.index(event.region or "")
+    """The region that an event names, if as a device."""
+    return REGIONS.index(event.region or event.device or "")

@@ -20,6 +20,7 @@ class Spec:
         shown: products on a page, K.
         examination: the chance that a visitor looks at position k is examination^k.
         regional: share of a visitor's taste that the region explains.
+        told: what events tell a visitor's region as: `region`, or `device`, as if visitors differed by that.
         drifts: how often the hidden appeal of all products is dealt anew, evenly over the run.
         arriving: share of the products that come into the catalogue during the run.
         hidden: share of a product's appeal that its rating does not show.
@@ -40,6 +41,7 @@ class Spec:
     shown: int = 5
     examination: float = 1.0
     regional: float = 0.0
+    told: Literal["region", "device"] = "region"
     drifts: int = 0
     arriving: float = 0.0
     hidden: float = 0.65
@@ -51,6 +53,16 @@ class Spec:
     gap_ms: int = 2_000
 
 
+_BY_REGION = Spec(
+    "by_region",
+    products=240,
+    link="logistic",
+    taste="spread",
+    shown=6,
+    regional=0.8,
+    lands_anywhere=True,
+    acts_once=True,
+)
 SHOPS = (
     Spec("linear", link="linear", taste="spread"),
     Spec("logistic", products=500, categories=20, link="logistic", taste="spread", shown=8, regional=0.5),
@@ -61,16 +73,8 @@ SHOPS = (
     Spec("delayed", link="linear", delay_ms=5 * MINUTE_MS),
     Spec("lost", link="logistic", taste="spread", lost=0.4),
     Spec("one_item", shown=8, acts_once=True),
-    Spec(
-        "by_region",
-        products=240,
-        link="logistic",
-        taste="spread",
-        shown=6,
-        regional=0.8,
-        lands_anywhere=True,
-        acts_once=True,
-    ),
+    _BY_REGION,
+    replace(_BY_REGION, name="by_device", told="device"),
 )
 
 

@@ -121,7 +121,7 @@ class Visit:
             "event_id": f"{self._number}-{self._sent}",
             "event_type": event_type,
             "timestamp": self._last_ms,
-            "region": self._visitor.region,
+            self._truth.spec.told: self._visitor.region,
             **fields,
         }
         self._send(msgspec.convert(event, Event), is_reaction)

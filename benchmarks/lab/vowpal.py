@@ -65,7 +65,7 @@ class VowpalWabbit(Method):
         """See `Method.event`."""
         if self._catalogue.refresh(now_ms):
             self._shelf.refresh()
-        self._region[event.session_id] = event.region or ""
+        self._region[event.session_id] = event.region or event.device or ""
         self._sessions.apply(event)
         self._joiner.apply(event, now_ms)
         for waiting in self._joiner.due(now_ms):

@@ -85,7 +85,7 @@ class Chooser:
         self.mix = Mix(settings.variety, settings.profile.items)
         self.predictor: Predictor | None = None
         self._model_rows: dict[str, ModelRows] = {}
-        self._has_regions = settings.bandit.has_regional_effects
+        self._has_regions = settings.bandit.groups > 0
         self.rates = Rates(self.catalogue, None)
         self.examination: list[float] = []
         self._prior = Posterior.of(
@@ -234,8 +234,8 @@ class Chooser:
                 chooser._use_rates(rates[chooser.model])
             self._rank()
 
-    def predict(self, slate: Slate, region: str = "") -> Values:
-        """Return expected rewards (k,) of a slate's items in a session of that region; 0 before a model has come or for another
+    def predict(self, slate: Slate, group: str = "") -> Values:
+        """Return expected rewards (k,) of a slate's items in a session of that group; 0 before a model has come or for another
         feature set's features."""
         if slate.decision_id == self._newest[0]:
             return self._newest[1]
@@ -244,15 +244,15 @@ class Chooser:
             return np.zeros(len(x))
         if self.arms is not None:
             return self.arms.believe(slate.product_ids, x.astype(np.float64))[0]
-        return x.astype(np.float64) @ self.predictor.theta + self.effects(slate.product_ids, region)
+        return x.astype(np.float64) @ self.predictor.theta + self.effects(slate.product_ids, group)
 
-    def effects(self, product_ids: Sequence[str], region: str) -> Values:
+    def effects(self, product_ids: Sequence[str], group: str) -> Values:
         """Return what the newest model has learned of products beside their features, (k,): the effects of their own and those of
-        their categories in the region."""
+        their categories in the group."""
         row_of, rates = self.catalogue.row_of, self.rates
         rows = np.array([row_of.get(product, UNLISTED) for product in product_ids], dtype=np.int64)
         effect: Values = rates.effect.take(rates.known(rows))
-        regional, codes = rates.regional.of(region), self.catalogue.category[rows]
+        regional, codes = rates.regional.of(group), self.catalogue.category[rows]
         is_known = codes < len(regional)
         effect[is_known] += regional[codes[is_known], 0]
         return effect

@@ -42,6 +42,12 @@ class Context(msgspec.Struct, frozen=True):
     hidden: Collection[str] = ()
     event_ms: int = 0
     order: Sequence[str] = ()
+    told_group: str | None = None
+
+    @property
+    def group(self) -> str:
+        """The group by which effects of categories go: the region, where it was not told otherwise."""
+        return self.region if self.told_group is None else self.told_group
 
     @property
     def asked(self) -> Asked:
@@ -91,7 +97,7 @@ def described(
         float(sum(context.interest.visits.values())),
         offered.numbers if offered else _NO_LISTS,
         offered.moment.values if offered else _NO_MOMENT,
-        rates.regional.of(context.region),
+        rates.regional.of(context.group),
     )
     scratch = Scratch(catalogue.code_slot, catalogue.stamp, catalogue.next_mark())
     columns, mean, own = describe(candidates.rows, rates.table, known, scratch, theta)

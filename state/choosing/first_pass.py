@@ -47,7 +47,7 @@ class FirstPass:
         if len(self._codes) < len(catalogue.category_ids):
             self._codes = np.zeros((len(catalogue.category_ids), 3))
         known = np.array(known_categories(context, catalogue), dtype=np.float64).reshape(-1, CATEGORY_COLUMNS)
-        regional = self.rates.regional.of(context.region)
+        regional = self.rates.regional.of(context.group)
         price, relative_price = self._usual_prices(context, catalogue)
         most = round(SHARE * limit)
         scores, best = np.zeros(most), np.zeros(most, dtype=np.int64)

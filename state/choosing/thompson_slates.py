@@ -120,7 +120,7 @@ class ThompsonSlates:
         """What the session brings, as `thompson_slate` takes it, except the lists."""
         catalogue = self._shelf.catalogue
         categories, products = known_categories(context, catalogue), known_products(context, catalogue)
-        regional = self._regional.of(context.region)
+        regional = self._regional.of(context.group)
         head = AskedHead(
             now_ms=context.now_ms,
             last_code=catalogue.code_of(context.last_category),

@@ -85,7 +85,7 @@ class Bandit(Section, frozen=True):
     start: Literal["model", "apprentice"] = "model"
     order_by: Literal["value", "score"] = "value"
     form: Literal["shared", "disjoint"] = "shared"
-    effects: tuple[Literal["region_category"], ...] = ("region_category",)
+    effects: tuple[Literal["region_category", "device_category", "hour_category"], ...] = ("region_category",)
     disjoint_products: Annotated[int, Meta(ge=1, le=1_000)] = 100
     ridge: Positive | None = None
     half_life_ms: Annotated[int, Meta(ge=1)] | None = None
@@ -111,9 +111,10 @@ class Bandit(Section, frozen=True):
         return SHARED_RIDGE if self.form == "shared" else DISJOINT_RIDGE
 
     @property
-    def has_regional_effects(self) -> bool:
-        """Whether categories have effects of their own in each region."""
-        return self.form == "shared" and "region_category" in self.effects
+    def groups(self) -> int:
+        """What sessions are told apart by for effects of categories, as bits, see `state/session/group.py`; 0 for nothing."""
+        bits = {"region_category": 1, "device_category": 2, "hour_category": 4}
+        return sum(bits[name] for name in set(self.effects)) if self.form == "shared" else 0
 
 
 class Variant(Bandit, frozen=True):

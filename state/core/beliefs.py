@@ -109,7 +109,7 @@ class Beliefs:
         one = self._one
         count = len(regional.regions)
         names = self._region_names = NameColumn(count)
-        for number, region in enumerate(regional.regions):
+        for region, number in regional.regions.items():
             names.put(number, region)
         self._held.allow(f"region names of variant {self._number}", names.address, names.size)
         index = NameIndex()

@@ -135,6 +135,7 @@ class World:
         one["max_events"], one["open_max"] = c.session.max_events, c.exposure.open_max
         one["implicit_items"], one["implicit_dwell_ms"] = c.exposure.implicit_items, c.exposure.implicit_dwell_ms
         one["by_evidence"] = c.exposure.model == "auto"
+        one["groups"] = c.bandit.groups
         one["exposure_mode"], one["aggregate"] = _MODES[c.exposure.mode], _AGGREGATES[c.reward.aggregate]
         one["decay"], one["largest"] = c.session.decay.factor, largest_reward(c.reward)
         weights = weights_by_type(c.reward.weights)

@@ -66,7 +66,7 @@ class LearnerShard:
         else:
             opened = cls.decode(data)
         opened.pending.merge(pending, 1.0)
-        opened.has_cells = bandit.has_regional_effects
+        opened.has_cells = bandit.groups > 0
         if bandit.drift != "shorten" or opened.configured_ms != bandit.half_life_ms:
             opened.use_half_life(bandit.half_life_ms, now_ms)
             opened.configured_ms = bandit.half_life_ms

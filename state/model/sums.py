@@ -44,13 +44,13 @@ _pack = Struct(f"{WEIGHED}d").pack
 class Example(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """A change of what was learned of one exposure.
 
-    `x` is the features as float16 bytes. For an exposure of weight e and reward r, `count` is the difference of e², `reward`
-    that of e r and `reward_squared` that of r². If the item was explored, `position` is where it was shown (else -1), and
-    `seen` and `clicked` are the differences of its exposures and rewards there, from which examination is estimated. `region`
-    is the session's when it is told, empty where it has none. `passed`, `below`, `rewarded` and `rewarded_below` are
-    differences too, 0 unless examination goes by evidence: whether it lies below its impression's last reward without one of
-    its own, below the first one, whether it is rewarded, and both of these. `arm` is `FOLLOWED` or `CHOSEN` where the list followed
-    the shop's own order in part, else 0.
+    `x` is the features as float16 bytes. For an exposure of weight e and reward r, `count` is the difference of e², `reward` that
+    of e r and `reward_squared` that of r². If the item was explored, `position` is where it was shown (else -1), and `seen` and
+    `clicked` are the differences of its exposures and rewards there, from which examination is estimated. `region` is the
+    session's group when it is told, see `state.session.group`, empty where it has none. `passed`, `below`, `rewarded` and
+    `rewarded_below` are differences too, 0 unless examination goes by evidence: whether it lies below its impression's last reward
+    without one of its own, below the first one, whether it is rewarded, and both of these. `arm` is `FOLLOWED` or `CHOSEN` where
+    the list followed the shop's own order in part, else 0.
     """
 
     exposed_at_ms: int

@@ -71,7 +71,7 @@ def test_some_visitors_act_on_one_item_of_a_page(name: str, acts_once: bool) -> 
     assert (most == 1) == acts_once
 
 
-@pytest.mark.parametrize(("name", "lands_anywhere"), [("by_region", True), ("logistic", False)])
+@pytest.mark.parametrize(("name", "lands_anywhere"), [("by_region", True), ("by_device", True), ("logistic", False)])
 def test_some_visitors_have_not_looked_around_before_the_first_page(name: str, lands_anywhere: bool) -> None:
     heard, world = Heard(), World(shop(name, 9, 100), 9)
     world.run(heard)

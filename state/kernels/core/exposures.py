@@ -37,6 +37,7 @@ from state.kernels.core.log import put_identity
 from state.kernels.core.memory import bits_of, copy, core, ld8, ld16, puts, st8, st16
 from state.kernels.core.reading import CATEGORY_VIEW, FEEDBACK
 from state.kernels.core.record import put_name, remove_open, strength_of
+from state.kernels.core.regional import group_of
 from state.kernels.core.text import put, put_byte, put_exact, put_int, put_m64, same
 
 GOES, UNTOLD = -7, -8
@@ -125,8 +126,9 @@ def _tell_learner(s: Any, w: Any, i: int, weight: float, place: int) -> None:
     st8(p + 1, (weight > 0) - (known > 0))
     p = put_m64(p + 2, 0xCB, bits_of(earned - before))
     st8(p, 0xD9)
-    st8(p + 1, s.region_len)
-    p = put(p + 2, s.self_at + OFF_POOL + s.region_off, s.region_len)
+    group, length = group_of(s, w)
+    st8(p + 1, length)
+    p = put(p + 2, group, length)
     is_below, was_below = (place & TOLD_BELOW) != 0, (told & TOLD_BELOW) != 0
     is_rewarded, was_rewarded = w.by_evidence != 0 and earned > 0, w.by_evidence != 0 and before > 0
     p = _put_sign(p, int((place & TOLD_PASSED) != 0) - int((told & TOLD_PASSED) != 0))

@@ -21,6 +21,8 @@ KINDS, REASONS, LISTS, MOST_PRODUCTS, MOST_SHOWN, MOST_CONTEXT, TREND_LIST = 16,
 MOST_BOUGHT, MOST_PARTS, PRIMARIES, CONSIDERED = 5, 21, 10, 20
 """Of bundles: those that one checkout is of, and their products; primary products of proposals, and bundles of each that are looked
 at. A test holds them to the Python core."""
+GROUP = 640
+"""Room for a group's name with all that could be in it."""
 BUNDLED = MOST_BOUGHT * (1 + MOST_PARTS)
 """Bytes that say which bundles an event is a checkout of."""
 LONGEST_NAME = 62
@@ -224,6 +226,7 @@ SCRATCH: list[tuple[Any, ...]] = [
     ("shares", _i4, (ITEMS,)),
     ("order", _i4, (TOUCHES,)),
     ("lists", _i8, (LISTS, 6)),
+    ("group", _u1, (GROUP,)),
     ("n_lists", _i4),
     ("sort_v", _f8, (NAMES,)),
     ("trend_v", _f8, (TREND_LIST,)),
@@ -307,7 +310,7 @@ MOST_STATE_BYTES = 1 + HEAD_BYTES + int(sum(COLUMN_SIZE * COUNT_CAPACITY[COLUMN_
 OFF_POOL, OFF_PACKED, OFF_SCRATCH, OFF_ORDER = map(_offset, ("pool", "packed", "scratch", "order"))
 OFF_DRAWS, OFF_MEAN, OFF_OP_X, OFF_SL_X = map(_offset, ("draws", "mean", "op_x", "sl_x"))
 OFF_LISTED_ROWS, OFF_BUNDLE_ROWS, OFF_E_BUNDLES = map(_offset, ("listed_rows", "bundle_rows", "e_bundles"))
-OFF_BEST_ROWS, OFF_BEST_SCORE, OFF_KC = map(_offset, ("best_rows", "best_score", "kc"))
+OFF_BEST_ROWS, OFF_BEST_SCORE, OFF_KC, OFF_GROUP = map(_offset, ("best_rows", "best_score", "kc", "group"))
 
 PASSING = ("now_ms", "watermark_ms", "late_before_ms", "min_interval_ms", "mark", "limit")
 """The first fields of the world, which are others for each batch."""
@@ -404,6 +407,7 @@ WORLD = np.dtype(
         ("pass_theta", _i8),
         ("pass_codes", _i8),
         ("regional", _i8),  # means, and variances as they are drawn, by the region's number and the category's code
+        ("groups", _i8),
         ("n_regions", _i8),
         ("region_codes", _i8),
         ("region_names", _i8),

@@ -1,17 +1,21 @@
 """Effects of categories by region: apart from the products' own, and known as well as the data allow."""
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from state.catalogue.product import Product
 from state.choosing.choice import Chooser
 from state.choosing.features import Context
 from state.choosing.rates import Rates
-from state.choosing.regional import DRAWN, NO_EFFECTS, Cells, regional_effects
+from state.choosing.regional import DRAWN, NO_EFFECTS, Cells, ModelCells, regional_effects
 from state.feature_set import DIMENSION
+from state.model.cells import cell_of
 from state.model.sums import Example
+from state.personalizer import Personalizer
+from state.session.group import SEPARATOR, group_of
 from state.session.interest import Interest
-from tests.state.shop import T0, predictor_of, settings
+from tests.state.shop import T0, Visit, event, predictor_of, settings
 
 PRODUCTS, CATEGORIES, NOISE, MEAN = 40, 4, 0.04, 0.1
 CODES = np.arange(PRODUCTS) % CATEGORIES
@@ -131,4 +135,99 @@ def test_regions_that_the_compiled_core_cannot_name_have_no_effects() -> None:
     x = np.eye(1, DIMENSION, dtype=np.float16).tobytes()
     names = ('quo"te', "r" * 64, "plain")
     predictor = predictor_of([Example(T0, "p0", x, 1.0, 1.0, 1.0, region=name) for name in names], DIMENSION)
-    assert Rates(chooser.catalogue, predictor).regional.regions == ["", "plain"]
+    assert list(Rates(chooser.catalogue, predictor).regional.regions) == ["", "plain"]
+
+
+def by_parts(shares: NDArray[np.float64]) -> tuple[Cells, NDArray[np.float64], NDArray[np.float64]]:
+    """Cells of two regions × two devices, of so many exposures each (2, 2): the north likes c0, phones like c1."""
+    rng = np.random.default_rng(4)
+    names = [
+        f"{region}{SEPARATOR}{device}{SEPARATOR}" for region in ("north", "south") for device in ("phone", "tablet")
+    ]
+    region, rows = np.repeat([1, 2, 3, 4], PRODUCTS), np.tile(np.arange(PRODUCTS), 4)
+    n = np.repeat(shares.ravel(), PRODUCTS)
+    liked = 0.1 * ((region <= 2) & (CODES[rows] == 0)) + 0.1 * ((region % 2 == 1) & (CODES[rows] == 1))
+    residuals = n * liked + rng.normal(size=len(n)) * np.sqrt(NOISE * n)
+    cells = Cells(["", *names], region, rows, n, residuals, np.zeros(len(n)))
+    totals = [np.bincount(rows, weights=of).astype(np.float64) for of in (n, residuals)]
+    return cells, totals[0], totals[1]
+
+
+@pytest.mark.parametrize(
+    "shares", [np.full((2, 2), 200.0), np.array([[380.0, 20.0], [20.0, 380.0]])], ids=["apart", "mostly together"]
+)
+def test_effects_of_region_and_device_are_found_together_and_not_twice(shares: NDArray[np.float64]) -> None:
+    """Also where nearly all of the north have phones: what the two share is in one of them alone."""
+    cells, exposures, residuals = by_parts(shares)
+    regional, _ = regional_effects(cells, exposures, residuals, CODES, CATEGORIES, NOISE, MEAN)
+    of = {
+        (r, d): regional.of(f"{r}{SEPARATOR}{d}{SEPARATOR}")[:, 0]
+        for r in ("north", "south")
+        for d in ("phone", "tablet")
+    }
+    for d in ("phone", "tablet"):
+        assert of["north", d][0] - of["south", d][0] == pytest.approx(0.1, abs=0.03)
+        assert of["north", d][1] - of["south", d][1] == pytest.approx(0.0, abs=0.02)
+    for r in ("north", "south"):
+        assert of[r, "phone"][1] - of[r, "tablet"][1] == pytest.approx(0.1, abs=0.03)
+        assert of[r, "phone"][0] - of[r, "tablet"][0] == pytest.approx(0.0, abs=0.02)
+
+
+def test_what_of_a_group_is_not_known_has_no_effect() -> None:
+    cells, exposures, residuals = by_parts(np.full((2, 2), 200.0))
+    regions = [*cells.regions[:4], f"{SEPARATOR}tablet{SEPARATOR}"]
+    regional, _ = regional_effects(
+        cells._replace(regions=regions), exposures, residuals, CODES, CATEGORIES, NOISE, MEAN
+    )
+    found = {region: regional.of(region) for region in regions[1:]}
+    whole = found[f"south{SEPARATOR}phone{SEPARATOR}"][:, 0] - found[f"north{SEPARATOR}phone{SEPARATOR}"][:, 0]
+    assert whole[0] < -0.05
+    tablet = found[f"{SEPARATOR}tablet{SEPARATOR}"]
+    assert tablet[1, 0] < found[f"north{SEPARATOR}phone{SEPARATOR}"][1, 0] - 0.05
+    assert (tablet[:, 1] > found[f"north{SEPARATOR}tablet{SEPARATOR}"][:, 1]).all()
+
+
+def test_a_group_that_is_not_known_has_what_its_region_has() -> None:
+    statistics = np.array([[100.0, 0.0, 10.0, 0.0], [100.0, 0.0, -10.0, 0.0]] * 2)
+    catalogue = Chooser(settings(), np.random.default_rng(1)).catalogue
+    for number in range(2):
+        catalogue.put(Product(f"p{number}", f"c{number}"))
+    groups = [f"{region}{SEPARATOR}phone{SEPARATOR}" for region in ("north", "south")]
+    names = [cell_of(group, f"p{number}") for group in groups for number in range(2)]
+    cells = ModelCells().of(catalogue, names, statistics)
+    assert cells.regions == ["", *groups, f"north{SEPARATOR}{SEPARATOR}", f"south{SEPARATOR}{SEPARATOR}"]
+    n = np.zeros(3)
+    n[[catalogue.row_of["p0"], catalogue.row_of["p1"]]] = 200.0
+    regional, _ = regional_effects(cells, n, np.zeros(3), catalogue.category[:3], 3, NOISE, MEAN)
+    tablet, alone = regional.of(f"north{SEPARATOR}tablet{SEPARATOR}"), regional.of(f"north{SEPARATOR}{SEPARATOR}")
+    assert tablet.tolist() == alone.tolist()
+    assert regional.of(f"west{SEPARATOR}phone{SEPARATOR}").tolist() == regional.effects[0].tolist()
+
+
+def test_a_session_is_shown_what_its_device_likes() -> None:
+    configuration = settings(bandit={"effects": ["region_category", "device_category"]})
+    chooser = Chooser(configuration, np.random.default_rng(3))
+    for number in range(PRODUCTS):
+        chooser.catalogue.put(Product(f"p{number}", f"c{number % CATEGORIES}", price=10.0))
+    chooser.refresh(T0)
+    x = np.zeros(DIMENSION, np.float16)
+    x[0] = 1
+    examples = [
+        Example(T0, f"p{number}", x.tobytes(), 1.0, reward, reward, region=group_of("", [f"device:{device}"], 3))
+        for _ in range(60)
+        for number in range(PRODUCTS)
+        for device, liked in (("phone", 0), ("tablet", 1))
+        for reward in (0.2 * (number % CATEGORIES == liked),)
+    ]
+    chooser.use_model(predictor_of(examples, DIMENSION))
+    visit = Visit(Personalizer(configuration, chooser, b"salt"))
+    visit.send(event(product_id="p2", category_id="c2", device="phone"))
+    assert visit.session.slates[-1].category_ids[:5].count("c0") >= 4
+    visit.send(event(at_ms=5_000, product_id="p2", category_id="c2", device="tablet"))
+    slate = visit.session.slates[-1]
+    assert slate.category_ids[:5].count("c1") >= 4
+    visit.send(visit.impression(6_000, device="tablet"))
+    visit.pass_watermark(T0 + 2 * 3_600_000)
+    told = {example.region for example in visit.examples() if example.product_id in slate.product_ids[:5]}
+    assert group_of("", ["device:tablet"], 3) in told
+    assert told <= {group_of("", [f"device:{device}"], 3) for device in ("phone", "tablet")}

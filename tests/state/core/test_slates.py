@@ -13,12 +13,14 @@ from state.choosing.choice import Chooser
 from state.configuration import Settings
 from state.core.batch_core import Work
 from state.events.event import Event, read_event
+from state.events.moment import DAY_MS, DAYPARTS, HOUR_MS
 from state.feature_set import DIMENSION
 from state.kernels.core.layout import EVENT, WORLD
 from state.kernels.core.offering import next_random
 from state.model.sums import Example
 from state.personalizer import Personalizer
 from state.session.forms import decode_session
+from state.session.group import group_of
 from tests.state.core.naive_slates import Chance, pick
 from tests.state.core.scene import CATEGORIES, chooser_of, product_name, settings_of
 from tests.state.core.twin import SALT, CompiledHost
@@ -29,9 +31,9 @@ FEW = 20
 """Products, few enough that all of them are candidates and nothing is chosen at random before the draws."""
 
 
-def view(at_ms: int, product: str = "p1", region: str = "") -> Work:
+def view(at_ms: int, product: str = "p1", **told: str) -> Work:
     fields = {"session_id": SESSION, "event_type": "product_view", "timestamp": T0 + at_ms, "product_id": product}
-    fields |= {"region": region} if region else {}
+    fields |= {name: value for name, value in told.items() if value}
     return Work(EVENT, SESSION, msgspec.json.encode(fields | {"event_id": f"e{at_ms}"}), T0 + at_ms)
 
 
@@ -98,14 +100,20 @@ def test_a_slates_propensities_are_exact_given_the_draws(overrides: dict[str, di
 
 
 @pytest.mark.parametrize("region", ["north", "south", "unknown land", ""])
-@pytest.mark.parametrize("most", [30, 100])
-def test_both_cores_offer_the_same(region: str, most: int) -> None:
+@pytest.mark.parametrize("device", ["", "phone", "unknown"])
+@pytest.mark.parametrize(
+    "effects", [["region_category"], ["region_category", "device_category", "hour_category"]], ids=len
+)
+def test_both_cores_offer_the_same(region: str, device: str, effects: list[str]) -> None:
     """With what the model expects most of in the session, which differs from one region to the other."""
-    configuration = settings_of({"candidates": {"max": most, "sources": {"anywhere": 0}}})
+    most = 100
+    configuration = settings_of(
+        {"candidates": {"max": most, "sources": {"anywhere": 0}}, "bandit": {"effects": effects}}
+    )
     chooser = chooser_of(configuration, 1, products=400, odd_names=False)
-    chooser.use_model(predictor_of(_liked_by_region(), DIMENSION, T0))
+    chooser.use_model(predictor_of(_liked_by_region(configuration.bandit.groups), DIMENSION, T0))
     host = CompiledHost(configuration, chooser, 3)
-    host.run([view(0, product_name(0), region)], T0, T0)
+    host.run([view(0, product_name(0), region=region, device=device)], T0, T0)
     session = decode_session(host.sessions[SESSION])
     record, n = host.core._record[0], int(host.core._record[0]["n"])
     context = host.personalizer.publisher.context(session, T0)
@@ -122,12 +130,13 @@ def test_both_cores_offer_the_same(region: str, most: int) -> None:
     assert liked is None or chooser.catalogue.category_ids[categories.most_common(1)[0][0]] == liked
 
 
-def _liked_by_region() -> list[Example]:
-    """Exposures of 400 products in two regions, each of which likes another category."""
+def _liked_by_region(groups: int) -> list[Example]:
+    """Exposures of 400 products in two regions, each of which likes another category, by phones at this time of the day."""
+    moment = [f"time:{DAYPARTS[T0 % DAY_MS // (6 * HOUR_MS)]}", "device:phone"]
     x = np.zeros(DIMENSION, np.float16)
     x[0] = 1
     return [
-        Example(T0, product_name(number), x.tobytes(), 1.0, reward, reward, region=region)
+        Example(T0, product_name(number), x.tobytes(), 1.0, reward, reward, region=group_of(region, moment, groups))
         for number in range(400)
         for region, category in (("north", 1), ("south", 2))
         for time in range(12)

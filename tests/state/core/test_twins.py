@@ -45,7 +45,11 @@ SHOPS: tuple[dict[str, dict[str, Any]], ...] = (
         },
         "variety": {"category_share": 0.2, "personal_share": 0.3, "boosts": {"newer": 0.1, "rated": 0.1}},
     },
-    {"bandit": {"policy": "lin_ucb"}, "decisions": {"log": "published"}},
+    {
+        "bandit": {"policy": "lin_ucb", "effects": ["region_category", "device_category", "hour_category"]},
+        "decisions": {"log": "published"},
+    },
+    {"bandit": {"effects": ["device_category", "hour_category"]}},
 )
 MOST_ACTS = 60
 _act = st.builds(

@@ -319,7 +319,8 @@ class Twins:
         elif not session.slates:
             assert told.profile is None
             return []
-        self._predict(self.chooser.of(work.session_id), session.slates[-1], session.region, is_new)
+        group = publisher.context(session, now_ms).group
+        self._predict(self.chooser.of(work.session_id), session.slates[-1], group, is_new)
         interest = publisher.context(session, now_ms).interest
         write = publisher.profile(session, work.session_id, session.slates[-1], interest, now_ms)
         assert told.profile is not None
@@ -335,11 +336,11 @@ class Twins:
         record = decision_record(work.session_id, session.slates[-1], None)
         return [msgspec.json.decode(record.value)]
 
-    def _predict(self, chooser: Chooser, slate: Slate, region: str, is_new: bool) -> None:
+    def _predict(self, chooser: Chooser, slate: Slate, group: str, is_new: bool) -> None:
         """Before there is a model, the expected rewards of a slate are known to who has just chosen it: those of the prior."""
         if is_new and slate.product_ids:
             expected = slate.matrix().astype(np.float64) @ chooser.posterior.theta
-            chooser._newest = (slate.decision_id, expected + chooser.effects(slate.product_ids, region))
+            chooser._newest = (slate.decision_id, expected + chooser.effects(slate.product_ids, group))
         else:
             chooser._newest = ("", np.zeros(0))
 

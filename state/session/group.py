@@ -1,0 +1,42 @@
+"""The group that a session's exposures are counted in, for effects of categories by region, device and time of day."""
+
+from collections.abc import Sequence
+
+SEPARATOR = "\u2063"
+"""Between the parts of a group; the invisible separator, which JSON writes as it stands and names hardly have."""
+LONGEST_BYTES = 200
+REGION, DEVICE, HOUR = 1, 2, 4
+"""Bits of the parts that are told apart."""
+_DEVICE, _HOUR = "device:", "time:"
+
+
+def group_of(region: str, moment: Sequence[str], parts: int) -> str:
+    """Return the group's name: the region alone where only that is told apart, else region, device and time of day with separators.
+    Empty where nothing is known, and where it would be too long.
+
+    `moment` are names as `moment_of` gives them, `parts` the bits above.
+    """
+    if parts == REGION:
+        return region
+    known = (
+        region if parts & REGION else "",
+        _first(moment, _DEVICE) if parts & DEVICE else "",
+        _first(moment, _HOUR) if parts & HOUR else "",
+    )
+    group = SEPARATOR.join(known) if any(known) else ""
+    return group if len(group.encode()) <= LONGEST_BYTES else ""
+
+
+def parts_of_group(group: str) -> tuple[str, str, str]:
+    """Return region, device and time of day, empty where they are not told apart or not known."""
+    parts = group.rsplit(SEPARATOR, 2)
+    return (parts[0], parts[1], parts[2]) if len(parts) == 3 else (group, "", "")
+
+
+def region_alone(group: str) -> str:
+    """Return the name of the group of which nothing but the region is known."""
+    return parts_of_group(group)[0] + SEPARATOR + SEPARATOR
+
+
+def _first(moment: Sequence[str], begin: str) -> str:
+    return next((name[len(begin) :] for name in moment if name.startswith(begin)), "")

@@ -1,0 +1,39 @@
+"""The group that exposures are counted in: what of the region, the device and the time of day is told apart."""
+
+import pytest
+
+from state.session.group import DEVICE, HOUR, LONGEST_BYTES, REGION, SEPARATOR, group_of, parts_of_group
+
+MOMENT = ["time:night", "season:winter", "device:phone", "device:of the context"]
+
+
+@pytest.mark.parametrize(
+    ("region", "moment", "parts", "expected"),
+    [
+        ("EU", MOMENT, REGION, "EU"),
+        ("", MOMENT, REGION, ""),
+        ("EU", MOMENT, DEVICE, f"{SEPARATOR}phone{SEPARATOR}"),
+        ("EU", MOMENT, REGION | DEVICE | HOUR, f"EU{SEPARATOR}phone{SEPARATOR}night"),
+        ("", ["time:night", "season:winter"], REGION | HOUR, f"{SEPARATOR}{SEPARATOR}night"),
+        ("", ["season:winter"], REGION | DEVICE, ""),
+        ("ö" * 100, MOMENT, REGION | DEVICE, ""),
+    ],
+)
+def test_a_group_has_the_parts_that_are_told_apart(region: str, moment: list[str], parts: int, expected: str) -> None:
+    assert group_of(region, moment, parts) == expected
+
+
+def test_the_longest_group_is_held() -> None:
+    rest = len(f"{SEPARATOR}phone{SEPARATOR}night".encode())
+    region = "r" * (LONGEST_BYTES - rest)
+    assert group_of(region, MOMENT, REGION | DEVICE | HOUR)
+    assert not group_of(region + "r", MOMENT, REGION | DEVICE | HOUR)
+
+
+def test_parts_come_out_of_a_group_as_they_went_in() -> None:
+    assert parts_of_group(group_of("EU", MOMENT, REGION | DEVICE | HOUR)) == ("EU", "phone", "night")
+    assert parts_of_group(group_of("EU", MOMENT, HOUR)) == ("", "", "night")
+    assert parts_of_group("EU") == ("EU", "", "")
+    odd = f"a{SEPARATOR}b"
+    assert parts_of_group(group_of(odd, MOMENT, REGION | HOUR)) == (odd, "", "night")
+    assert parts_of_group("") == ("", "", "")
