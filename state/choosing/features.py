@@ -14,6 +14,7 @@ from state.choosing.rates import Rates
 from state.feature_set import DIMENSION, Feature
 from state.kernels import NO_AFFINITY, Known, Scratch, describe, round_as_half
 from state.kernels.columns import CATEGORY_COLUMNS, KNOWN_COLUMNS
+from state.session.group import group_of
 from state.session.interest import Interest
 
 Features = NDArray[np.float16]
@@ -29,7 +30,8 @@ class Context(msgspec.Struct, frozen=True):
     `shown_unrewarded` counts by product how often it was shown without a reward, `category_unrewarded` the same by category.
     `region` and `moment` are the session's. `hidden` are products that are not to be shown, besides those that the visitor
     dislikes. `event_ms` is the time of the newest event, by which lists are fresh or old; 0 for the clock's, `now_ms`. `order` is
-    the shop's own of what it would show, empty where there is none.
+    the shop's own of what it would show, empty where there is none. `groups` says what sessions are told apart by, see
+    `state/session/group.py`.
     """
 
     interest: Interest
@@ -42,12 +44,12 @@ class Context(msgspec.Struct, frozen=True):
     hidden: Collection[str] = ()
     event_ms: int = 0
     order: Sequence[str] = ()
-    told_group: str | None = None
+    groups: int = 0
 
     @property
     def group(self) -> str:
-        """The group by which effects of categories go: the region, where it was not told otherwise."""
-        return self.region if self.told_group is None else self.told_group
+        """The group by which effects of categories go."""
+        return group_of(self.region, self.moment, self.groups)
 
     @property
     def asked(self) -> Asked:

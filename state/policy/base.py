@@ -69,17 +69,19 @@ class Decision(ABC):
         choice = Choice([], [], [], [])
         for _ in range(min(slots, n)):
             probabilities = self.distribution(choice.order)
-            total = probabilities.cumsum()
-            if not total[-1]:
+            item = drawn(probabilities, rng)
+            if item is None:
                 break
-            item = int(total.searchsorted(rng.random() * total[-1], side="right"))
-            pinned = self.rules.pinned(choice.order) is not None
-            best = self._best(choice.order)
-            choice.propensity.append(1.0 if pinned else float(probabilities[item]))
-            choice.explored.append(not pinned and item != best)
-            choice.pinned.append(pinned)
-            choice.order.append(item)
+            self.place(choice, item, probabilities)
         return choice
+
+    def place(self, choice: Choice, item: int, probabilities: Values) -> None:
+        """Put an item, drawn with these probabilities (n,), below those of a choice in the making."""
+        pinned = self.rules.pinned(choice.order) is not None
+        choice.propensity.append(1.0 if pinned else float(probabilities[item]))
+        choice.explored.append(not pinned and item != self._best(choice.order))
+        choice.pinned.append(pinned)
+        choice.order.append(item)
 
     def planned(self) -> Plan | None:
         """Return the rules for a kernel where they have a balance; None where they have none, or cannot be taken apart."""
@@ -109,6 +111,12 @@ class Decision(ABC):
     def _best(self, prefix: Sequence[int]) -> int:
         eligible = self.rules.eligible(len(self.values), prefix)
         return int(np.argmax(np.where(eligible, self.rules.rescore(self.values, prefix), -np.inf)))
+
+
+def drawn(probabilities: Values, rng: np.random.Generator) -> int | None:
+    """Return the index of one drawn with these probabilities (n,); None where all are 0."""
+    total = probabilities.cumsum()
+    return int(total.searchsorted(rng.random() * total[-1], side="right")) if total[-1] else None
 
 
 def _with_pins(drawn: Choice, pins: Mapping[int, int], slots: int) -> Choice:

@@ -6,7 +6,8 @@ from typing import NamedTuple
 import numpy as np
 
 from state.model.sums import CHOSEN, FOLLOWED
-from state.policy.base import Choice, Decision, Values
+from state.policy.base import Choice, Decision, Values, drawn
+from state.policy.rules import Mask
 
 
 class Interleaving(NamedTuple):
@@ -27,34 +28,27 @@ class Interleaved(Decision):
         super().__init__(of.values, of.floor, of.rules)
         self._of, self._order, self._share = of, order, share
 
-    def favour(self, prefix: Sequence[int], eligible: np.ndarray[tuple[int, ...], np.dtype[np.bool_]]) -> Values:
+    def favour(self, prefix: Sequence[int], eligible: Mask) -> Values:
         """See `Decision.favour`."""
         return self._of.favour(prefix, eligible)
 
     def distribution(self, prefix: Sequence[int]) -> Values:
         """See `Decision.distribution`."""
-        own, following = self._of.distribution(prefix), self._next(prefix)
-        return own if following is None else self._mixed(own, following)
+        return self._mixed(self._of.distribution(prefix), self._next(prefix))
 
     def interleave(self, slots: int, rng: np.random.Generator) -> Interleaving:
         """Draw at most `slots` items as `choose` does, and tell whose they are."""
         choice, arms = Choice([], [], [], []), bytearray()
         for _ in range(min(slots, len(self.values))):
             own = self._of.distribution(choice.order)
-            total = own.cumsum()
-            if not total[-1]:
+            item = drawn(own, rng)
+            if item is None:
                 break
-            item = int(total.searchsorted(rng.random() * total[-1], side="right"))
             following, follows = self._next(choice.order), rng.random() >= self._share
             arm = 0
             if following is not None and following != item:
                 arm, item = (FOLLOWED, following) if follows else (CHOSEN, item)
-            mixed = own if following is None else self._mixed(own, following)
-            pinned = self.rules.pinned(choice.order) is not None
-            choice.propensity.append(1.0 if pinned else float(mixed[item]))
-            choice.explored.append(not pinned and item != self._best(choice.order))
-            choice.pinned.append(pinned)
-            choice.order.append(item)
+            self.place(choice, item, self._mixed(own, following))
             arms.append(arm)
         return Interleaving(choice, bytes(arms))
 
@@ -64,7 +58,9 @@ class Interleaved(Decision):
         eligible = self.rules.eligible(len(self.values), prefix)
         return next((item for item in self._order if eligible[item]), None)
 
-    def _mixed(self, own: Values, following: int) -> Values:
+    def _mixed(self, own: Values, following: int | None) -> Values:
+        if following is None:
+            return own
         mixed: Values = self._share * own
         mixed[following] += 1 - self._share
         return mixed

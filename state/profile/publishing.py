@@ -9,7 +9,7 @@ from state.profile.effect import Effect, Write
 from state.profile.profile import ProfileExtras, build_profile
 from state.profile.trends import Trends
 from state.session.activation import status_of
-from state.session.group import REGION, group_of
+from state.session.group import group_of
 from state.session.hint import Hint
 from state.session.interest import Interest, bought_in, interest
 from state.session.log import decision_record
@@ -122,7 +122,7 @@ class Publisher:
             hidden,
             event_ms,
             session.shop_order or known.listed,
-            self._group(session),
+            self.settings.bandit.groups,
         )
 
     def profile(
@@ -131,14 +131,12 @@ class Publisher:
         """Build the profile as of now; `updated_at_ms` is the time that it says it was published at, if that was earlier."""
         session.updated_at_ms = updated_at_ms or max(session.updated_at_ms, now_ms)
         chooser = self.chooser.of(session_id)
-        values, theta = chooser.predict(slate, self._group(session)), chooser.coefficients(slate)
+        group = group_of(session.region, session.moment, self.settings.bandit.groups)
+        values, theta = chooser.predict(slate, group), chooser.coefficients(slate)
         ratings = self.chooser.catalogue.category_rating
         extras = self._extras(session, known, now_ms)
         profile = build_profile(session_id, session, slate, values, theta, known, ratings, self.settings, extras)
         return Write(session.generation, session.applied, session.updated_at_ms, profile)
-
-    def _group(self, session: Session) -> str:
-        return group_of(session.region, session.moment, self.settings.bandit.groups or REGION)
 
     def _publish_last_slate(self, effect: Effect, session: Session, session_id: str, now_ms: int) -> None:
         """Publishes the last slate, or a new one where a product of it can no longer be shown."""

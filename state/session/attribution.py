@@ -23,7 +23,7 @@ from state.session.exposure import (
     rewards_of,
     weights_of,
 )
-from state.session.group import REGION, group_of
+from state.session.group import group_of
 from state.session.interest import CATEGORY_VIEW, weight_of
 from state.session.log import LoggedOutcome, Record, decision_record, outcome, outcome_records
 from state.session.recent_events import LoggedEvent
@@ -323,7 +323,7 @@ class Attribution:
                 position=exposure.shown_position if exposure.explored and exposure.arm != FOLLOWED else -1,
                 seen=(weight > 0) - (known > 0),
                 clicked=earned - before,
-                region=group_of(self._session.region, self._session.moment, self._settings.bandit.groups or REGION),
+                region=group_of(self._session.region, self._session.moment, self._settings.bandit.groups),
                 passed=bool(place & PASSED) - bool(told & PASSED),
                 below=bool(place & BELOW) - bool(told & BELOW),
                 rewarded=now_rewarded - was_rewarded,

@@ -11,12 +11,12 @@ _DEVICE, _HOUR = "device:", "time:"
 
 
 def group_of(region: str, moment: Sequence[str], parts: int) -> str:
-    """Return the group's name: the region alone where only that is told apart, else region, device and time of day with separators.
+    """Return the group's name: the region alone where no more is told apart, else region, device and time of day with separators.
     Empty where nothing is known, and where it would be too long.
 
     `moment` are names as `moment_of` gives them, `parts` the bits above.
     """
-    if parts == REGION:
+    if not parts & (DEVICE | HOUR):
         return region
     known = (
         region if parts & REGION else "",

@@ -1,5 +1,7 @@
 """Effects of categories by region: apart from the products' own, and known as well as the data allow."""
 
+from collections.abc import Mapping
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from state.feature_set import DIMENSION
 from state.model.cells import cell_of
 from state.model.sums import Example
 from state.personalizer import Personalizer
-from state.session.group import SEPARATOR, group_of
+from state.session.group import DEVICE, REGION, SEPARATOR, group_of
 from state.session.interest import Interest
 from tests.state.shop import T0, Visit, event, predictor_of, settings
 
@@ -76,8 +78,8 @@ def test_no_cells_give_no_effects() -> None:
     assert not explained.any()
 
 
-def regional_chooser(**bandit: object) -> Chooser:
-    """A shop in which the north takes what is of c0, and the south what is of c1."""
+def regional_chooser(liked: Mapping[str, int] | None = None, **bandit: object) -> Chooser:
+    """A shop in which each region takes what is of its category: the north c0, and the south c1, where no others are given."""
     chooser = Chooser(settings(bandit=bandit), np.random.default_rng(3))
     for number in range(PRODUCTS):
         chooser.catalogue.put(Product(f"p{number}", f"c{number % CATEGORIES}", price=10.0))
@@ -88,8 +90,8 @@ def regional_chooser(**bandit: object) -> Chooser:
         Example(T0, f"p{number}", x.tobytes(), 1.0, reward, reward, region=region)
         for _ in range(60)
         for number in range(PRODUCTS)
-        for region, liked in (("north", 0), ("south", 1))
-        if (reward := 0.2 if number % CATEGORIES == liked else 0.0) is not None
+        for region, category in (liked or {"north": 0, "south": 1}).items()
+        for reward in (0.2 * (number % CATEGORIES == category),)
     ]
     chooser.use_model(predictor_of(examples, DIMENSION))
     return chooser
@@ -205,22 +207,10 @@ def test_a_group_that_is_not_known_has_what_its_region_has() -> None:
 
 
 def test_a_session_is_shown_what_its_device_likes() -> None:
-    configuration = settings(bandit={"effects": ["region_category", "device_category"]})
-    chooser = Chooser(configuration, np.random.default_rng(3))
-    for number in range(PRODUCTS):
-        chooser.catalogue.put(Product(f"p{number}", f"c{number % CATEGORIES}", price=10.0))
-    chooser.refresh(T0)
-    x = np.zeros(DIMENSION, np.float16)
-    x[0] = 1
-    examples = [
-        Example(T0, f"p{number}", x.tobytes(), 1.0, reward, reward, region=group_of("", [f"device:{device}"], 3))
-        for _ in range(60)
-        for number in range(PRODUCTS)
-        for device, liked in (("phone", 0), ("tablet", 1))
-        for reward in (0.2 * (number % CATEGORIES == liked),)
-    ]
-    chooser.use_model(predictor_of(examples, DIMENSION))
-    visit = Visit(Personalizer(configuration, chooser, b"salt"))
+    of = {device: group_of("", [f"device:{device}"], REGION | DEVICE) for device in ("phone", "tablet")}
+    effects = ["region_category", "device_category"]
+    chooser = regional_chooser({of["phone"]: 0, of["tablet"]: 1}, effects=effects)
+    visit = Visit(Personalizer(chooser.settings, chooser, b"salt"))
     visit.send(event(product_id="p2", category_id="c2", device="phone"))
     assert visit.session.slates[-1].category_ids[:5].count("c0") >= 4
     visit.send(event(at_ms=5_000, product_id="p2", category_id="c2", device="tablet"))
@@ -229,5 +219,5 @@ def test_a_session_is_shown_what_its_device_likes() -> None:
     visit.send(visit.impression(6_000, device="tablet"))
     visit.pass_watermark(T0 + 2 * 3_600_000)
     told = {example.region for example in visit.examples() if example.product_id in slate.product_ids[:5]}
-    assert group_of("", ["device:tablet"], 3) in told
-    assert told <= {group_of("", [f"device:{device}"], 3) for device in ("phone", "tablet")}
+    assert of["tablet"] in told
+    assert told <= set(of.values())
