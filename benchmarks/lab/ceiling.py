@@ -43,6 +43,6 @@ class Attainable(Method):
         """See `Method.page`."""
         evidence, grid = self._sessions[session_id], self.law.grid
         belief = self.law.belief(Likelihood(evidence, grid, now_ms), evidence.region)
-        rows = self._truth.best_slate(grid.expected(belief, now_ms))
+        rows = self._truth.best_slate(grid.expected(belief, evidence.region, now_ms))
         self._decisions += 1
         return Page(f"attainable-{self._decisions}", [self._truth.product_ids[row] for row in rows[:items]])

@@ -89,33 +89,35 @@ class Grid:
         self._order = np.concatenate(truth.members)
         self._place = np.argsort(self._order)
         self._starts = np.cumsum([0, *map(len, truth.members)])
-        self._kept: tuple[int, Vector] = (-1, np.zeros(0))
+        self._kept: dict[tuple[int, int], Vector] = {}
 
-    def chances(self, rows: list[int], now_ms: int) -> Vector:
+    def chances(self, rows: list[int], region: int, now_ms: int) -> Vector:
         """Of these products (n, L, Z); 0 for one that is still to come."""
-        return self._masked(self._by_category(now_ms)[self._place[rows]], np.array(rows, dtype=np.int64), now_ms)
+        return self._masked(
+            self._by_category(region, now_ms)[self._place[rows]], np.array(rows, dtype=np.int64), now_ms
+        )
 
-    def of_category(self, category: int, now_ms: int) -> Vector:
+    def of_category(self, category: int, region: int, now_ms: int) -> Vector:
         """Of the category's products (n, L, Z), in the order of `Truth.members`."""
-        found = self._by_category(now_ms)[self._starts[category] : self._starts[category + 1]]
+        found = self._by_category(region, now_ms)[self._starts[category] : self._starts[category + 1]]
         return self._masked(found, self.truth.members[category], now_ms)
 
-    def expected(self, belief: Vector, now_ms: int) -> Vector:
-        """The mean chance (P,) under a belief (C, L, Z): the probability of level and attitude, for each category."""
-        table = self._by_category(now_ms).reshape(len(self._order), -1)
+    def expected(self, belief: Vector, region: int, now_ms: int) -> Vector:
+        """The mean chance (P,) in a region under a belief (C, L, Z): the probability of level and attitude, for each category."""
+        table = self._by_category(region, now_ms).reshape(len(self._order), -1)
         expected = np.empty(len(table))
         for code, (start, end) in enumerate(zip(self._starts, self._starts[1:], strict=False)):
             expected[start:end] = table[start:end] @ belief[code].ravel()
         found: Vector = np.where(self.truth.arrives_ms > now_ms, 0.0, expected[self._place])
         return found
 
-    def _by_category(self, now_ms: int) -> Vector:
-        phase = self.truth.phase(now_ms)
-        if self._kept[0] != phase:
+    def _by_category(self, region: int, now_ms: int) -> Vector:
+        key = region if self.truth.spec.local else 0, self.truth.phase(now_ms)
+        if key not in self._kept:
             match, attitudes = self.levels[:, None, None], (self.sensitivity[:, None], self.budget[:, None])
-            table = self.truth.chances_by(match, *attitudes, now_ms)
-            self._kept = phase, np.ascontiguousarray(np.moveaxis(table, -1, 0)[self._order])
-        return self._kept[1]
+            table = self.truth.chances_by(match, *attitudes, region, now_ms)
+            self._kept[key] = np.ascontiguousarray(np.moveaxis(table, -1, 0)[self._order])
+        return self._kept[key]
 
     def _masked(self, chances: Vector, rows: NDArray[np.int64], now_ms: int) -> Vector:
         masked: Vector = chances * (self.truth.arrives_ms[rows] <= now_ms)[:, None, None]
@@ -132,6 +134,7 @@ class Likelihood:
 
     def __init__(self, evidence: Evidence, grid: Grid, now_ms: int) -> None:
         self._grid = grid
+        self._region = evidence.region
         self.browsed = np.zeros(grid.shape[0])
         self.clicked = np.zeros(grid.shape[0])
         self.logs = np.zeros(grid.shape)
@@ -144,12 +147,14 @@ class Likelihood:
     def _add_browse(self, browse: Browse) -> None:
         code, at_ms = browse.category, browse.at_ms
         self.browsed[code] += 1
-        total = self._grid.of_category(code, at_ms).sum(axis=0)
+        total = self._grid.of_category(code, self._region, at_ms).sum(axis=0)
         if browse.row is not None:
-            self.logs[code] += np.log(BROWSES_PRODUCT * self._grid.chances([browse.row], at_ms)[0] / total)
+            self.logs[code] += np.log(
+                BROWSES_PRODUCT * self._grid.chances([browse.row], self._region, at_ms)[0] / total
+            )
         elif total.any():
             passed = [row for row in browse.passed if self._grid.truth.category[row] == code]
-            share = self._grid.chances(passed, at_ms).sum(axis=0) / total
+            share = self._grid.chances(passed, self._region, at_ms).sum(axis=0) / total
             self.logs[code] += np.log(1 - BROWSES_PRODUCT + BROWSES_PRODUCT * share)
 
     def _add_look(self, look: Look, now_ms: int) -> None:
@@ -160,7 +165,7 @@ class Likelihood:
             is_clicked = is_clicked[: int(is_clicked.argmax()) + 1]
         rows = look.rows[: len(is_clicked)]
         examined = truth.examination()[: len(rows), None, None]
-        chances = self._grid.chances(rows, look.at_ms) * examined
+        chances = self._grid.chances(rows, self._region, look.at_ms) * examined
         with np.errstate(divide="ignore"):
             seen = np.where(is_clicked[:, None, None], np.log(chances), np.log1p(chances * (silent - 1)))
         codes = truth.category[rows]

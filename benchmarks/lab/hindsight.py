@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from benchmarks.lab import spec
 from benchmarks.lab.method import Page
 from benchmarks.lab.ours import Heliotrope
-from benchmarks.lab.truth import Truth
+from benchmarks.lab.truth import REGIONS, Truth
 from benchmarks.lab.world import World
 from state.catalogue.catalogue import Catalogue
 from state.choosing.features import Context
@@ -163,7 +163,8 @@ def _prices(context: Context, catalogue: Catalogue, x: Matrix) -> Matrix:
 
 def _true(truth: Truth, session_id: str, world: World, rows: list[int], x: Matrix, now_ms: int) -> dict[str, Matrix]:
     visitor = truth.visitor(world.sessions[session_id])
-    appeal, match = truth.appeal(now_ms)[rows], visitor.match[truth.category[rows]]
+    appeal = truth.appeal(REGIONS.index(visitor.region), now_ms)[rows]
+    match = visitor.match[truth.category[rows]]
     price = truth.price_term(visitor, rows)
     by_appeal = np.column_stack([appeal, appeal * x[:, Feature.TASTE], appeal * x[:, Feature.CATEGORY_SHARE]])
     return {

@@ -8,7 +8,7 @@ import numpy as np
 from benchmarks.lab.joining import REWARDING, Sessions
 from benchmarks.lab.method import Method, Page
 from benchmarks.lab.ours import Heliotrope
-from benchmarks.lab.truth import Vector, Visitor
+from benchmarks.lab.truth import REGIONS, Vector, Visitor
 from benchmarks.lab.world import World
 from state.candidates.candidates import find_candidates
 from state.candidates.sources.shelf import Asked, Shelf
@@ -94,7 +94,7 @@ class OracleFeatures(Method):
             self._visitors[session_id] = truth.visitor(self._world.sessions[session_id])
         visitor = self._visitors[session_id]
         rows = [truth.row_of[product] for product in product_ids]
-        match, appeal = visitor.match[truth.category[rows]], truth.appeal(now_ms)[rows]
+        match, appeal = visitor.match[truth.category[rows]], truth.appeal(REGIONS.index(visitor.region), now_ms)[rows]
         price = truth.price_term(visitor, rows)
         ones = np.ones(len(rows))
         products = (match * appeal, match * price, appeal * price, match * appeal * price)

@@ -36,7 +36,7 @@ class Pairs:
 
     def __init__(self, truth: Truth) -> None:
         self.grid = Grid(truth, np.array([OTHERS_MATCH, SECOND_MATCH, 1.0]))
-        self._prior = [self._log_prior(truth.odds(region)) for region in range(len(REGIONS))]
+        self._prior = [self._log(truth.pair_odds(region)) for region in range(len(REGIONS))]
         total = SECOND_MATCH + 1.0
         self._first, self._second = math.log(1.0 / total), math.log(SECOND_MATCH / total)
 
@@ -66,10 +66,9 @@ class Pairs:
         return total
 
     @staticmethod
-    def _log_prior(odds: Vector) -> Vector:
+    def _log(odds: Vector) -> Vector:
         with np.errstate(divide="ignore"):
-            logs: Vector = np.log(odds[:, None] * odds[None, :] / (1 - odds[:, None]))
-        np.fill_diagonal(logs, -np.inf)
+            logs: Vector = np.log(odds)
         return logs
 
 

@@ -20,6 +20,8 @@ class Spec:
         shown: products on a page, K.
         examination: the chance that a visitor looks at position k is examination^k.
         regional: share of a visitor's taste that the region explains.
+        local: share of a product's hidden appeal that each region has of its own.
+        partnered: share of the visitors of `two` tastes whose second category is the one that goes with their first.
         told: what events tell a visitor's region as: `region`, or `device`, as if visitors differed by that.
         drifts: how often the hidden appeal of all products is dealt anew, evenly over the run.
         arriving: share of the products that come into the catalogue during the run.
@@ -41,6 +43,8 @@ class Spec:
     shown: int = 5
     examination: float = 1.0
     regional: float = 0.0
+    local: float = 0.0
+    partnered: float = 0.0
     told: Literal["region", "device"] = "region"
     drifts: int = 0
     arriving: float = 0.0
@@ -75,6 +79,8 @@ SHOPS = (
     Spec("one_item", shown=8, acts_once=True),
     _BY_REGION,
     replace(_BY_REGION, name="by_device", told="device"),
+    Spec("by_place", products=150, categories=8, hidden=0.9, local=0.8),
+    Spec("in_pairs", partnered=0.8, lands_anywhere=True),
 )
 
 

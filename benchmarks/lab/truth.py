@@ -49,6 +49,10 @@ class Truth:
         late = rng.random(n) < spec.arriving
         self.arrives_ms = START_MS + np.where(late, rng.random(n) * 0.7 * self.length_ms, 0).astype(np.int64)
         self.region_taste = rng.dirichlet(np.full(c, 0.4), size=len(REGIONS))
+        self._local = rng.random((len(REGIONS), n)) ** 1.5
+        order = rng.permutation(c)
+        self.partner = np.empty(c, dtype=np.int64)
+        self.partner[order] = np.roll(order, 1)
         self.product_ids = [f"product-{i}" for i in range(n)]
         self.row_of = {product: row for row, product in enumerate(self.product_ids)}
         self.members = [np.flatnonzero(self.category == code) for code in range(c)]
@@ -65,10 +69,11 @@ class Truth:
             created_at=arrives_ms if arrives_ms > START_MS else START_MS - 365 * 86_400_000,
         )
 
-    def appeal(self, now_ms: int) -> Vector:
-        """Each product's appeal (P,) in [0, 1]: partly its rating, the rest to be learned from clicks."""
-        share = self.spec.hidden
-        appeal: Vector = share * self._hidden[self.phase(now_ms)] + (1 - share) * self.visible
+    def appeal(self, region: int, now_ms: int) -> Vector:
+        """Each product's appeal (P,) in a region, in [0, 1]: partly its rating, the rest to be learned from clicks."""
+        share, local = self.spec.hidden, self.spec.local
+        hidden = (1 - local) * self._hidden[self.phase(now_ms)] + local * self._local[region]
+        appeal: Vector = share * hidden + (1 - share) * self.visible
         return appeal
 
     def phase(self, now_ms: int) -> int:
@@ -82,6 +87,8 @@ class Truth:
         region = int(rng.integers(len(REGIONS)))
         if self.spec.taste == "two":
             first, second = rng.choice(c, size=2, replace=False, p=self.odds(region))
+            if self.spec.partnered and rng.random() < self.spec.partnered:
+                second = self.partner[first]
             match = np.full(c, OTHERS_MATCH)
             match[second], match[first] = SECOND_MATCH, 1.0
         else:
@@ -90,11 +97,19 @@ class Truth:
         return Visitor(match, sensitivity, float(rng.random()), REGIONS[region])
 
     def odds(self, region: int) -> Vector:
-        """The chance (C,) of each category to be the first of a visitor of `two` tastes; the second is drawn from the others."""
+        """The chance (C,) of each category to be the first of a visitor of `two` tastes."""
         regional = self.spec.regional
         odds = (1 - regional) / self.spec.categories + regional * self.region_taste[region]
         likely: Vector = odds / odds.sum()
         return likely
+
+    def pair_odds(self, region: int) -> Vector:
+        """The chance (C, C) of each first and second category of a visitor of `two` tastes: the first's partner, or another."""
+        odds, partnered = self.odds(region), self.spec.partnered
+        pairs: Vector = (1 - partnered) * odds[:, None] * odds[None, :] / (1 - odds[:, None])
+        np.fill_diagonal(pairs, 0.0)
+        pairs[np.arange(len(odds)), self.partner] += partnered * odds
+        return pairs
 
     def spread_match(self, shares: Vector, region: int) -> Vector:
         """The match (…, C) of visitors of a `spread` taste, whose own shares of categories these are."""
@@ -112,17 +127,18 @@ class Truth:
     def chances(self, visitor: Visitor, now_ms: int) -> Vector:
         """The chance (P,) that the visitor clicks each product on looking at it; 0 for one that is not in the catalogue yet."""
         match = visitor.match[self.category]
-        clipped = self.chances_by(match, np.array(visitor.sensitivity), np.array(visitor.budget), now_ms)
+        region = REGIONS.index(visitor.region)
+        clipped = self.chances_by(match, np.array(visitor.sensitivity), np.array(visitor.budget), region, now_ms)
         clipped[self.arrives_ms > now_ms] = 0.0
         return clipped
 
-    def chances_by(self, match: Vector, sensitivity: Vector, budget: Vector, now_ms: int) -> Vector:
-        """The chances (…, P) of visitors whose match, sensitivity and budget these are, if all products had come.
+    def chances_by(self, match: Vector, sensitivity: Vector, budget: Vector, region: int, now_ms: int) -> Vector:
+        """The chances (…, P) of a region's visitors whose match, sensitivity and budget these are, if all products had come.
 
         With match m, appeal a, price rank d, sensitivity s and budget w: `linear` 0.01 + 0.16 m + 0.12 a - 0.05 s d;
         `logistic` the inverse logit of -4.5 + 2.5 m + 2.5 a - 2|d - w|; `product` 0.45 (0.15 + 0.85 a) m e^(-s d).
         """
-        appeal = self.appeal(now_ms)
+        appeal = self.appeal(region, now_ms)
         if self.spec.link == "linear":
             chances = 0.01 + 0.16 * match + 0.12 * appeal - 0.05 * sensitivity * self.relative_price
         elif self.spec.link == "logistic":

@@ -33,7 +33,7 @@ VARIANTS = {
     "vw_epsilon": f"--epsilon 0.02 {STEPS} -l 0.1",
     "vw_bag": f"--bag 5 --epsilon 0.01 {STEPS} -l 0.05",
     "vw_cover": f"--cover 3 --epsilon 0.02 --nounif {STEPS} -l 0.05",
-    "vw_squarecb": f"--squarecb --gamma_scale 3000 {STEPS} -l 0.05",
+    "vw_squarecb": f"--squarecb --gamma_scale 3000 {STEPS} -l 0.1",
 }
 SMALLEST_PROPENSITY = 0.001
 

@@ -85,7 +85,7 @@ class Chooser:
         self.mix = Mix(settings.variety, settings.profile.items)
         self.predictor: Predictor | None = None
         self._model_rows: dict[str, ModelRows] = {}
-        self._has_regions = settings.bandit.groups > 0
+        self._kinds = settings.bandit.effects if settings.bandit.groups else ()
         self.rates = Rates(self.catalogue, None)
         self.examination: list[float] = []
         self._prior = Posterior.of(
@@ -160,7 +160,7 @@ class Chooser:
 
     def _rates_of(self, model: str, predictor: Predictor | None) -> Rates:
         rows = self._model_rows.setdefault(model, ModelRows())
-        return Rates(self.catalogue, predictor, rows, has_regions=self._has_regions)
+        return Rates(self.catalogue, predictor, rows, kinds=self._kinds)
 
     def _learner_in(self, predictor: Predictor) -> RiverLearner | None:
         """The model's river learner, if this chooser's policy has use for it: that of another, from before a change of
@@ -255,7 +255,7 @@ class Chooser:
         regional, codes = rates.regional.of(group), self.catalogue.category[rows]
         is_known = codes < len(regional)
         effect[is_known] += regional[codes[is_known], 0]
-        return effect
+        return effect + rates.regional.of_products(group, rows)
 
     def coefficients(self, slate: Slate) -> Values | None:
         """Return θ (d,), or one for each item (k, d) where products have models of their own; None before a model has come."""

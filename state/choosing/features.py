@@ -90,7 +90,7 @@ def described(
 ) -> Described:
     """Return all that a policy looks at, under the model's coefficients `theta` (d,)."""
     catalogue.make_room()
-    offered = candidates.offered
+    offered, span = candidates.offered, rates.regional.span_of(context.group)
     known = Known(
         np.array(known_categories(context, catalogue), dtype=np.float64).reshape(-1, CATEGORY_COLUMNS),
         np.array(known_products(context, catalogue), dtype=np.float64).reshape(-1, KNOWN_COLUMNS),
@@ -100,6 +100,8 @@ def described(
         offered.numbers if offered else _NO_LISTS,
         offered.moment.values if offered else _NO_MOMENT,
         rates.regional.of(context.group),
+        rates.regional.rows[span],
+        rates.regional.values[span],
     )
     scratch = Scratch(catalogue.code_slot, catalogue.stamp, catalogue.next_mark())
     columns, mean, own = describe(candidates.rows, rates.table, known, scratch, theta)

@@ -37,8 +37,10 @@ class FirstPass:
         self.theta = np.ascontiguousarray(theta, dtype=np.float64)
         self.rows = np.ascontiguousarray(rows[rows < len(table)])
         self.products = by_themselves(table[self.rows], self.theta)
+        self.places = _places(rates.regional.rows, self.rows)
         self._table = table
         self._codes = np.zeros((0, 3))
+        self._local = np.zeros(len(self.rows))
 
     def best(self, context: Context, catalogue: Catalogue, limit: int) -> Resolved:
         """Return of which products most is expected in a session, the best first, for `limit` candidates."""
@@ -47,7 +49,8 @@ class FirstPass:
         if len(self._codes) < len(catalogue.category_ids):
             self._codes = np.zeros((len(catalogue.category_ids), 3))
         known = np.array(known_categories(context, catalogue), dtype=np.float64).reshape(-1, CATEGORY_COLUMNS)
-        regional = self.rates.regional.of(context.group)
+        regional, span = self.rates.regional.of(context.group), self.rates.regional.span_of(context.group)
+        places, local = self.places[span], self.rates.regional.values[span]
         price, relative_price = self._usual_prices(context, catalogue)
         most = round(SHARE * limit)
         scores, best = np.zeros(most), np.zeros(most, dtype=np.int64)
@@ -59,6 +62,10 @@ class FirstPass:
             catalogue.code_of(context.last_category),
             regional.ctypes.data,
             len(regional),
+            places.ctypes.data,
+            local.ctypes.data,
+            len(places),
+            self._local.ctypes.data,
             price,
             relative_price,
             self.theta.ctypes.data,
@@ -80,3 +87,11 @@ class FirstPass:
         total = prices.cumsum(axis=0)[-1]  # one after the other, as the kernels add them
         price, relative_price = (total / len(rows)).astype(np.float32).tolist()
         return price, relative_price
+
+
+def _places(rows: Rows, passed: Rows) -> Rows:
+    """Where each of the rows (n,) is among those passed; -1 for one that is not."""
+    order = np.argsort(passed, kind="stable")
+    at = np.minimum(np.searchsorted(passed[order], rows), len(passed) - 1)
+    found = order[at] if len(passed) else np.zeros(len(rows), np.int64)
+    return np.where(passed[found] == rows, found, -1) if len(passed) else found - 1

@@ -1,10 +1,14 @@
 """What the model knows of every listed product on its own: counts, rates, and the product's own effect."""
 
+from collections.abc import Collection
+
 import numpy as np
 from numpy.typing import NDArray
 
 from state.catalogue.catalogue import UNLISTED, Catalogue, Rows
-from state.choosing.regional import NO_EFFECTS, Cells, ModelCells, regional_effects
+from state.choosing.crossed import OF_CATEGORIES
+from state.choosing.model_cells import Cells, ModelCells
+from state.choosing.regional import NO_EFFECTS, regional_effects
 from state.choosing.shrinkage import effect_variance, own_effects
 from state.kernels.columns import OWN_COLUMNS, STATIC_COLUMNS, TABLE_COLUMNS, ProductColumn
 from state.model.posterior import PRIOR_NOISE, PRIOR_REWARD
@@ -48,7 +52,7 @@ class Rates:
         log_ratio: log of rate over the whole's, clipped and scaled to [-1, 1].
         uncertainty: 1/√(1 + exposures).
         effect, effect_variance: posterior of the product's own effect, what the features do not say of it.
-        regional: the effects of categories by region, next to those; none unless `has_regions`.
+        regional: the effects by region next to those, of the kinds that are asked for.
         table: (rows, 16) float32, all that a choice needs of a product in one place, see `ProductColumn`. Times of creation are
             right to minutes.
     """
@@ -59,7 +63,7 @@ class Rates:
         predictor: Predictor | None,
         rows: ModelRows | None = None,
         *,
-        has_regions: bool = True,
+        kinds: Collection[str] = OF_CATEGORIES,
     ) -> None:
         rows = rows or ModelRows()
         size, categories = len(catalogue.product_ids), len(catalogue.category_ids)
@@ -82,9 +86,11 @@ class Rates:
         known = unexplained - own[0] * self.exposures * self.log_ratio - own[1] * self.rate * share
         noise = predictor.posterior.noise if predictor else PRIOR_NOISE
         self.regional = NO_EFFECTS
-        if predictor is not None and predictor.cells and has_regions:
+        if predictor is not None and predictor.cells and kinds:
             cells = self._unexplained(rows.cells.of(catalogue, predictor.cells, predictor.cell_statistics), own)
-            self.regional, explained = regional_effects(cells, self.exposures, known, codes, categories, noise, mean)
+            self.regional, explained = regional_effects(
+                cells, self.exposures, known, codes, categories, noise, mean, kinds
+            )
             typical, known = typical - explained, known - explained
         self._compute_effects(typical, known, codes, noise, mean)
         self.table = np.zeros((size, TABLE_COLUMNS), dtype=np.float32)

@@ -120,7 +120,8 @@ class ThompsonSlates:
         """What the session brings, as `thompson_slate` takes it, except the lists."""
         catalogue = self._shelf.catalogue
         categories, products = known_categories(context, catalogue), known_products(context, catalogue)
-        regional = self._regional.of(context.group)
+        regional, span = self._regional.of(context.group), self._regional.span_of(context.group)
+        local_rows, local = self._regional.rows[span], self._regional.values[span]
         head = AskedHead(
             now_ms=context.now_ms,
             last_code=catalogue.code_of(context.last_category),
@@ -132,6 +133,9 @@ class ThompsonSlates:
             moment_size=len(offered.moment.values),
             regional=_address(regional),
             regional_size=len(regional),
+            local_rows=_address(local_rows),
+            local=_address(local),
+            local_size=len(local),
             uniforms=self._uniforms.allocate(most + 2 * self._slots),
             normals=self._normals.address(self._policy.draws * (DIMENSION + most)),
             mark=catalogue.next_mark(),

@@ -16,7 +16,9 @@ from state.configuration.types import (
     PositiveMillis,
     Section,
 )
+from state.session.group import DEVICE, HOUR, REGION
 
+Effect = Literal["region_category", "region_product", "device_category", "hour_category"]
 PolicyName = Literal[
     "epsilon_greedy",
     "epsilon_decreasing",
@@ -85,7 +87,7 @@ class Bandit(Section, frozen=True):
     start: Literal["model", "apprentice"] = "model"
     order_by: Literal["value", "score"] = "value"
     form: Literal["shared", "disjoint"] = "shared"
-    effects: tuple[Literal["region_category", "device_category", "hour_category"], ...] = ("region_category",)
+    effects: tuple[Effect, ...] = ("region_category", "region_product")
     disjoint_products: Annotated[int, Meta(ge=1, le=1_000)] = 100
     ridge: Positive | None = None
     half_life_ms: Annotated[int, Meta(ge=1)] | None = None
@@ -112,9 +114,12 @@ class Bandit(Section, frozen=True):
 
     @property
     def groups(self) -> int:
-        """What sessions are told apart by for effects of categories, as bits, see `state/session/group.py`; 0 for nothing."""
-        bits = {"region_category": 1, "device_category": 2, "hour_category": 4}
-        return sum(bits[name] for name in set(self.effects)) if self.form == "shared" else 0
+        """What sessions are told apart by for effects, as bits, see `state/session/group.py`; 0 for nothing."""
+        bits = {"region_category": REGION, "region_product": REGION, "device_category": DEVICE, "hour_category": HOUR}
+        groups = 0
+        for name in self.effects if self.form == "shared" else ():
+            groups |= bits[name]
+        return groups
 
 
 class Variant(Bandit, frozen=True):

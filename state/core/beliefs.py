@@ -103,6 +103,8 @@ class Beliefs:
         one = self._one
         one["pass_products"], one["pass_n"] = self._put("first pass", first.products), len(first.rows)
         one["pass_rows"], one["pass_theta"] = self._put("rows of it", first.rows), self._put("theta of it", first.theta)
+        one["pass_places"] = self._put("regions' products in it", first.places)
+        one["pass_local"] = self._put("regions' effects of it", np.zeros(len(first.rows)))
 
     def _use_regional(self, regional: Regional) -> None:
         """Regions are few, so their names are entered anew with each model."""
@@ -120,6 +122,13 @@ class Beliefs:
         effects[..., 1] *= self._scale**2
         one["regional"] = self._put("regional effects", effects)
         one["n_regions"], one["region_codes"] = effects.shape[:2]
+        values = regional.values.copy()
+        values[:, 1] *= self._scale**2
+        one["local_rows"], one["local"] = (
+            self._put("regions' products", regional.rows),
+            self._put("their effects", values),
+        )
+        one["local_begins"] = self._put("regions' first products", regional.begins)
 
     def _put(self, name: str, array: NDArray[Any]) -> int:
         return self._held.put(f"{name} of variant {self._number}", array)

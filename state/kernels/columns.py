@@ -132,7 +132,8 @@ class AskedHead(NamedTuple):
     After it follow `categories` rows of `CategoryColumn`, `products` rows of `KnownColumn`, `excluded` rows of the catalogue, and
     `lists` numbers in the form of `CandidateLists.lists`. `uniforms` (limit + 2 slots,) and `normals`
     (draws (d + limit),) are addresses of random numbers; bit s of `personal` is set if source s goes by what the session did.
-    `moment` is the address of `moment_size` numbers by category, `regional` that of `regional_size` pairs of them.
+    `moment` is the address of `moment_size` numbers by category, `regional` that of `regional_size` pairs of them; `local_rows` and
+    `local` those of `local_size` rows of the catalogue and of a pair of numbers of each.
     """
 
     now_ms: float
@@ -145,6 +146,9 @@ class AskedHead(NamedTuple):
     moment_size: float
     regional: float
     regional_size: float
+    local_rows: float
+    local: float
+    local_size: float
     uniforms: float
     normals: float
     mark: float

@@ -34,7 +34,8 @@ class Known(NamedTuple):
     `categories` (c, 4) are `CategoryColumn`s of each category that it knows, `products` (p, 3) `KnownColumn`s of each product,
     with NO_AFFINITY if it has none. `lists` give features that few candidates have, in the form of `CandidateLists.lists`; of
     several values the largest counts. `moment` (m,) is what the moment says of each category by code. `regional` (r, 2) are
-    mean and variance of each category's effect in the session's region, by code.
+    mean and variance of each category's effect in the session's region, by code; `local` (l, 2) are those of the products of
+    `local_rows` (l,) there, which add to it.
     """
 
     categories: Any
@@ -45,6 +46,8 @@ class Known(NamedTuple):
     lists: Any
     moment: Any
     regional: Any
+    local_rows: Any
+    local: Any
 
 
 class Scratch(NamedTuple):
@@ -70,6 +73,11 @@ def describe(rows: Any, table: Any, known: Any, scratch: Any, theta: Any) -> Any
     for i in range(n):
         stamp[rows[i]] = mark + i
     x, own = _looked_up(rows, table, known, scratch.code_slot)
+    for t in range(len(known.local_rows)):
+        i = stamp[known.local_rows[t]] - mark
+        if 0 <= i < n:
+            own[0, i] += known.local[t, 0]
+            own[1, i] = max(0.0, own[1, i] + known.local[t, 1])
     for p in range(len(products)):
         i = stamp[int(products[p, KnownColumn.ROW])] - mark
         if 0 <= i < n:

@@ -96,6 +96,8 @@ def _considered(fixed: Any, asked: Any, asked_at: int) -> Any:
         numbers[of_lists:],
         carray(pointer(int(asked.moment)), int(asked.moment_size), np.float64),
         carray(pointer(int(asked.regional)), (int(asked.regional_size), 2), np.float64),
+        carray(pointer(int(asked.local_rows)), int(asked.local_size), np.int64),
+        carray(pointer(int(asked.local)), (int(asked.local_size), 2), np.float64),
     )
     table = carray(pointer(fixed.table), (fixed.rated, TABLE_COLUMNS), np.float32)
     theta = carray(pointer(fixed.theta), DIMENSION, np.float64)

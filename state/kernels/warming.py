@@ -78,7 +78,16 @@ def _warm_steps() -> None:
     rows, none, usable = np.zeros(1, np.int64), np.zeros(0), np.ones(1, np.bool_)
     table, theta = np.zeros((1, TABLE_COLUMNS), np.float32), np.zeros(DIMENSION)
     known = Known(
-        np.zeros((0, CATEGORY_COLUMNS)), np.zeros((0, KNOWN_COLUMNS)), 0.0, 0, 0.0, none, none, np.zeros((0, 2))
+        np.zeros((0, CATEGORY_COLUMNS)),
+        np.zeros((0, KNOWN_COLUMNS)),
+        0.0,
+        0,
+        0.0,
+        none,
+        none,
+        np.zeros((0, 2)),
+        rows,
+        np.zeros((0, 2)),
     )
     scratch = Scratch(np.zeros(1, np.int64), np.zeros(1, np.int64), 1)
     gather(none, rows, usable, none, np.zeros(1), 0, np.zeros(1, np.int64), 1)
@@ -101,6 +110,6 @@ def _warm_slate() -> None:
     for name in FIXED.fields or ():
         fixed[name] = 0 if name in NO_ARRAYS else zeros.ctypes.data
     fixed["out"] = out.ctypes.data
-    for name in ("moment", "regional", "uniforms", "normals"):
+    for name in ("moment", "regional", "local_rows", "local", "uniforms", "normals"):
         asked[name] = zeros.ctypes.data
     thompson_slate(fixed.ctypes.data, asked.ctypes.data)

@@ -11,19 +11,17 @@ _DEVICE, _HOUR = "device:", "time:"
 
 
 def group_of(region: str, moment: Sequence[str], parts: int) -> str:
-    """Return the group's name: the region alone where no more is told apart, else region, device and time of day with separators.
-    Empty where nothing is known, and where it would be too long.
+    """Return the group's name: the region alone where no more is told apart or known, else region, device and time of day with
+    separators. Empty where nothing is known, and where it would be too long.
 
     `moment` are names as `moment_of` gives them, `parts` the bits above.
     """
-    if not parts & (DEVICE | HOUR):
-        return region
-    known = (
-        region if parts & REGION else "",
-        _first(moment, _DEVICE) if parts & DEVICE else "",
-        _first(moment, _HOUR) if parts & HOUR else "",
-    )
-    group = SEPARATOR.join(known) if any(known) else ""
+    device = _first(moment, _DEVICE) if parts & DEVICE else ""
+    hour = _first(moment, _HOUR) if parts & HOUR else ""
+    named = region if parts & REGION or not parts else ""
+    if not device and not hour:
+        return named
+    group = SEPARATOR.join((named, device, hour))
     return group if len(group.encode()) <= LONGEST_BYTES else ""
 
 
@@ -35,7 +33,7 @@ def parts_of_group(group: str) -> tuple[str, str, str]:
 
 def region_alone(group: str) -> str:
     """Return the name of the group of which nothing but the region is known."""
-    return parts_of_group(group)[0] + SEPARATOR + SEPARATOR
+    return parts_of_group(group)[0]
 
 
 def _first(moment: Sequence[str], begin: str) -> str:

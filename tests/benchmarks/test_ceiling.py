@@ -55,7 +55,7 @@ class Watched(Uniform):
         law, evidence = self._ceiling.law, self._ceiling._sessions[session_id]
         belief = law.belief(Likelihood(evidence, law.grid, now_ms), evidence.region)
         reference = expected(self._people, self._events[session_id], now_ms)
-        self.errors.append(float(np.abs(law.grid.expected(belief, now_ms) - reference).max()))
+        self.errors.append(float(np.abs(law.grid.expected(belief, evidence.region, now_ms) - reference).max()))
         self._pages += 1
         return Page(f"page-{self._pages}", super().page(session_id, items, now_ms).product_ids)
 
@@ -130,24 +130,33 @@ def all_pairs(truth: Truth) -> list[tuple[float, Visitor]]:
             for second in set(range(truth.spec.categories)) - {first}:
                 match = np.full(truth.spec.categories, 0.08)
                 match[first], match[second] = 1.0, 0.7
-                prior = float(taste[first] * taste[second] / (1 - taste[first]))
+                share = truth.spec.partnered * (truth.partner[first] == second)
+                prior = float(taste[first] * (share + (1 - truth.spec.partnered) * taste[second] / (1 - taste[first])))
                 people += [(prior, Visitor(match, s, w, region)) for s in SENSITIVITIES for w in budgets]
     return people
 
 
 @pytest.mark.parametrize(
-    ("link", "lost", "delay_ms", "acts_once", "lands_anywhere"),
+    ("link", "lost", "delay_ms", "acts_once", "lands_anywhere", "local", "partnered"),
     [
-        ("product", 0.0, 0, False, False),
-        ("linear", 0.0, 10_000, False, False),
-        ("logistic", 0.4, 0, False, False),
-        ("linear", 0.3, 5_000, False, False),
-        ("product", 0.0, 0, True, False),
-        ("logistic", 0.0, 0, True, True),
+        ("product", 0.0, 0, False, False, 0.0, 0.0),
+        ("linear", 0.0, 10_000, False, False, 0.0, 0.0),
+        ("logistic", 0.4, 0, False, False, 0.0, 0.0),
+        ("linear", 0.3, 5_000, False, False, 0.0, 0.0),
+        ("product", 0.0, 0, True, False, 0.0, 0.0),
+        ("logistic", 0.0, 0, True, True, 0.0, 0.0),
+        ("product", 0.0, 0, False, False, 0.8, 0.0),
+        ("product", 0.0, 0, False, True, 0.0, 0.7),
     ],
 )
 def test_beliefs_of_two_tastes_are_exact(
-    link: Link, lost: float, delay_ms: int, acts_once: bool, lands_anywhere: bool
+    link: Link,
+    lost: float,
+    delay_ms: int,
+    acts_once: bool,
+    lands_anywhere: bool,
+    local: float,
+    partnered: float,
 ) -> None:
     spec = Spec(
         "tiny",
@@ -163,6 +172,8 @@ def test_beliefs_of_two_tastes_are_exact(
         delay_ms=delay_ms,
         acts_once=acts_once,
         lands_anywhere=lands_anywhere,
+        local=local,
+        partnered=partnered,
         click_scale=1.5,
     )
     world = World(spec, SEED)

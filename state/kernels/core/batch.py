@@ -77,10 +77,12 @@ from state.kernels.core.log import (
 )
 from state.kernels.core.memory import carray, core, entry, pointer
 from state.kernels.core.offering import find_candidates, next_random, popular_of
+from state.kernels.core.prices import find_usual_prices
 from state.kernels.core.profile import write_profile
 from state.kernels.core.proposals import find_proposals
 from state.kernels.core.reading import IMPRESSION, LONGEST_SESSION, read_event
 from state.kernels.core.record import has_room, load, resolved, shift, store
+from state.kernels.core.regional import find_region
 from state.kernels.core.scanning import is_plain
 from state.kernels.core.slate import are_named, can_show, keep_slate, predict
 from state.kernels.core.telling import find_admissions, find_user, note_place, tell, want_products
@@ -212,6 +214,7 @@ def _choose(s: Any, w: Any, cause: int, has_logged: int) -> Any:
         return FOR_PYTHON
     if w.full_share > 0 and next_random(w) < w.full_share:
         return FOR_PYTHON
+    find_usual_prices(s, w)
     found = find_candidates(s, w)
     if found != DONE:
         return LACKS if found == MISSING else FOR_PYTHON
@@ -250,6 +253,7 @@ def _publish(s: Any, w: Any, r: Any, repeats: int) -> Any:
         return NOT_DUE
     sum_interest(s, w)
     find_context(s, w)
+    s.group_number = find_region(s, w)
     status = status_of(s, w)
     if status == UNKNOWN or not _has_lists(s, w):
         return LACKS

@@ -25,9 +25,8 @@ from state.kernels.core.layout import (
     TABLE_COLUMNS,
 )
 from state.kernels.core.memory import bits32, carray, from_bits32, loose, pointer
-from state.kernels.core.prices import usual_prices
 from state.kernels.core.record import resolved, row_of
-from state.kernels.core.regional import find_region
+from state.kernels.core.regional import local_of
 
 MOST_UNREWARDED, HALFWAY_UNREWARDED = 4, 4.0
 LANES = 16
@@ -130,23 +129,38 @@ def _add_moment(s: Any, w: Any) -> None:
 
 @loose
 def _add_regional(s: Any, w: Any) -> None:
-    """Adds to the own effects those of the categories in the session's region."""
-    region = find_region(s, w)
+    """Adds to the own effects those of the categories and of the products in the session's region."""
+    region = s.group_number
     if region < 0:
         return
     of = carray(pointer(w.regional), (w.n_regions, w.region_codes, 2), np.float64)[region]
     for i in range(s.n):
         code = s.codes[i]
         if code < w.region_codes:
-            s.mean[i] += np.float32(of[code, 0])
-            deviation = np.float64(s.deviation[i])
-            s.deviation[i] = np.float32(math.sqrt(deviation * deviation + of[code, 1]))
+            _add_effect(s, i, of[code, 0], of[code, 1])
+    begin, n = local_of(w, region)
+    rows, local = (
+        carray(pointer(w.local_rows + 8 * begin), n, np.int64),
+        carray(pointer(w.local + 16 * begin), (n, 2), np.float64),
+    )
+    stamp = carray(pointer(w.stamp), w.rows, np.int64)
+    for t in range(n):
+        i = stamp[rows[t]] - w.mark
+        if 0 <= i < s.n:
+            _add_effect(s, i, local[t, 0], local[t, 1])
 
 
 @loose
-def _add_products(s: Any, w: Any) -> Any:
-    """Fills in what the session knows of single products; returns mean price and relative price of those that it likes, and whether
-    there are any."""
+def _add_effect(s: Any, i: int, mean: float, variance: float) -> None:
+    s.mean[i] += np.float32(mean)
+    deviation = np.float64(s.deviation[i])
+    total = deviation * deviation + variance
+    s.deviation[i] = np.float32(math.sqrt(total)) if total > 0 else np.float32(0.0)
+
+
+@loose
+def _add_products(s: Any, w: Any) -> None:
+    """Fills in what the session knows of single products."""
     x, n = s.x, s.n
     stamp = carray(pointer(w.stamp), w.rows, np.int64)
     for k in range(s.n_aff):
@@ -163,8 +177,6 @@ def _add_products(s: Any, w: Any) -> Any:
         i = stamp[row] - w.mark
         if row and 0 <= i < n:
             x[Feature.SHOWN_UNREWARDED, i] = min(s.vain[s.vain_list[v]], MOST_UNREWARDED) / MOST_UNREWARDED
-    price, relative_price, seen = usual_prices(s, w)
-    return np.float32(price), np.float32(relative_price), np.float32(seen > 0)
 
 
 @loose
@@ -201,12 +213,14 @@ def describe(s: Any, w: Any) -> None:
         for i in range(wide):
             x[column, i] = 0.0
     _look_up(s, w)
-    price, relative_price, is_any = _add_products(s, w)
+    _add_products(s, w)
     _add_lists(s, w)
     for i in range(n, wide):
         for j in range(DIMENSION):
             x[j, i] = 0.0
         s.mean[i], s.deviation[i], s.raw_share[i], s.raw_taste[i] = PADDED, 0.0, 0.0, 0.0
+    price, relative_price = np.float32(s.usual_price), np.float32(s.usual_relative_price)
+    is_any = np.float32(s.n_usual_prices > 0)
     trust = as_half(np.float32(s.visits / (s.visits + 1.0)))
     for i in range(wide):
         taste = s.raw_taste[i]

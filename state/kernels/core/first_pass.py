@@ -24,6 +24,10 @@ def find_best(
     last_code: int,
     regional: int,
     n_regional: int,
+    places: int,
+    local: int,
+    n_local: int,
+    by_place: int,
     price: float,
     relative_price: float,
     theta: int,
@@ -36,10 +40,11 @@ def find_best(
     """Find the `most` products of the n of which most is expected in a session, the best first; return how many there are.
 
     All that is no number is an address. `products` (n, 6) float64 has the columns above. Of the session, `known` (n_known, 4)
-    float64 are `CategoryColumn`s, `regional` (n_regional, 2) the effects of categories by code, `price` and `relative_price` the
-    means of the products that it likes, NaN if it likes none. `theta` (d,) are the coefficients, `codes` (n_codes, 3) float64
-    scratch that is all zero before and after. `best` (most,) int64 takes indices into `products`, `scores` (most,) float64 what is
-    expected of them.
+    float64 are `CategoryColumn`s, `regional` (n_regional, 2) the effects of categories by code, `local` (n_local, 2) those of
+    products, whose indices are `places` (n_local,) int64, -1 where there is none; `price` and `relative_price` are the means of the
+    products that it likes, NaN if it likes none. `theta` (d,) are the coefficients, `codes` (n_codes, 3) and `by_place` (n,)
+    float64 scratch that is all zero before and after. `best` (most,) int64 takes indices into `products`, `scores` (most,) float64
+    what is expected of them.
     """
     t = carray(pointer(theta), 1 + Feature.MOMENT_MATCH, np.float64)
     of, table = (
@@ -48,6 +53,11 @@ def find_best(
     )
     categories = carray(pointer(known), (n_known, 4), np.float64)
     effects = carray(pointer(regional), (n_regional, 2), np.float64)
+    of_products, at_places = (
+        carray(pointer(local), (n_local, 2), np.float64),
+        carray(pointer(places), n_local, np.int64),
+    )
+    added = carray(pointer(by_place), n, np.float64)
     found, at = carray(pointer(scores), most, np.float64), carray(pointer(best), most, np.int64)
     for k in range(n_known):
         code = int(categories[k, 0])
@@ -59,11 +69,14 @@ def find_best(
             if share > 0:
                 term += t[Feature.CATEGORY_KNOWN]
             of[code, 0], of[code, 1], of[code, 2] = term, share, taste
+    for k in range(n_local):
+        if at_places[k] >= 0:
+            added[at_places[k]] = of_products[k, 0]
     has_prices = price == price
     count = 0
     for i in range(n):
         code = int(table[i, CODE])
-        score = table[i, BASE]
+        score = table[i, BASE] + added[i]
         if code < n_codes:
             score += of[code, 0] + of[code, 1] * table[i, OF_SHARE] + of[code, 2] * table[i, OF_TASTE]
         if code < n_regional:
@@ -86,4 +99,7 @@ def find_best(
         code = int(categories[k, 0])
         if 0 < code < n_codes:
             of[code, 0], of[code, 1], of[code, 2] = 0.0, 0.0, 0.0
+    for k in range(n_local):
+        if at_places[k] >= 0:
+            added[at_places[k]] = 0.0
     return count

@@ -191,6 +191,11 @@ SCRATCH: list[tuple[Any, ...]] = [
     ("n_liked", _i4),
     ("last_code", _i4),
     ("last_event_ms", _i8),
+    ("group_number", _i8),  # the session's group in the model, see `find_region`
+    # means over the products that the session likes, and how many those are
+    ("usual_price", _f8),
+    ("usual_relative_price", _f8),
+    ("n_usual_prices", _i4),
     # of categories: code, share, taste, shown in vain; and these as float16 holds them
     ("kc", _f8, (NAMES, 4)),
     ("kr", _f4, (NAMES + 1, 8)),
@@ -406,7 +411,15 @@ WORLD = np.dtype(
         ("pass_n", _i8),
         ("pass_theta", _i8),
         ("pass_codes", _i8),
+        ("pass_places", _i8),  # where the products of `local_rows` are among those of the pass
+        ("pass_local", _i8),
         ("regional", _i8),  # means, and variances as they are drawn, by the region's number and the category's code
+        (
+            "local_rows",
+            _i8,
+        ),  # products that have an effect in a region; its mean, and what its variance is other than by category
+        ("local", _i8),
+        ("local_begins", _i8),  # which are a region's, by its number: the first, and the one after the last
         ("groups", _i8),
         ("n_regions", _i8),
         ("region_codes", _i8),

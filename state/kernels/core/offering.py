@@ -27,10 +27,9 @@ from state.kernels.core.layout import (
     VIEWED_WITH,
 )
 from state.kernels.core.memory import carray, core, ld8, pointer
-from state.kernels.core.prices import usual_prices
 from state.kernels.core.reading import CHECKOUT, FEEDBACK
 from state.kernels.core.record import find_in, name_at, resolved, row_of, strength_of
-from state.kernels.core.regional import find_region
+from state.kernels.core.regional import local_of
 from state.kernels.core.text import hash_of
 
 (
@@ -245,8 +244,8 @@ def _add_categories(s: Any, w: Any, quotas: Any, popular: int) -> Any:
 @core
 def _add_expected(s: Any, w: Any) -> None:
     """Adds what is expected of most."""
-    price, relative_price, seen = usual_prices(s, w)
-    region = find_region(s, w)
+    region = s.group_number
+    begin, n_local = local_of(w, region)
     n = find_best(
         w.pass_products,
         w.pass_n,
@@ -255,8 +254,12 @@ def _add_expected(s: Any, w: Any) -> None:
         int(s.last_code),
         w.regional + 16 * w.region_codes * max(0, region),
         w.region_codes if region >= 0 else 0,
-        price if seen else np.nan,
-        relative_price,
+        w.pass_places + 8 * begin,
+        w.local + 16 * begin,
+        n_local,
+        w.pass_local,
+        s.usual_price if s.n_usual_prices else np.nan,
+        s.usual_relative_price,
         w.pass_theta,
         w.pass_codes,
         w.codes,

@@ -10,8 +10,8 @@ from state.kernels.core.record import row_of
 
 
 @core
-def usual_prices(s: Any, w: Any) -> Any:
-    """Return mean price and relative price of the products that the session likes, and how many are rated."""
+def find_usual_prices(s: Any, w: Any) -> None:
+    """Find mean price and relative price of the products that the session likes, and how many are rated."""
     table = carray(pointer(w.features), (w.rated, TABLE_COLUMNS), np.float32)
     price, relative_price, seen = 0.0, 0.0, 0
     for k in range(s.n_aff):
@@ -22,4 +22,6 @@ def usual_prices(s: Any, w: Any) -> Any:
                 price += table[row, T_PRICE]
                 relative_price += table[row, T_RELATIVE_PRICE]
                 seen += 1
-    return np.float64(np.float32(price / max(1, seen))), np.float64(np.float32(relative_price / max(1, seen))), seen
+    s.usual_price = np.float32(price / max(1, seen))
+    s.usual_relative_price = np.float32(relative_price / max(1, seen))
+    s.n_usual_prices = seen

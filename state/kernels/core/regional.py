@@ -12,6 +12,7 @@ from state.kernels.core.text import hash_of, put, put_byte
 NONE = -1
 REGION, DEVICE, HOUR = 1, 2, 4
 LONGEST_BYTES = 200
+SEPARATOR_LENGTH = 3
 ENTRY = 0x1D
 COLON = 0x3A
 
@@ -57,19 +58,22 @@ def _is_time(at: int, n: int) -> Any:
 @core
 def group_of(s: Any, w: Any) -> Any:
     """Return where the name of the session's group is, and its length."""
-    region = s.self_at + OFF_POOL + s.region_off
+    region, length = s.self_at + OFF_POOL + s.region_off, int(s.region_len)
+    if w.groups and not w.groups & REGION:
+        length = 0
     if w.groups == REGION or w.groups == 0:
-        return region, np.int64(s.region_len)
+        return region, length
     begin = s.self_at + OFF_GROUP
-    p = put(begin, region, s.region_len) if w.groups & REGION else begin
-    p = _put_separator(p)
+    p = _put_separator(put(begin, region, length))
     if w.groups & DEVICE:
         p = _put_entry(s, p, True)
     p = _put_separator(p)
     if w.groups & HOUR:
         p = _put_entry(s, p, False)
-    n = np.int64(p - begin)
-    return begin, n if 6 < n <= LONGEST_BYTES else np.int64(0)
+    n = int(p - begin)
+    if n == length + 2 * SEPARATOR_LENGTH:
+        return region, length
+    return begin, n if n <= LONGEST_BYTES else 0
 
 
 @core
@@ -81,15 +85,37 @@ def find_region(s: Any, w: Any) -> Any:
     if n == 0:
         return np.int64(NONE)
     number = find_in(w.region_index, w.region_mask, w.region_names, hash_of(at, n), at, n)
-    if number == 0 and w.groups & REGION and w.groups != REGION:
-        n = int(_put_separator(_put_separator(at + s.region_len)) - at)
+    if number == 0 and w.groups & REGION and s.region_len:
+        at, n = s.self_at + OFF_POOL + s.region_off, int(s.region_len)
         number = find_in(w.region_index, w.region_mask, w.region_names, hash_of(at, n), at, n)
     return np.int64(number)
 
 
 @core
-def effect_of(w: Any, region: int, code: int) -> Any:
-    """Return the mean of a category's effect in a group, 0 where there is none."""
+def local_of(w: Any, region: int) -> Any:
+    """Return which products have an effect in a group: the first of them, and how many there are."""
+    if region < 0:
+        return np.int64(0), np.int64(0)
+    begins = carray(pointer(w.local_begins), (w.n_regions, 2), np.int64)
+    return begins[region, 0], np.int64(begins[region, 1] - begins[region, 0])
+
+
+@core
+def effect_of(w: Any, region: int, code: int, row: int) -> Any:
+    """Return the mean of the effects of a category and of a product in a group, 0 where there are none."""
     if region < 0 or code >= w.region_codes:
         return 0.0
-    return carray(pointer(w.regional), (w.n_regions, w.region_codes, 2), np.float64)[region, code, 0]
+    of_category = carray(pointer(w.regional), (w.n_regions, w.region_codes, 2), np.float64)[region, code, 0]
+    begin, n = local_of(w, region)
+    rows, means = (
+        carray(pointer(w.local_rows + 8 * begin), n, np.int64),
+        carray(pointer(w.local + 16 * begin), (n, 2), np.float64),
+    )
+    low, high = 0, n
+    while low < high:
+        middle = (low + high) // 2
+        if rows[middle] < row:
+            low = middle + 1
+        else:
+            high = middle
+    return of_category + (means[low, 0] if low < n and rows[low] == row else 0.0)

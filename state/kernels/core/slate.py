@@ -8,7 +8,7 @@ from state.feature_set import DIMENSION
 from state.kernels.core.layout import C_SLATES, COLUMN_COUNT, COLUMN_OFFSET, COLUMN_SIZE, N_COLUMNS, OFF_SCRATCH, SLATES
 from state.kernels.core.memory import bits32, carray, copy, core, ld8, loose, pointer
 from state.kernels.core.record import NAME_SLOT, UNNAMED, name_of, name_of_slot, row_of
-from state.kernels.core.regional import effect_of, find_region
+from state.kernels.core.regional import effect_of
 from state.kernels.core.text import put, put_hex
 
 HALF_STEPS = np.array([2.0 ** (max(exponent, 1) - 25) for exponent in range(31)] + [np.inf])
@@ -88,7 +88,6 @@ def predict(s: Any, w: Any, a: int) -> None:
     """Find the expected rewards of a slate's items by the newest model; 0 before there is one."""
     own = carray(pointer(w.own_effect), w.rated, np.float64)
     codes = carray(pointer(w.category), w.rows, np.int64)
-    region = find_region(s, w)
     for i in range(s.sl_n[a]):
         s.expected[i] = 0.0
         if w.has_theta:
@@ -96,4 +95,4 @@ def predict(s: Any, w: Any, a: int) -> None:
             total = 0.0
             for j in range(DIMENSION):
                 total += half_value(s.sl_x[a, i, j]) * w.coefficients[j]
-            s.expected[i] = total + own[row if row < w.rated else 0] + effect_of(w, region, codes[row])
+            s.expected[i] = total + own[row if row < w.rated else 0] + effect_of(w, s.group_number, codes[row], row)

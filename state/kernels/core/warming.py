@@ -32,5 +32,25 @@ def warm() -> None:
     fill_index(names.ctypes.data, 2, held.ctypes.data, slots.ctypes.data, 3, numbers.ctypes.data)
     put_in(slots.ctypes.data, 3, 0, 1)
     nothing = int(names.ctypes.data)
-    find_best(nothing, 0, nothing, 0, 0, nothing, 0, 0.0, 0.0, nothing, nothing, 0, nothing, nothing, 0)
+    find_best(
+        nothing,
+        0,
+        nothing,
+        0,
+        0,
+        nothing,
+        0,
+        nothing,
+        nothing,
+        0,
+        nothing,
+        0.0,
+        0.0,
+        nothing,
+        nothing,
+        0,
+        nothing,
+        nothing,
+        0,
+    )
     move_in(names.ctypes.data, 1, False, slots.ctypes.data, 3, numbers.ctypes.data, 2)

@@ -102,7 +102,13 @@ def test_a_slates_propensities_are_exact_given_the_draws(overrides: dict[str, di
 @pytest.mark.parametrize("region", ["north", "south", "unknown land", ""])
 @pytest.mark.parametrize("device", ["", "phone", "unknown"])
 @pytest.mark.parametrize(
-    "effects", [["region_category"], ["region_category", "device_category", "hour_category"]], ids=len
+    "effects",
+    [
+        ["region_category"],
+        ["region_product"],
+        ["region_category", "region_product", "device_category", "hour_category"],
+    ],
+    ids=str,
 )
 def test_both_cores_offer_the_same(region: str, device: str, effects: list[str]) -> None:
     """With what the model expects most of in the session, which differs from one region to the other."""
@@ -117,12 +123,20 @@ def test_both_cores_offer_the_same(region: str, device: str, effects: list[str])
     session = decode_session(host.sessions[SESSION])
     record, n = host.core._record[0], int(host.core._record[0]["n"])
     context = host.personalizer.publisher.context(session, T0)
-    found = chooser.consider(context, most).candidates
+    considered = chooser.consider(context, most)
+    found = considered.candidates
     ours, theirs = (
         [(row, source) for row, source in zip(rows.tolist(), sources.tolist(), strict=True) if source != RANDOM]
         for rows, sources in ((record["rows"][:n], record["sources"][:n]), (found.rows, found.sources))
     )
     assert ours == theirs
+    means = dict(zip(found.rows.tolist(), considered.found.mean, strict=True))
+    variances = dict(zip(found.rows.tolist(), considered.found.effect_variance, strict=True))
+    shared = [place for place, row in enumerate(record["rows"][:n].tolist()) if row in means]
+    rows = record["rows"][shared].tolist()
+    np.testing.assert_allclose(record["mean"][shared], [means[row] for row in rows], atol=1e-4)
+    deviations = configuration.bandit.confidence * np.sqrt([variances[row] for row in rows])
+    np.testing.assert_allclose(record["deviation"][shared], deviations, rtol=1e-4)
     best = [row for row, source in zip(found.rows.tolist(), found.sources.tolist(), strict=True) if source == EXPECTED]
     categories = Counter(int(chooser.catalogue.category[row]) for row in best)
     liked = {"north": "c1", "south": "c2"}.get(region)
@@ -131,7 +145,8 @@ def test_both_cores_offer_the_same(region: str, device: str, effects: list[str])
 
 
 def _liked_by_region(groups: int) -> list[Example]:
-    """Exposures of 400 products in two regions, each of which likes another category, by phones at this time of the day."""
+    """Exposures of 400 products in two regions, each of which likes another category and some other products, by phones at this
+    time of the day."""
     moment = [f"time:{DAYPARTS[T0 % DAY_MS // (6 * HOUR_MS)]}", "device:phone"]
     x = np.zeros(DIMENSION, np.float16)
     x[0] = 1
@@ -140,7 +155,7 @@ def _liked_by_region(groups: int) -> list[Example]:
         for number in range(400)
         for region, category in (("north", 1), ("south", 2))
         for time in range(12)
-        for reward in (float(number % CATEGORIES == category and time % 2),)
+        for reward in (float((number % CATEGORIES == category or number % 11 == category) and time % 2),)
     ]
 
 

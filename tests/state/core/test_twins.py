@@ -46,7 +46,10 @@ SHOPS: tuple[dict[str, dict[str, Any]], ...] = (
         "variety": {"category_share": 0.2, "personal_share": 0.3, "boosts": {"newer": 0.1, "rated": 0.1}},
     },
     {
-        "bandit": {"policy": "lin_ucb", "effects": ["region_category", "device_category", "hour_category"]},
+        "bandit": {
+            "policy": "lin_ucb",
+            "effects": ["region_category", "region_product", "device_category", "hour_category"],
+        },
         "decisions": {"log": "published"},
     },
     {"bandit": {"effects": ["device_category", "hour_category"]}},

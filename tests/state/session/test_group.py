@@ -16,6 +16,8 @@ MOMENT = ["time:night", "season:winter", "device:phone", "device:of the context"
         ("EU", MOMENT, REGION | DEVICE | HOUR, f"EU{SEPARATOR}phone{SEPARATOR}night"),
         ("", ["time:night", "season:winter"], REGION | HOUR, f"{SEPARATOR}{SEPARATOR}night"),
         ("", ["season:winter"], REGION | DEVICE, ""),
+        ("EU", ["season:winter"], REGION | DEVICE, "EU"),
+        ("EU", ["season:winter"], DEVICE, ""),
         ("ö" * 100, MOMENT, REGION | DEVICE, ""),
     ],
 )
