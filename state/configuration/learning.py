@@ -4,6 +4,7 @@ from typing import Annotated, Any, Literal
 
 from msgspec import Meta
 
+from state.configuration.groups import DEVICE, HOUR, REGION
 from state.configuration.types import (
     HOUR_MS,
     MINUTE_MS,
@@ -16,7 +17,6 @@ from state.configuration.types import (
     PositiveMillis,
     Section,
 )
-from state.session.group import DEVICE, HOUR, REGION
 
 Effect = Literal["region_category", "region_product", "device_category", "hour_category"]
 PolicyName = Literal[

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
+from state.configuration.groups import DEVICE, HOUR, LONGEST_BYTES, REGION
+
 SEPARATOR = "\u2063"
 """Between the parts of a group; the invisible separator, which JSON writes as it stands and names hardly have."""
-LONGEST_BYTES = 200
-REGION, DEVICE, HOUR = 1, 2, 4
-"""Bits of the parts that are told apart."""
 _DEVICE, _HOUR = "device:", "time:"
 
 
@@ -14,7 +13,7 @@ def group_of(region: str, moment: Sequence[str], parts: int) -> str:
     """Return the group's name: the region alone where no more is told apart or known, else region, device and time of day with
     separators. Empty where nothing is known, and where it would be too long.
 
-    `moment` are names as `moment_of` gives them, `parts` the bits above.
+    `moment` are names as `moment_of` gives them, `parts` bits of `state.configuration.groups`.
     """
     device = _first(moment, _DEVICE) if parts & DEVICE else ""
     hour = _first(moment, _HOUR) if parts & HOUR else ""

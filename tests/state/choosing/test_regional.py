@@ -13,11 +13,12 @@ from state.choosing.features import Context
 from state.choosing.model_cells import Cells, ModelCells
 from state.choosing.rates import Rates
 from state.choosing.regional import NO_EFFECTS, regional_effects
+from state.configuration.groups import DEVICE, REGION
 from state.feature_set import DIMENSION
 from state.model.cells import cell_of
 from state.model.sums import Example
 from state.personalizer import Personalizer
-from state.session.group import DEVICE, REGION, SEPARATOR, group_of
+from state.session.group import SEPARATOR, group_of
 from state.session.interest import Interest
 from tests.state.shop import T0, Visit, event, predictor_of, settings
 

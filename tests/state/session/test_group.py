@@ -2,7 +2,8 @@
 
 import pytest
 
-from state.session.group import DEVICE, HOUR, LONGEST_BYTES, REGION, SEPARATOR, group_of, parts_of_group
+from state.configuration.groups import DEVICE, HOUR, LONGEST_BYTES, REGION
+from state.session.group import SEPARATOR, group_of, parts_of_group
 
 MOMENT = ["time:night", "season:winter", "device:phone", "device:of the context"]
 
