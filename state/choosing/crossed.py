@@ -19,10 +19,11 @@ from state.session.group import parts_of_group
 
 Values = NDArray[np.float64]
 
-TURNS = 6
-"""Of finding the effects in turn; what is left to find after them is less than their deviations."""
-TURNS_OF_PARTS = 24
-"""Where groups have several parts, which may go together: nine tenths of all phones in one region need so many."""
+MOST_TURNS = 60
+"""Of finding the effects in turn. Those by region take some ten; parts that go together, such as a region where nine tenths of the
+visitors have phones, take most."""
+ENOUGH = 1e-3
+"""How much a turn changes the effects, as a part of their size, when there is no need of another."""
 SIZE = 0.3
 """How large the effects are expected to be, as a share of what is expected of the products' own."""
 DRAWN = 0.1
@@ -140,16 +141,18 @@ def fit(
     """Find the parts' effects in turn with the products' own; return what they explain of each product's residuals."""
     size = len(own.exposures)
     spread = effect_variance(own.exposures, own.residuals, own.codes, noise, mean_reward)
-    explained = np.zeros(size)
-    for _ in range(TURNS if len(parts) == 1 else TURNS_OF_PARTS):
+    explained, together = np.zeros(size), np.zeros(len(product))
+    for _ in range(MOST_TURNS):
         mean, _ = own_effects(own.exposures, own.residuals - explained, own.codes, noise, spread)
-        left = cells.unexplained - cells.exposures * mean[product]
-        together = sum((part.of_cells() for part in parts), start=np.zeros(len(product)))
+        left, before = cells.unexplained - cells.exposures * mean[product], together
         for part in parts:
-            together -= part.of_cells()
+            together = together - part.of_cells()
             part.fit(left - cells.exposures * together, noise, SIZE * mean_reward)
-            together += part.of_cells()
+            together = together + part.of_cells()
         explained = _summed(product, cells.exposures * together, size)
+        changed = together - before
+        if changed @ changed <= ENOUGH**2 * (together @ together):
+            break
     return explained
 
 
