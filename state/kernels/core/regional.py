@@ -4,13 +4,15 @@ from typing import Any
 
 import numpy as np
 
-from state.configuration.groups import DEVICE, HOUR, LONGEST_BYTES, REGION
 from state.kernels.core.layout import OFF_GROUP, OFF_POOL
 from state.kernels.core.memory import carray, core, ld8, pointer
 from state.kernels.core.record import find_in
 from state.kernels.core.text import hash_of, put, put_byte
 
 NONE = -1
+REGION, DEVICE, HOUR = 1, 2, 4
+LONGEST_BYTES = 200
+"""As in `state/configuration/groups.py`."""
 SEPARATOR_LENGTH = 3
 ENTRY = 0x1D
 COLON = 0x3A

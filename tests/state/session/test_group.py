@@ -3,6 +3,7 @@
 import pytest
 
 from state.configuration.groups import DEVICE, HOUR, LONGEST_BYTES, REGION
+from state.kernels.core import regional
 from state.session.group import SEPARATOR, group_of, parts_of_group
 
 MOMENT = ["time:night", "season:winter", "device:phone", "device:of the context"]
@@ -24,6 +25,11 @@ MOMENT = ["time:night", "season:winter", "device:phone", "device:of the context"
 )
 def test_a_group_has_the_parts_that_are_told_apart(region: str, moment: list[str], parts: int, expected: str) -> None:
     assert group_of(region, moment, parts) == expected
+
+
+def test_both_cores_have_the_same_parts() -> None:
+    assert (regional.REGION, regional.DEVICE, regional.HOUR) == (REGION, DEVICE, HOUR)
+    assert regional.LONGEST_BYTES == LONGEST_BYTES
 
 
 def test_the_longest_group_is_held() -> None:
