@@ -87,7 +87,7 @@ class Bandit(Section, frozen=True):
     start: Literal["model", "apprentice"] = "model"
     order_by: Literal["value", "score"] = "value"
     form: Literal["shared", "disjoint"] = "shared"
-    effects: tuple[Effect, ...] = ("region_category", "region_product")
+    effects: tuple[Effect, ...] = ("region_category", "region_product", "device_category")
     disjoint_products: Annotated[int, Meta(ge=1, le=1_000)] = 100
     ridge: Positive | None = None
     half_life_ms: Annotated[int, Meta(ge=1)] | None = None
