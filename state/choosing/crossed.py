@@ -93,15 +93,13 @@ class OfCategories(Effects):
 class OfProducts(Effects):
     """Effects of products by region: `labels` (groups,) are the regions by number, `product` (n,) the products by number."""
 
-    def __init__(self, labels: Rows, cells: Cells, product: Rows, category: Rows, categories: int) -> None:
+    def __init__(self, labels: Rows, cells: Cells, product: Rows, categories: int) -> None:
         label = labels[cells.region]
         size = int(product.max()) + 1
         keys, number = np.unique(label * size + product, return_inverse=True)
-        super().__init__(
-            number, keys % size, cells.exposures * (label > 0)
-        )  # by how much regions differ about each product
-        self._labels, self._categories = labels, categories
         self._product = keys % size
+        super().__init__(number, self._product, cells.exposures * (label > 0))  # how regions differ about each product
+        self._labels, self._categories = labels, categories
         begins = np.searchsorted(keys, np.arange(int(labels.max()) + 2) * size)
         self._begins = np.column_stack([begins[:-1], begins[1:]])
         self._begins[0] = 0
@@ -131,7 +129,7 @@ def parts_of_cells(cells: Cells, product: Rows, own: OwnEffects, categories: int
         if kind in kinds and of.any()
     ]
     if OF_PRODUCTS in kinds and labels[0].any() and len(product):
-        parts.append(OfProducts(labels[0], cells, product, category, categories))
+        parts.append(OfProducts(labels[0], cells, product, categories))
     return parts
 
 
