@@ -90,7 +90,8 @@ def described(
 ) -> Described:
     """Return all that a policy looks at, under the model's coefficients `theta` (d,)."""
     catalogue.make_room()
-    offered, span = candidates.offered, rates.regional.span_of(context.group)
+    offered, group = candidates.offered, context.group
+    span = rates.regional.span_of(group)
     known = Known(
         np.array(known_categories(context, catalogue), dtype=np.float64).reshape(-1, CATEGORY_COLUMNS),
         np.array(known_products(context, catalogue), dtype=np.float64).reshape(-1, KNOWN_COLUMNS),
@@ -99,7 +100,7 @@ def described(
         float(sum(context.interest.visits.values())),
         offered.numbers if offered else _NO_LISTS,
         offered.moment.values if offered else _NO_MOMENT,
-        rates.regional.of(context.group),
+        rates.regional.of(group),
         rates.regional.rows[span],
         rates.regional.values[span],
     )

@@ -11,6 +11,7 @@ from state.candidates.sources.store import NOTHING, Resolved, resolved
 from state.catalogue.catalogue import Catalogue, Rows
 from state.choosing.features import Context, known_categories
 from state.choosing.rates import Rates
+from state.choosing.regional import places_in
 from state.choosing.worth import by_themselves
 from state.kernels.columns import CATEGORY_COLUMNS, ProductColumn
 from state.kernels.core.first_pass import find_best
@@ -49,7 +50,8 @@ class FirstPass:
         if len(self._codes) < len(catalogue.category_ids):
             self._codes = np.zeros((len(catalogue.category_ids), 3))
         known = np.array(known_categories(context, catalogue), dtype=np.float64).reshape(-1, CATEGORY_COLUMNS)
-        regional, span = self.rates.regional.of(context.group), self.rates.regional.span_of(context.group)
+        group = context.group
+        regional, span = self.rates.regional.of(group), self.rates.regional.span_of(group)
         places, local = self.places[span], self.rates.regional.values[span]
         price, relative_price = self._usual_prices(context, catalogue)
         most = round(SHARE * limit)
@@ -92,6 +94,5 @@ class FirstPass:
 def _places(rows: Rows, passed: Rows) -> Rows:
     """Where each of the rows (n,) is among those passed; -1 for one that is not."""
     order = np.argsort(passed, kind="stable")
-    at = np.minimum(np.searchsorted(passed[order], rows), len(passed) - 1)
-    found = order[at] if len(passed) else np.zeros(len(rows), np.int64)
-    return np.where(passed[found] == rows, found, -1) if len(passed) else found - 1
+    at = places_in(passed[order], rows)
+    return np.append(order, -1)[at]

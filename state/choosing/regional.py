@@ -55,8 +55,8 @@ class Regional(NamedTuple):
         if span.start == span.stop:
             return np.zeros(len(rows))
         of_region, values = self.rows[span], self.values[span, 0]
-        at = np.minimum(np.searchsorted(of_region, rows), len(of_region) - 1)
-        found: Values = np.where(of_region[at] == rows, values[at], 0.0)
+        at = places_in(of_region, rows)
+        found: Values = np.where(at >= 0, values[at], 0.0)
         return found
 
     def _number(self, region: str) -> int | None:
@@ -69,6 +69,14 @@ class Regional(NamedTuple):
 
 
 NO_EFFECTS = Regional({"": 0}, np.zeros((0, 0, 2)), np.zeros(0, np.int64), np.zeros((0, 2)), np.zeros((1, 2), np.int64))
+
+
+def places_in(ordered: Rows, rows: Rows) -> Rows:
+    """Return where each of the rows (n,) is among those in ascending order; -1 for one that is not."""
+    if not len(ordered):
+        return np.full(len(rows), -1, dtype=np.int64)
+    at = np.minimum(np.searchsorted(ordered, rows), len(ordered) - 1)
+    return np.where(ordered[at] == rows, at, -1)
 
 
 def regional_effects(
@@ -90,9 +98,16 @@ def regional_effects(
     if not len(cells.rows):
         return NO_EFFECTS, explained
     shown = np.flatnonzero(exposures > 0)  # the catalogue may be a hundred times as large
-    place = np.minimum(np.searchsorted(shown, cells.rows), len(shown) - 1)
-    is_shown = shown[place] == cells.rows if len(shown) else np.zeros(len(place), np.bool_)
-    some = Cells(cells.regions, *(column[is_shown] for column in cells[1:]))
+    place = places_in(shown, cells.rows)
+    is_shown = place >= 0
+    some = Cells(
+        cells.regions,
+        cells.region[is_shown],
+        cells.rows[is_shown],
+        cells.exposures[is_shown],
+        cells.unexplained[is_shown],
+        cells.share[is_shown],
+    )
     product, regions = place[is_shown], {name: number for number, name in enumerate(cells.regions)}
     own = OwnEffects(exposures[shown], residuals[shown], codes[shown])
     parts = parts_of_cells(some, product, own, categories, kinds)

@@ -120,7 +120,8 @@ class ThompsonSlates:
         """What the session brings, as `thompson_slate` takes it, except the lists."""
         catalogue = self._shelf.catalogue
         categories, products = known_categories(context, catalogue), known_products(context, catalogue)
-        regional, span = self._regional.of(context.group), self._regional.span_of(context.group)
+        group = context.group
+        regional, span = self._regional.of(group), self._regional.span_of(group)
         local_rows, local = self._regional.rows[span], self._regional.values[span]
         head = AskedHead(
             now_ms=context.now_ms,
