@@ -148,8 +148,18 @@ def test_a_search_leads_to_products_and_is_tracked(page: Page, shop: Shop) -> No
     assert event["query"] == "brass lamp"
 
 
-def test_all_of_it_works_by_keyboard(page: Page) -> None:
+def settle(page: Page, shop: Shop) -> None:
+    """Let no more events leave the page, and wait until it shows the list that knows all that went before."""
+    page.route("**/v1/track", lambda route: route.abort())
+    page.evaluate("heliotrope.flush()")  # waits for what is on its way
+    session = session_of(page)
+    sent = len(shop.tracked(lambda event: event["session_id"] == session))
+    until(page, "sent => Number(document.getElementById('counted').textContent) >= sent", sent)
+
+
+def test_all_of_it_works_by_keyboard(page: Page, shop: Shop) -> None:
     view_one(page)
+    settle(page, shop)
     page.locator(f"{LOVED} .card > a").first.focus()
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
@@ -159,6 +169,21 @@ def test_all_of_it_works_by_keyboard(page: Page) -> None:
     assert "up" in page.evaluate("document.activeElement.className")
     page.keyboard.press("Space")
     expect(page.locator(f'{LOVED} .thumb.up[aria-pressed="true"]')).to_have_count(1)
+
+
+AFTER_A_CLICK = """([place, button]) => {
+  const cards = [...document.querySelectorAll('[data-key="loved"] .card')];
+  cards[0].querySelector('.thumb.up').focus();
+  cards[place].querySelector(button).click(); // draws the list at once, and takes no focus itself
+  const element = document.activeElement, card = element.closest('.card');
+  return [element.className || element.tagName, cards.indexOf(card)];
+}"""
+
+
+def test_a_list_that_is_drawn_anew_keeps_the_focus_in_its_place(page: Page) -> None:
+    view_one(page)
+    assert page.evaluate(AFTER_A_CLICK, [3, ".thumb.up"]) == ["thumb up", 0]
+    assert page.evaluate(AFTER_A_CLICK, [0, ".thumb.down"]) == ["A", 1], "its card is gone, the next one is in its place"
 
 
 HOSTILE_SEARCH = "</title><script>window.__xss=5</script><img src=x onerror=window.__xss=6>\"'"

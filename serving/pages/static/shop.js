@@ -38,12 +38,28 @@ function act(type, fields, when = performance.now()) {
 
 function draw() {
   const old = new Map([...home.children].map(section => [section.dataset.key, section]));
-  const open = document.activeElement?.closest('.card');
+  const focused = placeOfFocus();
   const sections = sectionsOf({ ...profile, trending_recommendations: profile.trending_recommendations?.length ? profile.trending_recommendations : popular }, state.hidden, state.region);
   home.replaceChildren(...sections.map(section => drawSection(section, old.get(section.key))));
-  if (open?.isConnected && !open.contains(document.activeElement)) open.querySelector('a').focus({ preventScroll: true });
+  if (focused) giveBackFocus(focused);
   for (const link of $('categories').children) link.classList.toggle('liked', (profile.version ?? 0) > 0 && (profile.category_data ?? []).slice(0, 2).some(each => each.category_id === link.dataset.categoryId));
   heliotrope.observe(home);
+}
+
+/** What of the lists has the keyboard's focus, and where it stands: moving an element takes the focus from it. */
+function placeOfFocus() {
+  const element = document.activeElement, line = element?.closest('#personal li');
+  if (!line) return undefined;
+  return { element, key: line.closest('.section').dataset.key, index: [...line.parentElement.children].indexOf(line) };
+}
+
+/** To where it was, else to what stands in its place now: whoever goes by keyboard is not thrown out of the list. */
+function giveBackFocus({ element, key, index }) {
+  if (element.isConnected) element.focus({ preventScroll: true });
+  if (element === document.activeElement) return;
+  const section = [...home.children].find(each => each.dataset.key === key) ?? home.firstElementChild;
+  const lines = section?.querySelectorAll('.cards > li, .bundles > li') ?? [];
+  lines[Math.min(index, lines.length - 1)]?.querySelector('a, button').focus({ preventScroll: true });
 }
 
 function drawSection(section, element) {
@@ -216,10 +232,8 @@ document.addEventListener('click', event => {
   const button = event.target.closest('button.thumb');
   if (button) {
     const id = button.closest('[data-product-id]').dataset.productId;
-    const next = button.closest('.card')?.nextElementSibling?.querySelector('a');
     thumb(id, button.classList.contains('up') ? 1 : -1, button.closest('[data-decision-id]')?.dataset.decisionId, event.timeStamp);
     if (button.dataset.act) button.ariaPressed = 'true';
-    else if (!button.isConnected) next?.focus();
   }
   if (event.target.closest('[data-act="cart"]')) {
     const { productId, categoryId } = $('page').dataset;
