@@ -252,10 +252,7 @@ class Chooser:
         row_of, rates = self.catalogue.row_of, self.rates
         rows = np.array([row_of.get(product, UNLISTED) for product in product_ids], dtype=np.int64)
         effect: Values = rates.effect.take(rates.known(rows))
-        regional, codes = rates.regional.of(group), self.catalogue.category[rows]
-        is_known = codes < len(regional)
-        effect[is_known] += regional[codes[is_known], 0]
-        return effect + rates.regional.of_products(group, rows)
+        return effect + rates.regional.of(group).means(self.catalogue.category[rows], rows)
 
     def coefficients(self, slate: Slate) -> Values | None:
         """Return θ (d,), or one for each item (k, d) where products have models of their own; None before a model has come."""

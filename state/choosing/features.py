@@ -90,8 +90,7 @@ def described(
 ) -> Described:
     """Return all that a policy looks at, under the model's coefficients `theta` (d,)."""
     catalogue.make_room()
-    offered, group = candidates.offered, context.group
-    span = rates.regional.span_of(group)
+    offered, regional = candidates.offered, rates.regional.of(context.group)
     known = Known(
         np.array(known_categories(context, catalogue), dtype=np.float64).reshape(-1, CATEGORY_COLUMNS),
         np.array(known_products(context, catalogue), dtype=np.float64).reshape(-1, KNOWN_COLUMNS),
@@ -100,9 +99,9 @@ def described(
         float(sum(context.interest.visits.values())),
         offered.numbers if offered else _NO_LISTS,
         offered.moment.values if offered else _NO_MOMENT,
-        rates.regional.of(group),
-        rates.regional.rows[span],
-        rates.regional.values[span],
+        regional.effects,
+        regional.rows,
+        regional.values,
     )
     scratch = Scratch(catalogue.code_slot, catalogue.stamp, catalogue.next_mark())
     columns, mean, own = describe(candidates.rows, rates.table, known, scratch, theta)

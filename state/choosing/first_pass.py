@@ -50,9 +50,8 @@ class FirstPass:
         if len(self._codes) < len(catalogue.category_ids):
             self._codes = np.zeros((len(catalogue.category_ids), 3))
         known = np.array(known_categories(context, catalogue), dtype=np.float64).reshape(-1, CATEGORY_COLUMNS)
-        group = context.group
-        regional, span = self.rates.regional.of(group), self.rates.regional.span_of(group)
-        places, local = self.places[span], self.rates.regional.values[span]
+        regional = self.rates.regional.of(context.group)
+        places = self.places[regional.span]
         price, relative_price = self._usual_prices(context, catalogue)
         most = round(SHARE * limit)
         scores, best = np.zeros(most), np.zeros(most, dtype=np.int64)
@@ -62,10 +61,10 @@ class FirstPass:
             known.ctypes.data,
             len(known),
             catalogue.code_of(context.last_category),
-            regional.ctypes.data,
-            len(regional),
+            regional.effects.ctypes.data,
+            len(regional.effects),
             places.ctypes.data,
-            local.ctypes.data,
+            regional.values.ctypes.data,
             len(places),
             self._local.ctypes.data,
             price,

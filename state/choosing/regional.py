@@ -33,42 +33,39 @@ class Regional(NamedTuple):
     values: Values
     begins: Rows
 
-    def of(self, region: str) -> Values:
-        """Return mean and variance by code, (codes, 2); (0, 2) where the session has no region.
-
-        A group that is not known has what its region has alone.
-        """
-        number = self._number(region)
-        if number is None:
-            return self.effects[:0].reshape(0, 2)
-        effects: Values = self.effects[number]
-        return effects
-
-    def span_of(self, region: str) -> slice:
-        """Return where the products that have an effect in the region are among `rows`."""
-        number = self._number(region)
-        return slice(0, 0) if number is None else slice(*self.begins[number].tolist())
-
-    def of_products(self, region: str, rows: Rows) -> Values:
-        """Return the mean effects of these products in the region, (k,); 0 where there is none."""
-        span = self.span_of(region)
-        if span.start == span.stop:
-            return np.zeros(len(rows))
-        of_region, values = self.rows[span], self.values[span, 0]
-        at = places_in(of_region, rows)
-        found: Values = np.where(at >= 0, values[at], 0.0)
-        return found
-
-    def _number(self, region: str) -> int | None:
+    def of(self, region: str) -> "InRegion":
+        """Return what is known of the region; of a group that is not known, what its region has alone; `NOWHERE` for no region."""
         if not region or not len(self.effects):
-            return None
+            return NOWHERE
         number = self.regions.get(region)
         if number is None:
             number = self.regions.get(region_alone(region), 0) if SEPARATOR in region else 0
-        return number
+        span = slice(*self.begins[number].tolist())
+        return InRegion(self.effects[number], span, self.rows[span], self.values[span])
 
 
-NO_EFFECTS = Regional({"": 0}, np.zeros((0, 0, 2)), np.zeros(0, np.int64), np.zeros((0, 2)), np.zeros((1, 2), np.int64))
+class InRegion(NamedTuple):
+    """Effects in one region: of categories by code, `effects` (codes, 2), and of products, `rows` (k,) and `values` (k, 2); `span`
+    is where the products are in `Regional`."""
+
+    effects: Values
+    span: slice
+    rows: Rows
+    values: Values
+
+    def means(self, codes: Rows, rows: Rows) -> Values:
+        """Return the mean effects of products and of their categories together, (n,); 0 where there is none."""
+        found: Values = np.zeros(len(rows))
+        is_known = codes < len(self.effects)
+        found[is_known] = self.effects[codes[is_known], 0]
+        if len(self.rows):
+            at = places_in(self.rows, rows)
+            found += np.where(at >= 0, self.values[at, 0], 0.0)
+        return found
+
+
+NOWHERE = InRegion(np.zeros((0, 2)), slice(0, 0), np.zeros(0, np.int64), np.zeros((0, 2)))
+NO_EFFECTS = Regional({"": 0}, np.zeros((0, 0, 2)), NOWHERE.rows, NOWHERE.values, np.zeros((1, 2), np.int64))
 
 
 def places_in(ordered: Rows, rows: Rows) -> Rows:

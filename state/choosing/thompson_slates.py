@@ -120,9 +120,7 @@ class ThompsonSlates:
         """What the session brings, as `thompson_slate` takes it, except the lists."""
         catalogue = self._shelf.catalogue
         categories, products = known_categories(context, catalogue), known_products(context, catalogue)
-        group = context.group
-        regional, span = self._regional.of(group), self._regional.span_of(group)
-        local_rows, local = self._regional.rows[span], self._regional.values[span]
+        regional = self._regional.of(context.group)
         head = AskedHead(
             now_ms=context.now_ms,
             last_code=catalogue.code_of(context.last_category),
@@ -132,11 +130,11 @@ class ThompsonSlates:
             personal=offered.personal,
             moment=offered.moment.address,
             moment_size=len(offered.moment.values),
-            regional=_address(regional),
-            regional_size=len(regional),
-            local_rows=_address(local_rows),
-            local=_address(local),
-            local_size=len(local),
+            regional=_address(regional.effects),
+            regional_size=len(regional.effects),
+            local_rows=_address(regional.rows),
+            local=_address(regional.values),
+            local_size=len(regional.rows),
             uniforms=self._uniforms.allocate(most + 2 * self._slots),
             normals=self._normals.address(self._policy.draws * (DIMENSION + most)),
             mark=catalogue.next_mark(),

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from state.configuration.groups import DEVICE, HOUR, LONGEST_BYTES, REGION
 
 SEPARATOR = "\u2063"
-"""Between the parts of a group; the invisible separator, which JSON writes as it stands and names hardly have."""
+"""Between the parts of a group; the invisible separator, which JSON writes as it stands. A name with one counts as not known."""
 _DEVICE, _HOUR = "device:", "time:"
 
 
@@ -17,7 +17,7 @@ def group_of(region: str, moment: Sequence[str], parts: int) -> str:
     """
     device = _first(moment, _DEVICE) if parts & DEVICE else ""
     hour = _first(moment, _HOUR) if parts & HOUR else ""
-    named = region if parts & REGION or not parts else ""
+    named = _whole(region) if parts & REGION or not parts else ""
     if not device and not hour:
         return named
     group = SEPARATOR.join((named, device, hour))
@@ -36,4 +36,8 @@ def region_alone(group: str) -> str:
 
 
 def _first(moment: Sequence[str], begin: str) -> str:
-    return next((name[len(begin) :] for name in moment if name.startswith(begin)), "")
+    return _whole(next((name[len(begin) :] for name in moment if name.startswith(begin)), ""))
+
+
+def _whole(name: str) -> str:
+    return name if SEPARATOR not in name else ""

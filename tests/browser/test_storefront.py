@@ -183,7 +183,9 @@ AFTER_A_CLICK = """([place, button]) => {
 def test_a_list_that_is_drawn_anew_keeps_the_focus_in_its_place(page: Page) -> None:
     view_one(page)
     assert page.evaluate(AFTER_A_CLICK, [3, ".thumb.up"]) == ["thumb up", 0]
-    assert page.evaluate(AFTER_A_CLICK, [0, ".thumb.down"]) == ["A", 1], "its card is gone, the next one is in its place"
+    assert page.evaluate(AFTER_A_CLICK, [0, ".thumb.down"]) == ["A", 1], (
+        "its card is gone, the next one is in its place"
+    )
 
 
 HOSTILE_SEARCH = "</title><script>window.__xss=5</script><img src=x onerror=window.__xss=6>\"'"

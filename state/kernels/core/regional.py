@@ -13,9 +13,10 @@ NONE = -1
 REGION, DEVICE, HOUR = 1, 2, 4
 LONGEST_BYTES = 200
 """As in `state/configuration/groups.py`."""
-SEPARATOR_LENGTH = 3
+SEPARATOR, SEPARATOR_LENGTH = int.from_bytes(b"\xe2\x81\xa3", "little"), 3
+DEVICE_BEGIN, DEVICE_LENGTH = int.from_bytes(b"device:", "little"), 7
+HOUR_BEGIN, HOUR_LENGTH = int.from_bytes(b"time:", "little"), 5
 ENTRY = 0x1D
-COLON = 0x3A
 
 
 @core
@@ -24,53 +25,52 @@ def _put_separator(p: int) -> Any:
 
 
 @core
-def _put_entry(s: Any, p: int, is_device: int) -> Any:
-    """Writes the device, or the time of day, of the session's moment, if it has one."""
+def _begins(at: int, n: int, begin: int, length: int) -> Any:
+    """Whether the n bytes begin with those of a number, the lowest first."""
+    if n < length:
+        return False
+    for i in range(length):
+        if ld8(at + i) != (begin >> (8 * i)) & 0xFF:
+            return False
+    return True
+
+
+@core
+def _whole(at: int, n: int) -> Any:
+    """Return the length of a name, 0 for one that holds the separator."""
+    for i in range(n):
+        if _begins(at + i, n - i, SEPARATOR, SEPARATOR_LENGTH):
+            return 0
+    return n
+
+
+@core
+def _put_entry(s: Any, p: int, begin: int, length: int) -> Any:
+    """Writes the rest of the first entry of the session's moment that begins so, if there is one."""
     at = s.self_at + OFF_POOL + s.moment_off
     end = at + s.moment_len
     while at < end:
         n = 0
         while at + n < end and ld8(at + n) != ENTRY:
             n += 1
-        if is_device and _is_device(at, n):
-            return put(p, at + 7, n - 7)
-        if not is_device and _is_time(at, n):
-            return put(p, at + 5, n - 5)
+        if _begins(at, n, begin, length):
+            return put(p, at + length, _whole(at + length, n - length))
         at += n + 1
     return p
 
 
 @core
-def _is_device(at: int, n: int) -> Any:
-    """Whether an entry begins with `device:`."""
-    if n < 7 or ld8(at) != 100 or ld8(at + 1) != 101 or ld8(at + 2) != 118:
-        return False
-    return ld8(at + 3) == 105 and ld8(at + 4) == 99 and ld8(at + 5) == 101 and ld8(at + 6) == COLON
-
-
-@core
-def _is_time(at: int, n: int) -> Any:
-    """Whether an entry begins with `time:`."""
-    if n < 5 or ld8(at) != 116 or ld8(at + 1) != 105:
-        return False
-    return ld8(at + 2) == 109 and ld8(at + 3) == 101 and ld8(at + 4) == COLON
-
-
-@core
 def group_of(s: Any, w: Any) -> Any:
     """Return where the name of the session's group is, and its length."""
-    region, length = s.self_at + OFF_POOL + s.region_off, int(s.region_len)
-    if w.groups and not w.groups & REGION:
-        length = 0
-    if w.groups == REGION or w.groups == 0:
-        return region, length
+    region = s.self_at + OFF_POOL + s.region_off
+    length = _whole(region, int(s.region_len)) if w.groups == 0 or w.groups & REGION else 0
     begin = s.self_at + OFF_GROUP
     p = _put_separator(put(begin, region, length))
     if w.groups & DEVICE:
-        p = _put_entry(s, p, True)
+        p = _put_entry(s, p, DEVICE_BEGIN, DEVICE_LENGTH)
     p = _put_separator(p)
     if w.groups & HOUR:
-        p = _put_entry(s, p, False)
+        p = _put_entry(s, p, HOUR_BEGIN, HOUR_LENGTH)
     n = int(p - begin)
     if n == length + 2 * SEPARATOR_LENGTH:
         return region, length

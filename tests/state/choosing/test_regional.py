@@ -12,7 +12,7 @@ from state.choosing.crossed import DRAWN, OF_CATEGORIES, OF_PRODUCTS, OF_PRODUCT
 from state.choosing.features import Context
 from state.choosing.model_cells import Cells, ModelCells
 from state.choosing.rates import Rates
-from state.choosing.regional import NO_EFFECTS, regional_effects
+from state.choosing.regional import NO_EFFECTS, InRegion, regional_effects
 from state.configuration.groups import DEVICE, REGION
 from state.feature_set import DIMENSION
 from state.model.cells import cell_of
@@ -43,7 +43,7 @@ def test_effects_of_regions_are_found() -> None:
     cells, exposures, residuals = shown(np.full((2, PRODUCTS), 200.0))
     regional, explained = regional_effects(cells, exposures, residuals, CODES, CATEGORIES, NOISE, MEAN, OF_CATEGORIES)
     for number, name in enumerate(("north", "south"), start=1):
-        found = regional.of(name)
+        found = regional.of(name).effects
         deviation = np.sqrt(NOISE / 2_000)
         assert np.abs(found[:, 0] - EFFECTS[number]).max() < 4 * deviation
         assert (found[:, 1] > DRAWN * deviation**2 / 2).all()
@@ -67,10 +67,10 @@ def test_what_a_region_explains_is_not_the_products_own() -> None:
 def test_a_region_that_is_not_known_has_the_categories_effect_and_the_regions_spread() -> None:
     cells, exposures, residuals = shown(np.full((2, PRODUCTS), 200.0))
     regional, _ = regional_effects(cells, exposures, residuals, CODES, CATEGORIES, NOISE, MEAN, OF_CATEGORIES)
-    unknown, known = regional.of("elsewhere"), regional.of("north")
+    unknown, known = regional.of("elsewhere").effects, regional.of("north").effects
     assert (unknown[:, 0] == 0).all()
     assert (unknown[:, 1] > known[:, 1]).all()
-    assert len(regional.of("")) == 0
+    assert len(regional.of("").effects) == 0
 
 
 def test_no_cells_give_no_effects() -> None:
@@ -168,7 +168,7 @@ def test_effects_of_region_and_device_are_found_together_and_not_twice(shares: N
     cells, exposures, residuals = by_parts(shares)
     regional, _ = regional_effects(cells, exposures, residuals, CODES, CATEGORIES, NOISE, MEAN, OF_CATEGORIES)
     of = {
-        (r, d): regional.of(f"{r}{SEPARATOR}{d}{SEPARATOR}")[:, 0]
+        (r, d): regional.of(f"{r}{SEPARATOR}{d}{SEPARATOR}").effects[:, 0]
         for r in ("north", "south")
         for d in ("phone", "tablet")
     }
@@ -186,7 +186,7 @@ def test_what_of_a_group_is_not_known_has_no_effect() -> None:
     regional, _ = regional_effects(
         cells._replace(regions=regions), exposures, residuals, CODES, CATEGORIES, NOISE, MEAN, OF_CATEGORIES
     )
-    found = {region: regional.of(region) for region in regions[1:]}
+    found = {region: regional.of(region).effects for region in regions[1:]}
     whole = found[f"south{SEPARATOR}phone{SEPARATOR}"][:, 0] - found[f"north{SEPARATOR}phone{SEPARATOR}"][:, 0]
     assert whole[0] < -0.05
     tablet = found[f"{SEPARATOR}tablet{SEPARATOR}"]
@@ -207,8 +207,9 @@ def test_a_group_that_is_not_known_has_what_its_region_has() -> None:
     n[[catalogue.row_of["p0"], catalogue.row_of["p1"]]] = 200.0
     regional, _ = regional_effects(cells, n, np.zeros(3), catalogue.category[:3], 3, NOISE, MEAN, OF_CATEGORIES)
     tablet, alone = regional.of(f"north{SEPARATOR}tablet{SEPARATOR}"), regional.of("north")
-    assert tablet.tolist() == alone.tolist()
-    assert regional.of(f"west{SEPARATOR}phone{SEPARATOR}").tolist() == regional.effects[0].tolist()
+    assert tablet.effects.tolist() == alone.effects.tolist()
+    unknown = regional.of(f"west{SEPARATOR}phone{SEPARATOR}")
+    assert unknown.effects.tolist() == regional.effects[0].tolist()
 
 
 LIKED_IN_NORTH = (3, 7, 12)
@@ -224,18 +225,23 @@ def liked_in_north(size: float) -> tuple[Cells, NDArray[np.float64], NDArray[np.
     return cells, exposures, np.bincount(cells.rows, weights=cells.unexplained).astype(np.float64)
 
 
+def of_products(found: InRegion, rows: NDArray[np.int64]) -> NDArray[np.float64]:
+    """The effects of products alone: what is found without a category."""
+    return found.means(np.full(len(rows), CATEGORIES), rows)
+
+
 def test_effects_of_products_in_a_region_are_found_next_to_those_of_categories() -> None:
     """Three products of forty are too few to make an effect of their categories, or of the products everywhere."""
     cells, exposures, residuals = liked_in_north(0.1)
     kinds = (*OF_CATEGORIES, OF_PRODUCTS)
     regional, explained = regional_effects(cells, exposures, residuals, CODES, CATEGORIES, NOISE, MEAN, kinds)
     every = np.arange(PRODUCTS)
-    north, south = (regional.of_products(region, every) for region in ("north", "south"))
+    north, south = (regional.of(region) for region in ("north", "south"))
     others = np.setdiff1d(every, LIKED_IN_NORTH)
-    apart = north - south
+    apart = of_products(north, every) - of_products(south, every)
     assert (apart[list(LIKED_IN_NORTH)] > 0.05).all()
     assert np.abs(apart[others]).max() < 0.04
-    assert np.abs(regional.of("north")[:, 0] - regional.of("south")[:, 0]).max() < 0.02
+    assert np.abs(north.effects[:, 0] - south.effects[:, 0]).max() < 0.02
     left = (residuals - explained) / exposures
     assert np.abs(left[list(LIKED_IN_NORTH)]).max() < 0.06  # half of 0.1 is what the product earned in the mean of both
 
@@ -246,23 +252,23 @@ def test_a_product_is_known_the_better_in_a_region_the_more_it_was_shown_there()
     cells, exposures, residuals = shown(counts)
     regional, _ = regional_effects(cells, exposures, residuals, CODES, CATEGORIES, NOISE, MEAN, (OF_PRODUCTS,))
     variance = {
-        region: regional.of(region)[CODES[5], 1] + regional.values[regional.span_of(region)][5, 1]
+        region: regional.of(region).effects[CODES[5], 1] + regional.of(region).values[5, 1]
         for region in ("north", "south")
     }
-    unknown = regional.of("elsewhere")[CODES[5], 1]
+    unknown = regional.of("elsewhere").effects[CODES[5], 1]
     assert variance["north"] == pytest.approx(OF_PRODUCTS_DRAWN * NOISE / 4_000, rel=0.5)
     assert variance["north"] < variance["south"] / 5
     assert variance["south"] < unknown
-    assert regional.span_of("elsewhere") == regional.span_of("") == slice(0, 0)
-    assert not regional.of_products("elsewhere", np.arange(PRODUCTS)).any()
+    assert len(regional.of("elsewhere").rows) == len(regional.of("").rows) == 0
+    assert not of_products(regional.of("elsewhere"), np.arange(PRODUCTS)).any()
 
 
 def test_a_product_that_few_took_from_a_region_gets_no_effect_of_the_others() -> None:
     """Without effects of products there are none, and a region's list is empty."""
     cells, exposures, residuals = liked_in_north(0.1)
     regional, _ = regional_effects(cells, exposures, residuals, CODES, CATEGORIES, NOISE, MEAN, OF_CATEGORIES)
-    assert regional.span_of("north") == slice(0, 0)
-    assert not regional.of_products("north", np.arange(PRODUCTS)).any()
+    assert len(regional.of("north").rows) == 0
+    assert not of_products(regional.of("north"), np.arange(PRODUCTS)).any()
 
 
 def test_each_region_is_shown_the_products_that_it_likes() -> None:

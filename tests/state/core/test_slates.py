@@ -20,7 +20,7 @@ from state.kernels.core.offering import next_random
 from state.model.sums import Example
 from state.personalizer import Personalizer
 from state.session.forms import decode_session
-from state.session.group import group_of
+from state.session.group import SEPARATOR, group_of
 from tests.state.core.naive_slates import Chance, pick
 from tests.state.core.scene import CATEGORIES, chooser_of, product_name, settings_of
 from tests.state.core.twin import SALT, CompiledHost
@@ -99,8 +99,8 @@ def test_a_slates_propensities_are_exact_given_the_draws(overrides: dict[str, di
         assert set(levels) == {0, 1, 2}
 
 
-@pytest.mark.parametrize("region", ["north", "south", "unknown land", ""])
-@pytest.mark.parametrize("device", ["", "phone", "unknown"])
+@pytest.mark.parametrize("region", ["north", "south", "unknown land", f"north{SEPARATOR}phone{SEPARATOR}", ""])
+@pytest.mark.parametrize("device", ["", "phone", "unknown", f"a{SEPARATOR}b"])
 @pytest.mark.parametrize(
     "effects",
     [
