@@ -97,7 +97,8 @@ def _see_operators(found: Health, rest: FlinkRest, job: dict[str, Any], now_ms: 
     behind = [value for name, several in values.items() if name.endswith("records-lag-max") for value in several]
     found.records_behind = max(behind) if behind else None
     answers = [value for value in values.get("last_answer_ms", []) if value]
-    found.last_profile_age_ms = now_ms - max(answers) if answers else None
+    # an answer may be newer than the question
+    found.last_profile_age_ms = max(0, now_ms - max(answers)) if answers else None
     found.profiles_written = sum(values.get("profiles_written", []))
     found.redis_retries = sum(values.get("redis_retries", []))
     found.dead_letters = sum(values.get("dead_letters", []))

@@ -84,6 +84,10 @@ def test_what_is_well_is_ok() -> None:
     assert (found.checkpoint_age_ms, found.checkpoints_failed) == (3_000, 1)
 
 
+def test_a_profile_that_is_written_while_the_question_is_asked_is_of_now() -> None:
+    assert look(JobManager(last_answer_ms=[NOW + 40])).last_profile_age_ms == 0
+
+
 def test_a_loop_names_the_innermost_cause() -> None:
     manager = JobManager()
     causes = ("org.apache.flink.util.FlinkException: a task failed", "java.lang.Error: pemja", "UnicodeDecodeError: s")
