@@ -19,6 +19,10 @@ PART_ALONE = 4
 MOST_EFFECTS = 1 << 16
 """Regions × categories: where there are many categories, fewer regions have effects."""
 
+LARGEST_REWARD = 2.0
+"""What an exposure can leave unexplained, as rewards lie in [-1, 1]. A cell has more where nearly all that it had of exposures was
+taken back: a visitor's group had changed, and what was told in one was taken back from another, at another age."""
+
 
 class Cells(NamedTuple):
     """Products in regions: the region's number from 1 on and the catalogue's row of each of n cells, with its exposures, what the
@@ -54,6 +58,7 @@ class ModelCells:
         number_of = _numbers([region for region, _ in self._parts], statistics[:, 0], most)
         region = np.array([number_of.get(name, 0) for name, _ in self._parts], dtype=np.int64)
         held = (rows >= 0) & (region > 0) & (statistics[:, 0] > 0)
+        held &= np.abs(statistics[:, 2]) <= LARGEST_REWARD * statistics[:, 0]
         exposures, _, unexplained, share = statistics[held].T
         return Cells(["", *number_of], region[held], rows[held], exposures, unexplained, share)
 

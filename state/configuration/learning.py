@@ -114,10 +114,12 @@ class Bandit(Section, frozen=True):
 
     @property
     def groups(self) -> int:
-        """What sessions are told apart by for effects, as bits, see `state/session/group.py`; 0 for nothing."""
+        """What sessions are told apart by for effects, as bits, see `state/session/group.py`; 0 for nothing, as where products have
+        models of their own in all variants."""
         bits = {"region_category": REGION, "region_product": REGION, "device_category": DEVICE, "hour_category": HOUR}
         groups = 0
-        for name in self.effects if self.form == "shared" else ():
+        forms = {self.form, *(variant.get("form") for variant in self.variants.values())}
+        for name in self.effects if "shared" in forms else ():
             groups |= bits[name]
         return groups
 

@@ -12,9 +12,9 @@ SEASONS = ("winter", "spring", "summer", "autumn")
 MOST_TOLD = 8
 """Entries of `context` that are looked at, the first by name."""
 LONGEST = 64
+"""Characters of a moment's name."""
 _TIMES = tuple(f"time:{daypart}" for daypart in DAYPARTS)
 _SEASONS = tuple(f"season:{season}" for season in SEASONS)
-"""Characters of a moment's name."""
 
 
 def moment_of(event: Event) -> list[str]:

@@ -6,8 +6,12 @@ of its own too.
 
 from collections.abc import Iterable, Sequence
 
+from state.configuration.groups import LONGEST_BYTES
+
 _CELL, _PASSED = "\x1f", "\x1e"
-"""No id and no region that comes from outside has a control character."""
+"""What comes from outside may have them too; `group_of` lets none into a region, and an id that begins with one has no row."""
+LONGEST_ID = 128
+"""Characters of a product's id."""
 
 
 def cell_of(region: str, product_id: str) -> str:
@@ -34,6 +38,13 @@ def parts_of(name: str) -> tuple[str, str]:
     """Return a cell's region and product, empty where the name is none of `cell_of`."""
     parts = name.split(_CELL, 2)
     return (parts[1], parts[2]) if len(parts) == 3 and not parts[0] else ("", "")
+
+
+def is_sound(name: str) -> bool:
+    """Return whether a product or a cell of that name, or what was passed over of one, can stand in a model."""
+    of = name.removeprefix(_PASSED)
+    region, product_id = parts_of(of) if is_cell(of) else ("none", of)
+    return 0 < len(region) <= LONGEST_BYTES and 0 < len(product_id) <= LONGEST_ID and is_product(product_id)
 
 
 def products_and_cells(names: Sequence[str], rows: Iterable[int]) -> tuple[list[int], list[int]]:

@@ -8,7 +8,7 @@ import numpy as np
 from state.codec import damaged, unpack
 from state.configuration import Bandit
 from state.decay import landmark_scale
-from state.model.cells import cell_of, passed_of
+from state.model.cells import cell_of, is_product, is_sound, passed_of
 from state.model.drift import DriftState, DriftWatches, shortened
 from state.model.product_sums import ProductSums
 from state.model.river.learner import RiverLearner, create, made_from
@@ -66,7 +66,7 @@ class LearnerShard:
         else:
             opened = cls.decode(data)
         opened.pending.merge(pending, 1.0)
-        opened.has_cells = bandit.groups > 0
+        opened.has_cells = bandit.groups > 0 and not disjoint
         if bandit.drift != "shorten" or opened.configured_ms != bandit.half_life_ms:
             opened.use_half_life(bandit.half_life_ms, now_ms)
             opened.configured_ms = bandit.half_life_ms
@@ -81,26 +81,26 @@ class LearnerShard:
         landmark_ms = self.sums.landmark_ms
         taken = self.sums.add(examples)
         self.pending.scale(landmark_scale(landmark_ms, self.sums.landmark_ms, self.sums.half_life_ms))
-        names = [example.product_id for example in taken.examples]
-        self._count(names, range(len(names)), taken)
+        names = {at: example.product_id for at, example in enumerate(taken.examples) if is_product(example.product_id)}
+        self._count(names, taken)
         if self.has_cells:
-            told = [at for at, example in enumerate(taken.examples) if example.region]
-            self._count([cell_of(taken.examples[at].region, names[at]) for at in told], told, taken)
+            cells = {at: cell_of(taken.examples[at].region, name) for at, name in names.items()}
+            self._count({at: cell for at, cell in cells.items() if is_sound(cell)}, taken)
         if self.river is not None:
             for example in taken.examples:
                 self.river.learn(example)
 
-    def _count(self, names: Sequence[str], at: Sequence[int], taken: Learned) -> None:
-        """Adds examples `at` to the rows of those names, and what of them was passed over to rows next to those."""
+    def _count(self, names: Mapping[int, str], taken: Learned) -> None:
+        """Adds examples, by their number, to the rows of those names, and what of them was passed over to rows next to those."""
         if not names:
             return
-        self.pending.add(names, taken.numbers[at], taken.x[at])
-        passed = [(name, place) for name, place in zip(names, at, strict=True) if taken.passed[place]]
+        at = list(names)
+        self.pending.add(list(names.values()), taken.numbers[at], taken.x[at])
+        passed = [place for place in at if taken.passed[place]]
         if passed and not self.pending.is_disjoint:
-            places = [place for _, place in passed]
-            numbers = np.zeros((len(places), taken.numbers.shape[1]))
-            numbers[:, 0] = taken.passed[places]
-            self.pending.add([passed_of(name) for name, _ in passed], numbers, taken.x[places])
+            numbers = np.zeros((len(passed), taken.numbers.shape[1]))
+            numbers[:, 0] = taken.passed[passed]
+            self.pending.add([passed_of(names[place]) for place in passed], numbers, taken.x[passed])
 
     def observe(self, bandit: Bandit, now_ms: int) -> int:
         """Watch the rewards that wait, and forget faster from now on where they fell and the configuration says so.

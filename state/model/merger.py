@@ -10,7 +10,7 @@ from state.codec import UnreadableError, damaged, reading, unpack
 from state.configuration import Settings
 from state.decay import landmark_scale
 from state.feature_set import DIMENSION, FEATURE_SET, Feature, own_rate_columns, prior_of
-from state.model.cells import passed_of, products_and_cells
+from state.model.cells import is_sound, passed_of, products_and_cells
 from state.model.drift import DriftState
 from state.model.examination import Examination, examination_after
 from state.model.learner import ShardUpdate
@@ -147,6 +147,9 @@ class Merger:
         before, width = (self.landmark_ms, self.half_life_ms), len(self.products)
         original = self._own_sums(update.sums)
         self._check_rows(update.products)
+        rows = {
+            name: row for name, row in update.products.items() if is_sound(name)
+        }  # an earlier release told of others too
         if self.conditions.shortens and original.turns:
             self.use_half_life(original.half_life_ms, original.turns[-1][0])
         sums = original.under(self.half_life_ms, now_ms)
@@ -154,7 +157,7 @@ class Merger:
         self.river, self.watched = update.river or self.river, update.watched or self.watched
         self._move_to(max(self.landmark_ms, sums.landmark_ms))
         scale = self._scale(original, sums, now_ms)
-        self.products.merge(self._admitted(update.products), scale)
+        self.products.merge(self._admitted(rows), scale)
         self._bound()
         return (self.landmark_ms, self.half_life_ms) != before or len(self.products) < width
 
@@ -225,7 +228,7 @@ class Merger:
 
     def restore_products(self, rows: Mapping[str, bytes]) -> int:
         """Give a merger that was decoded its products' rows; return how many were damaged, and so are left out."""
-        sound = {product: row for product, row in rows.items() if self._is_row(row)}
+        sound = {product: row for product, row in rows.items() if is_sound(product) and self._is_row(row)}
         self.products.merge(sound, 1.0)
         return len(rows) - len(sound)
 
@@ -282,8 +285,7 @@ class Merger:
         merged, products, conditions = self.sums(), self.products, self.conditions
         kept, cells = rows_within(products, PRODUCTS_LIMIT_BYTES - len(self.river), only)
         fade = merged.fade(now_ms)
-        if conditions.by_evidence:
-            self.examination = examination_after(self.examination, merged, now_ms)
+        self.examination = examination_after(self.examination, merged, now_ms) if conditions.by_evidence else "all"
         seen = merged.looked_at() if self.examination == "cascade" else merged
         theta = seen.coefficients(conditions.ridge, now_ms, prior_of(conditions.feature_set, conditions.dimension))
         own = own_rate_columns(conditions.feature_set)
@@ -345,7 +347,9 @@ class Merger:
         return merger
 
     def _set_base(self, snapshot: Snapshot, now_ms: int) -> None:
-        original = Sums.decode(snapshot.sums)
+        original = snapshot.seen(
+            Sums.decode(snapshot.sums)
+        )  # of what was passed over there are no products' rows in it
         self.base, self.base_since_ms = snapshot, now_ms
         self.examination = snapshot.examination if self.conditions.by_evidence else "all"
         self.base_sums = original.under(self.half_life_ms, now_ms)

@@ -11,7 +11,7 @@ import numpy as np
 
 from state.codec import damaged
 from state.feature_set import DIMENSION, FEATURE_SET
-from state.model.cells import parts_of
+from state.model.cells import is_cell, is_product, is_sound
 from state.model.disjoint import arm_width
 from state.model.drift import DriftState
 from state.model.snapshot import Snapshot
@@ -89,8 +89,8 @@ def _check_sums(snapshot: Snapshot, sums: Sums) -> None:
 
 def _check_products(snapshot: Snapshot, dimension: int) -> None:
     products, cells = snapshot.product_ids, snapshot.cells
-    require(all(map(_is_name, products)), "a product's id is empty or too long")
-    require(all(_is_name(part) for cell in cells for part in parts_of(cell)), "a cell's name is none")
+    require(all(is_product(name) and is_sound(name) for name in products), "a product's id is empty or too long")
+    require(all(is_cell(name) and is_sound(name) for name in cells), "a cell's name is none")
     for names in (products, cells):
         require(len(set(names)) == len(names), "a product is there twice")
     _check_counts(snapshot.counts, snapshot.residuals, len(products), least_is_checked=True)
@@ -99,10 +99,6 @@ def _check_products(snapshot: Snapshot, dimension: int) -> None:
     arms = _table(snapshot.arms, "<f8", len(products), width, "models of products")
     require(all_finite(arms), "a product's numbers are not finite")
     require(not arms.size or float(np.abs(arms).max()) <= LARGEST_SUM, "a product's sums are too large")
-
-
-def _is_name(text: str) -> bool:
-    return 0 < len(text) <= LONGEST_NAME
 
 
 def _check_counts(of_counts: bytes, of_residuals: bytes, size: int, *, least_is_checked: bool) -> None:

@@ -247,6 +247,7 @@ class Sums:
         left.turns, left.refused = self.turns, self.refused
         left.a, left.b, left.positions = self.a - self.passed, self.b, self.positions
         left.compared = self.compared
+        left.evidence[1:] = self.evidence[1:]
         left.totals = self.totals - np.array([self.evidence[0], 0.0, 0.0])
         return left
 

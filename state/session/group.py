@@ -6,6 +6,8 @@ from state.configuration.groups import DEVICE, HOUR, LONGEST_BYTES, REGION
 
 SEPARATOR = "\u2063"
 """Between the parts of a group; the invisible separator, which JSON writes as it stands. A name with one counts as not known."""
+_UNFIT = frozenset((SEPARATOR, "\x1e", "\x1f"))
+"""The others separate what `state/model/cells.py` names."""
 _DEVICE, _HOUR = "device:", "time:"
 
 
@@ -40,4 +42,4 @@ def _first(moment: Sequence[str], begin: str) -> str:
 
 
 def _whole(name: str) -> str:
-    return name if SEPARATOR not in name else ""
+    return name if _UNFIT.isdisjoint(name) else ""

@@ -139,9 +139,9 @@ def make_merger(
     return Merger(conditions, lineage="here", began_ms=T0)
 
 
-def restored_merger(merger: Merger) -> Merger:
-    """The merger as it comes out of state."""
-    restored = Merger.decode(merger.encode(), merger.conditions)
+def restored_merger(merger: Merger, conditions: ModelConditions | None = None) -> Merger:
+    """The merger as it comes out of state, under the conditions of another configuration where some are given."""
+    restored = Merger.decode(merger.encode(), conditions or merger.conditions)
     restored.products.merge(merger.products.rows(merger.products.product_ids), 1.0)
     restored.restore_base(merger.base)
     return restored

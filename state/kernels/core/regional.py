@@ -16,7 +16,7 @@ LONGEST_BYTES = 200
 SEPARATOR, SEPARATOR_LENGTH = int.from_bytes(b"\xe2\x81\xa3", "little"), 3
 DEVICE_BEGIN, DEVICE_LENGTH = int.from_bytes(b"device:", "little"), 7
 HOUR_BEGIN, HOUR_LENGTH = int.from_bytes(b"time:", "little"), 5
-ENTRY = 0x1D
+ENTRY, OF_PASSED, OF_CELLS = 0x1D, 0x1E, 0x1F
 
 
 @core
@@ -37,9 +37,9 @@ def _begins(at: int, n: int, begin: int, length: int) -> Any:
 
 @core
 def _whole(at: int, n: int) -> Any:
-    """Return the length of a name, 0 for one that holds the separator."""
+    """Return the length of a name, 0 for one that holds the separator or one of those of cells."""
     for i in range(n):
-        if _begins(at + i, n - i, SEPARATOR, SEPARATOR_LENGTH):
+        if ld8(at + i) == OF_CELLS or ld8(at + i) == OF_PASSED or _begins(at + i, n - i, SEPARATOR, SEPARATOR_LENGTH):
             return 0
     return n
 
@@ -86,9 +86,11 @@ def find_region(s: Any, w: Any) -> Any:
     if n == 0:
         return np.int64(NONE)
     number = find_in(w.region_index, w.region_mask, w.region_names, hash_of(at, n), at, n)
-    if number == 0 and w.groups & REGION and s.region_len:
-        at, n = s.self_at + OFF_POOL + s.region_off, int(s.region_len)
-        number = find_in(w.region_index, w.region_mask, w.region_names, hash_of(at, n), at, n)
+    if number == 0 and w.groups & REGION:
+        at = s.self_at + OFF_POOL + s.region_off
+        n = _whole(at, int(s.region_len))
+        if n:
+            number = find_in(w.region_index, w.region_mask, w.region_names, hash_of(at, n), at, n)
     return np.int64(number)
 
 
@@ -104,9 +106,11 @@ def local_of(w: Any, region: int) -> Any:
 @core
 def effect_of(w: Any, region: int, code: int, row: int) -> Any:
     """Return the mean of the effects of a category and of a product in a group, 0 where there are none."""
-    if region < 0 or code >= w.region_codes:
+    if region < 0:
         return 0.0
-    of_category = carray(pointer(w.regional), (w.n_regions, w.region_codes, 2), np.float64)[region, code, 0]
+    of_category = 0.0
+    if code < w.region_codes:
+        of_category = carray(pointer(w.regional), (w.n_regions, w.region_codes, 2), np.float64)[region, code, 0]
     begin, n = local_of(w, region)
     rows, means = (
         carray(pointer(w.local_rows + 8 * begin), n, np.int64),

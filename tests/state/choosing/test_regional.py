@@ -212,6 +212,16 @@ def test_a_group_that_is_not_known_has_what_its_region_has() -> None:
     assert unknown.effects.tolist() == regional.effects[0].tolist()
 
 
+def test_a_cell_of_which_hardly_an_exposure_is_left_has_no_effect() -> None:
+    """Where a visitor's group changed, exposures of one age are taken back where others of another age were told with rewards."""
+    statistics = np.array(
+        [[100.0, 5.0, 3.0, 0.0], [1e-6, 1.0, 0.95, 0.0], [0.5, 0.5, 0.45, 0.0], [1e-6, 0.0, -1.0, 0.0]]
+    )
+    catalogue = regional_chooser().catalogue
+    found = ModelCells().of(catalogue, [cell_of("north", f"p{number}") for number in range(4)], statistics)
+    assert found.rows.tolist() == [catalogue.row_of["p0"], catalogue.row_of["p2"]]
+
+
 LIKED_IN_NORTH = (3, 7, 12)
 """Products that the north likes more than others do, each in another category than the next."""
 

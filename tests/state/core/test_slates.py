@@ -106,6 +106,7 @@ def test_a_slates_propensities_are_exact_given_the_draws(overrides: dict[str, di
     [
         ["region_category"],
         ["region_product"],
+        ["region_category", "region_product", "device_category"],
         ["region_category", "region_product", "device_category", "hour_category"],
     ],
     ids=str,

@@ -1,5 +1,7 @@
 """How far the model has come against the shop's order: from sums that merge, forget and go over a restart as all others."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -29,11 +31,23 @@ def test_the_lead_is_the_difference_of_rates_in_standard_errors() -> None:
     assert lead_of_model(compared((400.0, 48.0), (100_000.0, 10_000.0)), NOISE) < 0
 
 
-@pytest.mark.parametrize("few", [(0.0, 0.0), (ENOUGH - 1, 90.0)])
-def test_little_evidence_moves_nothing(few: tuple[float, float]) -> None:
-    assert lead_of_model(compared((10_000.0, 100.0), few), NOISE) == 0
-    assert lead_of_model(compared(few, (10_000.0, 5_000.0)), NOISE) == 0
+def test_without_evidence_of_one_side_there_is_no_lead() -> None:
+    nothing = (0.0, 0.0)
+    assert lead_of_model(compared((10_000.0, 100.0), nothing), NOISE) == 0
+    assert lead_of_model(compared(nothing, (10_000.0, 5_000.0)), NOISE) == 0
     assert share_of_model(0.0) == LEAST_SHARE
+
+
+def test_little_evidence_counts_less_and_the_share_has_no_steps() -> None:
+    """Where the model chooses alone, what is known of the shop's order fades away: with it, little by little, its share."""
+    of_shop = [ENOUGH * 2 ** (-step / 8) for step in range(80)]
+    leads = [lead_of_model(compared((n, 0.03 * n), (1e6, 0.12 * 1e6)), NOISE) for n in of_shop]
+    assert leads[0] == pytest.approx(0.09 / (NOISE * (1 / ENOUGH + 1e-6)) ** 0.5)
+    assert leads[8] == pytest.approx(leads[0] / 2, rel=1e-3)
+    shares = [share_of_model(lead) for lead in leads]
+    assert shares[0] == 1.0
+    assert shares[-1] == LEAST_SHARE
+    assert max(before - after for before, after in pairwise(shares)) < 0.07
 
 
 def test_the_models_share_grows_with_its_lead_until_it_is_sure() -> None:

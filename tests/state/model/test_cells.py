@@ -1,9 +1,12 @@
 """Products in regions: counted next to the products, and apart from them in what is published."""
 
+from typing import Any
+
 import msgspec
 import numpy as np
 import pytest
 
+from state.choosing.variants import learners_of
 from state.codec import UnreadableError
 from state.feature_set import DIMENSION
 from state.model.cells import cell_of, is_cell, parts_of
@@ -15,7 +18,7 @@ from state.model.product_sums import ProductSums
 from state.model.snapshot import Snapshot
 from state.model.snapshot_rows import SNAPSHOT_LIMIT_BYTES, product_rows, rows_within, within_limit
 from state.model.sums import Example, Sums
-from tests.state.shop import T0, make_merger, restored_merger, settings
+from tests.state.shop import T0, Visit, event, make_merger, restored_merger, settings, shop
 
 REGIONS = ("north", "south", "")
 PRODUCTS = 6
@@ -99,6 +102,20 @@ def test_no_cells_are_counted_where_no_effect_of_theirs_is_wanted(bandit: dict[s
     assert not any(map(is_cell, shard.drain_update().products))
 
 
+@pytest.mark.parametrize(("form", "other"), [("shared", "disjoint"), ("disjoint", "shared")])
+def test_a_variant_with_one_model_has_effects_beside_one_with_a_model_for_each_product(form: str, other: str) -> None:
+    """Whichever of the two is the main one: sessions of both are told apart, and one learns by group."""
+    variants = {"b": {"share": 0.5, "form": other}}
+    configuration = settings(bandit={"form": form, "policy": "lin_ucb", "variants": variants})
+    assert configuration.bandit.groups == settings().bandit.groups
+    counted = {}
+    for key, bandit in learners_of(configuration).items():
+        shard = LearnerShard.open(f"{key}/0", None, {}, DIMENSION, bandit, T0)
+        shard.learn(examples(20))
+        counted[bandit.form] = any(map(is_cell, shard.drain_update().products))
+    assert counted == {"shared": True, "disjoint": False}
+
+
 def test_cells_come_back_from_state_and_from_a_snapshot() -> None:
     merger = merged(examples(100))
     assert restored_merger(merger).snapshot(T0) == merger.snapshot(T0)
@@ -148,6 +165,58 @@ def test_neither_products_nor_cells_push_the_others_out() -> None:
     assert sorted(snapshot.product_ids) == [f"p{n}" for n in range(PRODUCTS)]
     assert len(snapshot.cells) == 10
     assert not any("invented" in cell for cell in snapshot.cells)
+
+
+ODD = "\x1f"
+HOSTILE = [
+    {"region": "r" * 75, "device": "d" * 57},
+    {"region": "r" * 128, "device": "phone"},
+    {"region": "ö" * 128},
+    {"region": ODD},
+    {"region": f"north{ODD}p1", "device": f"{ODD}p2"},
+    {"region": "north", "device": "\x1e"},
+    {"product_id": f"{ODD}north{ODD}p1"},
+    {"product_id": ODD},
+    {"product_id": "\x1eproduct-1"},
+    {"product_id": f"\x1e{ODD}north{ODD}p1"},
+]
+
+
+@pytest.mark.parametrize("told", HOSTILE, ids=repr)
+@pytest.mark.parametrize("products", [40, 0])
+def test_no_name_that_an_event_may_have_stops_a_model(told: dict[str, str], products: int) -> None:
+    """From the event on, with a catalogue and without, where anything that is viewed may be shown."""
+    visit = Visit(shop(products=products))
+    place: dict[str, Any] = {"region": "north", **told}
+    place.pop("product_id", None)
+    visit.send(event(product_id=told.get("product_id", "product-0"), **place))
+    for number in range(1, 4):
+        visit.send(event(at_ms=20_000 * number, product_id=f"product-{number}", **place))
+    slate = visit.session.slates[-1]
+    visit.send(event("impression", 70_000, decision_id=slate.decision_id, shown=slate.product_ids, **place))
+    visit.send(event(at_ms=80_000, **place))
+    read = msgspec.msgpack.Decoder(list[Example])
+    records = [record for effect in visit.effects for record in effect.records if record.kind == "examples"]
+    learned = [example for record in records for example in read.decode(record.value)]
+    assert learned
+    merger = merged(learned)
+    predictor = Predictor(Snapshot.decode(merger.snapshot(T0).encode()))
+    assert predictor.posterior.weight == pytest.approx(sum(example.count for example in learned))
+    assert {name for name in predictor.product_ids if not name.startswith("product-")} == set()
+
+
+def test_names_that_an_earlier_release_let_in_are_left_out_and_counted() -> None:
+    merger = merged(examples(50))
+    row = next(iter(merger.products.rows([cell_of("north", "p1")]).values()))
+    rows = merger.products.rows(merger.products.product_ids) | {cell_of("r" * 201, "p1"): row, ODD: row}
+    restored = Merger.decode(merger.encode(), merger.conditions)
+    assert restored.restore_products(rows) == 2
+    assert Predictor(restored.snapshot(T0)).statistics.shape[0] == PRODUCTS
+    shard = shard_of()
+    shard.learn(examples(20))
+    shard.pending.merge({ODD: row}, 1.0)
+    restored.absorb(shard.drain_update(), T0)
+    Predictor(restored.snapshot(T0))
 
 
 def test_exposures_are_those_of_the_products() -> None:

@@ -115,6 +115,42 @@ def test_a_choice_outlives_restarts_and_new_jobs() -> None:
     np.testing.assert_allclose(Predictor(taken).theta, Predictor(snapshot).theta, rtol=1e-9, atol=1e-12)
 
 
+def test_a_job_that_learns_all_takes_over_what_fits_together_of_a_model_of_the_cascade() -> None:
+    """A snapshot's counts of products are of what was looked at: its sums then have to be so too."""
+    merger = merged(visits(300, acts_once=True))
+    snapshot = Snapshot.decode(merger.snapshot(T0).encode())
+    later = Merger(conditions_of(settings(exposure={"model": "all"})), "later", T0 + HOUR)
+    later.adopt(snapshot, T0 + HOUR)
+    taken = later.snapshot(T0 + HOUR)
+    assert taken.examination == "all"
+    assert Predictor(taken).posterior.weight == pytest.approx(Predictor(snapshot).statistics[:, 0].sum())
+    np.testing.assert_allclose(Predictor(taken).theta, Predictor(snapshot).theta, rtol=1e-9, atol=1e-12)
+    found, expected = (
+        dict(zip(of.product_ids, of.statistics.tolist(), strict=True)) for of in map(Predictor, (taken, snapshot))
+    )
+    assert found.keys() == expected.keys()
+    assert all(found[product][:2] == pytest.approx(expected[product][:2]) for product in expected)
+
+
+def test_a_job_that_goes_over_to_learning_all_does_so_at_once() -> None:
+    merger = merged(visits(300, acts_once=True))
+    assert merger.snapshot(T0).examination == "cascade"
+    all_of_it = restored_merger(merger, conditions_of(settings(exposure={"model": "all"}))).snapshot(T0)
+    assert all_of_it.examination == "all"
+    assert Predictor(all_of_it).posterior.weight == pytest.approx(300 * ITEMS)
+
+
+def test_a_base_of_the_cascade_stays_of_one_piece_when_the_evidence_turns() -> None:
+    snapshot = Snapshot.decode(merged(visits(300, acts_once=True)).snapshot(T0).encode())
+    later = Merger(conditions_of(settings()), "later", T0 + HOUR)
+    later.adopt(snapshot, T0 + HOUR)
+    later = merged(visits(1_500, acts_once=False, seed=2), later)
+    turned = later.snapshot(T0 + HOUR)
+    assert turned.examination == "all"
+    found = Predictor(turned)
+    assert found.posterior.weight == pytest.approx(found.statistics[:, 0].sum())
+
+
 @pytest.mark.parametrize("overrides", [{"exposure": {"model": "all"}}, {"bandit": {"form": "disjoint"}}])
 def test_only_auto_goes_by_evidence(overrides: dict[str, dict[str, str]]) -> None:
     bandit = overrides.get("bandit", {}) | {"policy": "lin_ucb"}
