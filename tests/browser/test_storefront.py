@@ -1,6 +1,8 @@
 """The whole way of a visitor through the storefront, on the real stack in a real browser."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
@@ -38,6 +40,18 @@ def waiting(page: Page) -> int:
     return int(page.evaluate("Object.keys(localStorage).filter(key => key.startsWith('heliotrope.q')).length"))
 
 
+@contextmanager
+def held_still(page: Page, shop: Shop) -> Iterator[None]:
+    """Let no event leave the page meanwhile, so that the list, which shows all that went before, stays as it is."""
+    page.route("**/v1/track", lambda route: route.abort())
+    page.evaluate("heliotrope.flush()")  # waits for what is on its way
+    session = session_of(page)
+    sent = len(shop.tracked(lambda event: event["session_id"] == session))
+    until(page, "sent => Number(document.getElementById('counted').textContent) >= sent", sent)
+    yield
+    page.unroute("**/v1/track")
+
+
 def test_a_view_changes_the_list_without_a_reload(page: Page) -> None:
     page.evaluate("window.mark = 1")
     product = view_one(page, 3)
@@ -52,21 +66,23 @@ def test_a_view_changes_the_list_without_a_reload(page: Page) -> None:
     expect(page.locator("#page")).to_have_attribute("data-product-id", product)
 
 
-def test_an_item_says_why_it_is_shown(page: Page) -> None:
+def test_an_item_says_why_it_is_shown(page: Page, shop: Shop) -> None:
     view_one(page)
-    page.locator(f"{LOVED} .why summary").first.click()
-    why = page.locator(f"{LOVED} .why[open] li").first
-    expect(why).to_have_text(re.compile(r"^\w.{5,}"))
-    page.keyboard.press("Escape")
-    expect(page.locator(".why[open]")).to_have_count(0)
+    with held_still(page, shop):
+        page.locator(f"{LOVED} .why summary").first.click()
+        why = page.locator(f"{LOVED} .why[open] li").first
+        expect(why).to_have_text(re.compile(r"^\w.{5,}"))
+        page.keyboard.press("Escape")
+        expect(page.locator(".why[open]")).to_have_count(0)
 
 
-def test_a_thumb_down_removes_the_product(page: Page) -> None:
+def test_a_thumb_down_removes_the_product(page: Page, shop: Shop) -> None:
     view_one(page)
-    card = page.locator(f"{LOVED} .card").nth(1)
-    product = card.get_attribute("data-product-id") or ""
-    card.locator(".thumb.down").click()
-    assert product not in listed(page)
+    with held_still(page, shop):
+        card = page.locator(f"{LOVED} .card").nth(1)
+        product = card.get_attribute("data-product-id") or ""
+        card.locator(".thumb.down").click()
+        assert product not in listed(page)
     until(page, f"id => {PROFILE}.then(found => !found.score_data.some(item => item.product_id === id))", product)
 
 
@@ -119,8 +135,10 @@ def test_what_is_done_offline_is_sent_when_the_browser_is_back(page: Page, conte
     session = session_of(page)
     context.set_offline(True)
     expect(page.locator("#link-text")).to_contain_text("offline")
-    product = page.locator(f"{LOVED} .card").first.get_attribute("data-product-id")
-    page.locator(f"{LOVED} .thumb.up").first.click()
+    card = page.locator(f"{LOVED} .card").first.element_handle()
+    assert card is not None
+    product = card.get_attribute("data-product-id")
+    card.eval_on_selector(".thumb.up", "button => button.click()")
     assert waiting(page) > 0
     context.set_offline(False)
     expect(page.locator("#link-text")).to_have_text("live")
@@ -148,27 +166,18 @@ def test_a_search_leads_to_products_and_is_tracked(page: Page, shop: Shop) -> No
     assert event["query"] == "brass lamp"
 
 
-def settle(page: Page, shop: Shop) -> None:
-    """Let no more events leave the page, and wait until it shows the list that knows all that went before."""
-    page.route("**/v1/track", lambda route: route.abort())
-    page.evaluate("heliotrope.flush()")  # waits for what is on its way
-    session = session_of(page)
-    sent = len(shop.tracked(lambda event: event["session_id"] == session))
-    until(page, "sent => Number(document.getElementById('counted').textContent) >= sent", sent)
-
-
 def test_all_of_it_works_by_keyboard(page: Page, shop: Shop) -> None:
     view_one(page)
-    settle(page, shop)
-    page.locator(f"{LOVED} .card > a").first.focus()
-    page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
-    page.keyboard.press("Enter")
-    expect(page.locator(f"{LOVED} .why[open]")).to_have_count(1)
-    page.keyboard.press("Tab")
-    assert "up" in page.evaluate("document.activeElement.className")
-    page.keyboard.press("Space")
-    expect(page.locator(f'{LOVED} .thumb.up[aria-pressed="true"]')).to_have_count(1)
+    with held_still(page, shop):
+        page.locator(f"{LOVED} .card > a").first.focus()
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.tagName") == "SUMMARY"
+        page.keyboard.press("Enter")
+        expect(page.locator(f"{LOVED} .why[open]")).to_have_count(1)
+        page.keyboard.press("Tab")
+        assert "up" in page.evaluate("document.activeElement.className")
+        page.keyboard.press("Space")
+        expect(page.locator(f'{LOVED} .thumb.up[aria-pressed="true"]')).to_have_count(1)
 
 
 AFTER_A_CLICK = """([place, button]) => {
