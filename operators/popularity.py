@@ -97,7 +97,10 @@ class PopularityOperator(KeyedProcessFunction):  # type: ignore[misc]
             self._baselines.remove(name)
             yield Row(name.encode(), None)
         if len(known) > len(gone):
-            ctx.timer_service().register_event_time_timer(timestamp + self._popularity.window_ms)
+            reached_ms = max(
+                timestamp, ctx.timer_service().current_watermark()
+            )  # it may be decades ahead of the first event
+            ctx.timer_service().register_event_time_timer(reached_ms + self._popularity.window_ms)
         self._counters.add("popular_lists_ended", len(gone))
         self._counters.flush()
 

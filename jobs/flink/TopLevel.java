@@ -3,6 +3,7 @@ package heliotrope;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonFactory;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonParser;
 import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonToken;
+import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.StreamReadConstraints;
 
 /**
  * A field of a JSON object in one pass over its bytes, which makes nothing of the rest. JSON_VALUE of SQL builds the whole object.
@@ -10,6 +11,13 @@ import org.apache.flink.shaded.jackson2.com.fasterxml.jackson.core.JsonToken;
 class TopLevel {
 
     private static final JsonFactory JSON = new JsonFactory();
+
+    static {
+        // a record's size is the one bound: what the job's own reader takes is not to be refused here
+        JSON.setStreamReadConstraints(StreamReadConstraints.builder()
+            .maxNestingDepth(Integer.MAX_VALUE).maxNumberLength(Integer.MAX_VALUE)
+            .maxNameLength(Integer.MAX_VALUE).maxStringLength(Integer.MAX_VALUE).build());
+    }
 
     /** The text of the last field of that name; null where there is none, it is no text, or the bytes are no JSON object. */
     static String text(byte[] payload, String name) {

@@ -13,7 +13,7 @@ from state.catalogue.assortment.directory import Batch, RecordPosition, Refused,
 from state.catalogue.assortment.message import Message, encode_message
 from state.catalogue.assortment.newcomers import Newcomers
 from state.catalogue.assortment.records import product_key
-from state.events.rejection import Origin, dead_letter
+from state.events.rejection import Origin, dead_letter, letter_key
 
 BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
 GATHERED_TYPE = Types.ROW([Types.OBJECT_ARRAY(BYTES), Types.OBJECT_ARRAY(BYTES), Types.OBJECT_ARRAY(Types.STRING())])
@@ -93,7 +93,7 @@ class DirectoryOperator(KeyedProcessFunction):  # type: ignore[misc]
     def _dead_letter(self, refused: Refused) -> Row:
         origin = Origin(self._topic, *refused.position)
         letter = dead_letter(refused.rejection, origin, refused.payload)
-        return Row(None, None, "dead_letters", refused.key, letter)
+        return Row(None, None, "dead_letters", letter_key(refused.key), letter)
 
     def _count(self, batch: Batch, unchanged: int) -> None:
         self._counters.add("products_taken", len(batch.products))

@@ -39,7 +39,7 @@ from state.configuration import Settings
 from state.core.eligibility import left_to_python, why_not_compiled
 from state.events.dead_letter_budget import DeadLetterBudget
 from state.events.event import read_event, speaks_of_consent
-from state.events.rejection import Origin, Reason, Rejection, dead_letter
+from state.events.rejection import Origin, Reason, Rejection, dead_letter, letter_key
 from state.kernels import warm
 from state.personalizer import Personalizer
 from state.profile.effect import Effect, Write
@@ -361,7 +361,7 @@ class SessionOperator(KeyedBroadcastProcessFunction):  # type: ignore[misc]
         self._counters.add("dead_letters", 1)
         self._counters.add(f"dead_letters_{rejection.reason}", 1)
         if self._letters.allows(rejection.reason, origin, wall_clock_ms()):
-            self._outbox.add("dead_letters", key, dead_letter(rejection, origin, payload))
+            self._outbox.add("dead_letters", letter_key(key), dead_letter(rejection, origin, payload))
 
     def _apply_hint(self, given: Input, now_ms: int) -> None:
         """What is known of the session's user. Hints are of our own making, but their topic may be anybody's to write to."""

@@ -10,7 +10,7 @@ from pyflink.datastream import ProcessFunction, RuntimeContext
 from operators.counters import Counters
 from operators.task import begin_task
 from state.configuration import Settings
-from state.events.rejection import Origin, Rejection, dead_letter
+from state.events.rejection import Origin, Rejection, dead_letter, letter_key
 from state.session.log import user_hash
 from state.users.user_input import Listed, encode_message
 from state.users.user_list import read_user_list
@@ -53,6 +53,6 @@ class UserListOperator(ProcessFunction):  # type: ignore[misc]
             self._counters.flush()
             logger.warning("a user's list was refused", reason=found.reason, detail=found.detail)
             letter = dead_letter(found, Origin(self._topic, partition, offset, record_ms), payload)
-            return [Row(None, None, key, letter)]
+            return [Row(None, None, letter_key(key), letter)]
         message = encode_message(Listed(found.items, record_ms))
         return [Row(user_hash(found.user_id, self._salt), message, None, None)]

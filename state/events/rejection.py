@@ -9,6 +9,8 @@ import msgspec
 PAYLOAD_LIMIT_BYTES = 16 * 1024
 """A dead letter must always fit, so it holds no more of the payload than this."""
 DETAIL_LIMIT_CHARACTERS = 512
+KEY_LIMIT_BYTES = 1_024
+"""Of a record's key in its dead letter; a session's or a product's id is shorter."""
 
 
 class Reason(enum.StrEnum):
@@ -79,6 +81,11 @@ def not_stored(counts: Mapping[str, int], last: Origin) -> bytes:
         not_stored=dict(counts),
     )
     return msgspec.json.encode(letter)
+
+
+def letter_key(key: bytes | None) -> bytes | None:
+    """Return the key of a refused record as its dead letter has it: of one that is longer than any valid one, the beginning."""
+    return key if key is None else key[:KEY_LIMIT_BYTES]
 
 
 def dead_letter(rejection: Rejection, origin: Origin, payload: bytes | None) -> bytes:

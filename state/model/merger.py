@@ -280,7 +280,8 @@ class Merger:
     def snapshot(self, now_ms: int, only: Set[str] | None = None) -> Snapshot:
         """Return the merged model, with the rows of all products and cells or `only` those.
 
-        The least shown are left out where it would be too large.
+        The least shown are left out where it would be too large. A product of which less than nothing is left counts as not shown:
+        its row was dropped, or a rollback was before it, while sessions held exposures of it that they take back.
         """
         merged, products, conditions = self.sums(), self.products, self.conditions
         kept, cells = rows_within(products, PRODUCTS_LIMIT_BYTES - len(self.river), only)
@@ -290,7 +291,10 @@ class Merger:
         theta = seen.coefficients(conditions.ridge, now_ms, prior_of(conditions.feature_set, conditions.dimension))
         own = own_rate_columns(conditions.feature_set)
         theta[own] = 0
-        counts, residuals = _published(fade * self._seen(kept), theta, bool(own))
+        of_products, arms = self._seen(kept), products.arms[kept]
+        is_lost = of_products[:, 0] < 0
+        of_products[is_lost], arms[is_lost] = 0.0, 0.0
+        counts, residuals = _published(fade * of_products, theta, bool(own))
         cell_counts, cell_residuals = _published(fade * self._seen(cells), theta, bool(own))
         return Snapshot(
             model_version=now_ms,
@@ -305,7 +309,7 @@ class Merger:
             learned_from=conditions.learned_from,
             river=self.river,
             form=conditions.form,
-            arms=(fade * products.arms[kept]).astype("<f8").tobytes(),
+            arms=(fade * arms).astype("<f8").tobytes(),
             watched=self.watched,
             cells=[products.product_ids[row] for row in cells],
             cell_counts=cell_counts,

@@ -142,6 +142,8 @@ class _Packer:
         head["horizon_ms"] = time_ms
         head["horizon_off"], head["horizon_len"] = self._text(pack_identity(horizon), LONGEST_IDENTITY)
         head["region_off"], head["region_len"] = self._text(_plain(session.region, 128), 128)
+        if any(ENTRY in name for name in session.moment):
+            raise NotARecordError
         head["moment_off"], head["moment_len"] = self._text(_plain(ENTRY.join(session.moment), 900, ENTRY), 900)
         head["user_off"], head["user_len"] = self._text(_plain(session.user, 32), 32)
         head["policy_off"], head["policy_len"] = self._text(policy_key(self._policy, self._variant), 200)

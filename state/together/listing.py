@@ -43,7 +43,7 @@ def partners_of(row: Row, baskets: float, settings: Together) -> list[Pair]:
         if support < settings.support or min(support, row.single, partner.single) <= 0:
             continue
         lift = support * (baskets + PRIOR_BASKETS) / (row.single * partner.single)
-        if lift >= settings.lift:
+        if settings.lift <= lift < math.inf:  # what has all but decayed would be divided by
             found.append((-support * math.log(lift), product_id, lift, support))
     found.sort()
     return [Pair(product_id, lift, support) for _, product_id, lift, support in found[: settings.listed]]

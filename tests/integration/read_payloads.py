@@ -50,6 +50,12 @@ ONLY_SQL = [
     (b'{"session_id": true, "timestamp": " 1763770000000 "}', "true"),
 ]
 """What SQL made a text or a number of, although the event is refused for it: it belongs nowhere, and moves no time."""
+ONLY_IN_ONE_PASS = [
+    b'{"session_id": "s15", "timestamp": 1763770000000, "context": {"long": ' + b"7" * 4_000 + b"}}",
+    json.dumps({"n" * 60_000: 1, "session_id": "s16", "timestamp": 1_763_770_000_000}).encode(),
+    b'{"deep": ' + b"[" * 5_000 + b"]" * 5_000 + b', "session_id": "s17", "timestamp": 1763770000000}',
+]
+"""What the limits of SQL's reader make nobody's; the job's own reads it, or says better why it is refused."""
 BUCKETS, SPREAD, MAX_FUTURE_MS, DELAY_MS = 8, 1_024, 300_000, 60_000
 
 FIRST_OFFSET = 1_000
@@ -67,7 +73,7 @@ def read() -> str:
     environment = StreamExecutionEnvironment.get_execution_environment(Configuration())
     environment.set_parallelism(1)
     tables = StreamTableEnvironment.create(environment)
-    payloads = [*PAYLOADS, *(payload for payload, _ in ONLY_SQL)]
+    payloads = [*PAYLOADS, *(payload for payload, _ in ONLY_SQL), *ONLY_IN_ONE_PASS]
     tables.create_temporary_view("events", _records(tables, payloads))
     sql = tables.sql_query(f"SELECT {_BUCKET}, {_SESSION}, CAST({_TIME} AS BIGINT) FROM events").execute()
     with sql.collect() as rows:

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from tests.integration.read_payloads import FIRST_OFFSET, ONLY_SQL, PAYLOADS, SPREAD
+from tests.integration.read_payloads import FIRST_OFFSET, ONLY_IN_ONE_PASS, ONLY_SQL, PAYLOADS, SPREAD
 from tests.integration.test_graph import told
 
 PROGRAM = "from tests.integration.read_payloads import read; print('FOUND ' + read())"
@@ -29,6 +29,13 @@ def test_one_pass_finds_the_time_that_sql_finds(readings: Any) -> None:
     assert sum(found > 0 for found in times) >= 8
     assert max(times) <= time.time() * 1_000, "what lies in the future counts as nothing"
     assert times[-1] == 0, "a record without a value"
+
+
+def test_no_length_of_a_number_or_a_name_hides_the_session(readings: Any) -> None:
+    _, in_one_pass, times = readings
+    sessions = [session for _, session in in_one_pass[-len(ONLY_IN_ONE_PASS) :]]
+    assert sessions == ["s15", "s16", "s17"]
+    assert times[-len(ONLY_IN_ONE_PASS) - 1 : -1] == [1_763_770_000_000] * 3
 
 
 def test_what_is_no_text_and_no_number_is_nobodys(readings: Any) -> None:

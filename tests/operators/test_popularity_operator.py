@@ -154,6 +154,18 @@ def test_the_past_of_a_region_ends_and_its_list_with_it(server: RedisServer) -> 
     assert bench.metric("popular_lists_ended") == 2
 
 
+def test_a_first_event_of_decades_ago_does_not_let_timers_walk_through_them(server: RedisServer) -> None:
+    """Its window ends with the same watermark as those of today: one timer is due, and the next lies ahead."""
+    bench = Bench(server)
+    bench.count(HOUR, EU={"old": 1})
+    bench.context.watermark_ms = START
+    bench.count(START, EU={"new": 5})
+    bench.operator.on_timer(min(at for _, at in bench.context.event_timers), bench.context)
+    bench.context.event_timers = {(key, at) for key, at in bench.context.event_timers if at > 2 * HOUR}
+    assert bench.context.event_timers
+    assert all(at > START for _, at in bench.context.event_timers)
+
+
 def test_the_pasts_of_a_shard_are_bounded_and_the_smallest_go(server: RedisServer) -> None:
     bench = Bench(server)
     bench.receive(text(START + HOUR, {f"r{n}": {"a": 100 + n} for n in range(MOST_LISTS + 3)}))

@@ -26,6 +26,7 @@ from operators.task import StaleCodeError
 from state.catalogue.assortment.records import product_key
 from state.configuration import Settings
 from state.events.accepted import LINE
+from state.events.rejection import KEY_LIMIT_BYTES
 from state.popularity.listing import Listing
 from state.session.forms import decode_session
 from state.session.hint import Hint
@@ -255,6 +256,13 @@ def test_a_session_that_is_not_the_streams_key_is_a_dead_letter(server: RedisSer
     event = {"session_id": "s", "event_type": "product_view", "timestamp": now_ms(), "product_id": "p1"}
     [row] = bench.send(json.dumps(event).encode(), "other")
     assert json.loads(row[2])["reason"] == "key_mismatch"
+
+
+def test_a_dead_letter_fits_its_topic_whatever_the_records_key_was(server: RedisServer) -> None:
+    """A key of zeros that is as long as a record may be is small on its way here, and none of ours is."""
+    [row] = Bench(server).send(b"{", "s", origin_key=bytes(2_120_000))
+    assert row[0] == "dead_letters"
+    assert row[1] == bytes(KEY_LIMIT_BYTES)
 
 
 @pytest.mark.parametrize("granted", ["false", 0, "no", None])

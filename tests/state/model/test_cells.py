@@ -12,7 +12,7 @@ from state.feature_set import DIMENSION
 from state.model.cells import cell_of, is_cell, parts_of
 from state.model.change import Change, LiveModel, Publication
 from state.model.learner import LearnerShard
-from state.model.merger import Merger
+from state.model.merger import Merger, conditions_of
 from state.model.predictor import Predictor
 from state.model.product_sums import ProductSums
 from state.model.snapshot import Snapshot
@@ -217,6 +217,30 @@ def test_names_that_an_earlier_release_let_in_are_left_out_and_counted() -> None
     shard.pending.merge({ODD: row}, 1.0)
     restored.absorb(shard.drain_update(), T0)
     Predictor(restored.snapshot(T0))
+
+
+@pytest.mark.parametrize("form", ["shared", "disjoint"])
+def test_models_follow_a_rollback_although_sessions_take_back_what_came_before_it(form: str) -> None:
+    """An exposure of a product that the older model does not know: what was shown in the end were others."""
+    configuration = settings(bandit={"form": form, "policy": "lin_ucb"})
+    shard = LearnerShard.open("default/0", None, {}, DIMENSION, configuration.bandit, T0)
+
+    def absorb(merger: Merger, *learned: Example) -> Merger:
+        shard.learn(learned)
+        merger.absorb(shard.drain_update(), T0)
+        return merger
+
+    merger = absorb(Merger(conditions_of(configuration), "here", T0), *examples(900))
+    archived = Snapshot.decode(merger.snapshot(T0).encode())
+    told = msgspec.structs.replace(examples(1, seed=2)[0], product_id="newcomer", reward=0.0, reward_squared=0.0)
+    merger = absorb(merger, told).replaced(archived, T0)
+    absorb(merger, msgspec.structs.replace(told, count=-1.0))
+    for only in (None, {"newcomer"}):
+        snapshot = Snapshot.decode(merger.snapshot(T0, only).encode())
+        found = Predictor(snapshot)
+        assert found.statistics[snapshot.product_ids.index("newcomer"), :2].tolist() == [0.0, 0.0]
+        assert found.arms is None or np.isfinite(found.arms.theta).all()
+        assert found.posterior.weight == pytest.approx(899)
 
 
 def test_exposures_are_those_of_the_products() -> None:

@@ -104,6 +104,7 @@ def test_texts_beyond_ascii_have_a_place_in_a_record() -> None:
         lambda s: setattr(s, "region", "r" * 129),
         lambda s: setattr(s, "region", "ü" * 65),
         lambda s: setattr(s, "moment", ["context:a\x00b"]),
+        lambda s: setattr(s, "moment", ["time:night", "device:a\x1db"]),
         lambda s: setattr(s, "shown", {"p" * 63: 1}),
         lambda s: setattr(s, "shown", {"back\\slash": 1}),
         lambda s: setattr(s, "shown", {f"p{n}": 1 for n in range(65)}),

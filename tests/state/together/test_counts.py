@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from state.configuration import Together
 from state.events.accepted import ENTRY, FIELD
-from state.together.listing import Pair, partners_of
-from state.together.row import Row
+from state.together.listing import Pair, digest_of, partners_of
+from state.together.row import Partner, Row
 from state.together.shard import Shard
 from state.together.tally import ALLOWANCE_MS, BOUGHT, VIEWED, Allowance, owner_of, within
 
@@ -253,3 +253,13 @@ def test_lines_that_say_no_time_are_counted_and_left_out() -> None:
     tally = Shard.open("bought/0/1", None, RULES).tally(["", f"x{FIELD}a{FIELD}b", *basket("a", "b")], T0)
     assert tally.unreadable == 2
     assert tally.baskets == pytest.approx(1, rel=1e-3)
+
+
+def test_a_partner_that_has_all_but_decayed_is_none() -> None:
+    """Beside what was counted today the other's own count of decades ago is next to nothing, and the lift no number."""
+    row = Row(0)
+    row.count(3_000.0)
+    row.partners = {"a": Partner(3_000.0, 0.0, 4e-308), "b": Partner(1_000.0, 0.0, 1_000.0)}
+    pairs = partners_of(row, 1e6, Together())
+    assert [pair.product_id for pair in pairs] == ["b"]
+    assert digest_of(pairs)
