@@ -286,6 +286,10 @@ _METRICS: tuple[Metric, ...] = (
             "models_unsound",
             "not published as no reader would take them: import one or roll back",
         ),
+        (
+            "models_of_base",
+            "published as they were rolled back to or imported, while sessions take back more than was learned since",
+        ),
         ("examination_changes", "from which on exposures below a last click are learned otherwise than before"),
     ),
     *_counters(
@@ -439,6 +443,7 @@ ALERTS: dict[str, tuple[str, ...]] = {
     "HeliotropeModelRefused": (
         "models_incompatible",
         "models_unreadable",
+        "models_unsound",
         "river_models_too_large",
     ),
     "HeliotropeExamplesRefused": ("examples_refused",),

@@ -28,6 +28,8 @@ LIST_TYPE = Types.ROW_NAMED(["key", "value"], [_BYTES, _BYTES])
 """Row(key, value): a list and its name; the value is None for a list that ended."""
 MOST_LISTS = 2_000
 """Lists of a shard whose past is kept: region names come from visitors."""
+END_OF_TIME_MS = 2**63 - 1
+"""Flink's last watermark, of a source that has come to its end."""
 KEPT_HALF_LIVES = 3
 KEPT_WINDOWS = 10
 """A list's past is forgotten after so many half-lives of its baseline without a count, and not before so many windows."""
@@ -97,12 +99,18 @@ class PopularityOperator(KeyedProcessFunction):  # type: ignore[misc]
             self._baselines.remove(name)
             yield Row(name.encode(), None)
         if len(known) > len(gone):
-            reached_ms = max(
-                timestamp, ctx.timer_service().current_watermark()
-            )  # it may be decades ahead of the first event
-            ctx.timer_service().register_event_time_timer(reached_ms + self._popularity.window_ms)
+            self._wake_after(max(timestamp, ctx.timer_service().current_watermark()), ctx)
         self._counters.add("popular_lists_ended", len(gone))
         self._counters.flush()
+
+    def _wake_after(self, reached_ms: int, ctx: Any) -> None:
+        """Sets the timer of a shard between the next two whole windows; event time may be decades ahead of a first event."""
+        window_ms = self._popularity.window_ms
+        passed_ms = (
+            reached_ms - window_ms // 2
+        ) % window_ms  # since it was due last: all timers of a shard are to be one
+        if reached_ms < END_OF_TIME_MS:
+            ctx.timer_service().register_event_time_timer(reached_ms - passed_ms + window_ms)
 
     def _baseline(self, name: str) -> Baseline | None:
         data = self._baselines.get(name)

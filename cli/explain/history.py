@@ -71,7 +71,7 @@ def read_history(target: Target, session_id: str, since_ms: int, bar: Progress) 
                 continue
             if _is_of(session_id, record):
                 refusal = refusals.get((record.partition, record.offset), "")
-                arrivals.append(Arrival(value, record.timestamp, record.partition, record.offset, refusal))
+                arrivals.append(Arrival(value, max(0, record.timestamp), record.partition, record.offset, refusal))
     mine = [record.value for record in _records(target, topics.decisions, since_ms, bar) if record.key == key]
     decisions, bad_decisions = _decoded(mine, LoggedDecision)
     mine = [record.value for record in _records(target, topics.outcomes, since_ms, bar) if record.key == key]

@@ -13,10 +13,8 @@ class TopLevel {
     private static final JsonFactory JSON = new JsonFactory();
 
     static {
-        // a record's size is the one bound: what the job's own reader takes is not to be refused here
-        JSON.setStreamReadConstraints(StreamReadConstraints.builder()
-            .maxNestingDepth(Integer.MAX_VALUE).maxNumberLength(Integer.MAX_VALUE)
-            .maxNameLength(Integer.MAX_VALUE).maxStringLength(Integer.MAX_VALUE).build());
+        // of a number's length the record's is the bound: what the job's own reader takes is not to be refused here
+        JSON.setStreamReadConstraints(StreamReadConstraints.builder().maxNumberLength(Integer.MAX_VALUE).build());
     }
 
     /** The text of the last field of that name; null where there is none, it is no text, or the bytes are no JSON object. */

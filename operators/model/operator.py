@@ -127,8 +127,7 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
         examination = merger.examination
         try:
             with reading("the model snapshot"), np.errstate(all="ignore"):
-                snapshot = merger.snapshot(version, only)
-                predictor = Predictor(snapshot)
+                snapshot, predictor = self._sound(merger, version, only)
         except UnreadableError as error:
             self._counters.add("models_unsound", 1)
             logger.error("the model is not published: import one or roll back", reason=str(error))
@@ -141,6 +140,20 @@ class ModelOperator(KeyedProcessFunction):  # type: ignore[misc]
             return snapshot.encode(), predictor
         finally:
             self._counters.flush()
+
+    def _sound(self, merger: Merger, version: int, only: Set[str] | None) -> tuple[Snapshot, Predictor]:
+        """The model, or, while after a rollback more was taken back than learned, what it was put back to."""
+        snapshot = merger.snapshot(version, only)
+        try:
+            return snapshot, Predictor(snapshot)
+        except UnreadableError as error:
+            if not merger.was_put_back:
+                raise
+            snapshot = merger.snapshot(version, only, of_base=True)
+            predictor = Predictor(snapshot)
+            self._counters.add("models_of_base", 1)
+            logger.warning("sessions take back what came before the rollback: its model stays", reason=str(error))
+            return snapshot, predictor
 
     def _show(self, merger: Merger, version: int, predictor: Predictor) -> None:
         """Tells how evenly products are exposed, what is learned of exposures below a last click, and how far an apprentice is.

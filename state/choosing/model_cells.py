@@ -19,9 +19,10 @@ PART_ALONE = 4
 MOST_EFFECTS = 1 << 16
 """Regions × categories: where there are many categories, fewer regions have effects."""
 
-LARGEST_REWARD = 2.0
-"""What an exposure can leave unexplained, as rewards lie in [-1, 1]. A cell has more where nearly all that it had of exposures was
-taken back: a visitor's group had changed, and what was told in one was taken back from another, at another age."""
+LARGEST_REWARD = 40.0
+"""What an exposure can leave unexplained: rewards lie in [-1, 1], and what is examined by a twentieth counts by as much. A cell has
+more where nearly all that it had of exposures was taken back: a visitor's group had changed, and what was told in one was taken
+back from another, at another age."""
 
 
 class Cells(NamedTuple):

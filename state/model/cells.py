@@ -41,10 +41,17 @@ def parts_of(name: str) -> tuple[str, str]:
 
 
 def is_sound(name: str) -> bool:
-    """Return whether a product or a cell of that name, or what was passed over of one, can stand in a model."""
+    """Return whether a product or a cell of that name, or what was passed over of one, can be learned."""
     of = name.removeprefix(_PASSED)
-    region, product_id = parts_of(of) if is_cell(of) else ("none", of)
-    return 0 < len(region) <= LONGEST_BYTES and 0 < len(product_id) <= LONGEST_ID and is_product(product_id)
+    if is_cell(of):
+        return is_sound_cell(of) and is_product(parts_of(of)[1])
+    return is_product(of) and 0 < len(of) <= LONGEST_ID
+
+
+def is_sound_cell(name: str) -> bool:
+    """Return whether it is a cell's name, with parts that are neither empty nor too long."""
+    region, product_id = parts_of(name)
+    return 0 < len(region) <= LONGEST_BYTES and 0 < len(product_id) <= LONGEST_ID
 
 
 def products_and_cells(names: Sequence[str], rows: Iterable[int]) -> tuple[list[int], list[int]]:

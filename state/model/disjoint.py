@@ -40,6 +40,16 @@ def write_arm(row: Vector, count: float, reward: float, reward_squared: float, x
         row[1 + dimension :] += count * np.outer(x, x)[upper_triangle(dimension)]
 
 
+def improper_arms(table: Vector, dimension: int, ridge: float) -> NDArray[np.bool_]:
+    """Return of statistics (P, `arm_width`) for which products λI + A_p is not positive definite, (P,): more was taken back of them
+    than was told."""
+    a = np.zeros((len(table), dimension, dimension))
+    rows, columns = upper_triangle(dimension)
+    a[:, rows, columns] = a[:, columns, rows] = table[:, 1 + dimension :]
+    improper: NDArray[np.bool_] = np.linalg.eigvalsh(a)[:, 0] <= (ROUNDING - 1) * ridge
+    return improper
+
+
 @dataclass(frozen=True, slots=True)
 class Arms:
     """The posteriors of P products, θ_p ~ N(`theta`, σ² `covariance`); the last row is the prior, of whichever other product.

@@ -11,6 +11,7 @@ from state.configuration import Settings
 from state.decay import landmark_scale
 from state.feature_set import DIMENSION, FEATURE_SET, Feature, own_rate_columns, prior_of
 from state.model.cells import is_sound, passed_of, products_and_cells
+from state.model.disjoint import improper_arms
 from state.model.drift import DriftState
 from state.model.examination import Examination, examination_after
 from state.model.learner import ShardUpdate
@@ -189,7 +190,7 @@ class Merger:
         """Give a merger that was decoded the snapshot that it stands on."""
         self.base = base
         if base is not None and self.base_sums is None:  # version 1 computed its sums anew each time
-            original = Sums.decode(base.sums)
+            original = base.seen(Sums.decode(base.sums))
             self.base_sums = original.under(self.half_life_ms, self.base_since_ms)
             self.base_scale = self._scale(original, self.base_sums, self.base_since_ms)
 
@@ -260,13 +261,13 @@ class Merger:
         """Return whether there is nothing to publish."""
         return self.base is None and not self.shards
 
-    def sums(self) -> Sums:
-        """Return the merged statistics."""
+    def sums(self, *, of_base: bool = False) -> Sums:
+        """Return the merged statistics, or those `of_base` alone."""
         merged = Sums(self.conditions.dimension, self.half_life_ms, self.landmark_ms)
         merged.turns = self.turns
         if self.base_sums is not None:
             merged.merge(self.base_sums)
-        for shard, data in self.shards.items():
+        for shard, data in self.shards.items() if not of_base else ():
             merged.merge(Sums.decode(data))
             if shard in self.marks:
                 merged.merge(Sums.decode(self.marks[shard]), sign=-1)
@@ -277,13 +278,19 @@ class Merger:
         merged = self.sums()
         return merged.weight * merged.fade(now_ms)
 
-    def snapshot(self, now_ms: int, only: Set[str] | None = None) -> Snapshot:
+    @property
+    def was_put_back(self) -> bool:
+        """Whether a rollback or an import has put another model in place of what the shards had learned."""
+        return self.base is not None and bool(self.marks)
+
+    def snapshot(self, now_ms: int, only: Set[str] | None = None, *, of_base: bool = False) -> Snapshot:
         """Return the merged model, with the rows of all products and cells or `only` those.
 
         The least shown are left out where it would be too large. A product of which less than nothing is left counts as not shown:
-        its row was dropped, or a rollback was before it, while sessions held exposures of it that they take back.
+        its row was dropped, or a rollback was before it, while sessions held exposures of it that they take back. So much may be
+        taken back after a rollback that no exposures add up to what is left; `of_base` leaves out what the shards learned since.
         """
-        merged, products, conditions = self.sums(), self.products, self.conditions
+        merged, products, conditions = self.sums(of_base=of_base), self.products, self.conditions
         kept, cells = rows_within(products, PRODUCTS_LIMIT_BYTES - len(self.river), only)
         fade = merged.fade(now_ms)
         self.examination = examination_after(self.examination, merged, now_ms) if conditions.by_evidence else "all"
@@ -292,8 +299,9 @@ class Merger:
         own = own_rate_columns(conditions.feature_set)
         theta[own] = 0
         of_products, arms = self._seen(kept), products.arms[kept]
-        is_lost = of_products[:, 0] < 0
-        of_products[is_lost], arms[is_lost] = 0.0, 0.0
+        of_products[of_products[:, 0] < 0] = 0.0
+        if products.is_disjoint:
+            arms[improper_arms(fade * arms, conditions.dimension, conditions.ridge)] = 0.0
         counts, residuals = _published(fade * of_products, theta, bool(own))
         cell_counts, cell_residuals = _published(fade * self._seen(cells), theta, bool(own))
         return Snapshot(

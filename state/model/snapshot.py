@@ -25,7 +25,8 @@ class Snapshot(msgspec.Struct, array_like=True, frozen=True):
     `RiverLearner` writes it, empty without one. `form` is `shared` or `disjoint`; then `arms` holds float64 statistics of each
     product's own model, see `state.model.disjoint`. `watched` says what is known of drift, by variant. `cells` names products in
     regions, see `state.model.cells`; `cell_counts` and `cell_residuals` are as those of products. Where `examination` is `cascade`,
-    counts and residuals are without what was passed over; `sums` always hold all, see `state.model.examination`.
+    counts and residuals are without what was passed over; `sums` hold all that was learned, see `state.model.examination`, but of a
+    model of the cascade that was taken over what it had looked at.
     """
 
     model_version: int

@@ -11,7 +11,7 @@ import numpy as np
 
 from state.codec import damaged
 from state.feature_set import DIMENSION, FEATURE_SET
-from state.model.cells import is_cell, is_product, is_sound
+from state.model.cells import LONGEST_ID, is_sound_cell
 from state.model.disjoint import arm_width
 from state.model.drift import DriftState
 from state.model.snapshot import Snapshot
@@ -89,8 +89,8 @@ def _check_sums(snapshot: Snapshot, sums: Sums) -> None:
 
 def _check_products(snapshot: Snapshot, dimension: int) -> None:
     products, cells = snapshot.product_ids, snapshot.cells
-    require(all(is_product(name) and is_sound(name) for name in products), "a product's id is empty or too long")
-    require(all(is_cell(name) and is_sound(name) for name in cells), "a cell's name is none")
+    require(all(0 < len(name) <= LONGEST_ID for name in products), "a product's id is empty or too long")
+    require(all(map(is_sound_cell, cells)), "a cell's name is none")
     for names in (products, cells):
         require(len(set(names)) == len(names), "a product is there twice")
     _check_counts(snapshot.counts, snapshot.residuals, len(products), least_is_checked=True)

@@ -242,13 +242,18 @@ class Sums:
         return moved
 
     def looked_at(self) -> "Sums":
-        """Return the sums without what was passed over, of which no reward is."""
+        """Return the sums without what was passed over, of which no reward is.
+
+        What lies below a first reward counts for as much less as all exposures do, so that the evidence is the same.
+        """
         left = Sums(self.dimension, self.half_life_ms, self.landmark_ms)
         left.turns, left.refused = self.turns, self.refused
         left.a, left.b, left.positions = self.a - self.passed, self.b, self.positions
         left.compared = self.compared
-        left.evidence[1:] = self.evidence[1:]
         left.totals = self.totals - np.array([self.evidence[0], 0.0, 0.0])
+        left.evidence[1:] = self.evidence[1:]
+        if self.weight > 0:
+            left.evidence[1] *= left.weight / self.weight
         return left
 
     def fade(self, now_ms: int) -> float:

@@ -42,8 +42,9 @@ def partners_of(row: Row, baskets: float, settings: Together) -> list[Pair]:
         support = partner.support
         if support < settings.support or min(support, row.single, partner.single) <= 0:
             continue
-        lift = support * (baskets + PRIOR_BASKETS) / (row.single * partner.single)
-        if settings.lift <= lift < math.inf:  # what has all but decayed would be divided by
+        # each counts at least as often as both together, also where its own count is of decades ago and has all but decayed
+        lift = support * (baskets + PRIOR_BASKETS) / (max(row.single, support) * max(partner.single, support))
+        if lift >= settings.lift:
             found.append((-support * math.log(lift), product_id, lift, support))
     found.sort()
     return [Pair(product_id, lift, support) for _, product_id, lift, support in found[: settings.listed]]

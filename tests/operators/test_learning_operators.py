@@ -253,6 +253,33 @@ def test_a_model_that_nobody_would_take_is_not_published(bench: Bench) -> None:
     assert bench.runtimes[1].counters["models_unsound"].count == 1
 
 
+def test_after_a_rollback_its_model_is_published_until_more_is_learned_than_taken_back(bench: Bench) -> None:
+    """Sessions that were open take back what they had told before; of few exposures nothing adds up to what is left."""
+    young, told = made_examples(7, 3), made_examples(8, 40)
+    bench.learn(young)
+    bench.tick()
+    archived = bench.newest()
+    bench.learn(told)
+    bench.tick()
+    merger = bench.model._mergers[CONDITIONS.key]
+    bench.model._mergers[CONDITIONS.key] = merger.replaced(archived, bench.now_ms)
+    back = [
+        msgspec.structs.replace(one, count=-one.count, reward=-one.reward, reward_squared=-one.reward_squared)
+        for one in told
+    ]
+    bench.learn(back)
+    bench.tick()
+    counters = bench.runtimes[1].counters
+    assert counters["models_of_base"].count == 1
+    expect(bench.theta(), young)
+    later = made_examples(9, 400)
+    bench.learn(later)
+    bench.tick()
+    assert counters["models_of_base"].count == 1
+    expect(bench.theta(), young + back + later)
+    assert "models_unsound" not in counters or counters["models_unsound"].count == 0
+
+
 def test_a_snapshot_an_hour_is_archived_and_the_oldest_removed(bench: Bench) -> None:
     for hour in range(ARCHIVE_SIZE + 2):
         bench.now_ms = T0 + hour * ARCHIVE_INTERVAL_MS

@@ -10,7 +10,7 @@ import redis
 
 from operators.build import BUILD_ID
 from operators.names import MOMENTS_KEY
-from operators.popularity import MOST_LISTS, PopularityOperator
+from operators.popularity import END_OF_TIME_MS, MOST_LISTS, PopularityOperator
 from operators.redis.lists import GROUP, PAUSE_S, PopularWriter
 from state.popularity.listing import Listing
 from state.popularity.moments import Moment
@@ -158,12 +158,27 @@ def test_a_first_event_of_decades_ago_does_not_let_timers_walk_through_them(serv
     """Its window ends with the same watermark as those of today: one timer is due, and the next lies ahead."""
     bench = Bench(server)
     bench.count(HOUR, EU={"old": 1})
-    bench.context.watermark_ms = START
+    bench.context.watermark_ms = START + 1_234
     bench.count(START, EU={"new": 5})
-    bench.operator.on_timer(min(at for _, at in bench.context.event_timers), bench.context)
-    bench.context.event_timers = {(key, at) for key, at in bench.context.event_timers if at > 2 * HOUR}
-    assert bench.context.event_timers
-    assert all(at > START for _, at in bench.context.event_timers)
+    (first, second) = sorted(at for _, at in bench.context.event_timers)
+    assert (first, second) == (HOUR * 3 // 2, START + HOUR // 2)
+    bench.context.event_timers.discard((bench.context.key, first))
+    list(bench.operator.on_timer(first, bench.context))
+    assert {at for _, at in bench.context.event_timers} == {second}
+
+
+def test_a_shard_has_one_timer_however_watermarks_fall(server: RedisServer) -> None:
+    bench = Bench(server)
+    for hour in range(1, 12):
+        bench.count(START + hour * HOUR, EU={"a": 100})
+        for minute in range(60):
+            bench.context.watermark_ms = START + hour * HOUR + minute * MINUTE + 317 * hour
+            bench.fire(bench.context.watermark_ms)
+        assert [at for _, at in bench.context.event_timers] == [START + (hour + 1) * HOUR + HOUR // 2]
+    bench.context.watermark_ms = END_OF_TIME_MS
+    bench.count(START + 12 * HOUR, EU={"a": 100})
+    bench.fire(END_OF_TIME_MS)
+    assert bench.context.event_timers == set()
 
 
 def test_the_pasts_of_a_shard_are_bounded_and_the_smallest_go(server: RedisServer) -> None:

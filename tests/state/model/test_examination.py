@@ -123,6 +123,7 @@ def test_a_job_that_learns_all_takes_over_what_fits_together_of_a_model_of_the_c
     later.adopt(snapshot, T0 + HOUR)
     taken = later.snapshot(T0 + HOUR)
     assert taken.examination == "all"
+    assert evidence_for_cascade(later.sums(), T0) == pytest.approx(evidence_for_cascade(merger.sums(), T0))
     assert Predictor(taken).posterior.weight == pytest.approx(Predictor(snapshot).statistics[:, 0].sum())
     np.testing.assert_allclose(Predictor(taken).theta, Predictor(snapshot).theta, rtol=1e-9, atol=1e-12)
     found, expected = (

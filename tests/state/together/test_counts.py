@@ -255,11 +255,16 @@ def test_lines_that_say_no_time_are_counted_and_left_out() -> None:
     assert tally.baskets == pytest.approx(1, rel=1e-3)
 
 
-def test_a_partner_that_has_all_but_decayed_is_none() -> None:
-    """Beside what was counted today the other's own count of decades ago is next to nothing, and the lift no number."""
+def test_a_partner_whose_own_count_has_all_but_decayed_counts_as_often_as_the_pair() -> None:
+    """Beside what was counted today its count of decades ago is next to nothing, and the lift would be no number."""
     row = Row(0)
     row.count(3_000.0)
-    row.partners = {"a": Partner(3_000.0, 0.0, 4e-308), "b": Partner(1_000.0, 0.0, 1_000.0)}
+    row.partners = {
+        "a": Partner(3_000.0, 0.0, 4e-308),
+        "b": Partner(1_000.0, 0.0, 1_000.0),
+        "c": Partner(9.0, 0.0, 1e-290),
+    }
     pairs = partners_of(row, 1e6, Together())
-    assert [pair.product_id for pair in pairs] == ["b"]
+    assert [pair.product_id for pair in pairs] == ["a", "b", "c"]
+    assert all(pair.lift == pytest.approx(1e6 / 3_000, rel=0.1) for pair in pairs)
     assert digest_of(pairs)
