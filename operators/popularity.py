@@ -83,7 +83,7 @@ class PopularityOperator(KeyedProcessFunction):  # type: ignore[misc]
             listed.append((name, listing(end_ms, self._popularity.window_ms, counted, found, self._popularity.top)))
         if folded:
             self._baselines.put_all(folded)
-            ctx.timer_service().register_event_time_timer(end_ms + self._popularity.window_ms // 2)
+            self._wake_after(end_ms, ctx)
         self._writer.write([(name, popular_json(name, found)) for name, found in listed if is_region(name)])
         self._counters.add("popular_lists", len(listed))
         self._counters.flush()

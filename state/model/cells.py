@@ -7,11 +7,10 @@ of its own too.
 from collections.abc import Iterable, Sequence
 
 from state.configuration.groups import LONGEST_BYTES
+from state.events.event import LONGEST_ID
 
 _CELL, _PASSED = "\x1f", "\x1e"
 """What comes from outside may have them too; `group_of` lets none into a region, and an id that begins with one has no row."""
-LONGEST_ID = 128
-"""Characters of a product's id."""
 
 
 def cell_of(region: str, product_id: str) -> str:

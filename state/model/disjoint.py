@@ -43,11 +43,16 @@ def write_arm(row: Vector, count: float, reward: float, reward_squared: float, x
 def improper_arms(table: Vector, dimension: int, ridge: float) -> NDArray[np.bool_]:
     """Return of statistics (P, `arm_width`) for which products λI + A_p is not positive definite, (P,): more was taken back of them
     than was told."""
+    improper: NDArray[np.bool_] = np.linalg.eigvalsh(_matrices(table, dimension))[:, 0] <= (ROUNDING - 1) * ridge
+    return improper
+
+
+def _matrices(table: Vector, dimension: int) -> Vector:
+    """The A_p of statistics (P, `arm_width`), (P, d, d)."""
     a = np.zeros((len(table), dimension, dimension))
     rows, columns = upper_triangle(dimension)
     a[:, rows, columns] = a[:, columns, rows] = table[:, 1 + dimension :]
-    improper: NDArray[np.bool_] = np.linalg.eigvalsh(a)[:, 0] <= (ROUNDING - 1) * ridge
-    return improper
+    return a
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +85,7 @@ class Arms:
         a = np.zeros((size + 1, dimension, dimension))
         b = np.zeros((size + 1, dimension))
         b[:size] = table[:, 1 : 1 + dimension]
-        rows, columns = upper_triangle(dimension)
-        a[:size, rows, columns] = a[:size, columns, rows] = table[:, 1 + dimension :]
+        a[:size] = _matrices(table, dimension)
         covariance = np.linalg.inv(a + ridge * np.eye(dimension))
         theta = np.einsum("pij,pj->pi", covariance, b)
         explained = 2 * np.einsum("pi,pi->", theta, b) - np.einsum("pi,pij,pj->", theta, a, theta)

@@ -148,9 +148,6 @@ class Merger:
         before, width = (self.landmark_ms, self.half_life_ms), len(self.products)
         original = self._own_sums(update.sums)
         self._check_rows(update.products)
-        rows = {
-            name: row for name, row in update.products.items() if is_sound(name)
-        }  # an earlier release told of others too
         if self.conditions.shortens and original.turns:
             self.use_half_life(original.half_life_ms, original.turns[-1][0])
         sums = original.under(self.half_life_ms, now_ms)
@@ -158,7 +155,7 @@ class Merger:
         self.river, self.watched = update.river or self.river, update.watched or self.watched
         self._move_to(max(self.landmark_ms, sums.landmark_ms))
         scale = self._scale(original, sums, now_ms)
-        self.products.merge(self._admitted(rows), scale)
+        self.products.merge(self._admitted(update.products), scale)
         self._bound()
         return (self.landmark_ms, self.half_life_ms) != before or len(self.products) < width
 
@@ -298,10 +295,10 @@ class Merger:
         theta = seen.coefficients(conditions.ridge, now_ms, prior_of(conditions.feature_set, conditions.dimension))
         own = own_rate_columns(conditions.feature_set)
         theta[own] = 0
-        of_products, arms = self._seen(kept), products.arms[kept]
+        of_products, arms = self._seen(kept), fade * products.arms[kept]
         of_products[of_products[:, 0] < 0] = 0.0
         if products.is_disjoint:
-            arms[improper_arms(fade * arms, conditions.dimension, conditions.ridge)] = 0.0
+            arms[improper_arms(arms, conditions.dimension, conditions.ridge)] = 0.0
         counts, residuals = _published(fade * of_products, theta, bool(own))
         cell_counts, cell_residuals = _published(fade * self._seen(cells), theta, bool(own))
         return Snapshot(
@@ -317,7 +314,7 @@ class Merger:
             learned_from=conditions.learned_from,
             river=self.river,
             form=conditions.form,
-            arms=(fade * arms).astype("<f8").tobytes(),
+            arms=arms.astype("<f8").tobytes(),
             watched=self.watched,
             cells=[products.product_ids[row] for row in cells],
             cell_counts=cell_counts,
@@ -359,9 +356,8 @@ class Merger:
         return merger
 
     def _set_base(self, snapshot: Snapshot, now_ms: int) -> None:
-        original = snapshot.seen(
-            Sums.decode(snapshot.sums)
-        )  # of what was passed over there are no products' rows in it
+        # of what was passed over there are no products' rows in it
+        original = snapshot.seen(Sums.decode(snapshot.sums))
         self.base, self.base_since_ms = snapshot, now_ms
         self.examination = snapshot.examination if self.conditions.by_evidence else "all"
         self.base_sums = original.under(self.half_life_ms, now_ms)
@@ -403,7 +399,9 @@ class Merger:
             raise damaged("the update of a shard", "its numbers must be finite")
 
     def _admitted(self, rows: dict[str, bytes]) -> dict[str, bytes]:
-        """Of an update's rows, those of products that are held, or for whose model there is room."""
+        """Of an update's rows, those of products that are held, or for whose model there is room; an earlier release told of names
+        too that are none."""
+        rows = {name: row for name, row in rows.items() if is_sound(name)}
         if not self.products.is_disjoint:
             return rows
         room = self.conditions.max_products - len(self.products)

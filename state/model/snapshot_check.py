@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from state.codec import damaged
+from state.events.event import LONGEST_ID
 from state.feature_set import DIMENSION, FEATURE_SET
-from state.model.cells import LONGEST_ID, is_sound_cell
+from state.model.cells import is_sound_cell
 from state.model.disjoint import arm_width
 from state.model.drift import DriftState
 from state.model.snapshot import Snapshot

@@ -142,9 +142,8 @@ class _Packer:
         head["horizon_ms"] = time_ms
         head["horizon_off"], head["horizon_len"] = self._text(pack_identity(horizon), LONGEST_IDENTITY)
         head["region_off"], head["region_len"] = self._text(_plain(session.region, 128), 128)
-        if any(ENTRY in name for name in session.moment):
-            raise NotARecordError
-        head["moment_off"], head["moment_len"] = self._text(_plain(ENTRY.join(session.moment), 900, ENTRY), 900)
+        moment = ENTRY.encode().join(_plain(name, 900) for name in session.moment)
+        head["moment_off"], head["moment_len"] = self._text(moment, 900)
         head["user_off"], head["user_len"] = self._text(_plain(session.user, 32), 32)
         head["policy_off"], head["policy_len"] = self._text(policy_key(self._policy, self._variant), 200)
 
@@ -496,12 +495,12 @@ def _strength(code: int) -> float:
     return (code / 1_000 - 3) / 2
 
 
-def _plain(text: str, longest: int, besides: str = "") -> bytes:
+def _plain(text: str, longest: int) -> bytes:
     """The text in UTF-8, if JSON writes it as it stands and it is not longer than so many bytes."""
     encoded = text.encode()
     if len(encoded) > longest or '"' in text or "\\" in text:
         raise NotARecordError
-    if not text.isprintable() and _CONTROLS.search(text.replace(besides, "") if besides else text):
+    if not text.isprintable() and _CONTROLS.search(text):
         raise NotARecordError
     return encoded
 

@@ -242,9 +242,8 @@ def test_models_follow_a_rollback_although_sessions_take_back_what_came_before_i
         assert found.arms is None or np.isfinite(found.arms.theta).all()
         assert found.posterior.weight == pytest.approx(899)
     again = [msgspec.structs.replace(example, product_id="newcomer") for example in examples(3, seed=4)]
-    absorb(
-        merger, *again
-    )  # more than was taken back, and yet no exposures that add up to what is left of the product's own sums
+    # more than was taken back, and yet no exposures that add up to what is left of the product's own sums
+    absorb(merger, *again)
     known = Predictor(Snapshot.decode(merger.snapshot(T0).encode()))
     assert known.statistics[known.product_ids.index("newcomer"), 0] == pytest.approx(2)
 
